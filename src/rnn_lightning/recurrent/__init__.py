@@ -1,0 +1,23 @@
+"""Sequence in, sequence and state out."""
+
+from .contract import Recurrent
+from .fused import GRU, LSTM, Elman, ElmanReLU
+from .network import CELLS, Bidirectional, Deep, Residual, recurrent
+from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
+
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "Bidirectional",
+    "Cell",
+    "Deep",
+    "Elman",
+    "ElmanReLU",
+    "LayerNormLSTM",
+    "PeepholeLSTM",
+    "Recurrent",
+    "Residual",
+    "Unrolled",
+    "recurrent",
+]

@@ -1,0 +1,84 @@
+"""The contract of every recurrent network here: a sequence and a state in, a sequence and a state out.
+
+Shapes: B rows, T steps, F features in, H features out.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from ..sequences import State, check_lengths, real_steps
+
+
+class Recurrent(nn.Module, ABC):
+    """A network that reads a sequence step by step and keeps a state.
+
+    Whatever the batch holds behind a row's length changes nothing: the output is zero there, and the state is that of the
+    row's last real step. Unless ``bidirectional``, reading in two goes equals reading at once.
+    """
+
+    input_size: int
+    output_size: int
+    bidirectional: bool
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """Read ``inputs`` (B, T, F) on from ``state`` (``None``: from the start).
+
+        Args:
+            lengths: (B,) the real steps of each row, 0 to T; ``None`` means all of them.
+
+        Returns:
+            The outputs (B, T, H), zero behind each row's length, and the state after each row's last real step.
+
+        Raises:
+            ValueError: for inputs of another shape or width, or lengths that do not fit them.
+        """
+        if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
+            raise ValueError(f"inputs must have shape (B, T, {self.input_size}), not {tuple(inputs.shape)}")
+        state = self.start(inputs) if state is None else state
+        if inputs.shape[0] == 0 or inputs.shape[1] == 0:
+            return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
+        if lengths is None:
+            return self.read(inputs, None, state)
+        check_lengths(lengths, inputs)
+        if bool((lengths == inputs.shape[1]).all()):
+            return self.read(inputs, None, state)
+        padding = ~real_steps(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
+        outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)
+        return outputs.masked_fill(padding, 0), state
+
+    @abstractmethod
+    def start(self, inputs: Tensor) -> State:
+        """The state before the first step, for the rows of ``inputs`` (B, ...), on its device."""
+
+    @abstractmethod
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """What ``forward`` promises, for checked arguments whose padding is zero; outputs in the padding are free."""
+
+
+def orthogonal_blocks_(weight: Tensor) -> None:
+    """Make each square block of ``weight`` (G * H, H), one a gate, orthogonal (Saxe et al. 2014, arXiv:1312.6120)."""
+    for block in weight.split(weight.shape[1]):
+        nn.init.orthogonal_(block)
+
+
+def glorot_blocks_(weight: Tensor, gates: int) -> None:
+    """Draw each of the ``gates`` blocks of ``weight`` (G * H, F) as Glorot and Bengio (2010) do for a single layer."""
+    for block in weight.chunk(gates):
+        nn.init.xavier_uniform_(block)
+
+
+INITIALISATIONS = ("orthogonal", "uniform")
+
+
+def check_initialisation(name: str) -> None:
+    """Refuse an initialisation that no cell knows."""
+    if name not in INITIALISATIONS:
+        raise ValueError(f"init must be one of {list(INITIALISATIONS)}, not {name!r}")
+
+
+def no_grad_fill_(part: Tensor, value: float) -> None:
+    """Set a slice of a parameter."""
+    with torch.no_grad():
+        part.fill_(value)

@@ -1,0 +1,32 @@
+"""Dropout for sequences.
+
+Shapes: B rows, T steps, F features.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask for all steps of a row (variational dropout: Gal and Ghahramani 2016, arXiv:1512.05287)."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Drop the same features (B, 1, F) at every step of ``sequence`` (B, T, F)."""
+        if not self.training or self.probability == 0:
+            return sequence
+        return sequence * F.dropout(sequence.new_ones(sequence.shape[0], 1, sequence.shape[2]), self.probability)
+
+
+def dropout(probability: float, *, locked: bool) -> nn.Module:
+    """Dropout of the chosen kind: a mask for each step, or with ``locked`` one for all steps of a row.
+
+    Raises:
+        ValueError: for a probability outside [0, 1).
+    """
+    if not 0 <= probability < 1:
+        raise ValueError(f"dropout must lie in [0, 1), not {probability}")
+    return LockedDropout(probability) if locked else nn.Dropout(probability)

@@ -1,0 +1,78 @@
+"""The words every room shares: states, batches, and what is real in a padded batch.
+
+Shapes: B rows of a batch, T steps, F features of a step. Everything is batch-first.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias, Union
+
+import torch
+from torch import Tensor
+
+State: TypeAlias = Union[Tensor, tuple["State", ...]]  # noqa: UP007 (the bar cannot quote itself)
+"""A tensor (B, ...) or a tuple of states."""
+
+IGNORED = -100
+"""A class target that no loss and no metric counts (PyTorch's own convention)."""
+
+
+class Batch(NamedTuple):
+    """What every data module yields and every system reads.
+
+    ``inputs`` is (B, T) of tokens or (B, T, F) of features, ``lengths`` (B,) counts the real steps of each row (``None``:
+    all T of them). ``targets`` is what the system's task asks for: (B, T), (B, U) or (B,); ``target_lengths`` counts the
+    real targets of a row where that differs from ``lengths``. ``fresh`` (B,) is true where a row begins a new document,
+    so that no state may be carried into it (``None``: the system's own rule holds).
+    """
+
+    inputs: Tensor
+    lengths: Tensor | None
+    targets: Tensor
+    target_lengths: Tensor | None = None
+    fresh: Tensor | None = None
+
+
+def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
+    """The same structure with ``function`` applied to each tensor."""
+    if isinstance(state, Tensor):
+        return function(state)
+    return tuple(map_state(function, part) for part in state)
+
+
+def select_state(mask: Tensor, chosen: State, other: State) -> State:
+    """Rows of ``chosen`` where ``mask`` (B,) is true, rows of ``other`` elsewhere."""
+    if isinstance(chosen, Tensor):
+        return torch.where(mask.view(-1, *[1] * (chosen.dim() - 1)), chosen, other)
+    return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
+
+
+def real_steps(lengths: Tensor, steps: int) -> Tensor:
+    """A mask (B, ``steps``), true on the first ``lengths[b]`` steps of row b."""
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def check_lengths(lengths: Tensor, inputs: Tensor) -> None:
+    """Refuse lengths that do not describe ``inputs`` (B, T, ...).
+
+    Raises:
+        ValueError: where the lengths are no integers, are not one a row, or lie outside 0..T.
+    """
+    rows, steps = inputs.shape[:2]
+    if lengths.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f"lengths must be int64 or int32, not {lengths.dtype}")
+    if lengths.shape != (rows,):
+        raise ValueError(f"lengths must have shape ({rows},), one a row, not {tuple(lengths.shape)}")
+    wrong = ((lengths < 0) | (lengths > steps)).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(f"lengths[{row}] is {int(lengths[row])}; it must lie in 0..{steps}, the steps of the batch")
+
+
+def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Each row of ``inputs`` (B, T, ...) backwards over its own real steps; padding stays where it is."""
+    if lengths is None:
+        return inputs.flip(1)
+    steps = torch.arange(inputs.shape[1], device=inputs.device).unsqueeze(0)  # (1, T)
+    lengths = lengths.to(inputs.device).unsqueeze(1)  # (B, 1)
+    index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (B, T)
+    return inputs.gather(1, index.view(*index.shape, *[1] * (inputs.dim() - 2)).expand_as(inputs))
