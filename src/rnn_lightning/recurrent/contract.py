@@ -36,13 +36,12 @@ class Recurrent(nn.Module, ABC):
         """
         if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
             raise ValueError(f"inputs must have shape (B, T, {self.input_size}), not {tuple(inputs.shape)}")
+        if lengths is not None:
+            check_lengths(lengths, inputs)
         state = self.start(inputs) if state is None else state
         if inputs.shape[0] == 0 or inputs.shape[1] == 0:
             return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
-        if lengths is None:
-            return self.read(inputs, None, state)
-        check_lengths(lengths, inputs)
-        if bool((lengths == inputs.shape[1]).all()):
+        if lengths is None or bool((lengths == inputs.shape[1]).all()):
             return self.read(inputs, None, state)
         padding = ~real_steps(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
         outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)

@@ -16,6 +16,7 @@ class Fused(Recurrent):
     """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors."""
 
     backend = "fused"
+    label: ClassVar[str]
     core: nn.RNNBase
     gates: ClassVar[int] = 1
     state_tensors: ClassVar[int] = 1
@@ -78,12 +79,16 @@ class Fused(Recurrent):
 class Elman(Fused):
     """Elman's network (Elman 1990): h_t = tanh(W x_t + b + U h_{t-1} + c)."""
 
+    label = "Elman RNN (tanh)"
+
     def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
         return nn.RNN(input_size, hidden_size, nonlinearity="tanh", batch_first=True, **topology)
 
 
 class ElmanReLU(Fused):
     """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
+
+    label = "Elman RNN (ReLU)"
 
     def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
         return nn.RNN(input_size, hidden_size, nonlinearity="relu", batch_first=True, **topology)
@@ -96,6 +101,7 @@ class GRU(Fused):
     h' = (1 - z) * n + z * h.
     """
 
+    label = "GRU"
     gates = 3
 
     def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
@@ -109,6 +115,7 @@ class LSTM(Fused):
     The state is the pair (h, c).
     """
 
+    label = "LSTM"
     gates, state_tensors, forget_gate = 4, 2, 1
 
     def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:

@@ -4,6 +4,7 @@ Shapes: B rows, T steps, F features in, H hidden units, G what a cell makes of a
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,9 @@ from .contract import Recurrent, check_initialisation, glorot_blocks_, no_grad_f
 
 class Cell(nn.Module, ABC):
     """One step of a recurrent network, split into what needs the state and what does not."""
+
+    backend = "python loop"
+    label: ClassVar[str]
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -36,7 +40,6 @@ class Cell(nn.Module, ABC):
 class Unrolled(Recurrent):
     """A cell run over the steps of a sequence, one after the other."""
 
-    backend = "python loop"
     bidirectional = False
 
     def __init__(self, cell: Cell) -> None:
@@ -89,6 +92,8 @@ class LayerNormLSTM(GatedCell):
     its own, the last one a bias too.
     """
 
+    label = "LayerNorm-LSTM"
+
     def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
         super().__init__(input_size, hidden_size, init=init, forget_bias=forget_bias)
         self.input_gain = nn.Parameter(torch.ones(4 * hidden_size))
@@ -116,6 +121,8 @@ class PeepholeLSTM(GatedCell):
 
     i = s(.. + p_i * c), f = s(.. + p_f * c), c' = f * c + i * tanh(g), o = s(.. + p_o * c'), h' = o * tanh(c').
     """
+
+    label = "Peephole LSTM"
 
     def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
         super().__init__(input_size, hidden_size, init=init, forget_bias=forget_bias)

@@ -1,0 +1,58 @@
+"""Compare: all runs, whatever finished of them, to one report and one run in the dashboard."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import figures, report, summary
+from pipelines.publish import publish_comparison
+from pipelines.report import Section
+from pipelines.runs import Expected, folder_of, read_points, read_runs
+from pipelines.tasks import read_card, read_task
+
+
+def compare(
+    runs: Path, out: Path, *, conf: Path, data: Path, tasks: Sequence[str] = (), expected: Sequence[Expected] = ()
+) -> list[Section]:
+    """Write comparison.{md,html,json} and figures to ``out`` from the folders in ``runs``, and print the tables.
+
+    Args:
+        tasks: which to compare; all that have runs if none is named.
+        expected: runs that were planned; those that are not finished are listed as missing.
+    """
+    names = list(tasks) or sorted({path.name for path in runs.glob("*") if path.is_dir()} | {each.task for each in expected})
+    if not names:
+        raise ValueError(f"{runs} has no runs to compare; `make repro` makes them")
+    out.mkdir(parents=True, exist_ok=True)
+    sections = [_section(runs, out, name, conf=conf, data=data, expected=expected) for name in names]
+    pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
+    texts = [report.markdown(sections), report.web_page(sections), report.as_json(sections)]
+    for page, text in zip(pages, texts, strict=True):
+        page.write_text(text)
+    for section in sections:
+        print(report.terminal(section), end="\n\n")
+    print(f"{out / 'comparison.html'} has the figures. Next: `make dashboard` shows every run.")
+    publish_comparison(out, sections, pages)
+    return sections
+
+
+def _section(runs: Path, out: Path, name: str, *, conf: Path, data: Path, expected: Sequence[Expected]) -> Section:
+    task = read_task(conf, name, read_card(data, name))
+    finished, missing = read_runs(runs, name, expected)
+    made = summary.rows(finished, task)
+    if not made:
+        return Section(task, made, missing, [])
+    curves = [(row, [_curve(runs, task.validation_metric, name, run.rnn, run.seed) for run in row.runs]) for row in made]
+    drawn = [
+        figures.quality(made, task, out / f"{name}-quality.png"),
+        figures.learning_curves(curves, task, out / f"{name}-learning.png"),
+        figures.quality_and_size(made, task, out / f"{name}-size.png"),
+    ]
+    return Section(task, made, missing, drawn)
+
+
+def _curve(runs: Path, metric: str, task: str, rnn: str, seed: int) -> figures.Curve:
+    return {step: value for key, step, value in read_points(folder_of(runs, task, rnn, seed)) if key == metric}
+
+
+if __name__ == "__main__":
+    compare(Path("runs"), Path("reports"), conf=Path("conf"), data=Path("data"))

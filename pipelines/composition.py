@@ -1,0 +1,155 @@
+"""From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+PACKAGE = "rnn_lightning"
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
+
+class Settings(BaseModel):
+    """Plain values that do not change; a key that none of the fields names is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Noun(BaseModel):
+    """A class of the package by name, and the keywords it is built with; the class checks these itself."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
+
+    def build(self, **more: Any) -> Any:
+        """An instance of the class, from the keywords here and ``more``, which prevail.
+
+        Raises:
+            ValueError: for a class that is not there, or a keyword that it does not have.
+        """
+        module, _, name = self.target.rpartition(".")
+        try:
+            cls = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
+        try:
+            return cls(**{**(self.model_extra or {}), **more})
+        except TypeError as error:
+            raise ValueError(f"{self.target}: {error}") from None
+
+
+class Metric(Settings):
+    name: str
+    goal: Literal["minimise", "maximise"]
+
+
+class Training(Settings):
+    epochs: PositiveInt
+    clip: NonNegativeFloat
+    validate_every: PositiveInt | None = None
+
+
+class Trainer(Settings):
+    accelerator: Literal["cpu", "gpu"]
+    devices: PositiveInt
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+    products: Literal["highest", "high", "medium"]
+    threads: PositiveInt
+    every_seconds: NonNegativeFloat
+
+
+class Task(Settings):
+    title: str
+    description: str
+    metric: Metric
+    references: list[dict[str, Any]] = []
+    unit: Literal["tokens", "characters", "sequences"]
+    corpus: Noun
+    data: Noun
+    model: Noun
+    rnn: dict[str, Any] = {}
+    parameters: PositiveInt | None = None
+    training: Training
+
+
+Seed = Annotated[list[NonNegativeInt], Field(min_length=1)]
+
+
+class Experiment(Settings):
+    """Everything that decides a run, and the names it goes by."""
+
+    task_name: str
+    rnn_name: str
+    task: Task
+    rnn: dict[str, Any]
+    trainer: Trainer
+    seed: NonNegativeInt | Seed
+    workers: PositiveInt
+    command_line: list[str] = []
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.seed] if isinstance(self.seed, int) else list(self.seed)
+
+    def raw(self) -> Path:
+        return Path("data/raw") / self.task_name
+
+    def processed(self) -> Path:
+        return Path("data/processed") / self.task_name
+
+    def run(self, seed: int) -> Path:
+        return Path("runs") / self.task_name / self.rnn_name / str(seed)
+
+    def plain(self, seed: int) -> dict[str, Any]:
+        """What decides the run of one seed, as plain values."""
+        values = self.model_dump(mode="json", by_alias=True, exclude={"workers", "command_line"})
+        return {**values, "seed": seed}
+
+    def overrides(self, seed: int) -> list[str]:
+        """The command line that makes the run of one seed."""
+        return [each for each in self.command_line if not each.startswith(("seed=", "workers="))] + [f"seed={seed}"]
+
+
+def compose(overrides: Sequence[str]) -> Experiment:
+    """The experiment that ``overrides`` (``task=adding rnn=lstm seed=2 task.training.clip=0``) make of ``conf/``.
+
+    Raises:
+        ValueError: one line an error, naming the key, the value and what is allowed.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra_compose("config", list(overrides), return_hydra_config=True)
+            choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
+            names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
+            values = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        message, _, _ = " ".join(str(error).split()).partition(" Config search path")
+        raise ValueError(message) from None
+    try:
+        return Experiment(**names, **values, command_line=list(overrides))
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']} (got {each['input']!r})" for each in error.errors()]
+        raise ValueError("\n".join(told)) from None
+
+
+def stage(function: Callable[[Experiment], None]) -> None:
+    """Run a stage on the command line's experiment; a refusal is one line an error and exit code 2."""
+    from rnn_lightning.corpora import CorpusError
+
+    try:
+        function(compose(sys.argv[1:]))
+    except (ValueError, FileNotFoundError, CorpusError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,148 @@
+"""Figures of a comparison. An architecture has the same colour in all of them, whichever others are there."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from zlib import crc32
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from pipelines.summary import Row, short
+from pipelines.tasks import Task
+
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
+COLOURS = {
+    "elman": "#999999",
+    "lstm": "#0072B2",
+    "gru": "#D55E00",
+    "layernorm_lstm": "#009E73",
+    "peephole_lstm": "#CC79A7",
+    "min_gru": "#E69F00",
+    "min_lstm": "#56B4E9",
+}
+MARKERS = "osD^vPX"
+LOOK: Any = {
+    "font.size": 13,
+    "axes.titlesize": 14,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "figure.figsize": (8, 5),
+    "figure.dpi": 120,
+    "figure.constrained_layout.use": True,
+}
+Curve = Mapping[int, float]
+"""Step to value."""
+
+
+def style(rnn: str) -> dict[str, Any]:
+    """Colour and marker of an architecture, for ever: by its name, not by its rank."""
+    names = list(COLOURS)
+    at = names.index(rnn) if rnn in COLOURS else crc32(rnn.encode())
+    return {
+        "color": list(COLOURS.values())[at % len(COLOURS)],
+        "marker": MARKERS[(at + at // len(COLOURS)) % len(MARKERS)],
+    }
+
+
+def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
+    """The validation metric against the step: a line for the mean over seeds, a band from the lowest to the highest seed."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots()
+        for row, seeds in curves:
+            steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
+            at_step = [[curve[step] for curve in seeds] for step in steps]
+            lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
+            colour = style(row.rnn)["color"]
+            axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(steps, [fmean(values) for values in at_step], color=colour, linewidth=2, label=row.label)
+        axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        _draw_references(axes, task)
+        axes.legend()
+        return _save(figure, file)
+
+
+def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
+    """The test metric of every seed, its mean and 95% interval: one line an architecture, the best on top."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(made)))
+        for place, row in enumerate(reversed(made)):
+            look, measured = style(row.rnn), row.spread(task.metric)
+            seeds = [run.metrics[task.metric] for run in row.runs]
+            axes.plot(seeds, [place] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
+            axes.errorbar(measured.mean, place, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
+        axes.set_yticks(range(len(made)), [row.label for row in reversed(made)])
+        axes.set(
+            ylim=(-0.6, len(made) - 0.4),
+            xlabel=f"{task.metric}, {_better(task)}",
+            title=f"{task.title}: on the test set",
+        )
+        _draw_references(axes, task, upright=True)
+        return _save(figure, file)
+
+
+def quality_and_size(made: Sequence[Row], task: Task, file: Path) -> Path:
+    """The test metric against the number of parameters."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots()
+        for row in made:
+            measured = row.spread(task.metric)
+            axes.errorbar(
+                row.mean("parameters"),
+                measured.mean,
+                yerr=measured.half,
+                capsize=4,
+                markersize=9,
+                linewidth=2,
+                label=row.label,
+                **style(row.rnn),
+            )
+        sizes = [row.mean("parameters") for row in made]
+        # Networks of equal size should look equal: the axis does not magnify a difference of a percent.
+        axes.set_xlim(min(sizes) * 0.85, max(sizes) * 1.15)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.set(xlabel="parameters", ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and size")
+        _draw_references(axes, task)
+        axes.legend()
+        return _save(figure, file)
+
+
+def _better(task: Task) -> str:
+    return "lower is better" if task.goal == "minimise" else "higher is better"
+
+
+def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:
+    """A dashed line for each reference, named at its end."""
+    for reference in task.references:
+        draw = axes.axvline if upright else axes.axhline
+        draw(reference.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
+        beside = {"xytext": (0, 2), "textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8}
+        if upright:
+            axes.annotate(
+                reference.name,
+                (reference.value, 1),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                ha="right",
+                va="top",
+                **beside,
+            )
+        else:
+            axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), ha="right", **beside)
+
+
+def _save(figure: Figure, file: Path) -> Path:
+    figure.savefig(file, facecolor="white")
+    plt.close(figure)
+    return file

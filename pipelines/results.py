@@ -1,0 +1,109 @@
+"""Results: finished runs into ``results/TASK.json``, which is kept, and from there into the README's tables."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import summary
+from pipelines.runs import Run, read_json, read_runs
+from pipelines.tasks import read_task
+
+TABLE = re.compile(r"(<!-- results:(?P<task>[\w-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
+
+
+def store(runs: Path, results: Path, task: str) -> list[Run]:
+    """Merge the finished runs of ``task`` into its file; a run with the same rnn, seed and configuration is replaced."""
+    file = results / f"{task}.json"
+    merged = {_key(run): run for run in [*read_results(file), *read_runs(runs, task)[0]]}
+    kept = [merged[key] for key in sorted(merged)]
+    if kept:
+        _replace(file, json.dumps({"runs": [run.plain() for run in kept]}, indent=1) + "\n")
+    return kept
+
+
+def read_results(file: Path) -> list[Run]:
+    """The runs of a results file; none if it does not exist.
+
+    Raises:
+        ValueError: if one is not complete.
+    """
+    if not file.exists():
+        return []
+    try:
+        return [Run.of(values) for values in read_json(file)["runs"]]
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _key(run: Run) -> tuple[str, int, str]:
+    return run.rnn, run.seed, json.dumps(run.config, sort_keys=True)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write ``file`` as a whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.new")
+    unfinished.write_text(text)
+    unfinished.replace(file)
+
+
+def with_tables(readme: str, results: Path, conf: Path) -> str:
+    """The README's text with every table between ``<!-- results:TASK -->`` and ``<!-- /results -->`` made from its file.
+
+    Raises:
+        ValueError: if it names a task without results.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        task = read_task(conf, match["task"])
+        runs = read_results(results / f"{task.name}.json")
+        if not runs:
+            raise ValueError(f"the README shows results of {task.name}, but {results / task.name}.json does not exist")
+        table = summary.as_markdown(summary.table(summary.rows(runs, task), task))
+        return f"{match[1]}{table}\n{match[3]}"
+
+    return TABLE.sub(filled, readme)
+
+
+def results(tasks: Sequence[str], *, root: Path, check: bool = False) -> bool:
+    """Store new runs and rewrite the README, or only ``check`` it; returns whether README and files agreed before.
+
+    Args:
+        tasks: whose runs to store; all that have runs if none is named.
+        root: the project, with runs/, results/, conf/ and README.md in it.
+    """
+    if not check:
+        for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
+            print(f"results/{task}.json: {len(store(root / 'runs', root / 'results', task))} runs")
+    readme = root / "README.md"
+    shown = readme.read_text()
+    right = with_tables(shown, root / "results", root / "conf")
+    if not check and right != shown:
+        _replace(readme, right)
+    return right == shown
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(prog="python -m pipelines.results", description=__doc__)
+    arguments.add_argument("task", nargs="*", help="whose runs to store (default: all)")
+    arguments.add_argument("--check", action="store_true", help="change nothing; fail if the README and the files disagree")
+    told = arguments.parse_args()
+    try:
+        agreed = results(told.task, root=Path(), check=told.check)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if told.check and not agreed:
+        print(
+            "error: README.md and results/ disagree; `python -m pipelines.results` makes its tables again",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

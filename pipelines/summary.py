@@ -1,0 +1,180 @@
+"""Runs over several seeds as one row each, and rows as tables: in Markdown, in plain text, in cells for a web page."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scipy.stats import t as student
+
+from pipelines.runs import Run, flatten
+from pipelines.tasks import Task
+
+CONFIDENCE = 0.95
+NONE = "\N{EN DASH}"
+Cells = list[list[str]]
+"""Rows of a table as it is read, the heading first."""
+
+
+class Spread(NamedTuple):
+    """A mean and the half width of its 95% interval (Student's t over seeds); ``None`` where there is one value."""
+
+    mean: float
+    half: float | None
+
+    def shown(self, digits: int) -> str:
+        return f"{self.mean:.{digits}f} ± {NONE if self.half is None else f'{self.half:.{digits}f}'}"
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The mean of ``values`` and how far it can be trusted."""
+    if len(values) < 2:
+        return Spread(values[0], None)
+    quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return Spread(statistics.fmean(values), quantile * statistics.stdev(values) / len(values) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture in one configuration, over its seeds."""
+
+    label: str
+    runs: Sequence[Run]
+
+    @property
+    def rnn(self) -> str:
+        return self.runs[0].rnn
+
+    def spread(self, metric: str) -> Spread:
+        return spread([run.metrics[metric] for run in self.runs])
+
+    def mean(self, field: str) -> float:
+        return statistics.fmean(getattr(run, field) for run in self.runs)
+
+
+def rows(runs: Sequence[Run], task: Task) -> list[Row]:
+    """The runs by architecture and configuration, the best mean of the task's metric first.
+
+    Raises:
+        ValueError: if a run does not have the metric.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        if task.metric not in run.metrics:
+            raise ValueError(f"{task.name} {run.rnn} seed {run.seed} has no {task.metric}, only {sorted(run.metrics)}")
+        groups.setdefault(f"{run.rnn} {_without_seed(run)} {run.data}", []).append(run)
+    made = [Row(_label(group[0], runs), sorted(group, key=lambda run: run.seed)) for group in groups.values()]
+    return sorted(made, key=lambda row: task.sort_key(row.spread(task.metric).mean))
+
+
+def _without_seed(run: Run) -> dict[str, str]:
+    return {key: str(value) for key, value in sorted(flatten(run.config).items()) if key != "seed"}
+
+
+def _label(run: Run, runs: Sequence[Run]) -> str:
+    """The architecture's name; where it was run in several configurations, with the values that tell this one apart."""
+    told = _without_seed(run)
+    others = [_without_seed(other) for other in runs if other.rnn == run.rnn]
+    telling = [f"{key} {value}" for key, value in told.items() if any(other.get(key) != value for other in others)]
+    return f"{run.label} ({', '.join(telling)})" if telling else run.label
+
+
+def table(made: Sequence[Row], task: Task) -> Cells:
+    """Quality and cost of each row; the task's metric with its interval, the other metrics as means."""
+    others = sorted({name for row in made for name in row.runs[0].metrics} - {task.metric})
+    unit = made[0].runs[0].unit if made else "units"
+    heading = ["architecture", f"{task.metric} (95%)", *others, "seeds", "parameters", "training", f"{unit}/s", "memory"]
+    digits = _digits([row.spread(task.metric) for row in made])
+    scores = [row.spread(task.metric).shown(digits) for row in made]
+    return [
+        heading,
+        *([row.label, score, *_means(row, others), *_cost(row)] for row, score in zip(made, scores, strict=True)),
+    ]
+
+
+def _digits(spreads: Sequence[Spread]) -> int:
+    """Decimals of a column: two digits of a typical interval, or four of a typical mean where there is no interval."""
+    halves = [each.half for each in spreads if each.half]
+    if halves:
+        return max(decimals(statistics.median(halves)), 0)
+    return min(max(decimals(statistics.median(each.mean for each in spreads)) + 2, 0), 5) if spreads else 0
+
+
+def _means(row: Row, metrics: Sequence[str]) -> list[str]:
+    known = row.runs[0].metrics
+    return [number(row.spread(name).mean) if name in known else "" for name in metrics]
+
+
+def _cost(row: Row) -> list[str]:
+    return [
+        str(len(row.runs)),
+        short(row.mean("parameters")),
+        duration(row.mean("seconds")),
+        short(row.mean("units_per_second")),
+        f"{row.mean('peak_memory_mb'):,.0f} MB",
+    ]
+
+
+def references_table(task: Task) -> Cells:
+    return [
+        ["reference", task.metric, "source"],
+        *([each.name, number(each.value), each.source] for each in task.references),
+    ]
+
+
+def as_markdown(cells: Cells) -> str:
+    """A Markdown table; every column but the first and the last of words is set to the right."""
+    heading, *body = cells
+    rule = [":--" if not any(_is_number(row[at]) for row in body) else "--:" for at in range(len(heading))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heading, rule, *body])
+
+
+def as_text(cells: Cells) -> str:
+    """Columns of plain text for a terminal."""
+    heading, *body = cells
+    widths = [max(len(row[at]) for row in cells) for at in range(len(heading))]
+    right = [any(_is_number(row[at]) for row in body) for at in range(len(heading))]
+
+    def line(row: list[str]) -> str:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(heading), "─" * (sum(widths) + 2 * len(widths) - 2), *map(line, body)])
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit() or cell[:1] == "-"
+
+
+def number(value: float) -> str:
+    """Four digits that count, of five decimals at most."""
+    return f"{value:.{min(max(decimals(value) + 2, 0), 5)}f}" if value else "0"
+
+
+def decimals(value: float) -> int:
+    """How many decimals show two digits of ``value``: negative for a hundred and more, five at most."""
+    return min(1 - math.floor(math.log10(abs(value))), 5) if value else 0
+
+
+def short(value: float) -> str:
+    """A count to three digits, in thousands or millions: ``1.23 M``."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            scaled = value / size
+            return f"{scaled:.{0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2}f} {letter}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3.5 min`` or ``1 h 20 min``."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    if minutes < 59.95:
+        return f"{minutes:.1f} min"
+    hours, minutes = divmod(round(minutes), 60)
+    return f"{hours} h {minutes} min"

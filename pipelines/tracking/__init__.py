@@ -1,0 +1,34 @@
+"""The dashboard: the only room that knows MLflow.
+
+Everything shown there is also a file of a run's folder, so the dashboard may be deleted and filled again by publishing.
+MLflow takes seconds to import: no module here does so before it is asked to.
+"""
+
+from pipelines.tracking.record import (
+    lightning_logger,
+    log_curves,
+    log_data,
+    log_files,
+    log_metrics,
+    log_model,
+    log_training,
+)
+from pipelines.tracking.runs import finish, reap, recording, set_tags, start_run
+from pipelines.tracking.store import open_experiment, open_store
+
+__all__ = [
+    "finish",
+    "lightning_logger",
+    "log_curves",
+    "log_data",
+    "log_files",
+    "log_metrics",
+    "log_model",
+    "log_training",
+    "open_experiment",
+    "open_store",
+    "reap",
+    "recording",
+    "set_tags",
+    "start_run",
+]

@@ -1,0 +1,119 @@
+"""What a run leaves in the dashboard: curves, single values, data, files, the model."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.tracking.store import ROOT, client
+
+if TYPE_CHECKING:
+    from pipelines.tracking.logger import Points, RunLogger
+
+SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "tokenizers")
+
+
+def lightning_logger(run_id: str) -> "RunLogger":
+    """A logger for the ``Trainer``; the points of steps that the run has already are not sent twice."""
+    from pipelines.tracking.logger import RunLogger
+
+    return RunLogger(run_id, lambda points: log_curves(run_id, points))
+
+
+def log_curves(run_id: str, points: "Points") -> None:
+    """Add the points (metric, step, value) that the run does not have; what it has stays as it is."""
+    stored = _stored(run_id, {key for key, _, _ in points})
+    _log_points(run_id, [point for point in points if point[:2] not in stored])
+
+
+def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+    """Add single values, each its metric's latest from now on; a value that is there already is not added again."""
+    stored = _stored(run_id, set(metrics))
+    _log_points(run_id, [(key, step, value) for key, value in metrics.items() if stored.get((key, step)) != value])
+
+
+def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
+    known = keys & set(client().get_run(run_id).data.metrics)
+    return {(key, each.step): each.value for key in known for each in client().get_metric_history(run_id, key)}
+
+
+def _log_points(run_id: str, points: "Points") -> None:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = [Metric(key, value, now, step) for key, step, value in points]
+    for begin in range(0, len(metrics), 1000):  # MLflow's limit of metrics in one call
+        client().log_batch(run_id, metrics=metrics[begin : begin + 1000])
+
+
+def log_training(run_id: str, training: Mapping[str, Any]) -> None:
+    """What the training cost, and how good its best step was: from ``training.json``."""
+    costs = {
+        "cost/parameters": training["parameters"],
+        "cost/training_seconds": training["seconds"],
+        f"cost/{training['unit']}_per_second": training["units_per_second"],
+        "cost/peak_memory_mb": training["peak_memory_mb"],
+    }
+    log_metrics(run_id, costs | {"val/best": training["best_value"]}, step=training["best_step"])
+
+
+def log_data(run_id: str, card: Mapping[str, Any]) -> None:
+    """The corpus as an MLflow data set input: its card's title, hash, source and sizes."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    profile = json.dumps({key: card[key] for key in ("splits", "licence", "references") if key in card})
+    source = json.dumps(card.get("source") or {})
+    data = Dataset(card["title"], card["sha256"]["all"][:16], "corpus", source, profile=profile)
+    client().log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+
+def log_files(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
+    """Attach files to the run, under ``folder`` if named."""
+    for file in files:
+        client().log_artifact(run_id, str(file), folder)
+
+
+def log_model(
+    run_id: str,
+    *,
+    served: Path,
+    files: Mapping[str, Path],
+    step: int = 0,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
+    registered_name: str | None = None,
+) -> str:
+    """Store the model so that ``mlflow models serve`` can run it without this project; returns its URI.
+
+    Args:
+        served: the Python file that answers requests (``mlflow.models.set_model`` in it), not a pickle.
+        files: what that file loads: ``{"checkpoint": ..., "tokenizer": ...}``.
+        step: the training step of the checkpoint; the run's metrics of this step become the model's.
+        shapes: of the float32 arrays that go in and come out, -1 where any size will do; ``None`` where the type hints
+            of ``served`` say what it takes.
+        registered_name: also make it the newest version of this name in the model registry.
+    """
+    client()
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    inputs, outputs = (Schema([TensorSpec(np.dtype("float32"), shape)]) for shape in shapes or ((), ()))
+    logged = Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=pyfunc,
+        run_id=run_id,
+        step=step,
+        python_model=str(served),
+        artifacts={key: str(path) for key, path in files.items()},
+        code_paths=[str(ROOT / "src" / "rnn_lightning")],
+        # Left to itself MLflow finds the packages by loading the model in another process, which takes ten seconds.
+        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVING_PACKAGES],
+        signature=ModelSignature(inputs, outputs) if shapes else None,
+        registered_model_name=registered_name,
+    )
+    return logged.model_uri

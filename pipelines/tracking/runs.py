@@ -1,0 +1,151 @@
+"""A run's life in the dashboard: begun, gone on with, replaced, ended.
+
+A *place* is a run folder on a machine; a *fingerprint* is what decides the numbers: configuration, data and code. Work begun
+again at a place with the same fingerprint goes on in the same MLflow run, with another one it replaces that run.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from pipelines.runs import flatten
+from pipelines.tracking.store import client, open_experiment
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def start_run(
+    folder: Path,
+    *,
+    experiment: str,
+    name: str,
+    config: Mapping[str, Any],
+    tags: Mapping[str, str],
+    description: str = "",
+) -> str:
+    """Begin, or go on with, the MLflow run of ``folder``; returns its id.
+
+    Args:
+        folder: what the run writes to; it names the run's place.
+        experiment: the task, as a rule; made if need be.
+        name: what people call the run: ``lstm seed 1``.
+        config: everything the run was told, nested plain values; logged as parameters such as ``trainer.max_steps``.
+        tags: what else is known before it starts; ``data`` and ``commit`` are part of the fingerprint.
+        description: markdown for the run's page.
+    """
+    reap()
+    store, experiment_id = client(), open_experiment(experiment)
+    parameters = {key: str(value)[:500] for key, value in flatten(config).items()}
+    place = _digest([socket.gethostname(), str(folder.resolve())])
+    fingerprint = _digest([parameters, tags.get("data"), tags.get("commit")])
+    all_tags = {
+        **_process_tags(),
+        **tags,
+        "folder": str(folder),
+        "place": place,
+        "fingerprint": fingerprint,
+        "mlflow.note.content": description,
+        "mlflow.source.git.commit": tags.get("commit", ""),
+    }
+    found = list(store.search_runs([experiment_id], f"tags.place = '{place}'"))
+    same = [run.info.run_id for run in found if run.data.tags["fingerprint"] == fingerprint]
+    if same:
+        run_id = same[0]
+        set_tags(run_id, all_tags)
+        store.update_run(run_id, status="RUNNING", name=name)
+    else:
+        run_id = store.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
+        _log_parameters(run_id, parameters)
+    _retire([run for run in found if run.data.tags["fingerprint"] != fingerprint], run_id)
+    return run_id
+
+
+def _retire(runs: list["Run"], successor: str) -> None:
+    """Take the runs out of the tables; MLflow keeps them under "Deleted", where the tag says what replaced them."""
+    for run in runs:
+        client().set_tag(run.info.run_id, "superseded_by", successor)
+        client().delete_run(run.info.run_id)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _process_tags() -> dict[str, str]:
+    """Who is at work: enough to tell a run that is alive from one whose process was killed."""
+    stage = os.environ.get("DVC_STAGE") or Path(sys.argv[0]).stem
+    return {
+        "host": socket.gethostname(),
+        "pid": str(os.getpid()),
+        "pid_born": _birth(os.getpid()),
+        "stage": stage,
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": stage,
+    }
+
+
+def _birth(pid: int) -> str:
+    return f"{psutil.Process(pid).create_time():.0f}"
+
+
+def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
+    from mlflow.entities import Param
+
+    params = [Param(key, value) for key, value in parameters.items()]
+    for begin in range(0, len(params), 100):  # MLflow's limit of parameters in one call
+        client().log_batch(run_id, params=params[begin : begin + 100])
+
+
+def reap() -> int:
+    """Mark the RUNNING runs of this machine whose process is gone as KILLED; returns how many there were."""
+    store = client()
+    experiments = [each.experiment_id for each in store.search_experiments()]
+    running = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
+    dead = [run.info.run_id for run in store.search_runs(experiments, running) if not _alive(run.data.tags)]
+    for run_id in dead:
+        store.set_terminated(run_id, "KILLED")
+    return len(dead)
+
+
+def _alive(tags: Mapping[str, str]) -> bool:
+    """Whether the process lives: the number of a dead one is given to another sooner or later, its time of birth is not."""
+    try:
+        return _birth(int(tags["pid"])) == tags["pid_born"]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def finish(run_id: str, status: str = "FINISHED") -> None:
+    """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
+    client().set_terminated(run_id, status)
+
+
+@contextmanager
+def recording(run_id: str) -> Iterator[None]:
+    """Whatever happens inside, the run does not stay RUNNING: an error makes it FAILED, an interruption KILLED."""
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
+        raise
+    finally:
+        finish(run_id, status)
+
+
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Set or replace tags; ``mlflow.note.content`` is the description on the run's page."""
+    from mlflow.entities import RunTag
+
+    client().log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])

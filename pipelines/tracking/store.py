@@ -1,0 +1,91 @@
+"""Where the dashboard's data lie, and how many processes at once find it there."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ROOT = Path(__file__).resolve().parents[2]
+SQLITE = "sqlite:///"
+
+
+def open_store() -> str:
+    """The URI of the store: ``MLFLOW_TRACKING_URI``, or a database in the project; made here if it does not exist."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    uri = os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{ROOT / 'mlflow.db'}")
+    database = _database(uri)
+    if database and not database.exists():
+        _create(database)
+    return uri
+
+
+def client() -> "MlflowClient":
+    """A client of the open store."""
+    uri = open_store()
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient(uri)
+
+
+def open_experiment(name: str, tags: Mapping[str, str] | None = None) -> str:
+    """The id of the experiment ``name``: there afterwards, whoever else is making it, and carrying ``tags``.
+
+    ``mlflow.note.content`` is the tag that the dashboard shows as the description.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = client()
+    found = store.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return _tagged(store, store.create_experiment(name, artifact_location=_artifacts(name)), tags)
+        except MlflowException:
+            found = store.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        store.restore_experiment(found.experiment_id)
+    return _tagged(store, found.experiment_id, tags)
+
+
+def _tagged(store: "MlflowClient", experiment_id: str, tags: Mapping[str, str] | None) -> str:
+    for key, value in (tags or {}).items():
+        store.set_experiment_tag(experiment_id, key, value)
+    return experiment_id
+
+
+def _database(uri: str) -> Path | None:
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
+def _artifacts(experiment: str) -> str | None:
+    """Beside the database of a local store; ``None``, the server's choice, for any other."""
+    database = _database(open_store())
+    return (database.parent / "mlartifacts" / experiment).as_uri() if database else None
+
+
+def _create(database: Path) -> None:
+    """Make the tables in a file of another name, then rename it: the store is there as a whole or not at all.
+
+    Two processes that let MLflow make the tables of one new file at once leave a file that none can open again.
+    """
+    from mlflow import MlflowClient
+
+    for noisy in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = database.with_name(f"{database.name}.new")
+    with database.with_name(f"{database.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.exists():
+            return
+        unfinished.unlink(missing_ok=True)
+        uri = f"{SQLITE}{unfinished}"
+        MlflowClient(uri, registry_uri=uri).search_experiments()
+        unfinished.rename(database)

@@ -1,0 +1,22 @@
+"""Published and generated corpora: from the Hub or a seed to arrays on disk, with a card that tells what they are."""
+
+from rnn_lightning.corpora.adding import Adding
+from rnn_lightning.corpora.copying import Copying
+from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
+from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
+from rnn_lightning.corpora.nested import Nested
+from rnn_lightning.corpora.text import Text
+
+__all__ = [
+    "SPLITS",
+    "Adding",
+    "Copying",
+    "Corpus",
+    "CorpusError",
+    "HubSource",
+    "Nested",
+    "Pairs",
+    "Stream",
+    "Text",
+    "fetch_from_hub",
+]

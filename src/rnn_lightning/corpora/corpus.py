@@ -1,0 +1,64 @@
+"""What a corpus is: something that can be fetched to a folder and preprocessed into another.
+
+Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
+and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "validation", "test")
+
+
+class CorpusError(Exception):
+    """A corpus that cannot be had or cannot be trusted; the message is one line that names the value and the way out."""
+
+
+class Stream(NamedTuple):
+    """Running tokens, to be predicted one by one.
+
+    ``tokens`` (N,) int32; ``documents`` (D + 1,) int64: document d is ``tokens[documents[d]:documents[d + 1]]``;
+    ``scored`` (N,) bool: whether the token counts as a target.
+    """
+
+    tokens: NDArray[np.int32]
+    documents: NDArray[np.int64]
+    scored: NDArray[np.bool_]
+
+
+class Pairs(NamedTuple):
+    """Sequences, each with its target.
+
+    ``inputs`` holds all rows one after the other, (N,) int32 tokens or (N, F) float32 features; row r is
+    ``inputs[input_offsets[r]:input_offsets[r + 1]]``. ``targets`` is (R,), one a row, or (M,) with ``target_offsets``
+    (R + 1,) like those of the inputs. Without ``target_offsets`` the file lacks that key.
+    """
+
+    inputs: NDArray[np.int32] | NDArray[np.float32]
+    input_offsets: NDArray[np.int64]
+    targets: NDArray[np.int32] | NDArray[np.float32]
+    target_offsets: NDArray[np.int64] | None = None
+
+
+class Corpus(ABC):
+    """A published or generated corpus; its constructor takes everything that decides its bytes."""
+
+    @abstractmethod
+    def fetch(self, raw: Path) -> None:
+        """Bring the corpus to the folder ``raw``: all of it or nothing.
+
+        Raises:
+            CorpusError: where it cannot be had, or is not the one that was asked for.
+        """
+
+    @abstractmethod
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        """Turn what ``fetch`` left in ``raw`` into the files named above, in ``processed``: all of them or none.
+
+        Raises:
+            CorpusError: where ``raw`` is missing, damaged or empty.
+        """

@@ -1,0 +1,99 @@
+"""Bytes on disk: folders that are whole or absent, files that are the same on every run, and their SHA-256."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_lightning.corpora.corpus import CorpusError, Pairs, Stream
+
+SOURCE = "source.json"
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its place, durably, if the block ends well, and else vanishes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)  # mkdtemp lets nobody else read
+        for path in [*partial.iterdir(), partial]:
+            _flush(path)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+        _flush(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` so that no reader and no crash ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _flush(partial)
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in ``path``.
+
+    Raises:
+        CorpusError: where the file is missing or no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise CorpusError(f"{path} must hold a JSON object, not {type(content).__name__}")
+    return content
+
+
+def write_split(path: Path, split: Stream | Pairs) -> None:
+    """Write the arrays under their field names; equal arrays give equal bytes, as NumPy dates every member 1980."""
+    np.savez(path, allow_pickle=False, **{name: array for name, array in split._asdict().items() if array is not None})
+
+
+def sha256(*paths: Path) -> str:
+    """One SHA-256, in hexadecimal, over the bytes of the files in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def verified_source(raw: Path) -> dict[str, Any]:
+    """What ``fetch`` noted in ``raw``, after a check of every file's hash against it.
+
+    Raises:
+        CorpusError: where a file is missing or its bytes have changed.
+    """
+    source = read_json(raw / SOURCE)
+    for name, expected in source["files"].items():
+        path = raw / name
+        if not path.exists():
+            raise CorpusError(f"{path} is missing; fetch the corpus again")
+        if (got := sha256(path)) != expected:
+            raise CorpusError(f"{path} is damaged: its SHA-256 is {got}, {SOURCE} says {expected}; fetch it again")
+    return source
+
+
+def _flush(path: Path) -> None:
+    """Have the system put ``path``, a file or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

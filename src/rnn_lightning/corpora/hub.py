@@ -1,0 +1,201 @@
+"""From the Hugging Face Hub to plain Parquet files: retried, pinned and recorded.
+
+The client tries some requests again by itself, but a single 503 on a file, or a lost connection, ends it; so the whole
+download is tried again here. What the client has already put in its cache (``HF_HOME``) is not downloaded twice.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rnn_lightning.corpora.corpus import CorpusError
+from rnn_lightning.corpora.files import SOURCE, read_json, sha256, whole_folder, write_json
+
+Result = TypeVar("Result")
+BUSY = (408, 425, 429)
+"""HTTP statuses below 500 that may be gone at the next try."""
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set on the Hub, and how to bring it here.
+
+    ``revision`` is a branch, a tag or a commit. ``rows`` says how many rows the splits must have. ``record`` is a small
+    JSON file that the first fetch writes and every later one must agree with. A download is tried ``tries`` times, after
+    ``wait``, 2 ``wait``, 4 ``wait``, ... seconds.
+    """
+
+    repository: str
+    config: str
+    revision: str
+    record: Path
+    rows: Mapping[str, int] | None = None
+    tries: int = 6
+    wait: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.tries < 1:
+            raise ValueError(f"tries must be at least 1, not {self.tries}")
+        if self.wait < 0:
+            raise ValueError(f"wait must be 0 s or more, not {self.wait}")
+
+    def __str__(self) -> str:
+        return f"{self.repository} ({self.config}) at {self.revision}"
+
+
+@dataclass(frozen=True)
+class _Download:
+    """``splits`` maps names to ``datasets.Dataset``; ``commit`` is the one that the revision stands for."""
+
+    commit: str
+    licence: str | list[str] | None
+    splits: Mapping[str, Any]
+
+
+def fetch_from_hub(source: HubSource, raw: Path) -> None:
+    """Write ``SPLIT.parquet`` for each split of ``source``, and ``source.json``, to the folder ``raw``: all or nothing.
+
+    Raises:
+        CorpusError: where the Hub cannot be reached, has no such data set, or now gives other bytes than on record.
+    """
+    download = _persistently(lambda: _download(source), source)
+    _check_rows(source, download.splits)
+    with whole_folder(raw) as folder:
+        files = {}
+        for name, split in download.splits.items():
+            split.to_parquet(folder / f"{name}.parquet")
+            files[f"{name}.parquet"] = sha256(folder / f"{name}.parquet")
+        noted = {
+            "repository": source.repository,
+            "config": source.config,
+            "revision": source.revision,
+            "commit": download.commit,
+            "licence": download.licence,
+            "rows": {name: len(split) for name, split in download.splits.items()},
+            "files": files,
+        }
+        write_json(folder / SOURCE, noted)
+        _agree_with_record(source.record, noted)
+    _say(f"{source}: {sum(noted['rows'].values())} rows in {raw}")
+
+
+def _download(source: HubSource) -> _Download:
+    """Ask the Hub once, or its cache where the Hub cannot be reached."""
+    from datasets import load_dataset_builder
+    from huggingface_hub import DatasetCard, HfApi, hf_hub_download, try_to_load_from_cache
+
+    place = {"repo_id": source.repository, "repo_type": "dataset", "revision": source.revision}
+    if not isinstance(try_to_load_from_cache(filename="README.md", **place), str):
+        HfApi().repo_info(**place)  # fails at once where the Hub is out of reach; the next call would wait half a minute
+    # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
+    readme = Path(hf_hub_download(filename="README.md", **place))
+    commit = readme.parent.name
+    _say(f"{source}: commit {commit}")
+    builder = load_dataset_builder(source.repository, name=source.config, revision=commit)
+    if builder.hash != commit:  # without a network the client offers whatever it has
+        raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
+    builder.download_and_prepare()
+    licence = DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")
+    splits: Any = builder.as_dataset()
+    return _Download(commit, licence, dict(sorted(splits.items())))
+
+
+def _persistently(action: Callable[[], Result], source: HubSource) -> Result:
+    """The result of ``action``, tried again as long as the failure may pass and tries are left."""
+    for attempt in range(1, source.tries + 1):
+        try:
+            return action()
+        except Exception as error:
+            cause = _network_failure(error)
+            if cause is None or not _may_pass(cause):
+                raise CorpusError(f"{source}: {_explanation(error)}") from error
+            if attempt == source.tries:
+                raise CorpusError(_unreachable(source, cause)) from error
+            pause = source.wait * 2 ** (attempt - 1)
+            _say(f"{source}: {_first_line(cause)}; try {attempt + 1} of {source.tries} in {pause:g} s")
+            time.sleep(pause)
+    raise AssertionError("tries is at least 1")
+
+
+def _network_failure(error: BaseException) -> BaseException | None:
+    """What failed on the network, if that is among the reasons of ``error``."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    transport = HfHubHTTPError.__mro__[1]  # the HTTP library's own base class; which library differs by version
+    return next((link for link in _reasons(error) if isinstance(link, transport | ConnectionError | TimeoutError)), None)
+
+
+def _reasons(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and, in turn, what each was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _may_pass(failure: BaseException) -> bool:
+    """Whether the next try may go better: not where the Hub answered that it will not."""
+    status = getattr(getattr(failure, "response", None), "status_code", None)
+    return status is None or status >= 500 or status in BUSY
+
+
+def _explanation(error: Exception) -> str:
+    """One line on a failure that no further try would mend."""
+    from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+    known = {
+        RevisionNotFoundError: "no such revision; revision must be a branch, a tag or a commit of that repository",
+        RepositoryNotFoundError: "no such data set; repository must be ORGANISATION/NAME, public or open to your HF_TOKEN",
+        RemoteEntryNotFoundError: "it has no README.md, so no data card to tell its licence",
+    }
+    for link in _reasons(error):
+        for kind, text in known.items():
+            if isinstance(link, kind):
+                return text
+    return _first_line(error)
+
+
+def _unreachable(source: HubSource, cause: BaseException) -> str:
+    """One line on a Hub that does not answer, or not with the data."""
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    return (
+        f"{source}: not to be had from {endpoint} in {source.tries} tries ({_first_line(cause)}), nor whole in the cache; "
+        "check the network, set HF_ENDPOINT to a mirror, or HF_HOME to a cache that has it"
+    )
+
+
+def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
+    """Refuse splits that are missing, empty or of another size than the source says."""
+    for name, expected in (source.rows or {}).items():
+        if name not in splits:
+            raise CorpusError(f"{source}: no split {name!r}; it has {sorted(splits)}")
+        if len(splits[name]) != expected:
+            raise CorpusError(f"{source}: split {name!r} has {len(splits[name])} rows, expected {expected}")
+    for name, split in splits.items():
+        if not len(split):
+            raise CorpusError(f"{source}: split {name!r} is empty")
+
+
+def _agree_with_record(record: Path, noted: Mapping[str, Any]) -> None:
+    """Compare with what the first fetch recorded; write it down if this is the first."""
+    if not record.exists():
+        write_json(record, noted)
+        return
+    expected = read_json(record)["files"]
+    for name in sorted(expected.keys() | noted["files"].keys()):
+        before, now = expected.get(name), noted["files"].get(name)
+        if before != now:
+            raise CorpusError(f"{name} of {noted['repository']} has changed: expected {before}, got {now}; see {record}")
+
+
+def _first_line(error: BaseException) -> str:
+    """What the error says, on one line and not long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip()[:300]
+
+
+def _say(line: str) -> None:
+    print(f"fetch: {line}", file=sys.stderr, flush=True)

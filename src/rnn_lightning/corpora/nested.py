@@ -1,0 +1,139 @@
+"""Nested agreement: a small language in which every noun waits for its own verb, across other sentences within it.
+
+Centre embedding is what finite memory finds hard (Chomsky & Miller 1963; Elman, "Distributed Representations, Simple
+Recurrent Networks, and Grammatical Structure", Machine Learning 7, 1991; Linzen, Dupoux & Goldberg, TACL 2016).
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rnn_lightning.corpora.corpus import SPLITS, Corpus
+from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
+from rnn_lightning.corpora.generated import check_rows, check_specification, random_stream
+from rnn_lightning.corpora.text import read_lines, write_text
+
+AGREEING = {
+    **{"dog": "barks", "cat": "purrs", "bird": "sings", "horse": "gallops", "fish": "swims", "wolf": "howls"},
+    **{"bee": "buzzes", "lion": "roars", "owl": "hoots", "frog": "croaks", "snake": "hisses", "duck": "quacks"},
+    **{"mouse": "squeaks", "crow": "caws", "sheep": "bleats", "cow": "moos"},
+}
+"""Nouns, each with the only verb that agrees with it."""
+NOUNS, VERBS = tuple(AGREEING), tuple(AGREEING.values())
+
+
+class Nested(Corpus):
+    """A stream corpus of sentences from a probabilistic grammar, whose entropy is known exactly.
+
+    ::
+
+        sentence   -> phrases(0) <eos>
+        phrases(d) -> phrase(d)                     with probability 1 - follow
+                    | phrase(d) phrases(d)          with probability follow
+        phrase(d)  -> noun_k verb_k                 with probability 1 - nest (1 at d = max_depth)
+                    | noun_k phrases(d + 1) verb_k  with probability nest
+
+    with k uniform over ``classes``. "dog cat bird sings purrs barks" is a sentence. Each token settles what the grammar
+    chose, so no sentence has two derivations. The next verb is that of the last noun still waiting: to know it takes a
+    stack as deep as the nesting, and each forgotten noun costs up to ln ``classes`` nats.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: Mapping[str, int],
+        seed: int,
+        classes: int = 12,
+        max_depth: int = 10,
+        nest: float = 0.65,
+        follow: float = 0.2,
+    ) -> None:
+        if not 1 <= classes <= len(AGREEING):
+            raise ValueError(f"classes must lie in 1..{len(AGREEING)}, not {classes}")
+        if max_depth < 0:
+            raise ValueError(f"max_depth must be 0 or more, not {max_depth}")
+        for name, value in (("nest", nest), ("follow", follow)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be a probability below 1, not {value}")
+        self.rows = check_rows(rows)
+        self.seed = seed
+        self.classes = classes
+        self.max_depth = max_depth
+        self.nest = nest
+        self.follow = follow
+
+    def sentence(self, generator: np.random.Generator) -> list[str]:
+        """The words of one sentence, without the end mark."""
+        words: list[str] = []
+        waiting: list[int] = []
+        while True:
+            waiting.append(int(generator.integers(self.classes)))
+            words.append(NOUNS[waiting[-1]])
+            if len(waiting) <= self.max_depth and generator.random() < self.nest:
+                continue
+            while waiting:
+                words.append(VERBS[waiting.pop()])
+                if generator.random() < self.follow:
+                    break
+            else:
+                return words
+
+    def phrases_and_entropy(self, depth: int = 0) -> tuple[float, float]:
+        """The expected number of nouns in phrases(``depth``), and its entropy in nats.
+
+        A list of phrases has 1 / (1 - follow) of them on average; each brings the choice of its noun, of nesting, and of
+        following, and with probability ``nest`` the phrases in it.
+        """
+        nouns, entropy = 1.0, math.log(self.classes) + _coin_entropy(self.follow)
+        if depth < self.max_depth:
+            inner_nouns, inner_entropy = self.phrases_and_entropy(depth + 1)
+            nouns += self.nest * inner_nouns
+            entropy += _coin_entropy(self.nest) + self.nest * inner_entropy
+        return nouns / (1 - self.follow), entropy / (1 - self.follow)
+
+    def entropy_rate(self) -> float:
+        """Nats per token, end marks counted as tokens: what a perfect model of the language loses."""
+        nouns, entropy = self.phrases_and_entropy()
+        return entropy / (2 * nouns + 1)
+
+    def specification(self) -> dict[str, object]:
+        """Everything that decides the bytes."""
+        return {
+            "generator": "Nested",
+            "classes": self.classes,
+            "max_depth": self.max_depth,
+            "nest": self.nest,
+            "follow": self.follow,
+            "rows": self.rows,
+            "seed": self.seed,
+        }
+
+    def fetch(self, raw: Path) -> None:
+        with whole_folder(raw) as folder:
+            for split, rows in self.rows.items():
+                generator = random_stream(self.seed, split)
+                lines = (" ".join(self.sentence(generator)) + "\n" for _ in range(rows))
+                (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
+            files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = verified_source(raw)
+        check_specification(source, self.specification(), raw)
+        rate = self.entropy_rate()
+        write_text(
+            processed,
+            {split: read_lines(raw / f"{split}.txt") for split in SPLITS},
+            title=f"Nested agreement, {self.classes} classes to depth {self.max_depth}",
+            source=source,
+            level="word",
+            end_of_line=True,
+            references={"entropy_rate_nats": rate, "perplexity_floor": math.exp(rate)},
+        )
+
+
+def _coin_entropy(probability: float) -> float:
+    """Nats in one throw of a coin."""
+    return -sum(p * math.log(p) for p in (probability, 1 - probability) if p > 0)

@@ -1,0 +1,146 @@
+"""Published text for language models: WikiText (Merity et al., arXiv:1609.07843), tiny Shakespeare (Karpathy 2015)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnn_lightning.corpora.card import Facts, write_processed
+from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError
+from rnn_lightning.corpora.files import verified_source
+from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
+from rnn_lightning.corpora.vocabulary import END, UNKNOWN, check_level, encode_lines, learn_tokenizer
+
+SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
+"""Tokens from which on a line that occurs in two splits is no coincidence."""
+
+
+class Text(Corpus):
+    """A stream corpus: each split of a Hub data set with a ``text`` column as one document.
+
+    With ``end_of_line`` a row is one or more lines, each followed by ``<eos>``, blank ones too; words at that setting give
+    the published tokenisation of WikiText. Without, the text is kept as it stands, line feeds and all. The vocabulary is
+    learned from the training split. ``repository``, ``config``, ``revision``, ``record`` and ``rows`` are those of
+    `HubSource`; ``level`` and ``vocabulary_size`` those of `learn_tokenizer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: str,
+        config: str,
+        revision: str,
+        record: str | Path,
+        level: str,
+        end_of_line: bool,
+        rows: Mapping[str, int] | None = None,
+        vocabulary_size: int | None = None,
+    ) -> None:
+        check_level(level, vocabulary_size)
+        self.source = HubSource(repository, config, revision, Path(record), rows)
+        self.level = level
+        self.end_of_line = end_of_line
+        self.vocabulary_size = vocabulary_size
+
+    def fetch(self, raw: Path) -> None:
+        fetch_from_hub(self.source, raw)
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = verified_source(raw)
+        lines = {split: split_lines(read_rows(raw / f"{split}.parquet"), self.end_of_line) for split in SPLITS}
+        write_text(
+            processed,
+            lines,
+            title=f"{self.source.repository} ({self.source.config}) by {self.level}",
+            source=source,
+            level=self.level,
+            end_of_line=self.end_of_line,
+            vocabulary_size=self.vocabulary_size,
+        )
+
+
+def write_text(
+    processed: Path,
+    lines: Mapping[str, Sequence[str]],
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    level: str,
+    end_of_line: bool,
+    vocabulary_size: int | None = None,
+    references: Mapping[str, float] | None = None,
+) -> None:
+    """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
+
+    Characters are counted in code points, with one for each end of line that a token stands for.
+
+    Raises:
+        CorpusError: where a split is empty, or has characters that a vocabulary of characters lacks.
+    """
+    tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line)
+    if level == "character":
+        check_characters(lines)
+    line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
+    facts = Facts(
+        title=title,
+        source=source,
+        vocabulary_size=tokenizer.get_vocab_size(),
+        references=references or {},
+        characters={split: sum(map(len, some)) + end_of_line * len(some) for split, some in lines.items()},
+        unknown=tokenizer.token_to_id(UNKNOWN),
+        line_end=line_end,
+        shortest_line=SHORTEST_LINE[level],
+    )
+    streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
+    write_processed(processed, streams, facts, tokenizer.to_str(pretty=True))
+
+
+def read_rows(path: Path) -> list[str]:
+    """The ``text`` column of a Parquet file.
+
+    Raises:
+        CorpusError: where the file is missing, damaged or empty, or has no such column.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    if "text" not in table.column_names:
+        raise CorpusError(f"{path} has no column 'text', only {table.column_names}")
+    rows = table["text"].to_pylist()
+    if not any(rows):
+        raise CorpusError(f"{path} is empty: it has {len(rows)} rows and no text")
+    return rows
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without their line feeds.
+
+    Raises:
+        CorpusError: where the file is empty.
+    """
+    text = path.read_text(encoding="utf-8")
+    if not text:
+        raise CorpusError(f"{path} is empty")
+    return text.removesuffix("\n").split("\n")
+
+
+def check_characters(lines: Mapping[str, Sequence[str]]) -> None:
+    """Refuse characters outside the training split, which have no token.
+
+    Raises:
+        CorpusError: naming them.
+    """
+    known = set().union(*lines["train"])
+    for split, some in lines.items():
+        if unseen := sorted(set().union(*some) - known):
+            raise CorpusError(f"the {split} split has the characters {unseen}, the train split has not; use level 'bpe'")
+
+
+def split_lines(rows: Sequence[str], end_of_line: bool) -> list[str]:
+    """The lines of the rows: without their line feeds where a token will end them, else with them."""
+    if end_of_line:
+        return [line for row in rows for line in row.removesuffix("\n").split("\n")]
+    return [line for row in rows for line in row.splitlines(keepends=True)]

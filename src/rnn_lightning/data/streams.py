@@ -1,0 +1,140 @@
+"""Long texts for language models: tokens one after the other, with a state that is carried from batch to batch.
+
+Shapes: B rows (one stream each), T steps of a batch, N tokens of a split.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..sequences import IGNORED, Batch
+from .module import SequenceModule
+
+
+class Columns(Dataset):
+    """A text cut into B columns of equal length, read side by side in steps of T: the batching of Zaremba et al. (2014).
+
+    Only the last column may be shorter, so every token but the first is a target exactly once in each of the columns.
+    """
+
+    def __init__(self, tokens: np.ndarray, scored: np.ndarray, batch_size: int, steps: int) -> None:
+        targets = torch.from_numpy(np.where(scored[1:], tokens[1:], IGNORED).astype(np.int64))
+        inputs = torch.from_numpy(tokens[:-1].astype(np.int64))
+        self.height = -(-len(inputs) // batch_size)
+        surplus = self.height * batch_size - len(inputs)
+        self.inputs = torch.nn.functional.pad(inputs, (0, surplus)).view(batch_size, self.height)
+        self.targets = torch.nn.functional.pad(targets, (0, surplus), value=IGNORED).view(batch_size, self.height)
+        real = torch.arange(batch_size) * self.height
+        self.lengths = (len(inputs) - real).clamp(0, self.height)  # (B,) real tokens of each column
+        self.steps, self.batches = steps, -(-self.height // steps)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __getitem__(self, index: int) -> Batch:
+        start, stop = index * self.steps, min((index + 1) * self.steps, self.height)
+        lengths = (self.lengths - start).clamp(0, stop - start)
+        fresh = torch.full((len(lengths),), index == 0)
+        return Batch(
+            self.inputs[:, start:stop],
+            None if bool((lengths == stop - start).all()) else lengths,
+            self.targets[:, start:stop],
+            fresh=fresh,
+        )
+
+
+class Documents(Dataset):
+    """Documents of similar length side by side, each from its beginning; long ones go over several batches of T steps.
+
+    An item is named (group, piece): the pieces of a group follow each other, and its first starts the state anew.
+    """
+
+    def __init__(self, tokens: np.ndarray, scored: np.ndarray, documents: np.ndarray, batch_size: int, steps: int) -> None:
+        self.tokens, self.scored, self.documents, self.steps = tokens, scored, documents, steps
+        sizes = np.diff(documents) - 1  # the last token of a document is only a target
+        by_size = np.argsort(sizes, kind="stable")
+        by_size = by_size[sizes[by_size] > 0]
+        self.groups = [by_size[start : start + batch_size] for start in range(0, len(by_size), batch_size)]
+        self.pieces = [-(-int(sizes[group[-1]]) // steps) for group in self.groups]
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return sum(self.pieces)
+
+    def __getitem__(self, name: tuple[int, int]) -> Batch:
+        group, piece = name
+        rows, start = self.groups[group], piece * self.steps
+        lengths = np.clip(self.sizes[rows] - start, 0, self.steps)
+        inputs = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
+        targets = torch.full_like(inputs, IGNORED)
+        for row, (document, length) in enumerate(zip(rows, lengths, strict=True)):
+            first = int(self.documents[document]) + (start if length else 0)
+            tokens = torch.from_numpy(self.tokens[first : first + length + 1].astype(np.int64))
+            scored = torch.from_numpy(self.scored[first + 1 : first + length + 1])
+            inputs[row, :length] = tokens[:-1]
+            targets[row, :length] = torch.where(scored, tokens[1:], IGNORED)
+        return Batch(
+            inputs,
+            None if bool((lengths == inputs.shape[1]).all()) else torch.from_numpy(lengths),
+            targets,
+            fresh=torch.full((len(rows),), piece == 0),
+        )
+
+
+class StreamModule(SequenceModule):
+    """Batches of a stream corpus for ``LanguageModel``.
+
+    ``joined`` reads a split as one text in ``batch_size`` columns, always in its own order. Otherwise every document starts
+    with a new state, in groups of similar length, the groups in an order drawn from (seed, epoch).
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        batch_size: int,
+        steps: int,
+        eval_batch_size: int | None = None,
+        joined: bool = True,
+        seed: int = 1,
+        epochs: int = 1,
+    ) -> None:
+        """Read the processed corpus in ``folder``.
+
+        Args:
+            batch_size: B; ``eval_batch_size`` for validation and test.
+            steps: T, over which the gradient is propagated back.
+            epochs: how many epochs one pass over the training loader holds.
+
+        Raises:
+            ValueError: for a number below 1.
+        """
+        super().__init__(folder, seed=seed, epochs=epochs)
+        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        for name, number in {"batch_size": batch_size, "steps": steps, "eval_batch_size": eval_batch_size}.items():
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, not {number}")
+        self.batch_size, self.eval_batch_size, self.steps, self.joined = batch_size, eval_batch_size, steps, joined
+
+    def dataset(self, split: str) -> Dataset:
+        arrays = self.arrays(split)
+        rows = self.batch_size if split == "train" else self.eval_batch_size
+        tokens, scored = arrays["tokens"], arrays["scored"]
+        if len(tokens) <= rows:
+            raise ValueError(f"{self.folder / split}.npz holds {len(tokens)} tokens; {rows} rows need more")
+        if self.joined:
+            return Columns(tokens, scored, rows, self.steps)
+        return Documents(tokens, scored, arrays["documents"], rows, self.steps)
+
+    def order(self, dataset: Dataset, epoch: int) -> list:
+        if self.joined:
+            return list(range(len(dataset)))
+        groups = np.random.default_rng([self.seed, epoch]).permutation(len(dataset.groups))
+        return [(int(group), piece) for group in groups for piece in range(dataset.pieces[group])]
+
+    def evaluation_order(self, dataset: Dataset) -> list:
+        if self.joined:
+            return list(range(len(dataset)))
+        return [(group, piece) for group, pieces in enumerate(dataset.pieces) for piece in range(pieces)]

@@ -1,0 +1,207 @@
+"""Training that a kill does not harm: what is resumed ends bit-identical to what was never interrupted.
+
+Everything random is drawn from (seed, step), the order of batches is a function of (seed, epoch), and the place in it one of
+the step: so a checkpoint needs weights, optimiser, schedule, the carried state and one number, and no generator's state.
+"""
+
+import os
+import signal
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the final name, syncs, renames: a reader finds the old file or the new one, never a torn one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(beside, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        check_checkpoint(path)
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+
+def check_checkpoint(path: Any) -> None:
+    """Refuse what is no undamaged checkpoint on this machine.
+
+    Raises:
+        ValueError: for a URL, or a file whose checksums do not hold.
+        FileNotFoundError: where there is none.
+    """
+    if "://" in str(path):
+        raise ValueError(f"checkpoints are loaded from local files only, not from {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
+    if damaged is not None:
+        raise ValueError(f"{path} is damaged: the checksum of {damaged} does not hold")
+
+
+class Durable(Callback):
+    """Saves ``last.ckpt`` on schedule and ``best.ckpt`` by a metric, and makes the resumed run equal the uninterrupted one.
+
+    Needs ``AtomicCheckpointIO`` among the Trainer's plugins, and data modules of this package. Saves fall between two steps;
+    the step after a validation is left out, because Lightning would repeat or skip what belongs to it. SIGTERM and SIGINT
+    save and raise ``SystemExit`` (143 and 130).
+    """
+
+    def __init__(
+        self, folder: str | Path, *, seed: int, monitor: str = "val/loss", mode: str = "min", every_seconds: float = 60.0
+    ) -> None:
+        """Keep the checkpoints in ``folder``.
+
+        Args:
+            seed: of everything random in the training.
+            monitor, mode: the metric that ``best.ckpt`` is kept by, and whether it is best at its ``min`` or ``max``.
+            every_seconds: how much work a kill may cost; 0 saves at every step.
+        """
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
+        self.folder, self.seed, self.monitor, self.mode = Path(folder), seed, monitor, mode
+        self.every_seconds = every_seconds
+        self.best_value: float | None = None
+        self.best_step: int | None = None
+        self.spent_seconds = 0.0
+        self._saved_at = self._began = 0.0
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    @property
+    def last(self) -> Path:
+        return self.folder / LAST
+
+    @property
+    def best(self) -> Path:
+        return self.folder / BEST
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_value": self.best_value, "best_step": self.best_step, "spent_seconds": self.seconds(), "seed": self.seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["seed"] != self.seed:
+            raise ValueError(f"the checkpoint was trained with seed {state_dict['seed']}, not {self.seed}")
+        self.best_value, self.best_step = state_dict["best_value"], state_dict["best_step"]
+        self.spent_seconds = state_dict["spent_seconds"]
+
+    def seconds(self) -> float:
+        """Training time so far, over all goes."""
+        return self.spent_seconds + (time.monotonic() - self._began if self._began else 0.0)
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        for torn in self.folder.glob(".*.tmp"):
+            torn.unlink()
+        self._began = self._saved_at = time.monotonic()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, self._note_signal)
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        if self._began:
+            self.spent_seconds, self._began = self.seconds(), 0.0
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def _note_signal(self, number: int, frame: Any) -> None:
+        self._signal = number
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Recompute Lightning's counters from the step; as they were saved they drift from one resume to the next."""
+        loops = checkpoint["loops"]["fit_loop"]
+        per_epoch = checkpoint["batches_per_epoch"]
+        steps = checkpoint["global_step"]
+        batches = steps * trainer.accumulate_grad_batches
+        epoch, inside = divmod(batches, per_epoch)
+        _count(loops["epoch_progress"]["total"], epoch, begun=epoch + 1)
+        _count(loops["epoch_progress"]["current"], epoch, begun=epoch + 1)
+        _count(loops["epoch_loop.batch_progress"]["total"], batches)
+        _count(loops["epoch_loop.batch_progress"]["current"], inside)
+        loops["epoch_loop.batch_progress"]["is_last_batch"] = False
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"] = steps
+        optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
+        for part in ("step", "zero_grad"):
+            _count(optimizer[part]["total"], steps)
+            _count(optimizer[part]["current"], inside // trainer.accumulate_grad_batches)
+        for name in ("epoch_loop.val_loop.batch_progress",):
+            _count(loops[name]["total"], 0)
+            _count(loops[name]["current"], 0)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["batches_per_epoch"] = int(trainer.num_training_batches)
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._may_save(trainer, batch_idx):
+            if self._signal is not None:
+                self.save(trainer)
+                raise SystemExit(128 + self._signal)
+            if time.monotonic() - self._saved_at >= self.every_seconds:
+                self.save(trainer)
+        torch.manual_seed(draw_seed(self.seed, trainer.fit_loop.epoch_loop.total_batch_idx))
+
+    def _may_save(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
+        between = batch_idx % trainer.accumulate_grad_batches == 0
+        return between and batch_idx > 0 and batch_idx % int(trainer.val_check_batch) != 0
+
+    def save(self, trainer: lightning.Trainer) -> None:
+        """Write ``last.ckpt``, unless a weight is not finite."""
+        if not all(torch.isfinite(parameter).all() for parameter in trainer.lightning_module.parameters()):
+            raise FloatingPointError(
+                f"a weight is not finite after step {trainer.global_step}: lower the learning rate or clip the gradient; "
+                f"{self.last} keeps the last finite weights"
+            )
+        trainer.save_checkpoint(self.last)
+        self._saved_at = time.monotonic()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+            return
+        value = float(trainer.callback_metrics[self.monitor])
+        sign = 1 if self.mode == "min" else -1
+        if self.best_value is None or sign * value < sign * self.best_value:
+            self.best_value, self.best_step = value, trainer.global_step
+            trainer.save_checkpoint(self.best)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.save(trainer)
+
+
+def draw_seed(*key: int) -> int:
+    """A seed of 63 bits that is a function of ``key`` alone."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _count(progress: dict[str, int], done: int, *, begun: int | None = None) -> None:
+    for name in progress:
+        progress[name] = done if begun is None or name in ("processed", "completed") else begun

@@ -1,0 +1,206 @@
+"""A language model: what comes next, token by token.
+
+Shapes: B rows, T steps, N real targets, E embedding features, H features of the network, V tokens.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..recurrent import recurrent
+from ..regularize import dropout as make_dropout
+from ..sequences import IGNORED, Batch, State, map_state, real_steps, select_state
+from .system import System
+
+EVALUATION_STATES = ("carry", "reset")
+UNITS = {"word": "perplexity", "character": "bits_per_char"}
+
+
+class LanguageModel(System):
+    """A recurrent language model over words or characters (Mikolov et al. 2010; Zaremba et al. 2014, arXiv:1409.2329).
+
+    In training the state is carried from batch to batch and detached (truncated backpropagation through time), one state a
+    row of the stream; it starts anew where ``batch.fresh`` says so, and is saved with the checkpoint. Validation and test
+    keep states of their own.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        rnn: dict[str, Any],
+        embedding_size: int = 128,
+        *,
+        tied: bool = False,
+        dropout: float = 0.0,
+        locked: bool = False,
+        unit: str = "word",
+        evaluation_state: str = "carry",
+        embedding_range: float | None = None,
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the model.
+
+        Args:
+            vocab_size: V.
+            rnn: keywords of ``recurrent`` without ``input_size``.
+            embedding_size: E.
+            tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
+                a linear map without bias leads from one to the other.
+            dropout: on the embeddings and on the network's outputs; ``locked``: one mask for all steps of a row.
+            unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
+            evaluation_state: ``carry`` the state through a split as in training, or ``reset`` it for every batch.
+            embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
+            optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and keywords.
+
+        Raises:
+            ValueError: for a bad size, unit or name.
+        """
+        super().__init__(optimizer, schedule)
+        self.save_hyperparameters()
+        for name, size in {"vocab_size": vocab_size, "embedding_size": embedding_size}.items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, not {size}")
+        if unit not in UNITS:
+            raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")
+        if evaluation_state not in EVALUATION_STATES:
+            raise ValueError(f"evaluation_state must be one of {list(EVALUATION_STATES)}, not {evaluation_state!r}")
+        self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        self.network = recurrent(input_size=embedding_size, **rnn)
+        if self.network.bidirectional:
+            raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
+        self.input_dropout = make_dropout(dropout, locked=locked)
+        self.output_dropout = make_dropout(dropout, locked=locked)
+        width = self.network.output_size
+        self.bridge = nn.Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
+        self.output = nn.Linear(embedding_size if tied else width, vocab_size)
+        self._initialise(embedding_range, tied)
+        self.states: dict[str, State] = {}
+
+    def _initialise(self, embedding_range: float | None, tied: bool) -> None:
+        nn.init.zeros_(self.output.bias)
+        spread = self.output.in_features**-0.5 if embedding_range is None else embedding_range
+        nn.init.uniform_(self.output.weight, -spread, spread)
+        if embedding_range is None:
+            nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
+        else:
+            nn.init.uniform_(self.embedding.weight, -embedding_range, embedding_range)
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits (B, T, V) of what follows each of ``tokens`` (B, T), and the state after the last real one.
+
+        Raises:
+            ValueError: for tokens that are no integers of 0..V-1, or lengths that do not fit.
+        """
+        hidden, state = self.read(tokens, lengths, state)
+        return self.output(hidden), state
+
+    def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """What ``forward`` does, short of the output layer: hidden (B, T, E or H)."""
+        if tokens.device.type == "cpu":
+            self.check_inputs(tokens, lengths)
+        hidden, state = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
+        return self.bridge(self.output_dropout(hidden)), state
+
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        if inputs.dtype != torch.int64 or inputs.dim() != 2:
+            raise ValueError(f"tokens must be int64 of shape (B, T), not {inputs.dtype} of shape {tuple(inputs.shape)}")
+        wrong = ((inputs < 0) | (inputs >= self.vocab_size)).nonzero()
+        if len(wrong):
+            row, step = wrong[0].tolist()
+            raise ValueError(f"token {int(inputs[row, step])} in row {row}, step {step}: tokens are 0..{self.vocab_size - 1}")
+
+    def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
+        logits, state = self(tokens.unsqueeze(1), state=state)
+        return logits.squeeze(1).log_softmax(-1), state
+
+    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        state = self._enter(batch, split)
+        hidden, state = self.read(batch.inputs, batch.lengths, state)
+        self.states[split] = map_state(Tensor.detach, state)
+        targets = batch.targets
+        if batch.lengths is not None:
+            real = real_steps(batch.lengths.to(targets.device), targets.shape[1])
+            targets = targets.masked_fill(~real, IGNORED)
+        counted = targets != IGNORED
+        hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
+        if not len(targets):
+            return hidden.sum() * 0.0, 0
+        return cross_entropy(hidden, self.output, targets), len(targets)
+
+    def _enter(self, batch: Batch, split: str) -> State | None:
+        """The state that this batch is read from."""
+        state = self.states.get(split)
+        if state is None or (split != "train" and self.evaluation_state == "reset"):
+            return None
+        if batch.fresh is None or not bool(batch.fresh.any()):
+            return state
+        if bool(batch.fresh.all()):
+            return None
+        return select_state(~batch.fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self.states.pop("val", None)
+
+    def on_test_epoch_start(self) -> None:
+        super().on_test_epoch_start()
+        self.states.pop("test", None)
+
+    def log_scores(self, split: str) -> None:
+        loss = self.losses[f"{split}_loss"].compute()
+        value = loss.exp() if self.unit == "word" else loss / torch.log(torch.tensor(2.0))
+        self.log(f"{split}/{UNITS[self.unit]}", value, prog_bar=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["carried_state"] = self.states.get("train")
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        carried = checkpoint.get("carried_state")
+        if carried is not None:
+            self.states["train"] = map_state(lambda part: part.to(self.device), carried)
+
+    @torch.no_grad()
+    def generate(self, prompt: Tensor, length: int, *, temperature: float = 1.0, seed: int | None = None) -> Tensor:
+        """Continue ``prompt`` (B, T), T at least 1, by ``length`` sampled tokens: (B, ``length``).
+
+        Each token is drawn from softmax(logits / ``temperature``); temperature 0 takes the likeliest.
+
+        Raises:
+            ValueError: for an empty prompt, a negative length or temperature.
+        """
+        if prompt.dim() != 2 or prompt.shape[1] < 1:
+            raise ValueError(f"prompt must have shape (B, T) with T at least 1, not {tuple(prompt.shape)}")
+        if length < 0 or temperature < 0:
+            raise ValueError(f"length and temperature must not be negative, not {length} and {temperature}")
+        generator = None if seed is None else torch.Generator(prompt.device).manual_seed(seed)
+        logits, state = self(prompt)
+        scores, tokens = logits[:, -1], []
+        for _ in range(length):
+            if temperature == 0:
+                token = scores.argmax(-1)
+            else:
+                token = torch.multinomial((scores / temperature).softmax(-1), 1, generator=generator).squeeze(1)
+            tokens.append(token)
+            scores, state = self.step(token, state)
+        return torch.stack(tokens, 1) if tokens else prompt.new_zeros(len(prompt), 0)
+
+
+WIDE = 4096
+"""From so many classes on, the logits of a batch are made and dropped in chunks."""
+
+
+def cross_entropy(hidden: Tensor, output: nn.Linear, targets: Tensor) -> Tensor:
+    """The mean cross entropy of ``output(hidden)`` (N, V) against ``targets`` (N,).
+
+    With many classes the logits are made a chunk of rows at a time, gradients with them: they then stay in the cache.
+    """
+    chunked = output.out_features >= WIDE and hidden.requires_grad and hidden.dtype == output.weight.dtype
+    options = nn.LinearCrossEntropyOptions(batch_chunk_size=256) if chunked else None
+    return F.linear_cross_entropy(hidden, output.weight, targets, linear_bias=output.bias, options=options)

@@ -1,0 +1,51 @@
+"""Optimisers and learning-rate schedules from plain dictionaries, as they are saved, swept and logged."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+}
+SCHEDULES: dict[str, type[lr_scheduler.LRScheduler]] = {
+    "plateau": lr_scheduler.ReduceLROnPlateau,
+    "cosine": lr_scheduler.CosineAnnealingLR,
+    "exponential": lr_scheduler.ExponentialLR,
+    "steps": lr_scheduler.MultiStepLR,
+}
+
+
+def _build(kind: str, table: dict[str, Any], settings: dict[str, Any], first: Any) -> Any:
+    name = settings.get("name")
+    if name not in table:
+        raise ValueError(f"{kind} name must be one of {sorted(table)}, not {name!r}")
+    try:
+        return table[name](first, **{key: value for key, value in settings.items() if key != "name"})
+    except TypeError as error:
+        raise ValueError(f"{kind} {name!r}: {error}") from None
+
+
+def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser ``settings["name"]`` of ``OPTIMIZERS``; the other keys are its keyword arguments.
+
+    Raises:
+        ValueError: for an unknown name or key.
+    """
+    return _build("optimizer", OPTIMIZERS, settings, parameters)
+
+
+def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+    """The schedule ``settings["name"]`` of ``SCHEDULES``; the other keys are its keyword arguments.
+
+    ``plateau`` counts validations, every other schedule counts optimiser steps.
+
+    Raises:
+        ValueError: for an unknown name or key.
+    """
+    return _build("schedule", SCHEDULES, settings, optimizer)

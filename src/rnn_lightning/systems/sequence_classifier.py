@@ -1,0 +1,115 @@
+"""One answer for a whole sequence: a class, or a real value.
+
+Shapes: B rows, T steps, F features, H features of the network, C classes.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from ..recurrent import recurrent
+from ..regularize import dropout as make_dropout
+from ..sequences import Batch, State, real_steps
+from .system import SPLITS, System
+
+
+class SequenceClassifier(System):
+    """A recurrent network whose state after the last step is read out: the memory problems of the literature.
+
+    With ``num_classes`` the answer is a class (cross entropy, accuracy), without it a real value (mean squared error, as in
+    the adding problem of Hochreiter and Schmidhuber 1997). Inputs are features (B, T, F), or tokens (B, T) with ``vocab_size``.
+    """
+
+    def __init__(
+        self,
+        rnn: dict[str, Any],
+        input_size: int,
+        *,
+        num_classes: int | None = None,
+        vocab_size: int | None = None,
+        dropout: float = 0.0,
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the classifier.
+
+        Args:
+            rnn: keywords of ``recurrent`` without ``input_size``.
+            input_size: F; with ``vocab_size`` the width of the token embedding.
+            num_classes: C, at least 2; ``None``: a real value.
+            dropout: on what is read out.
+
+        Raises:
+            ValueError: for a bad size or name.
+        """
+        super().__init__(optimizer, schedule)
+        self.save_hyperparameters()
+        if num_classes is not None and num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, or None for a real value, not {num_classes}")
+        self.num_classes, self.vocab_size = num_classes, vocab_size
+        self.embedding = nn.Identity() if vocab_size is None else nn.Embedding(vocab_size, input_size)
+        self.network = recurrent(input_size=input_size, **rnn)
+        self.dropout = make_dropout(dropout, locked=False)
+        self.output = nn.Linear(self.network.output_size, num_classes or 1)
+        self.accuracies = nn.ModuleDict({f"{split}_accuracy": MeanMetric() for split in SPLITS})
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """Scores (B, C), or values (B, 1), from the last real step of each row (both ends, if bidirectional), and the state.
+
+        Raises:
+            ValueError: for inputs that are not finite or have another width, tokens outside the vocabulary, or bad lengths.
+        """
+        if inputs.device.type == "cpu":
+            self.check_inputs(inputs, lengths)
+        outputs, state = self.network(self.embedding(inputs), lengths, state)
+        return self.output(self.dropout(self._ends(outputs, lengths))), state
+
+    def _ends(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
+        """Each direction's output after it has read the whole row (B, H); zero for an empty row."""
+        if lengths is None:
+            last = outputs[:, -1]
+        else:
+            index = (lengths.to(outputs.device) - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, outputs.shape[2])
+            last = outputs.gather(1, index).squeeze(1)
+        if not self.network.bidirectional:
+            return last
+        half = outputs.shape[2] // 2
+        return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)
+
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        if self.vocab_size is not None:
+            wrong = torch.ones_like(inputs) if inputs.dtype != torch.int64 else (inputs < 0) | (inputs >= self.vocab_size)
+            rule = f"tokens are int64 in 0..{self.vocab_size - 1}"
+        else:
+            wrong, rule = ~torch.isfinite(inputs), "features must be finite"
+        if lengths is not None and inputs.shape[1]:
+            padding = ~real_steps(lengths, inputs.shape[1])
+            wrong = wrong.masked_fill(padding.view(*padding.shape, *[1] * (wrong.dim() - 2)), False)
+        places = wrong.nonzero()
+        if len(places):
+            place = places[0].tolist()
+            raise ValueError(f"the input at row {place[0]}, step {place[1]} is {inputs[tuple(place)].item()}; {rule}")
+
+    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        scores, _ = self(batch.inputs, batch.lengths)
+        rows = len(batch.targets)
+        if self.num_classes is None:
+            return F.mse_loss(scores.squeeze(1), batch.targets), rows
+        if split != "train":
+            self.accuracies[f"{split}_accuracy"].update((scores.argmax(1) == batch.targets).float())
+        return F.cross_entropy(scores, batch.targets), rows
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self.accuracies["val_accuracy"].reset()
+
+    def on_test_epoch_start(self) -> None:
+        super().on_test_epoch_start()
+        self.accuracies["test_accuracy"].reset()
+
+    def log_scores(self, split: str) -> None:
+        if self.num_classes is not None:
+            self.log(f"{split}/accuracy", self.accuracies[f"{split}_accuracy"].compute(), prog_bar=True)

@@ -1,0 +1,103 @@
+"""What every task shares: the loss over real targets, its logging, the optimiser, and a stop at the first bad number."""
+
+from abc import abstractmethod
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from ..sequences import Batch
+from .optimization import make_optimizer, make_schedule
+
+SPLITS = ("train", "val", "test")
+
+
+class System(lightning.LightningModule):
+    """One task: a network, its loss, its metrics and its optimiser.
+
+    A subclass answers ``score``. Losses are means over real targets, however these are batched; ``val/loss`` and
+    ``test/loss`` weigh every target of the split alike.
+    """
+
+    def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
+        self.schedule_settings = schedule
+        make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))])  # a wrong name or key shows at once
+        self.losses = nn.ModuleDict({f"{split}_loss": MeanMetric() for split in SPLITS})
+        self.losses["train_loss"].persistent(True)  # a resumed run then logs what an uninterrupted one does
+
+    @abstractmethod
+    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        """The mean loss over the real targets of ``batch``, and how many these are."""
+
+    @abstractmethod
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        """Refuse inputs that are not what the model reads, naming row and step. Called on the CPU only."""
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.device.type != "cpu":  # on the CPU the model looks itself; on a device it would have to wait for it
+            self.check_inputs(batch.inputs, batch.lengths)
+        return batch
+
+    def log_scores(self, split: str) -> None:
+        """Log what follows from an epoch's loss (perplexity, say) or from metrics of the subclass."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss, count = self.score(batch, "train")
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
+                "the last checkpoint holds finite weights"
+            )
+        self.losses["train_loss"].update(loss.detach(), count)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: Batch, split: str) -> None:
+        loss, count = self.score(batch, split)
+        if count:
+            self.losses[f"{split}_loss"].update(loss, count)
+
+    def on_validation_epoch_start(self) -> None:
+        self.losses["val_loss"].reset()
+
+    def on_validation_epoch_end(self) -> None:
+        if self.losses["train_loss"].update_called:
+            self.log("train/loss", self.losses["train_loss"].compute())
+            self.losses["train_loss"].reset()
+        self._log_loss("val")
+
+    def on_test_epoch_start(self) -> None:
+        self.losses["test_loss"].reset()
+
+    def on_test_epoch_end(self) -> None:
+        self._log_loss("test")
+
+    def _log_loss(self, split: str) -> None:
+        self.log(f"{split}/loss", self.losses[f"{split}_loss"].compute(), prog_bar=True)
+        self.log_scores(split)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = make_optimizer(self.optimizer_settings, self.parameters())
+        if self.schedule_settings is None:
+            return optimizer
+        schedule = {"scheduler": make_schedule(self.schedule_settings, optimizer), "interval": "step", "monitor": "val/loss"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_train_start(self) -> None:
+        for schedule in self.trainer.lr_scheduler_configs:
+            if schedule.reduce_on_plateau:  # how often that is, Lightning knows only once it has the data
+                schedule.frequency = int(self.trainer.val_check_batch)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch, but leave on the CPU what Python asks about: lengths and fresh starts."""
+        moved = [part if part is None else part.to(device, non_blocking=True) for part in batch]
+        return Batch(*moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)

@@ -1,0 +1,113 @@
+"""The textbook's equations, one row and one step at a time, in NumPy: slow, plain, and written without the library.
+
+Shapes: T steps, F features in, H hidden units. W (G * H, F), U (G * H, H), b and c (G * H,) hold G gates one above the other.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Weights = dict[str, Array]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def normalise(x: Array, gain: Array | float, bias: Array | float = 0.0) -> Array:
+    """Layer normalisation (Ba, Kiros and Hinton 2016, equation 4), with PyTorch's 1e-5 under the root."""
+    return gain * (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) + bias
+
+
+def elman(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    h = np.tanh(p["W"] @ x + p["b"] + p["U"] @ h + p["c"])
+    return h, h
+
+
+def elman_relu(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    h = np.maximum(0, p["W"] @ x + p["b"] + p["U"] @ h + p["c"])
+    return h, h
+
+
+def gru(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    (wr, wz, wn), (ur, uz, un) = np.split(p["W"] @ x + p["b"], 3), np.split(p["U"] @ h + p["c"], 3)
+    r, z = sigmoid(wr + ur), sigmoid(wz + uz)
+    h = (1 - z) * np.tanh(wn + r * un) + z * h
+    return h, h
+
+
+def lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    h, c = state
+    i, f, g, o = np.split(p["W"] @ x + p["b"] + p["U"] @ h + p["c"], 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return h, (h, c)
+
+
+def peephole_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    h, c = state
+    i, f, o, g = np.split(p["W"] @ x + p["U"] @ h + p["b"], 4)
+    i, f = sigmoid(i + p["p_i"] * c), sigmoid(f + p["p_f"] * c)
+    c = f * c + i * np.tanh(g)
+    h = sigmoid(o + p["p_o"] * c) * np.tanh(c)
+    return h, (h, c)
+
+
+def layernorm_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    h, c = state
+    sums = normalise(p["U"] @ h, p["gain_h"]) + normalise(p["W"] @ x, p["gain_x"]) + p["b"]
+    i, f, o, g = np.split(sums, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(normalise(c, p["gain_c"], p["bias_c"]))
+    return h, (h, c)
+
+
+EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
+    "elman": elman,
+    "elman_relu": elman_relu,
+    "gru": gru,
+    "lstm": lstm,
+    "layernorm_lstm": layernorm_lstm,
+    "peephole_lstm": peephole_lstm,
+}
+
+FUSED_NAMES = {"W": "core.weight_ih_l0", "U": "core.weight_hh_l0", "b": "core.bias_ih_l0", "c": "core.bias_hh_l0"}
+GATED_NAMES = {"W": "cell.input_weight", "U": "cell.recurrent_weight", "b": "cell.bias"}
+NORMS = {"x": "input", "h": "recurrent", "c": "cell"}
+WEIGHT_NAMES: dict[str, dict[str, str]] = {
+    "elman": FUSED_NAMES,
+    "elman_relu": FUSED_NAMES,
+    "gru": FUSED_NAMES,
+    "lstm": FUSED_NAMES,
+    "layernorm_lstm": {
+        **GATED_NAMES,
+        **{f"gain_{short}": f"cell.{name}_gain" for short, name in NORMS.items()},
+        "bias_c": "cell.cell_bias",
+    },
+    "peephole_lstm": {
+        **GATED_NAMES,
+        "p_i": "cell.entrance_peephole",
+        "p_f": "cell.forget_peephole",
+        "p_o": "cell.exit_peephole",
+    },
+}
+"""Where a network of one layer keeps the letters of the equations."""
+
+
+def read_row(equation: Callable[..., tuple[Array, Any]], row: Array, state: Any, weights: Weights) -> tuple[Array, Any]:
+    """The outputs (T, H) of ``row`` (T, F), read from ``state`` on, and the last state."""
+    outputs = []
+    for x in row:
+        output, state = equation(x, state, weights)
+        outputs.append(output)
+    return np.stack(outputs), state
+
+
+def read_both_ways(equation: Callable[..., tuple[Array, Any]], row: Array, state: Any, ahead: Weights, back: Weights) -> Array:
+    """The outputs (T, 2H) of a row read forwards by one set of weights and backwards by another, step beside step."""
+    forwards, _ = read_row(equation, row, state, ahead)
+    backwards, _ = read_row(equation, row[::-1], state, back)
+    return np.concatenate([forwards, backwards[::-1]], 1)

@@ -1,0 +1,72 @@
+"""Run folders as training and evaluation leave them, made up: the scores and curves that a test asks for."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LABELS = {"elman": "Elman RNN (tanh)", "lstm": "LSTM", "gru": "GRU", "layernorm_lstm": "LSTM with layer norm"}
+
+
+def make_run(project: Path, task: str, rnn: str, seed: int, metrics: Mapping[str, float] | None, **changes: Any) -> Path:
+    """A run folder under ``project``/runs; without ``metrics`` it was trained but not evaluated."""
+    folder = project / "runs" / task / rnn / str(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"task": {"name": task}, "rnn": {"cell": rnn, "hidden_size": 64}, "trainer": {"max_steps": 400}, "seed": seed}
+    training = {
+        "task": task,
+        "rnn": rnn,
+        "seed": seed,
+        "label": LABELS[rnn],
+        "planned_steps": 400,
+        "steps": 400,
+        "parameters": 100_000 + 100 * len(rnn),
+        "seconds": 90.0 + seed,
+        "units_per_second": 12_345.6,
+        "unit": "tokens",
+        "peak_memory_mb": 512.0,
+        "hardware": "AMD EPYC, 2 cores",
+        "threads": 1,
+        "precision": "32-true",
+        "backend": "cpu",
+        "commit": "0123456789abcdef",
+        "dvc_lock": "f00d",
+        "data": "ab" * 32,
+        "command": f"python -m pipelines.train task={task} rnn={rnn} seed={seed}",
+        "config": config,
+        "mlflow_run_id": None,
+        "best_step": 400,
+        "best_value": 1.5,
+    }
+    (folder / "training.json").write_text(json.dumps(training | changes))
+    last = (metrics or {"test/loss": 2.0})["test/loss"]
+    with (folder / "curves.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["step", "epoch", "seconds", "metric", "value"])
+        for step in range(20, 401, 20):
+            value = last * (1 + 2 * 0.98**step)
+            lines.writerows([[step, 0, step / 4, "train/loss", value * 0.98], [step, 0, step / 4, "val/loss", value]])
+    if metrics is not None:
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
+    """A task's configuration, and its data's card."""
+    conf, data = project / "conf" / "task", project / "data" / "processed" / task
+    conf.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=True, exist_ok=True)
+    (conf / f"{task}.yaml").write_text(
+        f"title: {title}\ndescription: Words that somebody made up.\nmetric: {{name: test/loss, goal: minimise}}\n"
+        "references:\n- {name: guessing, value: 4.6, source: all words alike}\n- {name: entropy, card: entropy_rate_nats}\n"
+    )
+    card = {
+        "title": title,
+        "source": {"url": "made up"},
+        "licence": "CC0",
+        "references": {"entropy_rate_nats": 0.9},
+        "splits": {"train": {"tokens": 1000}, "test": {"tokens": 100}},
+        "sha256": {"all": "ab" * 32, "files": {}},
+    }
+    (data / "card.json").write_text(json.dumps(card))

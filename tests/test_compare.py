@@ -1,0 +1,132 @@
+"""A comparison says what the run folders say: against naive arithmetic, and when runs are missing or unequal."""
+
+import json
+from math import sqrt
+from pathlib import Path
+
+import pytest
+from run_folders import make_run, make_task
+
+from pipelines import compare as stage
+from pipelines import figures, summary
+from pipelines.report import Section
+from pipelines.runs import Expected, read_points
+
+TWO_SIDED_95 = {2: 12.706, 3: 4.303, 4: 3.182}
+"""Student's t at 95% by number of seeds, from a printed table."""
+LOSSES = {"lstm": [2.0, 2.1, 2.3], "gru": [1.9, 2.2, 2.4], "elman": [3.0]}
+
+
+@pytest.fixture(autouse=True)
+def _no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "publish_comparison", lambda *_: None)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    make_task(tmp_path, "words", "Words & <things>")
+    for rnn, losses in LOSSES.items():
+        for seed, loss in enumerate(losses):
+            make_run(tmp_path, "words", rnn, seed, {"test/loss": loss, "test/perplexity": 2.718281828**loss})
+    return tmp_path
+
+
+def compare(project: Path, expected: tuple[Expected, ...] = ()) -> Section:
+    folders = {"conf": project / "conf", "data": project / "data"}
+    return stage.compare(project / "runs", project / "reports", **folders, expected=expected)[0]
+
+
+def page(project: Path, kind: str) -> str:
+    return (project / "reports" / f"comparison.{kind}").read_text()
+
+
+def test_means_and_intervals_are_those_of_the_textbook(project: Path) -> None:
+    compare(project)
+    rows = {row["rnn"]: row["metrics"]["test/loss"] for row in json.loads(page(project, "json"))[0]["rows"]}
+    for rnn, losses in LOSSES.items():
+        count, mean = len(losses), sum(losses) / len(losses)
+        assert rows[rnn]["mean"] == pytest.approx(mean)
+        if count == 1:
+            assert rows[rnn]["half"] is None
+        else:
+            deviation = sqrt(sum((loss - mean) ** 2 for loss in losses) / (count - 1))
+            assert rows[rnn]["half"] == pytest.approx(TWO_SIDED_95[count] * deviation / sqrt(count), rel=1e-3)
+
+
+def test_the_best_comes_first_whatever_best_means(project: Path) -> None:
+    assert [row.rnn for row in compare(project).rows] == ["lstm", "gru", "elman"]
+    file = project / "conf" / "task" / "words.yaml"
+    file.write_text(file.read_text().replace("minimise", "maximise"))
+    assert [row.rnn for row in compare(project).rows] == ["elman", "gru", "lstm"]
+
+
+def test_one_seed_has_no_interval(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare(project)
+    elman = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Elman"))
+    assert "± \N{EN DASH}" in elman
+
+
+def test_what_is_missing_is_said_everywhere(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(project, "words", "lstm", 7, None)
+    make_run(project, "words", "lstm", 8, {"test/loss": float("nan")})
+    reasons = {each.seed: each.reason for each in compare(project, (Expected("words", "gru", 9),)).missing}
+    assert reasons == {"7": "was not evaluated: no metrics.json", "8": "test/loss is nan", "9": "was not started"}
+    for text in (page(project, "md"), page(project, "html"), page(project, "json"), capsys.readouterr().out):
+        assert all(reason in text for reason in reasons.values())
+
+
+def test_a_task_of_which_nothing_finished_is_still_there(tmp_path: Path) -> None:
+    make_task(tmp_path, "words")
+    section = compare(tmp_path, (Expected("words", "gru", 1),))
+    assert (len(section.rows), len(section.missing)) == (0, 1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("data", "cd" * 32), ("precision", "bf16-mixed"), ("planned_steps", 800)])
+def test_unequal_runs_are_called_unequal(project: Path, field: str, value: object) -> None:
+    assert not compare(project).warnings()
+    make_run(project, "words", "gru", 5, {"test/loss": 2.0, "test/perplexity": 7.4}, **{field: value})
+    assert compare(project).warnings() == [f"not like for like: 2 different values of {field}"]
+
+
+def test_the_web_page_needs_nothing_else(project: Path) -> None:
+    compare(project)
+    text = page(project, "html")
+    assert "http" not in text
+    assert text.count("data:image/png;base64,") == 3
+    assert "Words &amp; &lt;things&gt;" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_references_come_from_the_task_and_from_the_data(project: Path) -> None:
+    assert {each.name: each.value for each in compare(project).task.references} == {"guessing": 4.6, "entropy": 0.9}
+    (project / "data" / "processed" / "words" / "card.json").unlink()
+    assert {each.name for each in compare(project).task.references} == {"guessing"}
+
+
+def test_architectures_keep_their_colours_and_do_not_share_them() -> None:
+    looks = [tuple(figures.style(rnn).items()) for rnn in figures.COLOURS]
+    assert len(set(looks)) == len(looks)
+    assert figures.style("a_cell_of_next_year") == figures.style("a_cell_of_next_year")
+
+
+def test_every_finished_run_has_the_points_that_were_logged(project: Path) -> None:
+    points = read_points(project / "runs" / "words" / "lstm" / "0")
+    assert len(points) == 40
+    assert points[-1] == ("val/loss", 400, pytest.approx(2.0 * (1 + 2 * 0.98**400)))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0123456, "0.01235"), (4.7512, "4.751"), (115.78, "115.8"), (0.5, "0.5000"), (12345.6, "12346"), (0, "0")]
+)
+def test_numbers_show_what_counts(value: float, shown: str) -> None:
+    assert summary.number(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(999, "999"), (1_000_000, "1.00 M"), (998_400, "998 k"), (12_345, "12.3 k")])
+def test_counts_are_short(value: float, shown: str) -> None:
+    assert summary.short(value) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(42, "42 s"), (210, "3.5 min"), (4800, "1 h 20 min"), (7199, "2 h 0 min")])
+def test_durations_are_readable(seconds: float, shown: str) -> None:
+    assert summary.duration(seconds) == shown

@@ -1,0 +1,78 @@
+"""Dropout for sequences. Shapes: B rows, T steps, F features."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from rnn_lightning.regularize import LockedDropout, dropout
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    probability=st.floats(0, 0.95),
+    rows=st.integers(0, 4),
+    steps=st.integers(0, 5),
+    features=st.integers(1, 6),
+    seed=st.integers(),
+)
+def test_a_locked_mask_is_one_for_all_steps(probability: float, rows: int, steps: int, features: int, seed: int) -> None:
+    torch.manual_seed(seed % 2**32)
+    ones = torch.ones(rows, steps, features)
+    dropped = LockedDropout(probability)(ones)
+    assert dropped.shape == ones.shape
+    assert dropped.equal(dropped[:, :1].expand_as(dropped))
+    kept = dropped[dropped != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - probability)))
+
+
+def test_each_row_has_a_mask_of_its_own() -> None:
+    torch.manual_seed(0)
+    dropped = LockedDropout(0.5)(torch.ones(2, 3, 64))
+    assert not dropped[0].equal(dropped[1])
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_dropout_keeps_the_mean(locked: bool) -> None:
+    torch.manual_seed(0)
+    dropped = dropout(0.3, locked=locked)(torch.ones(200, 2, 200))
+    assert abs(dropped.mean().item() - 1) < 4 * (0.3 / 0.7 / 40_000) ** 0.5
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_nothing_drops_out_in_evaluation_or_at_probability_zero(locked: bool) -> None:
+    ones = torch.ones(3, 4, 50)
+    assert dropout(0.9, locked=locked).eval()(ones).equal(ones)
+    assert dropout(0.0, locked=locked)(ones).equal(ones)
+
+
+def test_gradients_pass_where_nothing_was_dropped() -> None:
+    torch.manual_seed(0)
+    inputs = torch.ones(2, 3, 8, requires_grad=True)
+    dropped = LockedDropout(0.5)(inputs)
+    (gradient,) = torch.autograd.grad(dropped.sum(), inputs)
+    assert gradient.equal(dropped.detach())
+
+
+def test_a_copy_drops_as_the_original_does() -> None:
+    module, ones = LockedDropout(0.5), torch.ones(2, 3, 8)
+    torch.manual_seed(0)
+    expected = module(ones)
+    torch.manual_seed(0)
+    assert copy.deepcopy(module)(ones).equal(expected)
+
+
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("probability", [1.0, 1.5, -0.1, float("nan")])
+def test_a_probability_outside_its_range_is_refused(probability: float, locked: bool) -> None:
+    with pytest.raises(ValueError) as raised:
+        dropout(probability, locked=locked)
+    assert str(raised.value) == f"dropout must lie in [0, 1), not {probability}"
+
+
+def test_the_kind_is_chosen_by_locked() -> None:
+    assert isinstance(dropout(0.5, locked=True), LockedDropout)
+    assert isinstance(dropout(0.5, locked=False), nn.Dropout)

@@ -1,0 +1,88 @@
+"""Stored results and the README's tables: merged, never lost, and never different from each other unnoticed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_folders import make_run, make_task
+
+from pipelines.results import read_results, results
+
+README = "# Title\n\n<!-- results:words -->\nold\n<!-- /results -->\n\nThe end.\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    make_task(tmp_path, "words")
+    for rnn, seed in (("lstm", 2), ("lstm", 1), ("gru", 1)):
+        make_run(tmp_path, "words", rnn, seed, {"test/loss": 2.0 + seed / 10})
+    (tmp_path / "README.md").write_text(README)
+    return tmp_path
+
+
+def stored(project: Path) -> list[dict]:
+    return json.loads((project / "results" / "words.json").read_text())["runs"]
+
+
+def test_runs_are_stored_in_order_and_shown(project: Path) -> None:
+    results([], root=project)
+    assert [(run["rnn"], run["seed"]) for run in stored(project)] == [("gru", 1), ("lstm", 1), ("lstm", 2)]
+    readme = (project / "README.md").read_text()
+    assert readme.startswith("# Title\n\n<!-- results:words -->\n| architecture |")
+    assert readme.endswith("|\n<!-- /results -->\n\nThe end.\n")
+    assert "| LSTM | 2.15 ± 0.64 | 2 |" in readme
+
+
+def test_storing_again_changes_nothing(project: Path) -> None:
+    results([], root=project)
+    before = [(project / name).read_bytes() for name in ("README.md", "results/words.json")]
+    results(["words"], root=project)
+    assert [(project / name).read_bytes() for name in ("README.md", "results/words.json")] == before
+
+
+def test_a_run_replaces_the_same_run_only(project: Path) -> None:
+    results([], root=project)
+    config = stored(project)[1]["config"]
+    make_run(project, "words", "lstm", 1, {"test/loss": 9.0})
+    results([], root=project)
+    assert [run["metrics"]["test/loss"] for run in stored(project) if run["rnn"] == "lstm"] == [9.0, 2.2]
+    make_run(project, "words", "lstm", 1, {"test/loss": 8.0}, config=config | {"rnn": {"cell": "lstm", "hidden_size": 128}})
+    results([], root=project)
+    assert sorted(run["metrics"]["test/loss"] for run in stored(project) if run["rnn"] == "lstm") == [2.2, 8.0, 9.0]
+    readme = (project / "README.md").read_text()
+    assert "LSTM (rnn.hidden_size 64)" in readme
+    assert "LSTM (rnn.hidden_size 128)" in readme
+
+
+def test_results_outlive_the_runs(project: Path) -> None:
+    results([], root=project)
+    (project / "runs" / "words" / "gru" / "1" / "metrics.json").unlink()
+    results([], root=project)
+    assert len(stored(project)) == 3
+
+
+def test_checking_tells_a_readme_that_disagrees_and_changes_nothing(project: Path) -> None:
+    results([], root=project)
+    assert results([], root=project, check=True)
+    readme = project / "README.md"
+    lie = readme.read_text().replace("2.15", "1.15")
+    readme.write_text(lie)
+    assert not results([], root=project, check=True)
+    assert readme.read_text() == lie
+
+
+def test_the_command_fails_where_they_disagree(project: Path) -> None:
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "pipelines.results", "--check"]
+    outcome = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 2
+    assert outcome.stderr.strip() == "error: the README shows results of words, but results/words.json does not exist"
+
+
+def test_a_file_with_an_incomplete_run_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "words.json"
+    file.write_text('{"runs": [{"rnn": "lstm"}]}')
+    with pytest.raises(ValueError, match=r"words.json: lacks label, seed"):
+        read_results(file)

@@ -1,0 +1,197 @@
+"""The dashboard under what happens to it: first use by many at once, stages that run again, processes that die."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.loggers.logger import Logger
+from mlflow import MlflowClient
+from run_folders import make_run, make_task
+
+from pipelines import tracking
+from pipelines.publish import publish
+from pipelines.runs import read_json, read_points
+
+ROOT = Path(__file__).resolve().parents[1]
+DOOMED = """
+import os, signal, sys
+from pathlib import Path
+from pipelines import tracking
+tracking.start_run(Path(sys.argv[1]), experiment="one", name="doomed", config={}, tags={})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db")
+        yield
+
+
+@pytest.fixture
+def store(_store: None) -> MlflowClient:
+    return MlflowClient(tracking.open_store())
+
+
+def start(folder: Path, **changes: object) -> str:
+    told = {"experiment": "ptb", "name": "lstm seed 1", "config": {"rnn": {"size": 3}}, "tags": {"data": "d", "commit": "c"}}
+    return tracking.start_run(folder, **(told | changes))  # pyright: ignore[reportArgumentType]
+
+
+def history(store: MlflowClient, run_id: str, metric: str) -> list[tuple[int, float]]:
+    return sorted((point.step, point.value) for point in store.get_metric_history(run_id, metric))
+
+
+def work(database: str, folder: Path) -> None:
+    os.environ["MLFLOW_TRACKING_URI"] = database
+    for task in ("one", "two"):
+        run_id = tracking.start_run(folder, experiment=task, name=folder.name, config={}, tags={})
+        with tracking.recording(run_id):
+            tracking.log_curves(run_id, [("train/loss", step, 1 / (step + 1)) for step in range(50)])
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_processes_that_begin_at_once_all_find_the_store_they_make(tmp_path: Path, attempt: int) -> None:
+    database = f"sqlite:///{tmp_path}/new/mlflow.db"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow", "pipelines.tracking"])
+    workers = [context.Process(target=work, args=(database, tmp_path / str(worker))) for worker in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    store = MlflowClient(database)
+    for task in ("one", "two"):
+        experiment = store.get_experiment_by_name(task)
+        assert experiment is not None
+        runs = store.search_runs([experiment.experiment_id])
+        assert [run.info.status for run in runs] == ["FINISHED"] * 4
+        assert all(len(history(store, run.info.run_id, "train/loss")) == 50 for run in runs)
+
+
+def test_a_stage_that_runs_again_goes_on_in_its_run_and_repeats_no_point(store: MlflowClient, tmp_path: Path) -> None:
+    first = start(tmp_path)
+    tracking.log_curves(first, [("val/loss", step, 1.0) for step in (1, 2)])
+    tracking.finish(first)
+    second = start(tmp_path)
+    tracking.log_curves(second, [("val/loss", step, 1.0) for step in (1, 2, 3)])
+    assert second == first
+    assert history(store, first, "val/loss") == [(1, 1.0), (2, 1.0), (3, 1.0)]
+    assert store.get_run(first).info.status == "RUNNING"
+    assert store.get_run(first).data.params == {"rnn.size": "3"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": {"rnn": {"size": 4}}}, {"tags": {"data": "other", "commit": "c"}}, {"tags": {"data": "d", "commit": "new"}}],
+)
+def test_another_configuration_data_or_code_replaces_the_run(store: MlflowClient, tmp_path: Path, changes: dict) -> None:
+    first, second = start(tmp_path), start(tmp_path, **changes)
+    assert first != second
+    old = store.get_run(first)
+    assert (old.info.lifecycle_stage, old.data.tags["superseded_by"]) == ("deleted", second)
+
+
+def test_a_value_measured_again_is_replaced_but_not_repeated(store: MlflowClient, tmp_path: Path) -> None:
+    run_id = start(tmp_path)
+    for value in (2.0, 2.0, 3.0):
+        tracking.log_metrics(run_id, {"test/loss": value}, step=7)
+    assert history(store, run_id, "test/loss") == [(7, 2.0), (7, 3.0)]
+    assert store.get_run(run_id).data.metrics["test/loss"] == 3.0
+
+
+def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", DOOMED, str(tmp_path)], env=environment, check=False).returncode == -9
+    living = start(tmp_path / "living")
+    experiment = store.get_experiment_by_name("one")
+    assert experiment is not None
+    assert [run.info.status for run in store.search_runs([experiment.experiment_id])] == ["KILLED"]
+    assert store.get_run(living).info.status == "RUNNING"
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")])
+def test_a_run_ends_as_its_work_does(store: MlflowClient, tmp_path: Path, error: type | None, status: str) -> None:
+    run_id = start(tmp_path)
+    try:
+        with tracking.recording(run_id):
+            if error:
+                raise error
+    except (ValueError, KeyboardInterrupt):
+        pass
+    assert store.get_run(run_id).info.status == status
+
+
+def test_the_logger_sends_everything_but_the_epoch(store: MlflowClient, tmp_path: Path) -> None:
+    run_id = start(tmp_path)
+    logger = tracking.lightning_logger(run_id)
+    assert isinstance(logger, Logger)
+    for step in range(200):
+        logger.log_metrics({"train/loss": float(step), "epoch": 0}, step)
+    logger.finalize("success")
+    assert history(store, run_id, "train/loss") == [(step, float(step)) for step in range(200)]
+    assert "epoch" not in store.get_run(run_id).data.metrics
+
+
+def test_a_dashboard_that_is_gone_stops_no_training() -> None:
+    from pipelines.tracking.logger import RunLogger
+
+    def refuse(points: object) -> None:
+        raise ConnectionError("nobody there")
+
+    logger = RunLogger("some run", refuse)
+    with pytest.warns(UserWarning, match=r"cannot be reached.*nobody there"):
+        logger.log_metrics({"train/loss": 1.0}, 0)
+        logger.finalize("success")
+
+
+def test_publishing_twice_shows_every_run_once(store: MlflowClient, tmp_path: Path) -> None:
+    make_task(tmp_path, "words")
+    for seed in (1, 2):
+        make_run(tmp_path, "words", "gru", seed, {"test/loss": 2.0 + seed})
+    for _ in range(2):
+        assert publish(tmp_path / "runs", conf=tmp_path / "conf", data=tmp_path / "data") == 2
+    experiment = store.get_experiment_by_name("words")
+    assert experiment is not None
+    runs = store.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["gru seed 1", "gru seed 2"]
+    first = next(run for run in runs if run.info.run_name == "gru seed 1")
+    points = read_points(tmp_path / "runs" / "words" / "gru" / "1")
+    expected = sorted((step, value) for metric, step, value in points if metric == "val/loss")
+    assert history(store, first.info.run_id, "val/loss") == expected
+    assert first.inputs.dataset_inputs[0].dataset.digest == read_json(card(tmp_path))["sha256"]["all"][:16]
+    assert first.data.tags["task"] == "words"
+
+
+def card(project: Path) -> Path:
+    return project / "data" / "processed" / "words" / "card.json"
+
+
+def test_the_model_answers_in_text_and_is_stored_quickly(store: MlflowClient, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    served, checkpoint = tmp_path / "served.py", tmp_path / "model.ckpt"
+    checkpoint.write_text("!")
+    served.write_text(
+        "import mlflow\n"
+        "class Server(mlflow.pyfunc.PythonModel):\n"
+        "    def load_context(self, context):\n"
+        "        self.end = open(context.artifacts['checkpoint']).read()\n"
+        "    def predict(self, context, model_input: list[str]) -> list[str]:\n"
+        "        return [text + self.end for text in model_input]\n"
+        "mlflow.models.set_model(Server())\n"
+    )
+    run_id = start(tmp_path)
+    tracking.log_metrics(run_id, {"test/loss": 2.0}, step=7)
+    began = time.monotonic()
+    uri = tracking.log_model(run_id, served=served, files={"checkpoint": checkpoint}, step=7)
+    assert time.monotonic() - began < 8  # seconds; MLflow's own way of finding requirements takes longer
+    assert pyfunc.load_model(uri).predict(["a", "bc"]) == ["a!", "bc!"]
+    assert store.get_logged_model(uri.removeprefix("models:/")).metrics[0].value == 2.0
