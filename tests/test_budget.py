@@ -1,5 +1,7 @@
 """Costs against PyTorch's own counter and the textbook's formulas, and budgets against a search by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -75,7 +77,7 @@ def test_flops_are_two_for_each_weight_of_each_gate(
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=["plain", "deep, both ways"])
 @settings(derandomize=True, deadline=None, max_examples=8)
 @given(budget=st.integers(3_000, 3_000_000))
-def test_no_other_hidden_size_is_nearer_to_the_budget(cell: str, options: dict[str, int], budget: int) -> None:
+def test_no_other_hidden_size_is_nearer_to_the_budget(cell: str, options: dict[str, Any], budget: int) -> None:
     chosen = hidden_size_for(cell, input_size=10, parameters=budget, **options)
 
     def distance(hidden_size: int) -> int:
@@ -164,7 +166,7 @@ def test_the_table_compares_cells_at_one_budget() -> None:
         ),
     ],
 )
-def test_a_budget_that_cannot_be_spent_is_refused(arguments: dict, message: str) -> None:
+def test_a_budget_that_cannot_be_spent_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as raised:
         hidden_size_for("lstm", **arguments)
     assert str(raised.value) == message

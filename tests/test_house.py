@@ -42,7 +42,7 @@ PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 PIPELINE_TOOLS = {"hydra", "omegaconf", "mlflow", "optuna", "dvc", "pydantic"}
 CORPUS_TOOLS = {"datasets", "tokenizers"}
-LIGHTNING = {"lightning", "pytorch_lightning", "torchmetrics"}
+LIGHTNING = {"lightning", "pytorch_lightning"}
 LIGHTNING_ROOMS = {"systems", "data"}
 KNOWS_MLFLOW = ("pipelines/tracking", "pipelines/served_model")
 
@@ -113,7 +113,7 @@ def test_a_room_imports_only_the_rooms_below_it(path: str) -> None:
         where = f"{path}:{node.lineno} imports {module}"
         assert top != "pipelines", where
         assert top not in PIPELINE_TOOLS, where
-        assert top not in LIGHTNING - {"torchmetrics"} or own in LIGHTNING_ROOMS, where
+        assert top not in LIGHTNING or own in LIGHTNING_ROOMS, where
         assert top not in CORPUS_TOOLS or (own == "corpora" and node not in at_import(path)), where
         assert top != LIBRARY or room_of(module) in allowed, where
 

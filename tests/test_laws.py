@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnn_lightning import LanguageModel, SequenceClassifier
 from rnn_lightning.laws import LAWS, LawBroken, check_invariance
 from rnn_lightning.recurrent import CELLS, Recurrent, recurrent
 from rnn_lightning.sequences import State, map_state, real_steps
@@ -26,8 +27,8 @@ class Speller(nn.Module):
         self.embedding, self.network, self.output = nn.Embedding(V, F), recurrent("gru", F, H), nn.Linear(H, V)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        outputs, state = self.network(self.embedding(tokens), lengths, state)
-        return self.output(outputs), state
+        outputs, after = self.network(self.embedding(tokens), lengths, state)
+        return self.output(outputs), after
 
 
 class Judge(nn.Module):
@@ -38,9 +39,9 @@ class Judge(nn.Module):
         self.network, self.input_size = network, network.input_size
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        outputs, state = self.network(inputs, lengths, state)
+        outputs, after = self.network(inputs, lengths, state)
         steps = inputs.shape[1] if lengths is None else lengths.clamp(min=1).unsqueeze(1)
-        return outputs.sum(1) / steps, state
+        return outputs.sum(1) / steps, after
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -56,6 +57,15 @@ def test_outputs_may_be_one_a_step_or_one_a_sequence() -> None:
     assert len(check_invariance(Speller(), inputs=TOKENS)) == len(LAWS)
     assert len(check_invariance(Judge(recurrent("lstm", F, H)))) == len(LAWS)
     assert len(check_invariance(Judge(recurrent("lstm", F, H, bidirectional=True)))) == len(LAWS) - 1
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_systems_of_the_library_keep_the_laws(cell: str) -> None:
+    rnn = {"cell": cell, "hidden_size": H, "num_layers": 2, "residual": True}
+    assert len(check_invariance(LanguageModel(V, rnn, tied=True), inputs=TOKENS)) == len(LAWS)
+    assert len(check_invariance(SequenceClassifier(rnn, F, num_classes=2), inputs=torch.randn(4, 6, F))) == len(LAWS)
+    both_ways = SequenceClassifier({**rnn, "bidirectional": True}, F, vocab_size=V)
+    assert len(check_invariance(both_ways, inputs=TOKENS)) == len(LAWS) - 1
 
 
 @pytest.mark.parametrize("lengths", [[6, 6, 6, 6], [0, 6, 0, 1], [1, 1, 1, 1]])
@@ -167,7 +177,7 @@ def test_a_state_that_is_not_batch_first_is_named() -> None:
         (Speller(), {"inputs": TOKENS, "lengths": torch.tensor([1])}, "lengths must have shape (4,), one a row, not (1,)"),
     ],
 )
-def test_inputs_that_cannot_tell_are_refused(system: nn.Module, arguments: dict[str, Tensor], message: str) -> None:
+def test_inputs_that_cannot_tell_are_refused(system: nn.Module, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as raised:
         check_invariance(system, **arguments)
     assert str(raised.value) == message

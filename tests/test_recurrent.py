@@ -5,6 +5,7 @@ Shapes: B rows, T steps, F features in, H hidden units.
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -19,8 +20,9 @@ from rnn_lightning.sequences import State, map_state, real_steps
 
 B, T, F, H = 5, 7, 3, 4
 LENGTHS = torch.tensor([7, 1, 0, 4, 6])
-EXACT = {"rtol": 0.0, "atol": 0.0}
-ROUNDED = {"rtol": 0.0, "atol": 1e-12}
+assert_same = partial(torch.testing.assert_close, rtol=0.0, atol=0.0)
+assert_close = partial(torch.testing.assert_close, rtol=0.0, atol=1e-12)
+assert_allclose = partial(np.testing.assert_allclose, rtol=0.0, atol=1e-12)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def test_garbage_in_the_padding_changes_no_bit_of_outputs_state_or_gradients(for
     network, inputs = form.build(), inputs_of()
     padding = ~real_steps(LENGTHS, T).unsqueeze(2)
     clean = with_gradients(network, inputs, LENGTHS)
-    torch.testing.assert_close(with_gradients(network, inputs.masked_fill(padding, float("nan")), LENGTHS), clean, **EXACT)
+    assert_same(with_gradients(network, inputs.masked_fill(padding, float("nan")), LENGTHS), clean)
     assert not clean["outputs"].masked_select(padding).any()
     assert not clean["inputs"].masked_select(padding).any()
 
@@ -94,13 +96,13 @@ def test_more_padding_changes_nothing(form: Form) -> None:
     for name in ("outputs", "inputs"):
         assert not wide[name][:, T:].any()
         wide[name] = wide[name][:, :T]
-    torch.testing.assert_close(wide, tight, **ROUNDED)
+    assert_close(wide, tight)
 
 
 @every_form
 def test_lengths_that_reach_the_end_read_as_none(form: Form) -> None:
     network, inputs = form.build(), inputs_of()
-    torch.testing.assert_close(network(inputs, torch.full((B,), T)), network(inputs), **EXACT)
+    assert_same(network(inputs, torch.full((B,), T)), network(inputs))
 
 
 @every_one_way_form
@@ -111,7 +113,7 @@ def test_two_goes_read_as_one(form: Form, pause: int) -> None:
     whole = network(inputs, LENGTHS, before)
     first, state = network(inputs[:, :pause], LENGTHS.clamp(max=pause), before)
     second, state = network(inputs[:, pause:], (LENGTHS - pause).clamp(min=0), state)
-    torch.testing.assert_close((torch.cat([first, second], 1), state), whole, **ROUNDED)
+    assert_close((torch.cat([first, second], 1), state), whole)
 
 
 @every_form
@@ -121,7 +123,7 @@ def test_rows_are_read_apart_in_any_order(form: Form) -> None:
     outputs, state = network(inputs, LENGTHS, before)
     for rows in [torch.tensor([3, 0, 4, 2, 1]), *torch.arange(B).unsqueeze(1)]:
         part = network(inputs[rows], LENGTHS[rows], map_state(lambda leaf, rows=rows: leaf[rows], before))
-        torch.testing.assert_close(part, (outputs[rows], map_state(lambda leaf, rows=rows: leaf[rows], state)), **ROUNDED)
+        assert_close(part, (outputs[rows], map_state(lambda leaf, rows=rows: leaf[rows], state)))
 
 
 @every_form
@@ -129,9 +131,9 @@ def test_a_row_without_steps_keeps_its_state(form: Form) -> None:
     network, inputs = form.build(), inputs_of()
     before = a_state(network, inputs)
     _, after = network(inputs, LENGTHS, before)
-    torch.testing.assert_close([leaf[2] for leaf in leaves(after)], [leaf[2] for leaf in leaves(before)], **EXACT)
+    assert_same([leaf[2] for leaf in leaves(after)], [leaf[2] for leaf in leaves(before)])
     outputs, unmoved = network(inputs, torch.zeros(B, dtype=torch.int32), before)
-    torch.testing.assert_close((outputs, unmoved), (torch.zeros_like(outputs), before), **EXACT)
+    assert_same((outputs, unmoved), (torch.zeros_like(outputs), before))
 
 
 @every_form
@@ -141,7 +143,7 @@ def test_a_batch_may_be_empty(form: Form, rows: int, steps: int) -> None:
     before = a_state(network, inputs)
     outputs, after = network(inputs, torch.zeros(rows, dtype=torch.int64), before)
     assert outputs.shape == (rows, steps, network.output_size)
-    torch.testing.assert_close(after, before, **EXACT)
+    assert_same(after, before)
 
 
 @every_form
@@ -150,8 +152,8 @@ def test_a_copy_and_a_state_dict_read_the_same(form: Form) -> None:
     nn.init.zeros_(next(twin.parameters()))
     twin.load_state_dict(network.state_dict())
     expected = network(inputs, LENGTHS)
-    torch.testing.assert_close(twin(inputs, LENGTHS), expected, **EXACT)
-    torch.testing.assert_close(copy.deepcopy(network)(inputs, LENGTHS), expected, **EXACT)
+    assert_same(twin(inputs, LENGTHS), expected)
+    assert_same(copy.deepcopy(network)(inputs, LENGTHS), expected)
 
 
 def one_layer(cell: str) -> Recurrent:
@@ -180,8 +182,8 @@ def test_a_cell_is_its_equations(cell: str) -> None:
     outputs, after = network(inputs, None, before)
     for row in range(B):
         expected, last = read_row(EQUATIONS[cell], inputs[row].numpy(), row_state(before, row), weights_of(network, cell))
-        np.testing.assert_allclose(outputs[row].detach(), expected, **ROUNDED)
-        np.testing.assert_allclose(row_state(map_state(Tensor.detach, after), row), last, **ROUNDED)
+        assert_allclose(outputs[row].detach(), expected)
+        assert_allclose(row_state(map_state(Tensor.detach, after), row), last)
 
 
 @every_cell
@@ -194,7 +196,7 @@ def test_both_directions_are_the_equations_forwards_and_backwards(cell: str) -> 
         if length:
             steps = inputs[row, :length].numpy()
             expected = read_both_ways(EQUATIONS[cell], steps, state, weights_of(ahead, cell), weights_of(back, cell))
-            np.testing.assert_allclose(outputs[row, :length].detach(), expected, **ROUNDED)
+            assert_allclose(outputs[row, :length].detach(), expected)
 
 
 @every_cell
@@ -207,7 +209,7 @@ def test_a_bidirectional_layer_is_two_one_way_layers(cell: str) -> None:
     inputs = inputs_of()
     outputs, state = both(inputs, LENGTHS)
     expected, expected_state = Bidirectional(ahead, back)(inputs, LENGTHS)
-    torch.testing.assert_close(outputs, expected, **ROUNDED)
+    assert_close(outputs, expected)
     # The two forms keep the same numbers in states of another shape.
     stacked = [torch.cat([leaf.reshape(B, -1) for leaf in leaves(part)], 1) for part in (state, expected_state)]
     assert stacked[0].sort(1).values.allclose(stacked[1].sort(1).values, atol=1e-12)
@@ -237,5 +239,5 @@ def test_wrappers_keep_the_contract(cell: str) -> None:
     layers = [recurrent(cell, F, F).double(), recurrent(cell, F, F).double()]
     once = layers[0](inputs, LENGTHS)[0]
     padding = ~real_steps(LENGTHS, T).unsqueeze(2)
-    torch.testing.assert_close(Residual(layers[0])(inputs, LENGTHS)[0], (inputs + once).masked_fill(padding, 0), **ROUNDED)
-    torch.testing.assert_close(Deep(layers)(inputs, LENGTHS)[0], layers[1](once, LENGTHS)[0], **ROUNDED)
+    assert_close(Residual(layers[0])(inputs, LENGTHS)[0], (inputs + once).masked_fill(padding, 0))
+    assert_close(Deep(layers)(inputs, LENGTHS)[0], layers[1](once, LENGTHS)[0])
