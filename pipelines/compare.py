@@ -1,9 +1,12 @@
 """Compare: all runs, whatever finished of them, to one report and one run in the dashboard."""
 
+import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from pipelines import figures, report, summary
+from pipelines.composition import grids, refusing
 from pipelines.publish import publish_comparison
 from pipelines.report import Section
 from pipelines.runs import Expected, folder_of, read_points, read_runs
@@ -54,5 +57,19 @@ def _curve(runs: Path, metric: str, task: str, rnn: str, seed: int) -> figures.C
     return {step: value for key, step, value in read_points(folder_of(runs, task, rnn, seed)) if key == metric}
 
 
+def main(names: Sequence[str]) -> None:
+    """Compare the runs of the grids ``names`` in ``reports/``."""
+    chosen = grids(names)
+    expected = [
+        Expected(task, rnn, seed)
+        for grid in chosen
+        for task, rnn, seeds in product(grid.task, grid.rnn, grid.seeds)
+        for seed in range(1, seeds + 1)
+    ]
+    tasks = [task for grid in chosen for task in grid.task]
+    out = Path("reports") / ("generated" if "generated" in names else "text")
+    compare(Path("runs"), out, conf=Path("conf"), data=Path("data"), tasks=tasks, expected=expected)
+
+
 if __name__ == "__main__":
-    compare(Path("runs"), Path("reports"), conf=Path("conf"), data=Path("data"))
+    refusing(lambda: main(sys.argv[1:] or ["generated"]))

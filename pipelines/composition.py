@@ -4,9 +4,9 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 PACKAGE = "rnn_lightning"
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -25,19 +25,26 @@ class Noun(BaseModel):
 
     target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
 
+    def cls(self) -> Any:
+        """The class itself.
+
+        Raises:
+            ValueError: where there is none of that name.
+        """
+        module, _, name = self.target.rpartition(".")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
+
     def build(self, **more: Any) -> Any:
         """An instance of the class, from the keywords here and ``more``, which prevail.
 
         Raises:
-            ValueError: for a class that is not there, or a keyword that it does not have.
+            ValueError: for a keyword that the class does not have, or a value that it refuses.
         """
-        module, _, name = self.target.rpartition(".")
         try:
-            cls = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
-        try:
-            return cls(**{**(self.model_extra or {}), **more})
+            return self.cls()(**{**(self.model_extra or {}), **more})
         except TypeError as error:
             raise ValueError(f"{self.target}: {error}") from None
 
@@ -76,7 +83,13 @@ class Task(Settings):
     training: Training
 
 
-Seed = Annotated[list[NonNegativeInt], Field(min_length=1)]
+class Grid(Settings):
+    """One grid of ``conf/grid.yaml``: every task with every architecture."""
+
+    task: list[str]
+    rnn: list[str]
+    trainer: list[str]
+    seeds: list[PositiveInt]
 
 
 class Experiment(Settings):
@@ -87,13 +100,14 @@ class Experiment(Settings):
     task: Task
     rnn: dict[str, Any]
     trainer: Trainer
-    seed: NonNegativeInt | Seed
+    seed: NonNegativeInt | None
+    seeds: PositiveInt
     workers: PositiveInt
     command_line: list[str] = []
 
-    @property
-    def seeds(self) -> list[int]:
-        return [self.seed] if isinstance(self.seed, int) else list(self.seed)
+    def all_seeds(self) -> list[int]:
+        """The one seed that is asked for, or the first ``seeds``."""
+        return list(range(1, self.seeds + 1)) if self.seed is None else [self.seed]
 
     def raw(self) -> Path:
         return Path("data/raw") / self.task_name
@@ -101,17 +115,22 @@ class Experiment(Settings):
     def processed(self) -> Path:
         return Path("data/processed") / self.task_name
 
+    def trained(self, seed: int) -> Path:
+        """Where a finished training lies."""
+        return Path("trained") / self.task_name / self.rnn_name / str(seed)
+
     def run(self, seed: int) -> Path:
+        """Where it lies once it is evaluated."""
         return Path("runs") / self.task_name / self.rnn_name / str(seed)
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        values = self.model_dump(mode="json", by_alias=True, exclude={"workers", "command_line"})
+        values = self.model_dump(mode="json", by_alias=True, exclude={"seeds", "workers", "command_line"})
         return {**values, "seed": seed}
 
     def overrides(self, seed: int) -> list[str]:
         """The command line that makes the run of one seed."""
-        return [each for each in self.command_line if not each.startswith(("seed=", "workers="))] + [f"seed={seed}"]
+        return [each for each in self.command_line if not each.startswith(("seed=", "seeds=", "workers="))] + [f"seed={seed}"]
 
 
 def compose(overrides: Sequence[str]) -> Experiment:
@@ -143,13 +162,33 @@ def compose(overrides: Sequence[str]) -> Experiment:
         raise ValueError("\n".join(told)) from None
 
 
+def grids(names: Sequence[str]) -> list[Grid]:
+    """Grids of ``conf/grid.yaml``.
+
+    Raises:
+        ValueError: for a name that is not there.
+    """
+    from omegaconf import OmegaConf
+
+    known: Any = OmegaConf.to_container(OmegaConf.load(CONF / "grid.yaml"))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"grid must be one of {sorted(known)}, not {name!r}")
+    return [Grid(**known[name]) for name in names]
+
+
 def stage(function: Callable[[Experiment], None]) -> None:
-    """Run a stage on the command line's experiment; a refusal is one line an error and exit code 2."""
+    """Run a stage on the command line's experiment."""
+    refusing(lambda: function(compose(sys.argv[1:])))
+
+
+def refusing(action: Callable[[], None]) -> None:
+    """Run ``action``; what it refuses is one line an error on stderr, and exit code 2."""
     from rnn_lightning.corpora import CorpusError
 
     try:
-        function(compose(sys.argv[1:]))
-    except (ValueError, FileNotFoundError, CorpusError) as error:
+        action()
+    except (ValueError, FileNotFoundError, FloatingPointError, CorpusError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -12,10 +12,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import EngFormatter
 
-from pipelines.summary import Row, short
-from pipelines.tasks import Task
+from pipelines.summary import Row, number
+from pipelines.tasks import Reference, Task
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
 COLOURS = {
@@ -67,7 +67,7 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
             axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
             axes.plot(steps, [fmean(values) for values in at_step], color=colour, linewidth=2, label=row.label)
         axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.xaxis.set_major_formatter(EngFormatter())
         _draw_references(axes, task)
         axes.legend()
         return _save(figure, file)
@@ -111,7 +111,7 @@ def quality_and_size(made: Sequence[Row], task: Task, file: Path) -> Path:
         sizes = [row.mean("parameters") for row in made]
         # Networks of equal size should look equal: the axis does not magnify a difference of a percent.
         axes.set_xlim(min(sizes) * 0.85, max(sizes) * 1.15)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.xaxis.set_major_formatter(EngFormatter())
         axes.set(xlabel="parameters", ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and size")
         _draw_references(axes, task)
         axes.legend()
@@ -123,23 +123,28 @@ def _better(task: Task) -> str:
 
 
 def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:
-    """A dashed line for each reference, named at its end."""
-    for reference in task.references:
-        draw = axes.axvline if upright else axes.axhline
-        draw(reference.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
-        beside = {"xytext": (0, 2), "textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8}
-        if upright:
-            axes.annotate(
-                reference.name,
-                (reference.value, 1),
-                xycoords=("data", "axes fraction"),
-                rotation=90,
-                ha="right",
-                va="top",
-                **beside,
-            )
+    """A dashed line for each reference that is near; one so far off that it would flatten all else is only named."""
+    low, high = axes.get_xlim() if upright else axes.get_ylim()
+    span = high - low
+    far = []
+    for each in task.references:
+        if low - span <= each.value <= high + span:
+            (axes.axvline if upright else axes.axhline)(each.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
+            _name_reference(axes, each, upright)
         else:
-            axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), ha="right", **beside)
+            side = "below" if each.value < low else "above"
+            far.append(f"({each.name}, {number(each.value)}, is far {side})")
+    if far:
+        axes.set_xlabel("\n".join([axes.get_xlabel(), *far]))
+
+
+def _name_reference(axes: Axes, reference: Reference, upright: bool) -> None:
+    look: Any = {"textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8, "ha": "right"}
+    if upright:
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (-2, 0), "rotation": 90, "va": "top"}
+        axes.annotate(reference.name, (reference.value, 1), **look, **place)
+    else:
+        axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)
 
 
 def _save(figure: Figure, file: Path) -> Path:

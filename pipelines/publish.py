@@ -3,7 +3,6 @@
 A stage that DVC restores from its cache does not run, so it shows nothing: this does it afterwards.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,22 +37,34 @@ def describe_task(task: Task) -> str:
 
 def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str:
     """Show one finished run; returns the id of its MLflow run."""
+    training = read_json(folder / "training.json")
     run_id = tracking.start_run(
         folder,
         experiment=task.name,
         name=f"{run.rnn} seed {run.seed}",
         config=run.config,
-        tags=run_tags(task.name, run.plain() | {"dvc_lock": read_json(folder / "training.json").get("dvc_lock")}),
+        tags=run_tags(task.name, training),
         description=describe(run, task),
     )
-    training = read_json(folder / "training.json")
     with tracking.recording(run_id):
         tracking.log_curves(run_id, read_points(folder))
         tracking.log_training(run_id, training)
-        tracking.log_metrics(run_id, run.metrics, step=training["best_step"])
+        tracking.log_metrics(run_id, run.metrics)
         if card:
             tracking.log_data(run_id, card)
     return run_id
+
+
+def publish_model(run_id: str, folder: Path, processed: Path) -> None:
+    """Store the run's network so that it can be served: text to text where there is a tokenizer, else numbers to numbers."""
+    training, tokenizer = read_json(folder / "training.json"), processed / "tokenizer.json"
+    files = {"checkpoint": folder / "model.ckpt"}
+    if tokenizer.exists():
+        served, shapes = "served_text.py", None
+        files["tokenizer"] = tokenizer
+    else:
+        served, shapes = "served_sequences.py", ((-1, -1, training["config"]["task"]["model"]["input_size"]), (-1, -1))
+    tracking.log_model(run_id, served=Path(tracking.__file__).with_name(served), files=files, shapes=shapes)
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
@@ -66,29 +77,36 @@ def describe(run: Run, task: Task) -> str:
     """Markdown for the top of the run's page."""
     scores = "\n".join(f"| {name} | {number(value)} |" for name, value in sorted(run.metrics.items()))
     cost = f"{short(run.parameters)} parameters, {duration(run.seconds)} on {run.hardware}"
-    how = f"{run.threads} threads, {run.precision}"
+    how = f"{run.threads} {'thread' if run.threads == 1 else 'threads'}, {run.precision}"
     table = f"| metric | value |\n|:--|--:|\n{scores}"
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"
 
 
 def publish_comparison(out: Path, sections: Sequence[Section], pages: Sequence[Path]) -> None:
-    """Show the comparison as one run, with a metric for each task and architecture, and its files."""
+    """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
+    tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
     tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
     note = report.markdown(sections, with_figures=False)
-    tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
-    run_id = tracking.start_run(out, experiment="comparison", name="comparison", config={}, tags=tags, description=note)
+    run_id = tracking.start_run(out, experiment="comparison", name="report", config={}, tags=tags, description=note)
     with tracking.recording(run_id):
-        for section in sections:
-            group = f"{section.task.name} {section.task.metric.replace('/', ' ')}"
-            means = {f"{group}/{metric_name(row.label)}": row.spread(section.task.metric).mean for row in section.rows}
-            tracking.log_metrics(run_id, means)
-            tracking.log_files(run_id, section.figures, "figures")
         tracking.log_files(run_id, pages)
+        tracking.log_files(run_id, [figure for section in sections for figure in section.figures], "figures")
+    for label, values in means_by_architecture(sections).items():
+        run_id = tracking.start_run(out / label, experiment="comparison", name=label, config={}, tags=tags)
+        with tracking.recording(run_id):
+            tracking.log_metrics(run_id, values)
 
 
-def metric_name(label: str) -> str:
-    """``label`` without what MLflow does not take in a metric's name."""
-    return re.sub(r"[^\w. -]", "", label)
+def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, float]]:
+    """By label, the means over seeds: the name of each begins with its task, by which the dashboard groups."""
+    means: dict[str, dict[str, float]] = {}
+    for section in sections:
+        for row in section.rows:
+            costs = {name: row.mean(name) for name in ("parameters", "seconds", "units_per_second", "peak_memory_mb")}
+            scores = {name.replace("/", " "): row.spread(name).mean for name in row.runs[0].metrics}
+            named = {f"{section.task.name}/{name}": value for name, value in (scores | costs).items()}
+            means[row.label] = means.get(row.label, {}) | named
+    return means
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Section:
             "task": self.task.name,
             "metric": self.task.metric,
             "goal": self.task.goal,
-            "compared": dict(self.facts()[1:]),
+            "compared": dict(self.facts()[1:]) if self.rows else {},
             "warnings": self.warnings(),
             "references": [reference._asdict() for reference in self.task.references],
             "rows": [_plain_row(row) for row in self.rows],
@@ -160,9 +160,15 @@ def _web_section(section: Section) -> str:
 
 def _web_table(cells: Cells) -> str:
     heading, *body = cells
-    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in heading)
-    lines = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>\n{lines}\n</tbody></table></div>'
+    kinds = [' class="number"' if right else "" for right in summary.numeric(cells)]
+    top = _web_row("th", heading, kinds)
+    lines = "\n".join(_web_row("td", row, kinds) for row in body)
+    return f'<div class="wide"><table><thead>{top}</thead><tbody>\n{lines}\n</tbody></table></div>'
+
+
+def _web_row(tag: str, row: Sequence[str], kinds: Sequence[str]) -> str:
+    pairs = zip(row, kinds, strict=True)
+    return "<tr>" + "".join(f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for cell, kind in pairs) + "</tr>"
 
 
 def _web_image(file: Path) -> str:

@@ -123,31 +123,30 @@ def references_table(task: Task) -> Cells:
     ]
 
 
+def numeric(cells: Cells) -> list[bool]:
+    """For each column, whether it holds numbers, which are set to the right."""
+    _, *body = cells
+    return [all(row[at] == "" or row[at][0] in "-0123456789" for row in body) for at in range(len(cells[0]))]
+
+
 def as_markdown(cells: Cells) -> str:
-    """A Markdown table; every column but the first and the last of words is set to the right."""
+    """A Markdown table."""
     heading, *body = cells
-    rule = [":--" if not any(_is_number(row[at]) for row in body) else "--:" for at in range(len(heading))]
+    rule = ["--:" if right else ":--" for right in numeric(cells)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [heading, rule, *body])
 
 
 def as_text(cells: Cells) -> str:
     """Columns of plain text for a terminal."""
-    heading, *body = cells
-    widths = [max(len(row[at]) for row in cells) for at in range(len(heading))]
-    right = [any(_is_number(row[at]) for row in body) for at in range(len(heading))]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(cells[0]))]
+    columns = list(zip(widths, numeric(cells), strict=True))
 
     def line(row: list[str]) -> str:
-        padded = (
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        )
-        return "  ".join(padded).rstrip()
+        pairs = zip(row, columns, strict=True)
+        return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, (width, right) in pairs).rstrip()
 
-    return "\n".join([line(heading), "─" * (sum(widths) + 2 * len(widths) - 2), *map(line, body)])
-
-
-def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] == "-"
+    heading, *body = cells
+    return "\n".join([line(heading), "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * len(line(heading)), *map(line, body)])
 
 
 def number(value: float) -> str:

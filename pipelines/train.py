@@ -14,15 +14,16 @@ def train(experiment: Experiment) -> None:
     """Train ``experiment.workers`` seeds at a time; a seed that fails does not keep the others from finishing."""
     from pipelines.training import train_one
 
-    if len(experiment.seeds) == 1:
-        train_one(experiment, experiment.seeds[0])
+    seeds = experiment.all_seeds()
+    if len(seeds) == 1:
+        train_one(experiment, seeds[0])
         return
     tracking.open_store()
     os.environ.setdefault("OMP_NUM_THREADS", str(experiment.trainer.threads))
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)  # the imports cost seconds: once, not once a seed
     with ProcessPoolExecutor(experiment.workers, mp_context=context, max_tasks_per_child=1) as pool:
-        jobs = {seed: pool.submit(train_one, experiment, seed) for seed in experiment.seeds}
+        jobs = {seed: pool.submit(train_one, experiment, seed) for seed in seeds}
     failures = [f"seed {seed}: {job.exception()}" for seed, job in jobs.items() if job.exception()]
     if failures:
         raise ValueError("\n".join(failures))

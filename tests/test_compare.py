@@ -116,7 +116,8 @@ def test_every_finished_run_has_the_points_that_were_logged(project: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0123456, "0.01235"), (4.7512, "4.751"), (115.78, "115.8"), (0.5, "0.5000"), (12345.6, "12346"), (0, "0")]
+    ("value", "shown"),
+    [(0.0123456, "0.01235"), (4.7512, "4.751"), (115.78, "115.8"), (0.5, "0.5000"), (12345.6, "12346"), (0, "0")],
 )
 def test_numbers_show_what_counts(value: float, shown: str) -> None:
     assert summary.number(value) == shown

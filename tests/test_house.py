@@ -53,10 +53,10 @@ ALLOWED_TO_BE_LONGER: set[str] = set()
 
 @cache
 def tracked(*patterns: str) -> tuple[str, ...]:
-    """The repository's files that match a pattern, relative to its root: all that git tracks, or would."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    """The files that git tracks and that match a pattern, relative to the root, without those deleted since."""
+    command = ["git", "ls-files", "--", *patterns]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return tuple(sorted(path for path in set(listed) if (ROOT / path).is_file()))
+    return tuple(path for path in listed if (ROOT / path).is_file())
 
 
 def python_files(*folders: str) -> tuple[str, ...]:
@@ -92,14 +92,14 @@ def room_of(module: str) -> str:
 
 
 def at_import(path: str) -> set[ast.stmt]:
-    """The statements that run when the file is imported: those in no function."""
-    inside = {
-        id(inner)
-        for function in ast.walk(tree_of(path))
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(function)
-    }
-    return {node for node in ast.walk(tree_of(path)) if isinstance(node, ast.stmt) and id(node) not in inside}
+    """The statements that run when the file is imported: those in no function, and not for the type checker alone."""
+
+    def waits(node: ast.AST) -> bool:
+        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        return typing_only or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+    waiting = {inner for node in ast.walk(tree_of(path)) if waits(node) for inner in ast.walk(node)}
+    return {node for node in ast.walk(tree_of(path)) if isinstance(node, ast.stmt) and node not in waiting}
 
 
 @pytest.mark.parametrize("path", python_files("src"))

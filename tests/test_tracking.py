@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lightning.pytorch.loggers.logger import Logger
 from mlflow import MlflowClient
 from run_folders import make_run, make_task
+from tracking_worker import work
 
 from pipelines import tracking
 from pipelines.publish import publish
@@ -48,24 +48,16 @@ def history(store: MlflowClient, run_id: str, metric: str) -> list[tuple[int, fl
     return sorted((point.step, point.value) for point in store.get_metric_history(run_id, metric))
 
 
-def work(database: str, folder: Path) -> None:
-    os.environ["MLFLOW_TRACKING_URI"] = database
-    for task in ("one", "two"):
-        run_id = tracking.start_run(folder, experiment=task, name=folder.name, config={}, tags={})
-        with tracking.recording(run_id):
-            tracking.log_curves(run_id, [("train/loss", step, 1 / (step + 1)) for step in range(50)])
-
-
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_processes_that_begin_at_once_all_find_the_store_they_make(tmp_path: Path, attempt: int) -> None:
     database = f"sqlite:///{tmp_path}/new/mlflow.db"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "pipelines.tracking"])
+    context.set_forkserver_preload(["mlflow", "tracking_worker"])
     workers = [context.Process(target=work, args=(database, tmp_path / str(worker))) for worker in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0] * 4
     store = MlflowClient(database)
     for task in ("one", "two"):
@@ -102,8 +94,8 @@ def test_another_configuration_data_or_code_replaces_the_run(store: MlflowClient
 def test_a_value_measured_again_is_replaced_but_not_repeated(store: MlflowClient, tmp_path: Path) -> None:
     run_id = start(tmp_path)
     for value in (2.0, 2.0, 3.0):
-        tracking.log_metrics(run_id, {"test/loss": value}, step=7)
-    assert history(store, run_id, "test/loss") == [(7, 2.0), (7, 3.0)]
+        tracking.log_metrics(run_id, {"test/loss": value})
+    assert history(store, run_id, "test/loss") == [(0, 2.0), (0, 3.0)]
     assert store.get_run(run_id).data.metrics["test/loss"] == 3.0
 
 
@@ -118,7 +110,9 @@ def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, 
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")])
-def test_a_run_ends_as_its_work_does(store: MlflowClient, tmp_path: Path, error: type | None, status: str) -> None:
+def test_a_run_ends_as_its_work_does(
+    store: MlflowClient, tmp_path: Path, error: type[BaseException] | None, status: str
+) -> None:
     run_id = start(tmp_path)
     try:
         with tracking.recording(run_id):
@@ -132,7 +126,6 @@ def test_a_run_ends_as_its_work_does(store: MlflowClient, tmp_path: Path, error:
 def test_the_logger_sends_everything_but_the_epoch(store: MlflowClient, tmp_path: Path) -> None:
     run_id = start(tmp_path)
     logger = tracking.lightning_logger(run_id)
-    assert isinstance(logger, Logger)
     for step in range(200):
         logger.log_metrics({"train/loss": float(step), "epoch": 0}, step)
     logger.finalize("success")
@@ -161,11 +154,12 @@ def test_publishing_twice_shows_every_run_once(store: MlflowClient, tmp_path: Pa
     experiment = store.get_experiment_by_name("words")
     assert experiment is not None
     runs = store.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in runs) == ["gru seed 1", "gru seed 2"]
+    assert sorted(str(run.info.run_name) for run in runs) == ["gru seed 1", "gru seed 2"]
     first = next(run for run in runs if run.info.run_name == "gru seed 1")
     points = read_points(tmp_path / "runs" / "words" / "gru" / "1")
     expected = sorted((step, value) for metric, step, value in points if metric == "val/loss")
     assert history(store, first.info.run_id, "val/loss") == expected
+    assert first.inputs is not None
     assert first.inputs.dataset_inputs[0].dataset.digest == read_json(card(tmp_path))["sha256"]["all"][:16]
     assert first.data.tags["task"] == "words"
 
@@ -189,9 +183,15 @@ def test_the_model_answers_in_text_and_is_stored_quickly(store: MlflowClient, tm
         "mlflow.models.set_model(Server())\n"
     )
     run_id = start(tmp_path)
-    tracking.log_metrics(run_id, {"test/loss": 2.0}, step=7)
+    tracking.log_metrics(run_id, {"test/loss": 2.0})
     began = time.monotonic()
-    uri = tracking.log_model(run_id, served=served, files={"checkpoint": checkpoint}, step=7)
+    uri = tracking.log_model(run_id, served=served, files={"checkpoint": checkpoint})
     assert time.monotonic() - began < 8  # seconds; MLflow's own way of finding requirements takes longer
     assert pyfunc.load_model(uri).predict(["a", "bc"]) == ["a!", "bc!"]
-    assert store.get_logged_model(uri.removeprefix("models:/")).metrics[0].value == 2.0
+    stored = store.get_logged_model(uri.removeprefix("models:/"))
+    assert {each.key: each.value for each in stored.metrics or []} == {"test/loss": 2.0}
+    tracking.log_model(run_id, served=served, files={"checkpoint": checkpoint})
+    experiment = store.get_run(run_id).info.experiment_id
+    assert (
+        len(store.search_logged_models([experiment], f"source_run_id = '{run_id}'")) == 1
+    )  # in the run's experiment, and alone

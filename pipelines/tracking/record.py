@@ -30,10 +30,13 @@ def log_curves(run_id: str, points: "Points") -> None:
     _log_points(run_id, [point for point in points if point[:2] not in stored])
 
 
-def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-    """Add single values, each its metric's latest from now on; a value that is there already is not added again."""
+def log_metrics(run_id: str, metrics: Mapping[str, float]) -> None:
+    """Set single values; one that is there already is not added again.
+
+    They belong to step 0, which the dashboard draws as bars; at any other step it would draw a curve of one point.
+    """
     stored = _stored(run_id, set(metrics))
-    _log_points(run_id, [(key, step, value) for key, value in metrics.items() if stored.get((key, step)) != value])
+    _log_points(run_id, [(key, 0, value) for key, value in metrics.items() if stored.get((key, 0)) != value])
 
 
 def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
@@ -52,13 +55,13 @@ def _log_points(run_id: str, points: "Points") -> None:
 
 def log_training(run_id: str, training: Mapping[str, Any]) -> None:
     """What the training cost, and how good its best step was: from ``training.json``."""
-    costs = {
-        "cost/parameters": training["parameters"],
-        "cost/training_seconds": training["seconds"],
-        f"cost/{training['unit']}_per_second": training["units_per_second"],
-        "cost/peak_memory_mb": training["peak_memory_mb"],
+    used = {
+        "used/parameters": training["parameters"],
+        "used/training_seconds": training["seconds"],
+        f"used/{training['unit']}_per_second": training["units_per_second"],
+        "used/peak_memory_mb": training["peak_memory_mb"],
     }
-    log_metrics(run_id, costs | {"val/best": training["best_value"]}, step=training["best_step"])
+    log_metrics(run_id, used | {"val/best": training["best_value"]})
 
 
 def log_data(run_id: str, card: Mapping[str, Any]) -> None:
@@ -82,32 +85,33 @@ def log_model(
     *,
     served: Path,
     files: Mapping[str, Path],
-    step: int = 0,
     shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
     registered_name: str | None = None,
 ) -> str:
     """Store the model so that ``mlflow models serve`` can run it without this project; returns its URI.
 
+    The single values that the run has by now become the model's own.
+
     Args:
         served: the Python file that answers requests (``mlflow.models.set_model`` in it), not a pickle.
         files: what that file loads: ``{"checkpoint": ..., "tokenizer": ...}``.
-        step: the training step of the checkpoint; the run's metrics of this step become the model's.
         shapes: of the float32 arrays that go in and come out, -1 where any size will do; ``None`` where the type hints
             of ``served`` say what it takes.
         registered_name: also make it the newest version of this name in the model registry.
     """
-    client()
-    from mlflow import pyfunc
+    experiment = client().get_run(run_id).info.experiment_id
+    _forget_models(experiment, run_id)
+    from mlflow import pyfunc, set_experiment
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     inputs, outputs = (Schema([TensorSpec(np.dtype("float32"), shape)]) for shape in shapes or ((), ()))
+    set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
     logged = Model.log(
         artifact_path=None,
         name="model",
         flavor=pyfunc,
         run_id=run_id,
-        step=step,
         python_model=str(served),
         artifacts={key: str(path) for key, path in files.items()},
         code_paths=[str(ROOT / "src" / "rnn_lightning")],
@@ -117,3 +121,9 @@ def log_model(
         registered_model_name=registered_name,
     )
     return logged.model_uri
+
+
+def _forget_models(experiment: str, run_id: str) -> None:
+    """A run has one model: what an earlier evaluation stored is of an earlier network."""
+    for model in client().search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+        client().delete_logged_model(model.model_id)

@@ -4,7 +4,7 @@ Shapes: B rows, F features, H hidden units.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -89,6 +89,7 @@ def hidden_size_for(
         raise ValueError("describe the network by input_size and recurrent's keywords, or by build, and not by both")
     module_of = build or partial(recurrent, cell, input_size, **network)
 
+    @cache
     def cost(hidden_size: int) -> int:
         return count(build_weightless(module_of, hidden_size))
 

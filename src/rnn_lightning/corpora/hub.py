@@ -62,7 +62,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     Raises:
         CorpusError: where the Hub cannot be reached, has no such data set, or now gives other bytes than on record.
     """
-    download = _persistently(lambda: _download(source), source)
+    download = _persistently(lambda attempt: _download(source, attempt), source)
     _check_rows(source, download.splits)
     with whole_folder(raw) as folder:
         files = {}
@@ -83,19 +83,20 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     _say(f"{source}: {sum(noted['rows'].values())} rows in {raw}")
 
 
-def _download(source: HubSource) -> _Download:
+def _download(source: HubSource, attempt: int) -> _Download:
     """Ask the Hub once, or its cache where the Hub cannot be reached."""
     from datasets import load_dataset_builder
     from huggingface_hub import DatasetCard, HfApi, hf_hub_download, try_to_load_from_cache
 
-    place = {"repo_id": source.repository, "repo_type": "dataset", "revision": source.revision}
-    if not isinstance(try_to_load_from_cache(filename="README.md", **place), str):
-        HfApi().repo_info(**place)  # fails at once where the Hub is out of reach; the next call would wait half a minute
+    repository, revision, card = source.repository, source.revision, "README.md"
+    cached = isinstance(try_to_load_from_cache(repository, card, repo_type="dataset", revision=revision), str)
+    if attempt > 1 or not cached:
+        HfApi().dataset_info(repository, revision=revision)  # fails at once, where a download would wait half a minute
     # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
-    readme = Path(hf_hub_download(filename="README.md", **place))
+    readme = Path(hf_hub_download(repository, card, repo_type="dataset", revision=revision))
     commit = readme.parent.name
     _say(f"{source}: commit {commit}")
-    builder = load_dataset_builder(source.repository, name=source.config, revision=commit)
+    builder = load_dataset_builder(repository, name=source.config, revision=commit)
     if builder.hash != commit:  # without a network the client offers whatever it has
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
     builder.download_and_prepare()
@@ -104,11 +105,11 @@ def _download(source: HubSource) -> _Download:
     return _Download(commit, licence, dict(sorted(splits.items())))
 
 
-def _persistently(action: Callable[[], Result], source: HubSource) -> Result:
-    """The result of ``action``, tried again as long as the failure may pass and tries are left."""
+def _persistently(action: Callable[[int], Result], source: HubSource) -> Result:
+    """The result of ``action``, given the number of the try, tried again as long as the failure may pass and tries are left."""
     for attempt in range(1, source.tries + 1):
         try:
-            return action()
+            return action(attempt)
         except Exception as error:
             cause = _network_failure(error)
             if cause is None or not _may_pass(cause):

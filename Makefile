@@ -1,0 +1,59 @@
+# `make` lists what there is to make. Every target sets itself up: a Python 3.11 is all that is needed.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+GRID ?= generated
+PORT ?= 5000
+
+export PATH := $(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+REPORT_generated := compare
+REPORT_text := compare_text
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test test-all check dashboard results bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(VENV)/.ready  ## install everything into .venv
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network) or GRID=text (Hugging Face Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated or text, not $(GRID)"; exit 2; }
+	$(BIN)/dvc repro $(REPORT_$(GRID))
+	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
+
+test: setup  ## the tests
+	$(BIN)/python -m pytest
+
+test-all: setup  ## the tests and the slow tests
+	$(BIN)/python -m pytest -m ""
+
+check: setup  ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+dashboard: setup  ## browse the runs: http://127.0.0.1:5000
+	$(BIN)/python -m pipelines.publish
+	@echo "Open http://127.0.0.1:$(PORT)/?workflowType=machine_learning (Ctrl-C ends it)"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
+	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
+
+results: setup  ## store the finished runs in results/ and renew the README's tables
+	$(BIN)/python -m pipelines.results
+
+bench: setup  ## measure speed against a bare PyTorch loop
+	$(BIN)/python -m benchmarks.overhead
+
+clean:  ## remove data, runs, reports and the dashboard's store, but not the environment
+	rm -rf data runs trained work reports mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock

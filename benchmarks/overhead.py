@@ -1,0 +1,115 @@
+"""What the system and Lightning's Trainer add to a training step: the same network in a bare PyTorch loop, in turn.
+
+``python -m benchmarks.overhead`` trains both in one process, alternately, on random tokens of WikiText-2's shape (vocabulary
+33,278, 2 x 650 units, 20 rows of 35 steps), and prints the ratio pair by pair.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+
+from pipelines.training import quieten
+from rnn_lightning import AtomicCheckpointIO, Batch, Durable, LanguageModel, StreamModule
+from rnn_lightning.sequences import map_state
+
+VOCABULARY, ROWS, STEPS = 33278, 20, 35
+
+
+def model(units: int) -> LanguageModel:
+    torch.manual_seed(0)
+    rnn = {"cell": "lstm", "num_layers": 2, "hidden_size": units, "dropout": 0.5}
+    return LanguageModel(VOCABULARY, rnn, units, tied=True, dropout=0.5, optimizer={"name": "sgd", "lr": 1.0})
+
+
+def corpus(folder: Path, batches: int) -> None:
+    tokens = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * (STEPS * batches) + 1).astype(np.int32)
+    for split in ("train", "validation", "test"):
+        np.savez(
+            folder / f"{split}.npz", tokens=tokens, documents=np.array([0, len(tokens)]), scored=np.ones(len(tokens), bool)
+        )
+
+
+def bare(folder: Path, units: int) -> Callable[[], None]:
+    """One pass over the data in a plain loop: forward, loss, backward, clip, step, carry the state."""
+    system = model(units).train()
+    optimizer = torch.optim.SGD(system.parameters(), lr=1.0)
+    batches: list[Batch] = list(StreamModule(folder, batch_size=ROWS, steps=STEPS).dataset("train"))  # type: ignore[arg-type]
+    loss_of = torch.nn.functional.linear_cross_entropy
+    options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=256)
+
+    def run() -> None:
+        state = None
+        for batch in batches:
+            hidden, state = system.network(system.input_dropout(system.embedding(batch.inputs)), None, state)
+            hidden = system.output_dropout(hidden).flatten(0, 1)
+            output = system.output
+            loss = loss_of(hidden, output.weight, batch.targets.flatten(), linear_bias=output.bias, options=options)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(system.parameters(), 0.25)
+            optimizer.step()
+            state = map_state(torch.Tensor.detach, state)
+
+    return run
+
+
+def trained(folder: Path, units: int) -> Callable[[], None]:
+    """The same pass through ``LanguageModel``, ``StreamModule``, ``Durable`` and the Trainer."""
+    system = model(units)
+
+    def run() -> None:
+        data = StreamModule(folder, batch_size=ROWS, steps=STEPS)
+        trainer = lightning.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            gradient_clip_val=0.25,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            plugins=[AtomicCheckpointIO()],
+        )
+        durable = Durable(folder / "work", seed=1, every_seconds=1e9)
+        durable.on_train_end = lambda *_: None  # the final save is not part of a step
+        trainer.callbacks.append(durable)
+        trainer.fit(system, data)
+
+    return run
+
+
+def seconds(run: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    arguments.add_argument("--units", type=int, default=650)
+    arguments.add_argument("--batches", type=int, default=8, help="steps of a pass")
+    arguments.add_argument("--pairs", type=int, default=7)
+    told = arguments.parse_args()
+    quieten()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        corpus(Path(name), told.batches)
+        one, other = trained(Path(name), told.units), bare(Path(name), told.units)
+        one(), other()
+        pairs = [(seconds(one), seconds(other)) for _ in range(told.pairs)]
+    for with_trainer, plain in pairs:
+        print(
+            f"system {with_trainer / told.batches:.3f} s a step, bare loop {plain / told.batches:.3f} s, ratio {with_trainer / plain:.3f}"
+        )
+    print(f"median ratio {statistics.median(a / b for a, b in pairs):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Stage: measure trained networks on the test split, and show the finished runs in the dashboard."""
+
+import shutil
+from pathlib import Path
+
+from pipelines.composition import Experiment, stage
+
+
+def evaluate(experiment: Experiment) -> None:
+    """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
+    from pipelines.publish import publish_model, publish_run
+    from pipelines.runs import read_run
+    from pipelines.tasks import read_card, read_task
+    from rnn_lightning.corpora.files import whole_folder, write_json
+
+    card = read_card(Path("data"), experiment.task_name)
+    task = read_task(Path("conf"), experiment.task_name, card)
+    for seed in experiment.all_seeds():
+        trained, folder = experiment.trained(seed), experiment.run(seed)
+        metrics = measure(experiment, trained / "model.ckpt")
+        with whole_folder(folder) as partial:
+            shutil.copytree(trained, partial, dirs_exist_ok=True)
+            write_json(partial / "metrics.json", metrics)
+        print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+        run_id = publish_run(folder, read_run(folder), task, card)
+        publish_model(run_id, folder, experiment.processed())
+
+
+def measure(experiment: Experiment, checkpoint: Path) -> dict[str, float]:
+    """The test metrics of a checkpoint."""
+    import torch
+
+    from pipelines.training import make_trainer, quieten
+
+    quieten()
+    torch.set_num_threads(experiment.trainer.threads)
+    torch.set_float32_matmul_precision(experiment.trainer.products)
+    system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    data = experiment.task.data.build(folder=experiment.processed())
+    (metrics,) = make_trainer(experiment, logger=False).test(system, data, verbose=False)
+    return dict(metrics)
+
+
+if __name__ == "__main__":
+    stage(evaluate)

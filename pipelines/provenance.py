@@ -1,0 +1,78 @@
+"""Where a run comes from: its code, its data, its machine, and the command that makes it again."""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pipelines.composition import Experiment
+from rnn_lightning.corpora.files import sha256
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = (
+    "src/rnn_lightning/*.py",
+    "src/rnn_lightning/recurrent/*.py",
+    "src/rnn_lightning/systems/*.py",
+    "src/rnn_lightning/data/*.py",
+)
+
+
+def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
+    """What is known of a run before it begins; ``data`` is the hash of its processed corpus.
+
+    Raises:
+        ValueError: for an unknown cell.
+    """
+    from rnn_lightning.recurrent import CELLS
+
+    name = experiment.rnn.get("cell")
+    if name not in CELLS:
+        raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
+    lock, trainer = ROOT / "dvc.lock", experiment.trainer
+    return {
+        "task": experiment.task_name,
+        "rnn": experiment.rnn_name,
+        "seed": seed,
+        "label": CELLS[name].label,
+        "backend": CELLS[name].backend,
+        "unit": experiment.task.unit,
+        "threads": trainer.threads,
+        "precision": f"{trainer.precision}, {trainer.products} matrix products",
+        "hardware": hardware(trainer.accelerator),
+        "commit": commit(),
+        "dvc_lock": sha256(lock) if lock.exists() else None,
+        "data": data,
+        "config": experiment.plain(seed),
+        "command": shlex.join(["python", "-m", "pipelines.train", *experiment.overrides(seed)]),
+    }
+
+
+def key_of(facts: dict[str, Any]) -> str:
+    """A short name for what decides the weights: configuration, data and code."""
+    files = sorted(file for place in CODE for file in ROOT.glob(place))
+    decisive = [facts["config"], facts["data"], sha256(*files, ROOT / "pipelines" / "training.py")]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def commit() -> str:
+    """The commit of the working tree, with ``-dirty`` where it has changed since."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
+
+
+def hardware(accelerator: str) -> str:
+    """The name of the processor that trains."""
+    if accelerator == "gpu":
+        import torch
+
+        return torch.cuda.get_device_name()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
