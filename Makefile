@@ -45,7 +45,7 @@ check: setup  ## lint, formatting and types
 
 dashboard: setup  ## browse the runs: http://127.0.0.1:5000
 	$(BIN)/python -m pipelines.publish
-	@echo "Open http://127.0.0.1:$(PORT)/?workflowType=machine_learning (Ctrl-C ends it)"
+	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 

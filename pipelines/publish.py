@@ -56,15 +56,18 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
 
 
 def publish_model(run_id: str, folder: Path, processed: Path) -> None:
-    """Store the run's network so that it can be served: text to text where there is a tokenizer, else numbers to numbers."""
-    training, tokenizer = read_json(folder / "training.json"), processed / "tokenizer.json"
-    files = {"checkpoint": folder / "model.ckpt"}
+    """Store the run's network so that it can be served: text to text with a tokenizer, numbers to numbers without tokens.
+
+    A model of tokens that stand for no text (copying) has nothing to serve.
+    """
+    model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
+    room, checkpoint = Path(tracking.__file__).parent, folder / "model.ckpt"
     if tokenizer.exists():
-        served, shapes = "served_text.py", None
-        files["tokenizer"] = tokenizer
-    else:
-        served, shapes = "served_sequences.py", ((-1, -1, training["config"]["task"]["model"]["input_size"]), (-1, -1))
-    tracking.log_model(run_id, served=Path(tracking.__file__).with_name(served), files=files, shapes=shapes)
+        files = {"checkpoint": checkpoint, "tokenizer": tokenizer}
+        tracking.log_model(run_id, served=room / "served_text.py", files=files)
+    elif "input_size" in model:
+        shapes = ((-1, -1, model["input_size"]), (-1, -1))
+        tracking.log_model(run_id, served=room / "served_sequences.py", files={"checkpoint": checkpoint}, shapes=shapes)
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:

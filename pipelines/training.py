@@ -152,5 +152,6 @@ def quieten() -> None:
         ".*ended before the epoch ended",
         ".*have passed in a `LightningDataModule`",
         ".*LeafSpec",
+        ".*An input example was not provided",
     ):
         warnings.filterwarnings("ignore", message)

@@ -124,6 +124,17 @@ def test_locked_dropout_between_layers_drops_the_same_features_at_every_step(loc
     assert set(outputs.unique().tolist()) == {0.0, 2.0}
 
 
+@every_cell
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_silent_upper_layer_passes_its_input_on_if_residual(cell: str, residual: bool) -> None:
+    network, inputs = recurrent(cell, F, H, 2, residual=residual, dropout=0.5).eval(), torch.randn(4, 6, F)
+    lower, upper = network.get_submodule("layers").children()
+    for parameter in upper.parameters():
+        nn.init.zeros_(parameter)
+    outputs, _ = network(inputs)
+    torch.testing.assert_close(outputs, lower(inputs)[0] * residual)
+
+
 SIZE = "must be a whole number of at least 1, not"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cell": "lstmm"}, f"cell must be one of {sorted(CELLS)}, not 'lstmm'"),

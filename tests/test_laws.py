@@ -170,7 +170,7 @@ def test_a_state_that_is_not_batch_first_is_named() -> None:
 @pytest.mark.parametrize(
     ("system", "arguments", "message"),
     [
-        (Speller(), {}, "Speller has no input_size to draw inputs by: pass inputs, tokens or features"),
+        (Speller(), {}, "Speller has no vocab_size and no input_size to draw inputs by: pass inputs, tokens or features"),
         (Speller(), {"inputs": TOKENS[:1]}, "inputs need at least two rows and two steps, not shape (1, 6)"),
         (Speller(), {"inputs": TOKENS[:, :1]}, "inputs need at least two rows and two steps, not shape (4, 1)"),
         (Speller(), {"inputs": TOKENS[0]}, "inputs need at least two rows and two steps, not shape (6,)"),

@@ -234,17 +234,6 @@ def test_gradients_are_those_of_finite_differences(form: Form) -> None:
 
 
 @every_cell
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_silent_upper_layer_passes_its_input_on_if_residual(cell: str, residual: bool) -> None:
-    network = recurrent(cell, F, H, 2, residual=residual, dropout=0.5).double().eval()
-    lower, upper = network.get_submodule("layers")
-    for parameter in upper.parameters():
-        nn.init.zeros_(parameter)
-    outputs, _ = network(inputs_of(), LENGTHS)
-    assert_close(outputs, lower(inputs_of(), LENGTHS)[0] * residual)
-
-
-@every_cell
 def test_wrappers_keep_the_contract(cell: str) -> None:
     inputs = inputs_of()
     layers = [recurrent(cell, F, F).double(), recurrent(cell, F, F).double()]

@@ -33,8 +33,8 @@ def check_invariance(
 
     Args:
         system: anything with ``forward(inputs, lengths, state) -> (outputs, state)``: a Recurrent, or a task's system.
-        inputs: (B, T) tokens or (B, T, F) features, at least two rows and two steps; needed where ``system`` has no
-            ``input_size`` to draw features by.
+        inputs: (B, T) tokens or (B, T, F) features, at least two rows and two steps; needed where ``system`` has
+            neither a ``vocab_size`` nor an ``input_size`` to draw them by.
         lengths: (B,) the real steps of each row; spread from 1 to T where none are given.
         tolerance: the largest difference that rounding may explain.
 
@@ -65,12 +65,17 @@ def check_invariance(
 
 
 def draw_inputs(system: nn.Module) -> Tensor:
-    """Random features (5, 7, F) of the width that ``system`` reads, on its device."""
-    width = getattr(system, "input_size", None)
-    if width is None:
-        raise ValueError(f"{type(system).__name__} has no input_size to draw inputs by: pass inputs, tokens or features")
+    """Random tokens (5, 7) of the vocabulary that ``system`` reads, or features (5, 7, F) of its width, on its device."""
+    words, width = getattr(system, "vocab_size", None), getattr(system, "input_size", None)
+    draws = torch.Generator().manual_seed(0)
     device = next(system.parameters(), torch.empty(0)).device
-    return torch.randn(5, 7, width, generator=torch.Generator().manual_seed(0)).to(device)
+    if words is not None:
+        return torch.randint(words, (5, 7), generator=draws).to(device)
+    if width is None:
+        raise ValueError(
+            f"{type(system).__name__} has no vocab_size and no input_size to draw inputs by: pass inputs, tokens or features"
+        )
+    return torch.randn(5, 7, width, generator=draws).to(device)
 
 
 def read(system: nn.Module, inputs: Tensor, lengths: Tensor | None, before: State | None = None) -> Reading:

@@ -118,6 +118,9 @@ class Durable(Callback):
         for torn in self.folder.glob(".*.tmp"):
             torn.unlink()
         self._began = self._saved_at = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Only now: between on_fit_start and here Lightning puts its own handlers in place, which make a SIGTERM exit with 0.
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._note_signal)
 
@@ -150,9 +153,9 @@ class Durable(Callback):
         for part in ("step", "zero_grad"):
             _count(optimizer[part]["total"], steps)
             _count(optimizer[part]["current"], inside // trainer.accumulate_grad_batches)
-        for name in ("epoch_loop.val_loop.batch_progress",):
-            _count(loops[name]["total"], 0)
-            _count(loops[name]["current"], 0)
+        validation = loops["epoch_loop.val_loop.batch_progress"]
+        _count(validation["total"], 0)
+        _count(validation["current"], 0)
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]

@@ -49,7 +49,7 @@ class SequenceClassifier(System):
         self.save_hyperparameters()
         if num_classes is not None and num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, or None for a real value, not {num_classes}")
-        self.num_classes, self.vocab_size = num_classes, vocab_size
+        self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
         self.embedding = nn.Identity() if vocab_size is None else nn.Embedding(vocab_size, input_size)
         self.network = recurrent(input_size=input_size, **rnn)
         self.dropout = make_dropout(dropout, locked=False)

@@ -1,0 +1,141 @@
+"""What a command line is checked for before anything runs: one line an error, with the value and what is allowed."""
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from pipelines.composition import CONF, Experiment, compose, grids
+from pipelines.training import build_system
+from rnn_lightning.budget import count_parameters
+from rnn_lightning.recurrent import CELLS
+from rnn_lightning.sequences import Batch
+
+ROOT = CONF.parent
+TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
+VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26}
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("rnn", RNNS)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_combination_composes(task: str, rnn: str, trainer: str) -> None:
+    experiment = compose([f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"])
+    assert (experiment.task_name, experiment.rnn_name, experiment.all_seeds()) == (task, rnn, [3])
+    assert experiment.overrides(3) == [f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"]
+
+
+@pytest.mark.parametrize("rnn", RNNS)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
+    experiment = compose([f"task={task}", f"rnn={rnn}"])
+    system = build_system(experiment, {"vocabulary_size": VOCABULARIES.get(task)}, planned=10)
+    budget = experiment.task.parameters
+    if budget is not None:
+        assert count_parameters(system) == pytest.approx(budget, rel=0.02)
+    if task in VOCABULARIES:
+        batch = Batch(torch.zeros(2, 3, dtype=torch.int64), None, torch.ones(2, 3, dtype=torch.int64))
+    else:
+        batch = Batch(torch.rand(2, 3, 2), None, torch.rand(2))
+    loss, _ = system.score(batch, "train")
+    loss.backward()
+    assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in system.parameters())
+
+
+def test_every_cell_has_its_file() -> None:
+    assert sorted(CELLS) == RNNS
+
+
+def test_the_seed_is_one_or_the_first_few() -> None:
+    assert compose(["task=adding", "seed=7"]).all_seeds() == [7]
+    assert compose(["task=adding", "seeds=3"]).all_seeds() == [1, 2, 3]
+    assert compose(["task=adding"]).all_seeds() == [1]
+
+
+def test_what_decides_a_run_is_plain_and_does_not_hang_on_the_other_seeds() -> None:
+    one = compose(["task=adding", "seed=2"]).plain(2)
+    assert one == compose(["task=adding", "seeds=3", "workers=1"]).plain(2)
+    assert one["task"]["model"]["_target_"] == "rnn_lightning.SequenceClassifier"
+
+
+REFUSED = {
+    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding copying nested",
+    "rnn=lstn": r"Could not find 'rnn/lstn' Available options in 'rnn': .*lstm",
+    "task=adding sed=3": r"'sed'",
+    "task=adding task.training.epoch=3": r"'?epoch'?",
+    "task=adding +task.training.epoch=3": r"task.training.epoch: Extra inputs are not permitted \(got 3\)",
+    "task=adding task.training.epochs=-1": r"task.training.epochs: Input should be greater than 0 \(got -1\)",
+    "task=adding task.training.clip=none": r"task.training.clip: .* \(got 'none'\)",
+    "task=adding seed=-1": r"seed: .*greater than or equal to 0 \(got -1\)",
+    "task=adding trainer.precision=8": r"trainer.precision: Input should be '32-true', .* \(got 8\)",
+    "task=adding task.metric.goal=best": r"task.metric.goal: Input should be 'minimise' or 'maximise' \(got 'best'\)",
+    "task=adding task.corpus._target_=os.system": r"task.corpus._target_: .*rnn_lightning.* \(got 'os.system'\)",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_a_bad_command_line_is_refused_in_lines_that_say_why(arguments: str) -> None:
+    with pytest.raises(ValueError, match=REFUSED[arguments]) as refusal:
+        compose(arguments.split())
+    assert all(len(line) < 500 for line in str(refusal.value).splitlines())
+
+
+def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'rnn_lightning.corpora.Addin' is no class"):
+        compose(["task=adding", "task.corpus._target_=rnn_lightning.corpora.Addin"]).task.corpus.build()
+    with pytest.raises(ValueError, match=r"rnn_lightning.corpora.Adding: .*'step'"):
+        compose(["task=adding", "+task.corpus.step=3"]).task.corpus.build()
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["task=addin"], "task/addin"), (["task=nested"], "data/raw/nested")])
+def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], said: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "pipelines.preprocess", *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2
+    assert re.fullmatch(r"error: [^\n]*\n", told.stderr)
+    assert said in told.stderr
+
+
+def dvc() -> dict:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def test_every_stage_depends_on_the_file_of_each_group_it_names() -> None:
+    for name, stage in dvc().items():
+        groups = set(re.findall(r"\b(task|rnn|trainer)=\$\{item\.", stage["cmd"]))
+        held = {re.match(r"conf/(\w+)/", key)[1] for each in stage["params"] for key in each if key != "conf/grid.yaml"}
+        assert groups == held, name
+
+
+def test_the_reports_depend_on_every_task_of_their_grids() -> None:
+    for name in ("compare", "compare_text"):
+        stage = dvc()[name]
+        tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
+        assert sorted(f"runs/{task}" for task in tasks) == sorted(dep for dep in stage["deps"] if dep.startswith("runs/"))
+
+
+def test_the_grids_name_what_there_is() -> None:
+    for grid in grids(["generated", "characters", "words"]):
+        assert set(grid.task) <= set(TASKS)
+        assert set(grid.rnn) <= set(RNNS)
+        assert set(grid.trainer) <= set(TRAINERS)
+    with pytest.raises(ValueError, match="grid must be one of"):
+        grids(["generate"])
+
+
+def test_experiments_do_not_change() -> None:
+    experiment = compose(["task=adding"])
+    assert isinstance(experiment, Experiment)
+    with pytest.raises(ValueError, match="frozen"):
+        experiment.seeds = 3

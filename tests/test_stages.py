@@ -1,0 +1,139 @@
+"""The stages one after the other on a small task: what each leaves, and what an interruption or a repetition changes."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines import tracking
+from pipelines.compare import compare
+from pipelines.composition import CONF, Experiment, compose
+from pipelines.evaluate import evaluate
+from pipelines.fetch import fetch
+from pipelines.preprocess import preprocess
+from pipelines.runs import read_runs
+from pipelines.train import train
+from pipelines.training import train_one
+from rnn_lightning import LanguageModel, SequenceClassifier
+
+ADDING = [
+    "task=adding",
+    "task.corpus.rows={train:300,validation:40,test:50}",
+    "task.corpus.steps=6",
+    "task.training.epochs=2",
+    "task.training.validate_every=5",
+    "task.parameters=300",
+    "trainer.every_seconds=0",
+]
+NESTED = [
+    "task=nested",
+    "task.corpus.rows={train:150,validation:20,test:20}",
+    "task.training.epochs=1",
+    "task.training.validate_every=3",
+    "task.data.batch_size=4",
+    "task.parameters=5000",
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return tmp_path
+
+
+def prepared(arguments: list[str], *more: str) -> Experiment:
+    experiment = compose([*arguments, *more])
+    fetch(experiment)
+    preprocess(experiment)
+    return experiment
+
+
+def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for rnn, arguments in (("lstm", ADDING), ("gru", ADDING), ("elman", NESTED)):
+        experiment = prepared(arguments, f"rnn={rnn}", "seed=1")
+        train(experiment)
+        assert not read_runs(Path("runs"), experiment.task_name)[0][3:]
+        evaluate(experiment)
+    sections = compare(Path("runs"), Path("reports"), conf=CONF, data=Path("data"))
+    assert [section.task.name for section in sections] == ["adding", "nested"]
+    assert sorted(file.name for file in (place / "runs/adding/gru/1").iterdir()) == [
+        "curves.csv",
+        "metrics.json",
+        "model.ckpt",
+        "training.json",
+    ]
+    training = json.loads((place / "runs/adding/gru/1/training.json").read_text())
+    assert training["steps"] == training["planned_steps"] == 12
+    with (place / "runs/adding/gru/1/curves.csv").open() as lines:
+        steps = [int(row["step"]) for row in csv.DictReader(lines) if row["metric"] == "val/loss"]
+    assert steps == [5, 10]
+    SequenceClassifier.load_from_checkpoint(place / "runs/adding/gru/1/model.ckpt", weights_only=True)
+    LanguageModel.load_from_checkpoint(place / "runs/nested/elman/1/model.ckpt", weights_only=True)
+    assert "make dashboard" in capsys.readouterr().out
+    run = tracking.store.client().get_run(training["mlflow_run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test/loss"] == json.loads((place / "runs/adding/gru/1/metrics.json").read_text())["test/loss"]
+
+
+def test_a_training_that_is_done_is_not_made_again_and_another_one_is(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=elman", "seed=1")
+    train(experiment)
+    file = Path("trained/adding/elman/1/training.json")
+    before = file.read_text()
+    train(experiment)
+    assert file.read_text() == before
+    train(compose([*ADDING, "rnn=elman", "seed=1", "task.training.clip=0.5"]))
+    assert json.loads(file.read_text())["config"]["task"]["training"]["clip"] == 0.5
+
+
+def test_an_interrupted_training_leaves_no_result_and_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = prepared(ADDING, "rnn=layernorm_lstm", "seed=1")
+    train_one(whole, 1)
+    expected = torch.load("trained/adding/layernorm_lstm/1/model.ckpt", weights_only=True)["state_dict"]
+    curves = Path("trained/adding/layernorm_lstm/1/curves.csv").read_text()
+
+    other = prepared(ADDING, "rnn=layernorm_lstm", "seed=1", "trainer.every_seconds=1e-9")
+    steps = SequenceClassifier.training_step
+
+    def interrupted(self: SequenceClassifier, batch: object, batch_idx: int) -> torch.Tensor:
+        if batch_idx == 8:
+            raise KeyError("power is out")
+        return steps(self, batch, batch_idx)
+
+    monkeypatch.setattr(SequenceClassifier, "training_step", interrupted)
+    monkeypatch.chdir(place)
+    with pytest.raises(KeyError):
+        train_one(other, 1)
+    done = json.loads(Path("trained/adding/layernorm_lstm/1/training.json").read_text())
+    assert done["config"]["trainer"]["every_seconds"] == 0
+    monkeypatch.setattr(SequenceClassifier, "training_step", steps)
+    train_one(other, 1)
+    torch.testing.assert_close(
+        torch.load("trained/adding/layernorm_lstm/1/model.ckpt", weights_only=True)["state_dict"], expected, rtol=0, atol=0
+    )
+    without_time = [[*row[:2], *row[3:]] for row in csv.reader(curves.splitlines())]
+    again = Path("trained/adding/layernorm_lstm/1/curves.csv").read_text()
+    assert [[*row[:2], *row[3:]] for row in csv.reader(again.splitlines())] == without_time
+
+
+def test_several_seeds_are_trained_in_processes_of_their_own_and_one_that_fails_is_named(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=gru", "seeds=2", "workers=2")
+    train(experiment)
+    for seed in (1, 2):
+        assert json.loads(Path(f"trained/adding/gru/{seed}/training.json").read_text())["seed"] == seed
+    weights = [torch.load(f"trained/adding/gru/{seed}/model.ckpt", weights_only=True)["state_dict"] for seed in (1, 2)]
+    assert not torch.equal(weights[0]["network.core.weight_hh_l0"], weights[1]["network.core.weight_hh_l0"])
+    (place / "data/processed/adding/train.npz").unlink()
+    with pytest.raises(ValueError, match=r"seed 1: .*train.npz is missing"):
+        train(compose([*ADDING, "rnn=lstm", "seeds=2", "workers=2"]))
+    assert not Path("trained/adding/lstm").exists()
+
+
+def test_a_run_that_diverges_ends_with_the_step_named(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=elman_relu", "seed=1", "task.training.clip=0", "task.model.optimizer.lr=1e30")
+    with pytest.raises(FloatingPointError, match=r"at step \d+: lower the learning rate or clip"):
+        train(experiment)
+    assert not Path("trained/adding/elman_relu/1").exists()

@@ -1,0 +1,184 @@
+"""The systems: their laws, their numbers against naive ones, their checkpoints, and what they refuse."""
+
+import math
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+import torch.nn.functional as F
+from corpora import VOCABULARY, write_pairs, write_stream
+
+from rnn_lightning import IGNORED, Batch, LanguageModel, PairModule, SequenceClassifier, StreamModule, System, check_invariance
+from rnn_lightning.recurrent import CELLS
+from rnn_lightning.systems.language_model import WIDE, cross_entropy
+
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+
+def trainer(**more) -> lightning.Trainer:
+    return lightning.Trainer(accelerator="cpu", max_epochs=1, **QUIET, **more)
+
+
+def language_model(cell: str = "lstm", **more) -> LanguageModel:
+    torch.manual_seed(0)
+    rnn = {"cell": cell, "hidden_size": 6, "num_layers": 2}
+    return LanguageModel(VOCABULARY, rnn, 5, **more)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("more", [{}, {"tied": True}, {"dropout": 0.5, "locked": True}], ids=str)
+def test_a_language_model_keeps_the_laws(cell: str, more: dict) -> None:
+    check_invariance(language_model(cell, **more))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("more", [{}, {"num_classes": 3}, {"vocab_size": 9}], ids=str)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_sequence_classifier_keeps_the_laws(cell: str, more: dict, bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    check_invariance(SequenceClassifier({"cell": cell, "hidden_size": 4, "bidirectional": bidirectional}, 3, **more))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("system", ["language model", "sequence classifier"])
+def test_every_cell_trains_in_every_system_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, system: str) -> None:
+    if system == "language model":
+        model: System = language_model(cell)
+        data = StreamModule(write_stream(tmp_path), batch_size=4, steps=10)
+        inputs = torch.randint(0, VOCABULARY, (2, 7))
+    else:
+        model = SequenceClassifier({"cell": cell, "hidden_size": 4}, 2)
+        data = PairModule(write_pairs(tmp_path), batch_size=8)
+        inputs = torch.rand(2, 7, 2)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    fitted = trainer(limit_train_batches=3, limit_val_batches=1)
+    fitted.fit(model, data)
+    assert all(not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+    fitted.save_checkpoint(tmp_path / "model.ckpt")
+    again = type(model).load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    assert torch.equal(model.eval()(inputs)[0], again.eval()(inputs)[0])
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_perplexity_weighs_every_token_alike(tmp_path: Path, joined: bool) -> None:
+    model = language_model()
+    data = StreamModule(write_stream(tmp_path), batch_size=4, steps=10, joined=joined)
+    (metrics,) = trainer().test(model, data, verbose=False)
+    dataset = data.dataset("test")
+    total, count, state = 0.0, 0, None
+    model.eval()
+    with torch.no_grad():
+        for name in data.evaluation_order(dataset):
+            batch = dataset[name]
+            state = None if batch.fresh.all() else state
+            logits, state = model(batch.inputs, batch.lengths, state)
+            for row, targets in enumerate(batch.targets):
+                length = len(targets) if batch.lengths is None else int(batch.lengths[row])
+                total += float(F.cross_entropy(logits[row, :length], targets[:length], reduction="sum"))
+                count += length
+    assert metrics["test/loss"] == pytest.approx(total / count, abs=1e-5)
+    assert metrics["test/perplexity"] == pytest.approx(math.exp(total / count), rel=1e-5)
+
+
+def test_characters_are_measured_in_bits(tmp_path: Path) -> None:
+    data = StreamModule(write_stream(tmp_path), batch_size=4, steps=10)
+    (metrics,) = trainer().test(language_model(unit="character"), data, verbose=False)
+    assert metrics["test/bits_per_char"] == pytest.approx(metrics["test/loss"] / math.log(2))
+
+
+def test_the_state_is_carried_or_reset_as_told(tmp_path: Path) -> None:
+    carry, reset = language_model(), language_model(evaluation_state="reset")
+    long = StreamModule(write_stream(tmp_path), batch_size=1, steps=1000)
+    short = StreamModule(tmp_path, batch_size=1, steps=5)
+    losses = [trainer().test(model, data, verbose=False)[0]["test/loss"] for model in (carry, reset) for data in (long, short)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+    assert losses[2] == pytest.approx(losses[0], abs=1e-6)
+    assert abs(losses[3] - losses[2]) > 1e-5
+
+
+def test_validation_does_not_disturb_training(tmp_path: Path) -> None:
+    def weights(**validation) -> list[torch.Tensor]:
+        model = language_model()
+        trainer(num_sanity_val_steps=0, **validation).fit(model, StreamModule(write_stream(tmp_path), batch_size=4, steps=10))
+        return [parameter.detach() for parameter in model.parameters()]
+
+    often, never = weights(val_check_interval=2), weights(limit_val_batches=0)
+    assert all(torch.equal(one, other) for one, other in zip(often, never, strict=True))
+
+
+def test_the_gradient_stops_at_the_batch_and_the_state_does_not() -> None:
+    model = language_model()
+    tokens = torch.randint(0, VOCABULARY, (2, 6))
+    model.score(Batch(tokens, None, tokens, fresh=torch.tensor([True, True])), "train")
+    carried = model.states["train"]
+    assert not any(part.requires_grad for part in carried)
+    model.score(Batch(tokens, None, tokens, fresh=torch.tensor([False, True])), "train")
+    _, expected = model(tokens, state=tuple(part * torch.tensor([1.0, 0.0]).view(2, 1, 1) for part in carried))
+    torch.testing.assert_close(model.states["train"], expected)
+
+
+def test_chunked_and_plain_cross_entropy_agree_in_value_and_gradient() -> None:
+    torch.manual_seed(0)
+    hidden, targets = torch.randn(300, 8), torch.randint(0, WIDE, (300,))
+    output = torch.nn.Linear(8, WIDE)
+    plain, chunked = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    expected = F.cross_entropy(output(plain), targets)
+    expected.backward()
+    wanted = [parameter.grad.clone() for parameter in output.parameters()]
+    output.zero_grad()
+    loss = cross_entropy(chunked, output, targets)
+    loss.backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close([chunked.grad, *(parameter.grad for parameter in output.parameters())], [plain.grad, *wanted])
+
+
+def test_a_batch_without_a_real_target_costs_nothing() -> None:
+    model = language_model()
+    tokens = torch.zeros(2, 3, dtype=torch.int64)
+    loss, count = model.score(Batch(tokens, None, torch.full_like(tokens, IGNORED)), "train")
+    loss.backward()
+    assert (float(loss), count) == (0.0, 0)
+
+
+def test_sampling_follows_the_model_and_its_seed() -> None:
+    model = language_model().eval()
+    prompt = torch.tensor([[1, 2, 3]])
+    assert torch.equal(model.generate(prompt, 9, seed=1), model.generate(prompt, 9, seed=1))
+    greedy, tokens = model.generate(prompt, 4, temperature=0), prompt
+    for step in range(4):
+        token = model(tokens)[0][:, -1].argmax(-1, keepdim=True)
+        assert torch.equal(greedy[:, step : step + 1], token)
+        tokens = torch.cat([tokens, token], 1)
+    many = model.generate(prompt.expand(20_000, 3), 1, seed=0).flatten().bincount(minlength=VOCABULARY) / 20_000
+    torch.testing.assert_close(many, model(prompt)[0][0, -1].softmax(0), atol=0.015, rtol=0)
+
+
+LSTM = {"cell": "lstm", "hidden_size": 4}
+REFUSED = {
+    "cell": (lambda: LanguageModel(9, {"cell": "lstn", "hidden_size": 4}), "cell must be one of .*'lstm'.* not 'lstn'"),
+    "ahead": (lambda: LanguageModel(9, {**LSTM, "bidirectional": True}), "must not read ahead"),
+    "unit": (lambda: LanguageModel(9, LSTM, unit="byte"), "unit must be one of .*, not 'byte'"),
+    "state": (lambda: LanguageModel(9, LSTM, evaluation_state="keep"), "evaluation_state must be one of .* not 'keep'"),
+    "vocabulary": (lambda: LanguageModel(0, LSTM), "vocab_size must be at least 1, not 0"),
+    "optimizer": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adm"}), "optimizer name must be one of .* not 'adm'"),
+    "key": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adam", "rl": 1}), "optimizer 'adam': .*'rl'"),
+    "classes": (lambda: SequenceClassifier(LSTM, 2, num_classes=1), "num_classes must be at least 2"),
+    "token": (lambda: LanguageModel(9, LSTM)(torch.tensor([[1, 9]])), r"token 9 in row 0, step 1: tokens are 0\.\.8"),
+    "negative": (lambda: LanguageModel(9, LSTM)(torch.tensor([[-1]])), "token -1 in row 0, step 0"),
+    "floats": (lambda: LanguageModel(9, LSTM)(torch.rand(1, 2)), "tokens must be int64"),
+    "nan": (
+        lambda: SequenceClassifier(LSTM, 2)(torch.tensor([[[0.0, 1.0], [0.0, torch.nan]]])),
+        "the input at row 0, step 1 is nan; features must be finite",
+    ),
+    "length": (lambda: LanguageModel(9, LSTM)(torch.zeros(1, 3).long(), torch.tensor([4])), r"lengths\[0\] is 4"),
+    "prompt": (lambda: LanguageModel(9, LSTM).generate(torch.zeros(1, 0).long(), 3), "T at least 1"),
+    "temperature": (lambda: LanguageModel(9, LSTM).generate(torch.zeros(1, 1).long(), 3, temperature=-1), "not be negative"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_refused_by_name(name: str) -> None:
+    action, said = REFUSED[name]
+    with pytest.raises(ValueError, match=said):
+        action()
