@@ -151,7 +151,8 @@ def compose(overrides: Sequence[str]) -> Experiment:
             config = hydra_compose("config", list(overrides), return_hydra_config=True)
             choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
             names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
-            values = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
+            told = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+            values: Any = OmegaConf.to_container(told, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         message, _, _ = " ".join(str(error).split()).partition(" Config search path")
         raise ValueError(message) from None

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from pipelines.composition import Experiment, stage
+from pipelines.composition import CONF, Experiment, stage
 
 
 def evaluate(experiment: Experiment) -> None:
@@ -14,7 +14,7 @@ def evaluate(experiment: Experiment) -> None:
     from rnn_lightning.corpora.files import whole_folder, write_json
 
     card = read_card(Path("data"), experiment.task_name)
-    task = read_task(Path("conf"), experiment.task_name, card)
+    task = read_task(CONF, experiment.task_name, card)
     for seed in experiment.all_seeds():
         trained, folder = experiment.trained(seed), experiment.run(seed)
         metrics = measure(experiment, trained / "model.ckpt")

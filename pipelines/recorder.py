@@ -40,7 +40,7 @@ class Recorder(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._first_step, self._began = trainer.global_step, time.monotonic()
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        kept: list[dict[str, str]] = []
+        kept: list[Any] = []
         if self.file.exists() and trainer.global_step:
             with self.file.open(newline="") as lines:
                 kept = [row for row in csv.DictReader(lines) if row["value"] and int(row["step"]) <= trainer.global_step]

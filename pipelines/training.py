@@ -10,8 +10,8 @@ import lightning
 import torch
 
 from pipelines import tracking
-from pipelines.composition import Experiment
-from pipelines.provenance import ROOT, key_of, provenance
+from pipelines.composition import CONF, Experiment
+from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
@@ -126,7 +126,7 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
     """Open the run in the dashboard, in the experiment of its task."""
-    describe_task(read_task(ROOT / "conf", experiment.task_name, card))
+    describe_task(read_task(CONF, experiment.task_name, card))
     return tracking.start_run(
         experiment.run(seed),
         experiment=experiment.task_name,
@@ -139,9 +139,8 @@ def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], car
 def keep_model(best: Path, file: Path) -> None:
     """The checkpoint without what only a training needs."""
     checkpoint = torch.load(best, map_location="cpu", weights_only=True)
-    for name in ("optimizer_states", "lr_schedulers", "loops", "callbacks", "carried_state", "batches_per_epoch"):
-        checkpoint.pop(name, None)
-    AtomicCheckpointIO().save_checkpoint(checkpoint, file)
+    kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
+    AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
 
 
 def quieten() -> None:

@@ -37,7 +37,7 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     system = build_system(experiment, {"vocabulary_size": VOCABULARIES.get(task)}, planned=10)
     budget = experiment.task.parameters
     if budget is not None:
-        assert count_parameters(system) == pytest.approx(budget, rel=0.02)
+        assert count_parameters(system) == pytest.approx(budget, rel=0.03)
     if task in VOCABULARIES:
         batch = Batch(torch.zeros(2, 3, dtype=torch.int64), None, torch.ones(2, 3, dtype=torch.int64))
     else:

@@ -1,5 +1,6 @@
 """Batches: every target once, orders that are a function of (seed, epoch), and a place to go on from."""
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def transitions(batches: list[Batch]) -> Counter[tuple[int, int]]:
 def test_joined_columns_ask_for_every_token_but_the_first_once(tmp_path: Path, rows: int, steps: int, split: str) -> None:
     module = StreamModule(write_stream(tmp_path), batch_size=rows, steps=steps)
     tokens = np.load(tmp_path / f"{split}.npz")["tokens"].tolist()
-    batches = [module.dataset(split)[name] for name in module.evaluation_order(module.dataset(split))]
-    assert transitions(batches) == Counter(zip(tokens, tokens[1:], strict=False))
+    batches = [module.dataset(split)[name] for name in module.dataset(split).in_order()]
+    assert transitions(batches) == Counter(itertools.pairwise(tokens))
 
 
 @pytest.mark.parametrize("rows", [1, 4, 7])
@@ -41,16 +42,16 @@ def test_documents_ask_for_every_token_but_the_first_of_each_once(tmp_path: Path
     expected: Counter[tuple[int, int]] = Counter()
     for first, last in zip(arrays["documents"], arrays["documents"][1:], strict=False):
         tokens = arrays["tokens"][first:last].tolist()
-        expected.update(zip(tokens, tokens[1:], strict=False))
+        expected.update(itertools.pairwise(tokens))
     for epoch in (0, 1):
-        assert transitions([dataset[name] for name in module.order(dataset, epoch)]) == expected
+        assert transitions([dataset[name] for name in dataset.order(1, epoch)]) == expected
 
 
 def test_documents_are_read_from_a_fresh_state_and_in_one_piece_after_the_other(tmp_path: Path) -> None:
     module = StreamModule(write_stream(tmp_path), batch_size=4, steps=3, joined=False)
     dataset = module.dataset("train")
-    names = module.order(dataset, 0)
-    for before, after in zip(names, names[1:], strict=False):
+    names = dataset.order(1, 0)
+    for before, after in itertools.pairwise(names):
         assert after == (before[0], before[1] + 1) or after[1] == 0
     assert all(bool(dataset[name].fresh.all()) == (name[1] == 0) for name in names)
 
@@ -61,14 +62,14 @@ def test_targets_that_are_not_scored_are_ignored(tmp_path: Path) -> None:
     for joined in (True, False):
         module = StreamModule(tmp_path, batch_size=1, steps=20, joined=joined)
         dataset = module.dataset("train")
-        batch = dataset[module.order(dataset, 0)[0]]
+        batch = dataset[dataset.order(1, 0)[0]]
         assert batch.targets[0].tolist() == [IGNORED, 2, IGNORED, 4, IGNORED, 6, IGNORED, 8]
 
 
 def test_pairs_come_whole_each_row_once_and_with_rows_of_their_length(tmp_path: Path) -> None:
     module = PairModule(write_pairs(tmp_path), batch_size=7, seed=3)
     dataset, arrays = module.dataset("train"), np.load(tmp_path / "train.npz")
-    order = module.order(dataset, 0)
+    order = dataset.order(1, 0)
     assert sorted(row for batch in order for row in batch) == list(range(60))
     for rows in order:
         batch = dataset[rows]
@@ -88,8 +89,8 @@ def test_the_order_is_a_function_of_seed_and_epoch(tmp_path: Path, kind: type) -
     folder = write_stream(tmp_path) if kind is StreamModule else write_pairs(tmp_path)
 
     def order(seed: int, epoch: int) -> list:
-        module = kind(folder, batch_size=4, seed=seed, **more)
-        return module.order(module.dataset("train"), epoch)
+        module = kind(folder, batch_size=4, **more)
+        return module.dataset("train").order(seed, epoch)
 
     assert order(1, 5) == order(1, 5)
     assert order(1, 5) != order(1, 6)

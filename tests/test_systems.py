@@ -69,7 +69,7 @@ def test_perplexity_weighs_every_token_alike(tmp_path: Path, joined: bool) -> No
     total, count, state = 0.0, 0, None
     model.eval()
     with torch.no_grad():
-        for name in data.evaluation_order(dataset):
+        for name in dataset.in_order():
             batch = dataset[name]
             state = None if batch.fresh.all() else state
             logits, state = model(batch.inputs, batch.lengths, state)

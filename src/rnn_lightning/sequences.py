@@ -4,13 +4,13 @@ Shapes: B rows of a batch, T steps, F features of a step. Everything is batch-fi
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, Union
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-State: TypeAlias = Union[Tensor, tuple["State", ...]]  # noqa: UP007 (the bar cannot quote itself)
-"""A tensor (B, ...) or a tuple of states."""
+State: TypeAlias = Tensor | tuple[Any, ...]
+"""A tensor (B, ...), or a tuple of states (which a type checker cannot be told)."""
 
 IGNORED = -100
 """A class target that no loss and no metric counts (PyTorch's own convention)."""
@@ -41,7 +41,7 @@ def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
 
 def select_state(mask: Tensor, chosen: State, other: State) -> State:
     """Rows of ``chosen`` where ``mask`` (B,) is true, rows of ``other`` elsewhere."""
-    if isinstance(chosen, Tensor):
+    if isinstance(chosen, Tensor) and isinstance(other, Tensor):
         return torch.where(mask.view(-1, *[1] * (chosen.dim() - 1)), chosen, other)
     return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
 

@@ -1,6 +1,6 @@
 """What both data modules share: the order of batches, and where in it a training stands."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import lightning
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..sequences import Batch
 
 
 class EpochOrder(Sampler[Any]):
@@ -31,6 +33,7 @@ class EpochOrder(Sampler[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         cursor, self.cursor = self.cursor, 0
+        batches: list[Any] = []
         # Lightning makes the iterator before it tells the epoch, so the epoch is looked up with the first batch.
         for position in range(cursor, len(self)):
             epoch, inside = divmod(position, self.per_epoch)
@@ -39,14 +42,36 @@ class EpochOrder(Sampler[Any]):
             yield batches[inside]
 
 
-class SequenceModule(lightning.LightningDataModule):
-    """Batches from the files of a processed corpus; every item of a dataset here is a whole batch."""
+class Batches(Dataset[Batch], ABC):
+    """A split as batches; its items are whole batches, and named by what the two orders list."""
 
-    def __init__(self, folder: str | Path, *, seed: int, epochs: int) -> None:
+    @abstractmethod
+    def order(self, seed: int, epoch: int) -> list[Any]:
+        """The names of an epoch's batches in the order of training: a function of (seed, epoch)."""
+
+    @abstractmethod
+    def in_order(self) -> list[Any]:
+        """The names of all batches for validation and test; together they hold every target exactly once."""
+
+
+class SequenceModule(lightning.LightningDataModule, ABC):
+    """Batches from the files of a processed corpus."""
+
+    def __init__(self, folder: str | Path, *, batch_size: int, eval_batch_size: int | None, seed: int, epochs: int) -> None:
+        """Read the processed corpus in ``folder``.
+
+        Args:
+            batch_size: rows of a training batch; ``eval_batch_size`` those of validation and test.
+            epochs: how many epochs one pass over the training loader holds.
+
+        Raises:
+            ValueError: for a number below 1.
+        """
         super().__init__()
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, not {epochs}")
+        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size, epochs=epochs)
         self.folder, self.seed, self.epochs = Path(folder), seed, epochs
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
         """The arrays of ``SPLIT.npz``.
@@ -61,17 +86,17 @@ class SequenceModule(lightning.LightningDataModule):
             return dict(archive)
 
     @abstractmethod
-    def dataset(self, split: str) -> Dataset:
-        """The batches of a split; its items are named by what ``order`` yields."""
+    def dataset(self, split: str) -> Batches:
+        """The batches of ``train``, ``validation`` or ``test``.
 
-    @abstractmethod
-    def order(self, dataset: Dataset, epoch: int) -> list[Any]:
-        """The names of the training batches of ``epoch``, in order: a function of (seed, epoch)."""
+        Raises:
+            ValueError: where the split is too small for its batches.
+        """
 
     def train_dataloader(self) -> DataLoader:
         dataset = self.dataset("train")
         cursor = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
-        sampler = EpochOrder(lambda epoch: self.order(dataset, epoch), epochs=self.epochs, cursor=cursor)
+        sampler = EpochOrder(lambda epoch: dataset.order(self.seed, epoch), epochs=self.epochs, cursor=cursor)
         return DataLoader(dataset, batch_size=None, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader:
@@ -82,8 +107,11 @@ class SequenceModule(lightning.LightningDataModule):
 
     def _in_order(self, split: str) -> DataLoader:
         dataset = self.dataset(split)
-        return DataLoader(dataset, batch_size=None, sampler=self.evaluation_order(dataset))
+        return DataLoader(dataset, batch_size=None, sampler=dataset.in_order())
 
-    @abstractmethod
-    def evaluation_order(self, dataset: Dataset) -> list[Any]:
-        """The names of all batches of a validation or test split; together they hold every target exactly once."""
+
+def check_counts(**counts: int) -> None:
+    """Refuse a count below 1, by its name."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count}")

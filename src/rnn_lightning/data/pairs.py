@@ -8,24 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from ..sequences import Batch
-from .module import SequenceModule
+from .module import Batches, SequenceModule
 
 
-class Pairs(Dataset):
-    """The rows of a pairs corpus; an item is named by the rows that it holds."""
+class Pairs(Batches):
+    """The rows of a pairs corpus, similar lengths together; an item is named by the rows that it holds."""
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, arrays: dict[str, np.ndarray], batch_size: int) -> None:
         self.inputs, self.offsets = torch.from_numpy(arrays["inputs"]), arrays["input_offsets"]
         if self.inputs.dtype == torch.int32:
             self.inputs = self.inputs.long()
         self.targets = torch.from_numpy(arrays["targets"])
         self.lengths = np.diff(self.offsets)  # (R,)
+        self.batch_size = batch_size
 
-    def __len__(self) -> int:
-        return len(self.lengths)
+    def order(self, seed: int, epoch: int) -> list[tuple[int, ...]]:
+        draws = np.random.default_rng([seed, epoch])
+        shuffled = draws.permutation(len(self.lengths))
+        batches = self._cut(shuffled[np.argsort(self.lengths[shuffled], kind="stable")])
+        return [batches[place] for place in draws.permutation(len(batches))]
+
+    def in_order(self) -> list[tuple[int, ...]]:
+        return self._cut(np.argsort(self.lengths, kind="stable"))
+
+    def _cut(self, rows: np.ndarray) -> list[tuple[int, ...]]:
+        cuts = [*range(0, len(rows), self.batch_size), len(rows)]
+        return [tuple(rows[start:stop].tolist()) for start, stop in pairwise(cuts)]
 
     def __getitem__(self, rows: tuple[int, ...]) -> Batch:
         lengths = torch.from_numpy(self.lengths[list(rows)])
@@ -42,33 +52,11 @@ class PairModule(SequenceModule):
     def __init__(
         self, folder: str | Path, *, batch_size: int, eval_batch_size: int | None = None, seed: int = 1, epochs: int = 1
     ) -> None:
-        """Read the processed corpus in ``folder``.
+        """Read the processed corpus in ``folder``: see ``SequenceModule``."""
+        super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
 
-        Raises:
-            ValueError: for a number below 1.
-        """
-        super().__init__(folder, seed=seed, epochs=epochs)
-        self.batch_size = batch_size
-        self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
-        for name, number in {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}.items():
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, not {number}")
-
-    def dataset(self, split: str) -> Dataset:
-        dataset = Pairs(self.arrays(split))
-        if not len(dataset):
+    def dataset(self, split: str) -> Pairs:
+        arrays = self.arrays(split)
+        if len(arrays["input_offsets"]) < 2:
             raise ValueError(f"{self.folder / split}.npz holds no rows")
-        return dataset
-
-    def order(self, dataset: Pairs, epoch: int) -> list[tuple[int, ...]]:
-        draws = np.random.default_rng([self.seed, epoch])
-        shuffled = draws.permutation(len(dataset))
-        batches = self._cut(shuffled[np.argsort(dataset.lengths[shuffled], kind="stable")], self.batch_size)
-        return [batches[place] for place in draws.permutation(len(batches))]
-
-    def evaluation_order(self, dataset: Pairs) -> list[tuple[int, ...]]:
-        return self._cut(np.argsort(dataset.lengths, kind="stable"), self.eval_batch_size)
-
-    @staticmethod
-    def _cut(rows: np.ndarray, size: int) -> list[tuple[int, ...]]:
-        return [tuple(map(int, rows[start:stop])) for start, stop in pairwise([*range(0, len(rows), size), len(rows)])]
+        return Pairs(arrays, self.batch_size if split == "train" else self.eval_batch_size)

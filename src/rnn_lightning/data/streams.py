@@ -3,17 +3,17 @@
 Shapes: B rows (one stream each), T steps of a batch, N tokens of a split.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from ..sequences import IGNORED, Batch
-from .module import SequenceModule
+from .module import Batches, SequenceModule, check_counts
 
 
-class Columns(Dataset):
+class Columns(Batches):
     """A text cut into B columns of equal length, read side by side in steps of T: the batching of Zaremba et al. (2014).
 
     Only the last column may be shorter, so every token but the first is a target exactly once in each of the columns.
@@ -30,8 +30,11 @@ class Columns(Dataset):
         self.lengths = (len(inputs) - real).clamp(0, self.height)  # (B,) real tokens of each column
         self.steps, self.batches = steps, -(-self.height // steps)
 
-    def __len__(self) -> int:
-        return self.batches
+    def order(self, seed: int, epoch: int) -> list[int]:
+        return self.in_order()
+
+    def in_order(self) -> list[int]:
+        return list(range(self.batches))
 
     def __getitem__(self, index: int) -> Batch:
         start, stop = index * self.steps, min((index + 1) * self.steps, self.height)
@@ -45,7 +48,7 @@ class Columns(Dataset):
         )
 
 
-class Documents(Dataset):
+class Documents(Batches):
     """Documents of similar length side by side, each from its beginning; long ones go over several batches of T steps.
 
     An item is named (group, piece): the pieces of a group follow each other, and its first starts the state anew.
@@ -60,8 +63,14 @@ class Documents(Dataset):
         self.pieces = [-(-int(sizes[group[-1]]) // steps) for group in self.groups]
         self.sizes = sizes
 
-    def __len__(self) -> int:
-        return sum(self.pieces)
+    def order(self, seed: int, epoch: int) -> list[tuple[int, int]]:
+        return self._pieces_of(np.random.default_rng([seed, epoch]).permutation(len(self.groups)).tolist())
+
+    def in_order(self) -> list[tuple[int, int]]:
+        return self._pieces_of(range(len(self.groups)))
+
+    def _pieces_of(self, groups: Iterable[int]) -> list[tuple[int, int]]:
+        return [(group, piece) for group in groups for piece in range(self.pieces[group])]
 
     def __getitem__(self, name: tuple[int, int]) -> Batch:
         group, piece = name
@@ -101,24 +110,12 @@ class StreamModule(SequenceModule):
         seed: int = 1,
         epochs: int = 1,
     ) -> None:
-        """Read the processed corpus in ``folder``.
+        """Read the processed corpus in ``folder``: see ``SequenceModule``; ``steps`` is T, how far the gradient goes back."""
+        super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
+        check_counts(steps=steps)
+        self.steps, self.joined = steps, joined
 
-        Args:
-            batch_size: B; ``eval_batch_size`` for validation and test.
-            steps: T, over which the gradient is propagated back.
-            epochs: how many epochs one pass over the training loader holds.
-
-        Raises:
-            ValueError: for a number below 1.
-        """
-        super().__init__(folder, seed=seed, epochs=epochs)
-        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
-        for name, number in {"batch_size": batch_size, "steps": steps, "eval_batch_size": eval_batch_size}.items():
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, not {number}")
-        self.batch_size, self.eval_batch_size, self.steps, self.joined = batch_size, eval_batch_size, steps, joined
-
-    def dataset(self, split: str) -> Dataset:
+    def dataset(self, split: str) -> Batches:
         arrays = self.arrays(split)
         rows = self.batch_size if split == "train" else self.eval_batch_size
         tokens, scored = arrays["tokens"], arrays["scored"]
@@ -127,14 +124,3 @@ class StreamModule(SequenceModule):
         if self.joined:
             return Columns(tokens, scored, rows, self.steps)
         return Documents(tokens, scored, arrays["documents"], rows, self.steps)
-
-    def order(self, dataset: Dataset, epoch: int) -> list:
-        if self.joined:
-            return list(range(len(dataset)))
-        groups = np.random.default_rng([self.seed, epoch]).permutation(len(dataset.groups))
-        return [(int(group), piece) for group in groups for piece in range(dataset.pieces[group])]
-
-    def evaluation_order(self, dataset: Dataset) -> list:
-        if self.joined:
-            return list(range(len(dataset)))
-        return [(group, piece) for group, pieces in enumerate(dataset.pieces) for piece in range(pieces)]

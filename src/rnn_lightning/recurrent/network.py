@@ -4,6 +4,7 @@ Shapes: B rows, T steps, F features in, H features out.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -66,15 +67,16 @@ class Deep(Recurrent):
 
     def __init__(self, layers: Iterable[Recurrent], *, dropout: float = 0.0, locked: bool = False) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
-        if not len(self.layers):
+        stack = list(layers)
+        if not stack:
             raise ValueError("a deep network needs at least one layer")
+        self.layers = nn.ModuleList(stack)
         self.dropout = make_dropout(dropout, locked=locked)
-        self.input_size, self.output_size = self.layers[0].input_size, self.layers[-1].output_size
-        self.bidirectional = any(layer.bidirectional for layer in self.layers)
+        self.input_size, self.output_size = stack[0].input_size, stack[-1].output_size
+        self.bidirectional = any(layer.bidirectional for layer in stack)
 
     def start(self, inputs: Tensor) -> State:
-        return tuple(layer.start(inputs) for layer in self.layers)
+        return tuple(cast(Recurrent, layer).start(inputs) for layer in self.layers)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         after = []

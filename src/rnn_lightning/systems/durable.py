@@ -4,6 +4,7 @@ Everything random is drawn from (seed, step), the order of batches is a function
 the step: so a checkpoint needs weights, optimiser, schedule, the carried state and one number, and no generator's state.
 """
 
+import math
 import os
 import signal
 import time
@@ -175,7 +176,7 @@ class Durable(Callback):
 
     def _may_save(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
         between = batch_idx % trainer.accumulate_grad_batches == 0
-        return between and batch_idx > 0 and batch_idx % int(trainer.val_check_batch) != 0
+        return between and batch_idx > 0 and batch_idx % (trainer.val_check_batch or math.inf) != 0
 
     def save(self, trainer: lightning.Trainer) -> None:
         """Write ``last.ckpt``, unless a weight is not finite."""

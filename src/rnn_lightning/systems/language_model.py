@@ -97,15 +97,15 @@ class LanguageModel(System):
         Raises:
             ValueError: for tokens that are no integers of 0..V-1, or lengths that do not fit.
         """
-        hidden, state = self.read(tokens, lengths, state)
-        return self.output(hidden), state
+        hidden, after = self.read(tokens, lengths, state)
+        return self.output(hidden), after
 
     def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """What ``forward`` does, short of the output layer: hidden (B, T, E or H)."""
         if tokens.device.type == "cpu":
             self.check_inputs(tokens, lengths)
-        hidden, state = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
-        return self.bridge(self.output_dropout(hidden)), state
+        hidden, after = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
+        return self.bridge(self.output_dropout(hidden)), after
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
         if inputs.dtype != torch.int64 or inputs.dim() != 2:
@@ -117,8 +117,8 @@ class LanguageModel(System):
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
-        logits, state = self(tokens.unsqueeze(1), state=state)
-        return logits.squeeze(1).log_softmax(-1), state
+        logits, after = self(tokens.unsqueeze(1), state=state)
+        return logits.squeeze(1).log_softmax(-1), after
 
     def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         state = self._enter(batch, split)
@@ -154,14 +154,16 @@ class LanguageModel(System):
         self.states.pop("test", None)
 
     def log_scores(self, split: str) -> None:
-        loss = self.losses[f"{split}_loss"].compute()
+        loss = self.loss_of(split).compute()
         value = loss.exp() if self.unit == "word" else loss / torch.log(torch.tensor(2.0))
         self.log(f"{split}/{UNITS[self.unit]}", value, prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
         checkpoint["carried_state"] = self.states.get("train")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         carried = checkpoint.get("carried_state")
         if carried is not None:
             self.states["train"] = map_state(lambda part: part.to(self.device), carried)

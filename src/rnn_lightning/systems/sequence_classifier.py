@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import Batch, State, real_steps
-from .system import SPLITS, System
+from .system import System
 
 
 class SequenceClassifier(System):
@@ -54,7 +54,7 @@ class SequenceClassifier(System):
         self.network = recurrent(input_size=input_size, **rnn)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = nn.Linear(self.network.output_size, num_classes or 1)
-        self.accuracies = nn.ModuleDict({f"{split}_accuracy": MeanMetric() for split in SPLITS})
+        self.val_accuracy, self.test_accuracy = MeanMetric(), MeanMetric()
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         """Scores (B, C), or values (B, 1), from the last real step of each row (both ends, if bidirectional), and the state.
@@ -64,8 +64,8 @@ class SequenceClassifier(System):
         """
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
-        outputs, state = self.network(self.embedding(inputs), lengths, state)
-        return self.output(self.dropout(self._ends(outputs, lengths))), state
+        outputs, after = self.network(self.embedding(inputs), lengths, state)
+        return self.output(self.dropout(self._ends(outputs, lengths))), after
 
     def _ends(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Each direction's output after it has read the whole row (B, H); zero for an empty row."""
@@ -99,17 +99,21 @@ class SequenceClassifier(System):
         if self.num_classes is None:
             return F.mse_loss(scores.squeeze(1), batch.targets), rows
         if split != "train":
-            self.accuracies[f"{split}_accuracy"].update((scores.argmax(1) == batch.targets).float())
+            self.accuracy_of(split).update((scores.argmax(1) == batch.targets).float())
         return F.cross_entropy(scores, batch.targets), rows
+
+    def accuracy_of(self, split: str) -> MeanMetric:
+        """The running accuracy over the rows of ``val`` or ``test``."""
+        return self.val_accuracy if split == "val" else self.test_accuracy
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self.accuracies["val_accuracy"].reset()
+        self.val_accuracy.reset()
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
-        self.accuracies["test_accuracy"].reset()
+        self.test_accuracy.reset()
 
     def log_scores(self, split: str) -> None:
         if self.num_classes is not None:
-            self.log(f"{split}/accuracy", self.accuracies[f"{split}_accuracy"].compute(), prog_bar=True)
+            self.log(f"{split}/accuracy", self.accuracy_of(split).compute(), prog_bar=True)

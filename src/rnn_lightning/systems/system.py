@@ -11,8 +11,6 @@ from torchmetrics import MeanMetric
 from ..sequences import Batch
 from .optimization import make_optimizer, make_schedule
 
-SPLITS = ("train", "val", "test")
-
 
 class System(lightning.LightningModule):
     """One task: a network, its loss, its metrics and its optimiser.
@@ -26,8 +24,11 @@ class System(lightning.LightningModule):
         self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
         self.schedule_settings = schedule
         make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))])  # a wrong name or key shows at once
-        self.losses = nn.ModuleDict({f"{split}_loss": MeanMetric() for split in SPLITS})
-        self.losses["train_loss"].persistent(True)  # a resumed run then logs what an uninterrupted one does
+        self.train_loss, self.val_loss, self.test_loss = MeanMetric(), MeanMetric(), MeanMetric()
+
+    def loss_of(self, split: str) -> MeanMetric:
+        """The running mean of the loss over the targets of ``train``, ``val`` or ``test``."""
+        return {"train": self.train_loss, "val": self.val_loss, "test": self.test_loss}[split]
 
     @abstractmethod
     def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
@@ -52,7 +53,7 @@ class System(lightning.LightningModule):
                 f"the loss is {loss.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
                 "the last checkpoint holds finite weights"
             )
-        self.losses["train_loss"].update(loss.detach(), count)
+        self.train_loss.update(loss.detach(), count)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -64,26 +65,33 @@ class System(lightning.LightningModule):
     def _evaluate(self, batch: Batch, split: str) -> None:
         loss, count = self.score(batch, split)
         if count:
-            self.losses[f"{split}_loss"].update(loss, count)
+            self.loss_of(split).update(loss, count)
 
     def on_validation_epoch_start(self) -> None:
-        self.losses["val_loss"].reset()
+        self.val_loss.reset()
 
     def on_validation_epoch_end(self) -> None:
-        if self.losses["train_loss"].update_called:
-            self.log("train/loss", self.losses["train_loss"].compute())
-            self.losses["train_loss"].reset()
+        if self.train_loss.update_called:
+            self.log("train/loss", self.train_loss.compute())
+            self.train_loss.reset()
         self._log_loss("val")
 
     def on_test_epoch_start(self) -> None:
-        self.losses["test_loss"].reset()
+        self.test_loss.reset()
 
     def on_test_epoch_end(self) -> None:
         self._log_loss("test")
 
     def _log_loss(self, split: str) -> None:
-        self.log(f"{split}/loss", self.losses[f"{split}_loss"].compute(), prog_bar=True)
+        self.log(f"{split}/loss", self.loss_of(split).compute(), prog_bar=True)
         self.log_scores(split)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["train_loss"] = (self.train_loss.mean_value, self.train_loss.weight)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if "train_loss" in checkpoint:  # so that a resumed run logs what an uninterrupted one does
+            self.train_loss.mean_value, self.train_loss.weight = checkpoint["train_loss"]
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.optimizer_settings, self.parameters())
@@ -95,9 +103,9 @@ class System(lightning.LightningModule):
     def on_train_start(self) -> None:
         for schedule in self.trainer.lr_scheduler_configs:
             if schedule.reduce_on_plateau:  # how often that is, Lightning knows only once it has the data
-                schedule.frequency = int(self.trainer.val_check_batch)
+                schedule.frequency = int(self.trainer.val_check_batch or 1)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch, but leave on the CPU what Python asks about: lengths and fresh starts."""
         moved = [part if part is None else part.to(device, non_blocking=True) for part in batch]
-        return Batch(*moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
+        return Batch._make(moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
