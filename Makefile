@@ -24,7 +24,7 @@ setup: $(VENV)/.ready  ## install everything into .venv
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network) or GRID=text (Hugging Face Hub)

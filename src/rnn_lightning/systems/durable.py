@@ -7,6 +7,7 @@ the step: so a checkpoint needs weights, optimiser, schedule, the carried state 
 import math
 import os
 import signal
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -122,6 +123,8 @@ class Durable(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # Only now: between on_fit_start and here Lightning puts its own handlers in place, which make a SIGTERM exit with 0.
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python lets no other thread handle signals
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._note_signal)
 
@@ -192,6 +195,8 @@ class Durable(Callback):
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
         value = float(trainer.callback_metrics[self.monitor])
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{self.monitor} is {value} after step {trainer.global_step}; {self.last} may be older")
         sign = 1 if self.mode == "min" else -1
         if self.best_value is None or sign * value < sign * self.best_value:
             self.best_value, self.best_step = value, trainer.global_step
