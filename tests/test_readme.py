@@ -19,7 +19,7 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(block, "README.md", "exec"), names)
     assert names["outputs"].shape == (3, 50, 256)
     assert set(names["sizes"]) == {"elman", "gru", "lstm"}
-    write_stream(tmp_path / "data", tokens=8000)
+    write_stream(tmp_path / "data", tokens=2200)
     names["fit"]("data")
     assert (tmp_path / "work/mine/last.ckpt").exists()
     again = type(names["model"]).load_from_checkpoint("work/mine/best.ckpt", weights_only=True)

@@ -1,0 +1,49 @@
+"""Checkpoints on disk: whole or not there, undamaged or refused, data and never code."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from rnn_lightning import AtomicCheckpointIO
+
+
+def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "some.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"weights": torch.arange(512, dtype=torch.float32)}, file)
+    whole = file.read_bytes()
+    start = whole.index(torch.arange(512, dtype=torch.float32).numpy().tobytes())
+    for place in range(start, start + 2048, 97):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"some.ckpt is damaged: the checksum of .* does not hold"):
+            AtomicCheckpointIO().load_checkpoint(file)
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"some.ckpt is damaged or no checkpoint"):
+        AtomicCheckpointIO().load_checkpoint(file)
+
+
+def test_a_save_that_fails_leaves_the_old_checkpoint_and_no_other_file(tmp_path: Path) -> None:
+    file = tmp_path / "some.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"step": 1}, file)
+    with pytest.raises(Exception, match=r"[Pp]ickle"):
+        AtomicCheckpointIO().save_checkpoint({"step": lambda: 2}, file)
+    assert AtomicCheckpointIO().load_checkpoint(file) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("place", ["http://example.org/model.ckpt", "s3://models/model.ckpt"])
+def test_a_checkpoint_from_elsewhere_is_refused(place: str) -> None:
+    with pytest.raises(ValueError, match=f"local files only, not from {place}"):
+        AtomicCheckpointIO().load_checkpoint(place)
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return os.mkdir, (str(tmp_path / "canary"),)
+
+    torch.save({"hyper_parameters": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "canary").exists()
