@@ -86,3 +86,8 @@ def test_a_file_with_an_incomplete_run_is_refused(tmp_path: Path) -> None:
     file.write_text('{"runs": [{"rnn": "lstm"}]}')
     with pytest.raises(ValueError, match=r"words.json: lacks label, seed"):
         read_results(file)
+
+
+def test_this_projects_readme_and_its_stored_results_agree() -> None:
+    root = Path(__file__).resolve().parent.parent
+    assert results((), root=root, check=True), "README.md and results/ disagree: run `python -m pipelines.results`"
