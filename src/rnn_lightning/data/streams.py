@@ -16,7 +16,7 @@ from .module import Batches, SequenceModule, check_counts
 class Columns(Batches):
     """A text cut into B columns of equal length, read side by side in steps of T: the batching of Zaremba et al. (2014).
 
-    Only the last column may be shorter, so every token but the first is a target exactly once in each of the columns.
+    Only the last columns may be shorter; every token of the text but the first is a target exactly once.
     """
 
     def __init__(self, tokens: np.ndarray, scored: np.ndarray, batch_size: int, steps: int) -> None:
