@@ -62,7 +62,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     Raises:
         CorpusError: where the Hub cannot be reached, has no such data set, or now gives other bytes than on record.
     """
-    download = _persistently(lambda attempt: _download(source, attempt), source)
+    download = _persistently(lambda answered: _download(source, answered), source)
     _check_rows(source, download.splits)
     with whole_folder(raw) as folder:
         files = {}
@@ -83,14 +83,14 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     _say(f"{source}: {sum(noted['rows'].values())} rows in {raw}")
 
 
-def _download(source: HubSource, attempt: int) -> _Download:
-    """Ask the Hub once, or its cache where the Hub cannot be reached."""
+def _download(source: HubSource, answered: bool | None) -> _Download:
+    """Ask the Hub once, or its cache where the Hub cannot be reached; ``answered``: whether it did so at the last try."""
     from datasets import load_dataset_builder
     from huggingface_hub import DatasetCard, HfApi, hf_hub_download, try_to_load_from_cache
 
     repository, revision, card = source.repository, source.revision, "README.md"
     cached = isinstance(try_to_load_from_cache(repository, card, repo_type="dataset", revision=revision), str)
-    if attempt > 1 or not cached:
+    if answered is False or (answered is None and not cached):
         HfApi().dataset_info(repository, revision=revision)  # fails at once, where a download would wait half a minute
     # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
     readme = Path(hf_hub_download(repository, card, repo_type="dataset", revision=revision))
@@ -105,17 +105,19 @@ def _download(source: HubSource, attempt: int) -> _Download:
     return _Download(commit, licence, dict(sorted(splits.items())))
 
 
-def _persistently(action: Callable[[int], Result], source: HubSource) -> Result:
-    """The result of ``action``, given the number of the try, tried again as long as the failure may pass and tries are left."""
+def _persistently(action: Callable[[bool | None], Result], source: HubSource) -> Result:
+    """The result of ``action``, told whether the Hub answered the last try, and tried again as long as the failure may pass."""
+    answered: bool | None = None
     for attempt in range(1, source.tries + 1):
         try:
-            return action(attempt)
+            return action(answered)
         except Exception as error:
             cause = _network_failure(error)
             if cause is None or not _may_pass(cause):
                 raise CorpusError(f"{source}: {_explanation(error)}") from error
             if attempt == source.tries:
                 raise CorpusError(_unreachable(source, cause)) from error
+            answered = _status(cause) is not None
             pause = source.wait * 2 ** (attempt - 1)
             _say(f"{source}: {_first_line(cause)}; try {attempt + 1} of {source.tries} in {pause:g} s")
             time.sleep(pause)
@@ -139,8 +141,13 @@ def _reasons(error: BaseException | None) -> Iterator[BaseException]:
 
 def _may_pass(failure: BaseException) -> bool:
     """Whether the next try may go better: not where the Hub answered that it will not."""
-    status = getattr(getattr(failure, "response", None), "status_code", None)
+    status = _status(failure)
     return status is None or status >= 500 or status in BUSY
+
+
+def _status(failure: BaseException) -> int | None:
+    """The HTTP status that the Hub answered with, if it answered."""
+    return getattr(getattr(failure, "response", None), "status_code", None)
 
 
 def _explanation(error: Exception) -> str:
