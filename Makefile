@@ -33,10 +33,10 @@ repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network)
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 
 test: setup  ## the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-all: setup  ## the tests and the slow tests
-	$(BIN)/python -m pytest -m ""
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ""
 
 check: setup  ## lint, formatting and types
 	$(BIN)/ruff check .
