@@ -60,7 +60,6 @@ def read_task(conf: Path, name: str, card: dict[str, Any] | None = None) -> Task
     if "name" not in metric or "goal" not in metric:
         raise ValueError(f"{file} must say `metric: {{name: ..., goal: minimise}}`")
     measured = (card or {}).get("references") or {}
-    measured = (card or {}).get("references") or {}
     references = [_reference(each, measured) for each in told.get("references") or []]
     held = tuple(each for each in references if each is not None)
     return Task(name, told.get("title", name), told.get("description", ""), metric["name"], metric["goal"], held)

@@ -13,7 +13,6 @@ from pipelines.composition import CONF, Experiment, compose
 from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
-from pipelines.runs import read_runs
 from pipelines.train import train
 from pipelines.training import train_one
 from rnn_lightning import LanguageModel, SequenceClassifier
@@ -55,7 +54,7 @@ def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str
     for rnn, arguments in (("lstm", ADDING), ("gru", ADDING), ("elman", NESTED)):
         experiment = prepared(arguments, f"rnn={rnn}", "seed=1")
         train(experiment)
-        assert not read_runs(Path("runs"), experiment.task_name)[0][3:]
+        assert not experiment.run(1).exists(), "a run is in runs/ only once it is evaluated"
         evaluate(experiment)
     sections = compare(Path("runs"), Path("reports"), conf=CONF, data=Path("data"))
     assert [section.task.name for section in sections] == ["adding", "nested"]
