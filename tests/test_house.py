@@ -20,6 +20,7 @@ LIBRARY = "rnn_lightning"
 MAY_IMPORT: dict[str, set[str]] = {
     "sequences": set(),
     "regularize": {"sequences"},
+    "output_layer": set(),
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences", "regularize", "recurrent"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"sequences", "data"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder"},
-        *{"search", "ctc", "crf", "metrics"},
+        *{"search", "ctc", "crf", "metrics", "output_layer"},
     },
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""

@@ -11,7 +11,7 @@ from corpora import VOCABULARY, write_pairs, write_stream
 
 from rnn_lightning import IGNORED, Batch, LanguageModel, PairModule, SequenceClassifier, StreamModule, System, check_invariance
 from rnn_lightning.recurrent import CELLS
-from rnn_lightning.systems.language_model import WIDE, cross_entropy
+from rnn_lightning.systems.language_model import MANY, cross_entropy
 
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
@@ -118,19 +118,41 @@ def test_the_gradient_stops_at_the_batch_and_the_state_does_not() -> None:
     torch.testing.assert_close(model.states["train"], expected)
 
 
-def test_chunked_and_plain_cross_entropy_agree_in_value_and_gradient() -> None:
+@pytest.mark.parametrize("classes", [MANY - 1, MANY, MANY + 1500])
+@pytest.mark.parametrize("rows", [1, 300, 600])
+def test_cross_entropy_in_tiles_equals_the_plain_one_in_value_and_gradient(classes: int, rows: int) -> None:
     torch.manual_seed(0)
-    hidden, targets = torch.randn(300, 8), torch.randint(0, WIDE, (300,))
-    output = torch.nn.Linear(8, WIDE)
-    plain, chunked = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    hidden, targets = 3 * torch.randn(rows, 8, dtype=torch.float64), torch.randint(0, classes, (rows,))
+    output = torch.nn.Linear(8, classes, dtype=torch.float64)
+    plain, tiled = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
     expected = F.cross_entropy(output(plain), targets)
-    expected.backward()
+    (2.5 * expected).backward()
     wanted = [parameter.grad.clone() for parameter in output.parameters()]
     output.zero_grad()
-    loss = cross_entropy(chunked, output, targets)
-    loss.backward()
+    loss = cross_entropy(tiled, output, targets)
+    (2.5 * loss).backward()
     torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close([chunked.grad, *(parameter.grad for parameter in output.parameters())], [plain.grad, *wanted])
+    torch.testing.assert_close([tiled.grad, *(parameter.grad for parameter in output.parameters())], [plain.grad, *wanted])
+    with torch.no_grad():
+        torch.testing.assert_close(cross_entropy(hidden, output, targets), expected)
+
+
+def test_cross_entropy_in_tiles_bears_logits_that_no_exponential_does() -> None:
+    hidden, targets = torch.full((2, 1), 1e4), torch.tensor([0, 1])
+    output = torch.nn.Linear(1, MANY)
+    for parameter in output.parameters():
+        torch.nn.init.zeros_(parameter)
+    output.weight.data[0] = 1.0
+    torch.testing.assert_close(cross_entropy(hidden, output, targets), torch.tensor(5e3))
+
+
+@pytest.mark.parametrize("target", [-1, VOCABULARY, 10**6])
+def test_a_target_outside_the_vocabulary_is_refused_with_its_place(target: int) -> None:
+    tokens = torch.randint(0, VOCABULARY, (2, 6))
+    targets = tokens.clone()
+    targets[1, 4] = target
+    with pytest.raises(ValueError, match=rf"target {target} in row 1, step 4: targets are 0\.\.{VOCABULARY - 1}"):
+        language_model().score(Batch(tokens, None, targets), "train")
 
 
 def test_a_batch_without_a_real_target_costs_nothing() -> None:

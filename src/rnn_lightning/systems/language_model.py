@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..output_layer import TiledCrossEntropy
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import IGNORED, Batch, State, map_state, real_steps, select_state
@@ -110,10 +111,14 @@ class LanguageModel(System):
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
         if inputs.dtype != torch.int64 or inputs.dim() != 2:
             raise ValueError(f"tokens must be int64 of shape (B, T), not {inputs.dtype} of shape {tuple(inputs.shape)}")
-        wrong = ((inputs < 0) | (inputs >= self.vocab_size)).nonzero()
+        self._check("token", inputs, torch.ones_like(inputs, dtype=torch.bool))
+
+    def _check(self, name: str, tokens: Tensor, counted: Tensor) -> None:
+        wrong = (((tokens < 0) | (tokens >= self.vocab_size)) & counted).nonzero()
         if len(wrong):
             row, step = wrong[0].tolist()
-            raise ValueError(f"token {int(inputs[row, step])} in row {row}, step {step}: tokens are 0..{self.vocab_size - 1}")
+            allowed = f"{name}s are 0..{self.vocab_size - 1}"
+            raise ValueError(f"{name} {int(tokens[row, step])} in row {row}, step {step}: {allowed}")
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
@@ -129,6 +134,8 @@ class LanguageModel(System):
             real = real_steps(batch.lengths.to(targets.device), targets.shape[1])
             targets = targets.masked_fill(~real, IGNORED)
         counted = targets != IGNORED
+        if targets.device.type == "cpu":
+            self._check("target", targets, counted)
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):
             return hidden.sum() * 0.0, 0
@@ -194,15 +201,17 @@ class LanguageModel(System):
         return torch.stack(tokens, 1) if tokens else prompt.new_zeros(len(prompt), 0)
 
 
-WIDE = 4096
-"""From so many classes on, the logits of a batch are made and dropped in chunks."""
+MANY = 4096
+"""From so many classes on, logits are made and used up in tiles."""
 
 
 def cross_entropy(hidden: Tensor, output: nn.Linear, targets: Tensor) -> Tensor:
-    """The mean cross entropy of ``output(hidden)`` (N, V) against ``targets`` (N,).
-
-    With many classes the logits are made a chunk of rows at a time, gradients with them: they then stay in the cache.
-    """
-    chunked = output.out_features >= WIDE and hidden.requires_grad and hidden.dtype == output.weight.dtype
-    options = nn.LinearCrossEntropyOptions(batch_chunk_size=256) if chunked else None
-    return F.linear_cross_entropy(hidden, output.weight, targets, linear_bias=output.bias, options=options)
+    """The mean cross entropy of ``output(hidden)`` (N, V) against ``targets`` (N,)."""
+    weight, bias = output.weight, output.bias
+    if output.out_features < MANY or hidden.dtype != weight.dtype:
+        return F.cross_entropy(output(hidden), targets)
+    if hidden.device.type == "cpu":
+        layer = (hidden, weight, bias) if torch.is_grad_enabled() else (hidden.detach(), weight.detach(), bias.detach())
+        return TiledCrossEntropy.apply(*layer, targets)
+    options = nn.LinearCrossEntropyOptions(batch_chunk_size=256) if hidden.requires_grad else None
+    return F.linear_cross_entropy(hidden, weight, targets, linear_bias=bias, options=options)

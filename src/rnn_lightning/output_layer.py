@@ -1,0 +1,71 @@
+"""The cross entropy of an output layer of many classes, on the CPU.
+
+Shapes: N targets, H features, V classes, R rows of a tile, C classes of a tile.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+ROWS, CLASSES = 384, 768
+"""R and C: tiles of logits that stay near the processor while they are made, normalised and used again."""
+
+
+class TiledCrossEntropy(torch.autograd.Function):
+    """The mean cross entropy of the logits h W^T + b (N, V), its gradient taken tile by tile while the loss is.
+
+    With p = softmax(logits) and y the targets' one-hot rows, the gradients are (p - y) W / N, (p - y)^T h / N and the
+    columns' sums of (p - y) / N. No more than (R, V) of the logits exist at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        """The loss of ``hidden`` (N, H), ``weight`` (V, H) and ``bias`` (V,) against ``targets`` (N,)."""
+        gradients = tuple(map(torch.zeros_like, (hidden, weight, bias))) if any(ctx.needs_input_grad) else ()
+        loss = -(hidden * weight[targets]).sum() - bias[targets].sum()
+        for start in range(0, len(hidden), ROWS):
+            rows = slice(start, start + ROWS)
+            tiles, highest = exponentials(hidden[rows], weight, bias)
+            totals = torch.stack([tile.sum(1) for tile in tiles]).sum(0)  # (R,)
+            loss += (highest + totals.log()).sum()
+            if gradients:
+                of_hidden, of_weight, of_bias = gradients
+                add_gradients((of_hidden[rows], of_weight, of_bias), hidden[rows], weight, tiles, 1 / totals)
+        if gradients:
+            of_hidden, of_weight, of_bias = gradients
+            of_hidden -= weight[targets]
+            of_weight.index_add_(0, targets, hidden, alpha=-1)
+            of_bias -= targets.bincount(minlength=len(bias))
+        ctx.count = len(hidden)
+        ctx.save_for_backward(*gradients)
+        return loss / len(hidden)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        scale = outer[0] / ctx.count
+        return (*(gradient * scale for gradient in ctx.saved_tensors), None)
+
+
+def exponentials(read: Tensor, weight: Tensor, bias: Tensor) -> tuple[list[Tensor], Tensor]:
+    """exp(logit - highest of its row) in tiles (R, C) over the classes, and the highest logit of each row (R,)."""
+    parts = zip(weight.split(CLASSES), bias.split(CLASSES), strict=True)
+    tiles = [torch.addmm(constant, read, part.t()) for part, constant in parts]
+    highest = torch.stack([tile.amax(1) for tile in tiles]).amax(0)
+    for tile in tiles:
+        tile.sub_(highest.unsqueeze(1)).exp_()
+    return tiles, highest
+
+
+def add_gradients(gradients: tuple[Tensor, ...], read: Tensor, weight: Tensor, tiles: list[Tensor], scale: Tensor) -> None:
+    """Add what the probabilities, ``tiles`` times ``scale`` (R,), give to the gradients (R, H), (V, H) and (V,)."""
+    of_hidden, of_weight, of_bias = gradients
+    scaled = read * scale.unsqueeze(1)
+    parts = (whole.split(CLASSES) for whole in (weight, of_weight, of_bias))
+    for tile, part, of_part, of_constant in zip(tiles, *parts, strict=True):
+        of_hidden.addmm_(tile, part)
+        of_part.addmm_(tile.t(), scaled)
+        of_constant.addmv_(tile.t(), scale)
+    of_hidden *= scale.unsqueeze(1)
