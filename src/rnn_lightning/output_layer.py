@@ -32,21 +32,22 @@ class TiledCrossEntropy(torch.autograd.Function):
             loss += (highest + totals.log()).sum()
             if gradients:
                 of_hidden, of_weight, of_bias = gradients
-                add_gradients((of_hidden[rows], of_weight, of_bias), hidden[rows], weight, tiles, 1 / totals)
+                add_gradients((of_hidden[rows], of_weight, of_bias), hidden[rows], weight, tiles, 1 / (totals * len(hidden)))
         if gradients:
             of_hidden, of_weight, of_bias = gradients
-            of_hidden -= weight[targets]
-            of_weight.index_add_(0, targets, hidden, alpha=-1)
-            of_bias -= targets.bincount(minlength=len(bias))
-        ctx.count = len(hidden)
+            of_hidden.sub_(weight[targets], alpha=1 / len(hidden))
+            of_weight.index_add_(0, targets, hidden, alpha=-1 / len(hidden))
+            of_bias.sub_(targets.bincount(minlength=len(bias)), alpha=1 / len(hidden))
         ctx.save_for_backward(*gradients)
         return loss / len(hidden)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        scale = outer[0] / ctx.count
-        return (*(gradient * scale for gradient in ctx.saved_tensors), None)
+        gradients = ctx.saved_tensors
+        if outer[0] != 1:  # rarely: only where the loss is scaled
+            gradients = tuple(gradient * outer[0] for gradient in gradients)
+        return (*gradients, None)
 
 
 def exponentials(read: Tensor, weight: Tensor, bias: Tensor) -> tuple[list[Tensor], Tensor]:
