@@ -1,0 +1,34 @@
+"""Search over any step function."""
+
+from .beam import beam_search
+from .contract import Bonus, Hypotheses, Open, Rule, Step
+from .ensemble import ensemble
+from .exhaustive import exhaustive_search, search_error_rate
+from .normalisation import NORMALISATIONS, GNMTLength, LengthPower, LengthReward, Normalisation, Unnormalised
+from .rules import BannedPhrases, ForcedPrefix, NoRepeatedNgrams, RepetitionPenalty
+from .sampling import sample
+from .scoring import score
+
+__all__ = [
+    "NORMALISATIONS",
+    "BannedPhrases",
+    "Bonus",
+    "ForcedPrefix",
+    "GNMTLength",
+    "Hypotheses",
+    "LengthPower",
+    "LengthReward",
+    "NoRepeatedNgrams",
+    "Normalisation",
+    "Open",
+    "RepetitionPenalty",
+    "Rule",
+    "Step",
+    "Unnormalised",
+    "beam_search",
+    "ensemble",
+    "exhaustive_search",
+    "sample",
+    "score",
+    "search_error_rate",
+]

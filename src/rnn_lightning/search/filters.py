@@ -1,0 +1,60 @@
+"""Which tokens may be drawn, and how likely. Shapes: N rows, V tokens."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .contract import check_counts
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Log-probabilities (N, V), divided by the temperature, with what is not to be drawn at -inf; ``sample`` has the rest."""
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature must be a finite number of at least 0, not {self.temperature}")
+        if self.top_k is not None:
+            check_counts(top_k=self.top_k)
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
+        if self.min_p is not None and not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p must lie in [0, 1], not {self.min_p}")
+
+    def __call__(self, log_probs: Tensor) -> Tensor:
+        if self.temperature == 0:
+            return keep_top_k(log_probs, 1)
+        scores = log_probs / self.temperature
+        if self.top_k is not None:
+            scores = keep_top_k(scores, self.top_k)
+        if self.top_p is not None:
+            scores = keep_top_p(scores, self.top_p)
+        if self.min_p:
+            scores = keep_min_p(scores, self.min_p)
+        return scores
+
+
+def keep_top_k(scores: Tensor, count: int) -> Tensor:
+    """All but the ``count`` highest of each row at -inf."""
+    values, tokens = scores.topk(min(count, scores.shape[1]))
+    return torch.full_like(scores, -torch.inf).scatter(1, tokens, values)
+
+
+def keep_top_p(scores: Tensor, mass: float) -> Tensor:
+    """All at -inf but the likeliest of each row, the fewest whose probabilities sum to ``mass``."""
+    values, tokens = scores.sort(1, descending=True)
+    probabilities = values.softmax(1)
+    before = probabilities.cumsum(1) - probabilities
+    return torch.full_like(scores, -torch.inf).scatter(1, tokens, values.masked_fill(before >= mass, -torch.inf))
+
+
+def keep_min_p(scores: Tensor, share: float) -> Tensor:
+    """Those at -inf that are less than ``share`` times as likely as the likeliest of their row."""
+    return scores.masked_fill(scores < scores.amax(1, keepdim=True) + math.log(share), -torch.inf)

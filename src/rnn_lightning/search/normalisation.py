@@ -1,0 +1,88 @@
+"""Scores of hypotheses of different lengths, and the best that an open one can still come to.
+
+A log-probability s is the sum over a hypothesis' tokens, a length L their number; both count the token that ends it.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class Normalisation(ABC):
+    """A score of (s, L).
+
+    ``bound`` is right, and with it the search that stops by it, for every score that rises with s and that for a fixed s <= 0
+    either never falls or never rises with L: since further tokens can only lower s, the best end of an open hypothesis costs
+    nothing more and has one of the two extreme lengths. A score of another shape must bring a bound of its own.
+    """
+
+    @abstractmethod
+    def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
+        """The score of hypotheses of ``log_prob`` and ``length``, tensors that broadcast."""
+
+    def bound(self, log_prob: Tensor, shortest: Tensor, longest: Tensor) -> Tensor:
+        """No hypothesis that goes on from ``log_prob`` and ends at a length in ``shortest``..``longest`` scores higher."""
+        return torch.maximum(self.score(log_prob, shortest), self.score(log_prob, longest))
+
+
+@dataclass(frozen=True)
+class Unnormalised(Normalisation):
+    """s itself: the likeliest sequence wins, and short ones are likelier."""
+
+    def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
+        return log_prob
+
+
+@dataclass(frozen=True)
+class LengthPower(Normalisation):
+    """s / L^alpha; with alpha 1 the mean log-probability of a token, with 0 s itself."""
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_finite("alpha", self.alpha)
+
+    def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
+        return log_prob / length.to(log_prob.dtype) ** self.alpha
+
+
+@dataclass(frozen=True)
+class GNMTLength(Normalisation):
+    """s / ((5 + L) / 6)^alpha (Wu et al. 2016, arXiv:1609.08144, equation 14)."""
+
+    alpha: float = 0.6
+
+    def __post_init__(self) -> None:
+        check_finite("alpha", self.alpha)
+
+    def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
+        return log_prob / ((5 + length.to(log_prob.dtype)) / 6) ** self.alpha
+
+
+@dataclass(frozen=True)
+class LengthReward(Normalisation):
+    """s + reward * L (He et al. 2016, "Improved neural machine translation with SMT features")."""
+
+    reward: float
+
+    def __post_init__(self) -> None:
+        check_finite("reward", self.reward)
+
+    def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
+        return log_prob + self.reward * length.to(log_prob.dtype)
+
+
+def check_finite(name: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, not {value}")
+
+
+NORMALISATIONS: dict[str, type[Normalisation]] = {
+    "none": Unnormalised,
+    "power": LengthPower,
+    "gnmt": GNMTLength,
+    "reward": LengthReward,
+}

@@ -1,0 +1,110 @@
+"""Rules on what may be said next. Each is a ``Rule``, and any number of them compose.
+
+Shapes: N rows, V tokens, t tokens so far, B sentences, W windows or phrases, n tokens of each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..sequences import real_steps
+from .contract import Open, check_counts
+
+
+@dataclass(frozen=True)
+class NoRepeatedNgrams:
+    """No n-gram of ``size`` tokens is said twice (Paulus et al. 2018, arXiv:1705.04304, section 2.5)."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        check_counts(size=self.size)
+
+    def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
+        said = rows.tokens
+        if said.shape[1] < self.size:
+            return log_probs
+        windows = said.unfold(1, self.size, 1)  # (N, W, n)
+        begun = said[:, said.shape[1] - self.size + 1 :].unsqueeze(1)  # (N, 1, n - 1)
+        return ban(log_probs, windows[:, :, -1], (windows[:, :, :-1] == begun).all(2))
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """Log-probabilities of tokens said before, times ``penalty`` (Keskar et al. 2019, arXiv:1909.05858, section 4.1).
+
+    Keskar et al. divide scores by it; a log-probability, which is negative, is made as much less likely by the product.
+    """
+
+    penalty: float = 1.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.penalty < float("inf"):
+            raise ValueError(f"penalty must be a finite number above 0, not {self.penalty}")
+
+    def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
+        return log_probs.scatter(1, rows.tokens, log_probs.gather(1, rows.tokens) * self.penalty)
+
+
+class BannedPhrases:
+    """No hypothesis has one of ``phrases`` in it, each a run of one token or more."""
+
+    def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
+        for phrase in phrases:
+            if not phrase or min(phrase) < 0:
+                raise ValueError(f"a banned phrase must be tokens, one or more and none negative, not {list(phrase)}")
+        lengths = sorted({len(phrase) for phrase in phrases})
+        self.highest = max((max(phrase) for phrase in phrases), default=-1)
+        self.by_length = [torch.tensor([phrase for phrase in phrases if len(phrase) == length]) for length in lengths]
+
+    def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
+        check_known("a banned phrase", self.highest, log_probs)
+        said = rows.tokens
+        for phrases in self.by_length:  # (W, n)
+            before = phrases.shape[1] - 1
+            if said.shape[1] < before:
+                break
+            begun, last = phrases.to(said.device).tensor_split([before], 1)
+            matches = (said[:, said.shape[1] - before :].unsqueeze(1) == begun).all(2)  # (N, W)
+            log_probs = ban(log_probs, last.squeeze(1).expand_as(matches), matches)
+        return log_probs
+
+
+class ForcedPrefix:
+    """Each sentence begins with its row of ``prefixes`` (B, n), the first ``lengths`` (B,) tokens of it (``None``: all)."""
+
+    def __init__(self, prefixes: Tensor, lengths: Tensor | None = None) -> None:
+        if prefixes.dtype != torch.int64 or prefixes.dim() != 2:
+            got = f"{prefixes.dtype} of shape {tuple(prefixes.shape)}"
+            raise ValueError(f"prefixes must be int64 of shape (B, n), one a sentence, not {got}")
+        rows, steps = prefixes.shape
+        lengths = torch.full((rows,), steps, device=prefixes.device) if lengths is None else lengths
+        if lengths.shape != (rows,) or bool(((lengths < 0) | (lengths > steps)).any()):
+            raise ValueError(f"lengths must be {rows} numbers, one a prefix, of 0..{steps}, not {lengths.tolist()}")
+        self.prefixes, self.lengths = prefixes.masked_fill(~real_steps(lengths, steps), 0), lengths
+        if bool((self.prefixes < 0).any()):
+            raise ValueError(f"a prefix must have no negative token, not {int(self.prefixes.min())}")
+        self.highest = int(self.prefixes.max()) if self.prefixes.numel() else 0
+
+    def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
+        check_known("a prefix", self.highest, log_probs)
+        time = rows.tokens.shape[1]
+        if time >= self.prefixes.shape[1]:
+            return log_probs
+        wanted = self.prefixes[rows.sentences, time].unsqueeze(1)  # (N, 1)
+        free = (time >= self.lengths[rows.sentences]).unsqueeze(1)
+        only = torch.full_like(log_probs, -torch.inf).scatter(1, wanted, log_probs.gather(1, wanted))
+        return torch.where(free, log_probs, only)
+
+
+def check_known(name: str, highest: int, log_probs: Tensor) -> None:
+    if highest >= log_probs.shape[1]:
+        raise ValueError(f"{name} must be made of tokens 0..{log_probs.shape[1] - 1}, not {highest}")
+
+
+def ban(log_probs: Tensor, tokens: Tensor, banned: Tensor) -> Tensor:
+    """``log_probs`` (N, V) with -inf at those of ``tokens`` (N, W) that are ``banned`` (N, W)."""
+    ceiling = torch.where(banned, -torch.inf, torch.inf).to(log_probs.dtype)
+    return log_probs.scatter_reduce(1, tokens, ceiling, "amin")
