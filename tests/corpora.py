@@ -1,6 +1,8 @@
 """Tiny processed corpora for tests of data modules, systems and stages."""
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,3 +35,55 @@ def write_pairs(folder: Path, *, rows: int = 60) -> Path:
         targets = np.add.reduceat(inputs[:, 0], offsets[:-1])
         np.savez(folder / f"{split}.npz", inputs=inputs, input_offsets=offsets, targets=targets)
     return folder
+
+
+def write_sequence_pairs(folder: Path, *, rows: int = 60, longest: int = 9) -> Path:
+    """Rows of 1 to ``longest`` tokens of 0..19, and targets of 1 to ``longest`` tokens of 0..18 with token 19 last."""
+    draws = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        arrays = {}
+        for name, side in (("input", "inputs"), ("target", "targets")):
+            lengths = draws.integers(1, longest + 1, rows)
+            arrays[f"{name}_offsets"] = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
+            arrays[side] = draws.integers(0, VOCABULARY - 1, int(lengths.sum())).astype(np.int32)
+        arrays["targets"][arrays["target_offsets"][1:] - 1] = VOCABULARY - 1
+        np.savez(folder / f"{split}.npz", **arrays)
+    return folder
+
+
+def write_fetched(raw: Path, columns: dict[str, dict[str, Any]]) -> Path:
+    """What a fetch from the Hub would have left: for each split its columns."""
+    import pyarrow
+    from pyarrow import parquet
+
+    from rnn_lightning.corpora.files import sha256, write_json
+
+    raw.mkdir(parents=True)
+    for split, table in columns.items():
+        parquet.write_table(pyarrow.table(table), raw / f"{split}.parquet")
+    write_json(raw / "source.json", {"licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
+    return raw
+
+
+def two_columns(pairs: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    """The columns ``de`` and ``en`` of each split."""
+    import pyarrow
+
+    def column(values: list[Any]) -> Any:
+        return pyarrow.array(values) if values else pyarrow.array([], pyarrow.string())
+
+    return {
+        split: {name: column([row[side] for row in rows]) for side, name in enumerate(("de", "en"))}
+        for split, rows in pairs.items()
+    }
+
+
+def rows_of(folder: Path, split: str, side: str) -> list[list[int]]:
+    """The ``input`` or ``target`` sequences of a processed split."""
+    arrays = np.load(folder / f"{split}.npz")
+    return [arrays[f"{side}s"][start:stop].tolist() for start, stop in pairwise(arrays[f"{side}_offsets"])]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -3,9 +3,11 @@
 from rnn_lightning.corpora.adding import Adding
 from rnn_lightning.corpora.copying import Copying
 from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
+from rnn_lightning.corpora.dates import Dates
 from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
 from rnn_lightning.corpora.nested import Nested
 from rnn_lightning.corpora.text import Text
+from rnn_lightning.corpora.translation import Translation
 
 __all__ = [
     "SPLITS",
@@ -13,10 +15,12 @@ __all__ = [
     "Copying",
     "Corpus",
     "CorpusError",
+    "Dates",
     "HubSource",
     "Nested",
     "Pairs",
     "Stream",
     "Text",
+    "Translation",
     "fetch_from_hub",
 ]

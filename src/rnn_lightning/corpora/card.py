@@ -26,7 +26,8 @@ class Facts:
     unit in their names. ``characters`` counts code points a split, for bits per character. ``unknown`` is the token that
     stands for all words outside the vocabulary. Where a split is one document, ``line_end`` is the token that ends its
     lines, and only lines of at least ``shortest_line`` tokens are looked for in the training split, because short ones
-    recur by nature.
+    recur by nature. ``target_unknown`` is the unknown token of targets that are sequences. ``more`` is what else the card
+    says, by its names there.
     """
 
     title: str
@@ -37,10 +38,17 @@ class Facts:
     unknown: int | None = None
     line_end: int | None = None
     shortest_line: int = 1
+    target_unknown: int | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_processed(processed: Path, splits: Mapping[str, Stream | Pairs], facts: Facts, tokenizer: str | None = None) -> None:
-    """Write the arrays of each split, ``tokenizer.json`` if there is one, and ``card.json``: all or nothing.
+def write_processed(
+    processed: Path, splits: Mapping[str, Stream | Pairs], facts: Facts, texts: Mapping[str, str] | None = None
+) -> None:
+    """Write the arrays of each split, the ``texts`` under their names, and ``card.json``: all or nothing.
+
+    The hash of all, which stands for the data of a run, is that of the arrays and of texts in ``.txt``, which results are
+    held against; a tokenizer shows in the arrays.
 
     Raises:
         CorpusError: where a split has nothing in it.
@@ -51,23 +59,25 @@ def write_processed(processed: Path, splits: Mapping[str, Stream | Pairs], facts
     with whole_folder(processed) as folder:
         for name, split in splits.items():
             write_split(folder / f"{name}.npz", split)
-        if tokenizer is not None:
-            (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+        for name, text in (texts or {}).items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
         files = sorted(folder.iterdir())
-        arrays = [path for path in files if path.suffix == ".npz"]
-        hashes = {"all": sha256(*arrays), "files": {path.name: sha256(path) for path in files}}
+        data = [path for path in files if path.suffix in (".npz", ".txt")]
+        hashes = {"all": sha256(*data), "files": {path.name: sha256(path) for path in files}}
         write_json(folder / "card.json", describe(splits, facts) | {"sha256": hashes})
 
 
 def describe(splits: Mapping[str, Stream | Pairs], facts: Facts) -> dict[str, Any]:
     """The card but for the hashes of the files."""
     train_items = {item.tobytes() for item in _items(splits["train"], facts)}
+    train_pairs = set(_pairs(splits["train"]))
     return {
         "title": facts.title,
         "source": dict(facts.source),
         "licence": facts.source.get("licence"),
         "vocabulary_size": facts.vocabulary_size,
         "references": dict(facts.references),
+        **facts.more,
         "splits": {
             name: {
                 **_sizes(split),
@@ -75,6 +85,7 @@ def describe(splits: Mapping[str, Stream | Pairs], facts: Facts) -> dict[str, An
                 "unknown_rate": unknown_rate(split, facts.unknown),
                 "lengths": {"of": _unit(split, facts), **percentiles(_lengths(split, facts))},
                 "share_seen_in_train": None if name == "train" else _share_seen(split, facts, train_items),
+                **_sides(split, facts, None if name == "train" else train_pairs),
             }
             for name, split in splits.items()
         },
@@ -96,6 +107,28 @@ def _sizes(split: Stream | Pairs) -> dict[str, int]:
         scored = int(split.scored.sum())
         return {"documents": len(split.documents) - 1, "tokens": len(split.tokens), "scored_tokens": scored}
     return {"rows": len(split.input_offsets) - 1, "steps": len(split.inputs), "targets": len(split.targets)}
+
+
+def _sides(split: Stream | Pairs, facts: Facts, train_pairs: set[tuple[bytes, bytes]] | None) -> dict[str, Any]:
+    """What the card says of targets that are sequences, and of them together with their inputs."""
+    if isinstance(split, Stream) or split.target_offsets is None:
+        return {}
+    pairs = _pairs(split)
+    unknown = None if facts.target_unknown is None else float((split.targets == facts.target_unknown).mean())
+    return {
+        "target_unknown_rate": unknown,
+        "target_lengths": {"of": "row", **percentiles(np.diff(split.target_offsets))},
+        "share_pairs_seen_in_train": None if train_pairs is None else sum(pair in train_pairs for pair in pairs) / len(pairs),
+    }
+
+
+def _pairs(split: Stream | Pairs) -> list[tuple[bytes, bytes]]:
+    """The rows of inputs and targets that are both sequences."""
+    if isinstance(split, Stream) or split.target_offsets is None:
+        return []
+    sides = ((split.inputs, split.input_offsets), (split.targets, split.target_offsets))
+    inputs, targets = ([side[start:end].tobytes() for start, end in pairwise(offsets)] for side, offsets in sides)
+    return list(zip(inputs, targets, strict=True))
 
 
 def _unit(split: Stream | Pairs, facts: Facts) -> str:

@@ -1,7 +1,9 @@
 """What a corpus is: something that can be fetched to a folder and preprocessed into another.
 
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
-and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`.
+and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`. Where text becomes
+text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json`` that of the target, and ``SPLIT.source.txt`` and
+``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays.
 """
 
 from abc import ABC, abstractmethod

@@ -46,7 +46,7 @@ class Text(Corpus):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = verified_source(raw)
-        lines = {split: split_lines(read_rows(raw / f"{split}.parquet"), self.end_of_line) for split in SPLITS}
+        lines = {split: split_lines(read_columns(raw / f"{split}.parquet", ["text"])[0], self.end_of_line) for split in SPLITS}
         write_text(
             processed,
             lines,
@@ -91,28 +91,33 @@ def write_text(
         shortest_line=SHORTEST_LINE[level],
     )
     streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
-    write_processed(processed, streams, facts, tokenizer.to_str(pretty=True))
+    write_processed(processed, streams, facts, {"tokenizer.json": tokenizer.to_str(pretty=True)})
 
 
-def read_rows(path: Path) -> list[str]:
-    """The ``text`` column of a Parquet file.
+def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
+    """Columns of text of a Parquet file; ``translation.en`` is the field ``en`` of a column of structs.
 
     Raises:
-        CorpusError: where the file is missing, damaged or empty, or has no such column.
+        CorpusError: where the file is missing or damaged, has no such column, or no text in it.
     """
     import pyarrow
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.read_table(path).flatten()
     except (OSError, pyarrow.ArrowException) as error:
         raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-    if "text" not in table.column_names:
-        raise CorpusError(f"{path} has no column 'text', only {table.column_names}")
-    rows = table["text"].to_pylist()
-    if not any(rows):
-        raise CorpusError(f"{path} is empty: it has {len(rows)} rows and no text")
-    return rows
+    columns = []
+    for name in names:
+        if name not in table.column_names:
+            raise CorpusError(f"{path} has no column {name!r}, only {table.column_names}")
+        kind = table.schema.field(name).type
+        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+            raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
+        columns.append(table[name].fill_null("").to_pylist())
+        if not any(columns[-1]):
+            raise CorpusError(f"{path} is empty: it has {len(columns[-1])} rows and no text in column {name!r}")
+    return columns
 
 
 def read_lines(path: Path) -> list[str]:

@@ -1,6 +1,6 @@
-"""Sequences with a target each, batched by similar length.
+"""Sequences with a target each, a value or another sequence, batched by similar length.
 
-Shapes: R rows of a split, B rows of a batch, T steps of the longest, F features.
+Shapes: R rows of a split, B rows of a batch, T steps of the longest input, F features, U steps of the longest target.
 """
 
 from itertools import pairwise
@@ -8,55 +8,126 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..sequences import Batch
-from .module import Batches, SequenceModule
+from ..sequences import IGNORED, Batch, real_steps
+from .module import Batches, SequenceModule, check_counts
+
+
+class Rows:
+    """Rows of any length, one after the other: row r is ``values[offsets[r]:offsets[r + 1]]``, tokens or features."""
+
+    def __init__(self, values: np.ndarray, offsets: np.ndarray) -> None:
+        self.values, self.starts = torch.from_numpy(values), torch.from_numpy(offsets[:-1])
+        if self.values.dtype == torch.int32:
+            self.values = self.values.long()
+        self.lengths = np.diff(offsets)  # (R,)
+
+    def padded(self, rows: Tensor, filling: int) -> tuple[Tensor, Tensor | None]:
+        """The ``rows`` (B,) side by side, (B, T) or (B, T, F), and their lengths (B,), ``None`` where all are the longest."""
+        lengths = torch.from_numpy(self.lengths)[rows]
+        real = real_steps(lengths, int(lengths.max()))  # (B, T)
+        steps = torch.arange(real.shape[1])
+        padded = self.values[torch.where(real, self.starts[rows].unsqueeze(1) + steps, 0)]
+        if bool(real.all()):
+            return padded, None
+        padded[~real] = filling
+        return padded, lengths
 
 
 class Pairs(Batches):
-    """The rows of a pairs corpus, similar lengths together; an item is named by the rows that it holds."""
+    """The rows of a pairs corpus, similar lengths together; an item is named by the rows that it holds.
 
-    def __init__(self, arrays: dict[str, np.ndarray], batch_size: int) -> None:
-        self.inputs, self.offsets = torch.from_numpy(arrays["inputs"]), arrays["input_offsets"]
-        if self.inputs.dtype == torch.int32:
-            self.inputs = self.inputs.long()
-        self.targets = torch.from_numpy(arrays["targets"])
-        self.lengths = np.diff(self.offsets)  # (R,)
-        self.batch_size = batch_size
+    A row is as long as the longer of its two sides. The rows are sorted by that and cut into batches; rows of equal length
+    are in random order. So the lengths that a batch holds, and with them the number of batches, are the same in every epoch.
+    """
+
+    def __init__(
+        self, arrays: dict[str, np.ndarray], batch_size: int, *, tokens: int | None = None, buckets: bool = True
+    ) -> None:
+        self.inputs = Rows(arrays["inputs"], arrays["input_offsets"])
+        self.lengths = self.inputs.lengths  # (R,)
+        self.values, self.sequences = torch.from_numpy(arrays["targets"]), None
+        self.longest = self.lengths  # (R,)
+        if "target_offsets" in arrays:
+            self.sequences = Rows(arrays["targets"], arrays["target_offsets"])
+            self.longest = np.maximum(self.lengths, self.sequences.lengths)
+        self.batch_size, self.tokens, self.buckets = batch_size, tokens, buckets
+        self.cuts = self._cuts()
 
     def order(self, seed: int, epoch: int) -> list[tuple[int, ...]]:
         draws = np.random.default_rng([seed, epoch])
-        shuffled = draws.permutation(len(self.lengths))
-        batches = self._cut(shuffled[np.argsort(self.lengths[shuffled], kind="stable")])
+        shuffled = draws.permutation(len(self.longest))
+        batches = self._cut(shuffled[np.argsort(self.longest[shuffled], kind="stable")] if self.buckets else shuffled)
         return [batches[place] for place in draws.permutation(len(batches))]
 
     def in_order(self) -> list[tuple[int, ...]]:
-        return self._cut(np.argsort(self.lengths, kind="stable"))
+        return self._cut(np.argsort(self.longest, kind="stable"))
 
     def _cut(self, rows: np.ndarray) -> list[tuple[int, ...]]:
-        cuts = [*range(0, len(rows), self.batch_size), len(rows)]
-        return [tuple(rows[start:stop].tolist()) for start, stop in pairwise(cuts)]
+        return [tuple(rows[start:stop].tolist()) for start, stop in pairwise(self.cuts)]
+
+    def _cuts(self) -> list[int]:
+        """Where the batches begin among the rows sorted by length, and where the last of them ends.
+
+        A batch takes rows until it has ``batch_size`` or the next would make it more than ``tokens``, padding and all.
+        """
+        if self.tokens is None:
+            return [*range(0, len(self.longest), self.batch_size), len(self.longest)]
+        by_length, cuts = np.sort(self.longest), [0]
+        while cuts[-1] < len(by_length):
+            ahead = by_length[cuts[-1] : cuts[-1] + self.batch_size]
+            sizes = ahead * np.arange(1, len(ahead) + 1)  # of a batch that ends with this row
+            cuts.append(cuts[-1] + max(1, int(np.searchsorted(sizes, self.tokens, side="right"))))
+        return cuts
 
     def __getitem__(self, rows: tuple[int, ...]) -> Batch:
-        lengths = torch.from_numpy(self.lengths[list(rows)])
-        inputs = self.inputs.new_zeros(len(rows), int(lengths.max()), *self.inputs.shape[1:])
-        for place, row in enumerate(rows):
-            inputs[place, : lengths[place]] = self.inputs[self.offsets[row] : self.offsets[row + 1]]
-        full = bool((lengths == inputs.shape[1]).all())
-        return Batch(inputs, None if full else lengths, self.targets[list(rows)])
+        chosen = torch.tensor(rows)
+        inputs, lengths = self.inputs.padded(chosen, 0)
+        if self.sequences is None:
+            return Batch(inputs, lengths, self.values[chosen])
+        targets, target_lengths = self.sequences.padded(chosen, IGNORED)
+        return Batch(inputs, lengths, targets, target_lengths)
 
 
 class PairModule(SequenceModule):
-    """Batches of a pairs corpus: rows of similar length together, which rows and in which order drawn from (seed, epoch)."""
+    """Batches of a pairs corpus: rows of similar length together, which rows and in which order drawn from (seed, epoch).
+
+    Where a target is a sequence, a batch has ``targets`` (B, U), padded with `IGNORED`, and their ``target_lengths`` (B,),
+    ``None`` where all are U.
+    """
 
     def __init__(
-        self, folder: str | Path, *, batch_size: int, eval_batch_size: int | None = None, seed: int = 1, epochs: int = 1
+        self,
+        folder: str | Path,
+        *,
+        batch_size: int,
+        eval_batch_size: int | None = None,
+        tokens: int | None = None,
+        buckets: bool = True,
+        seed: int = 1,
+        epochs: int = 1,
     ) -> None:
-        """Read the processed corpus in ``folder``: see ``SequenceModule``."""
+        """Read the processed corpus in ``folder``: see ``SequenceModule``.
+
+        Args:
+            tokens: steps that a batch may have, padding included, on its longer side: rows times longest row. It then has
+                fewer rows than ``batch_size`` where these are long; a single row may be longer.
+            buckets: whether training batches hold rows of similar length; if not, any ``batch_size`` rows.
+
+        Raises:
+            ValueError: for a number below 1, or a number of tokens without buckets.
+        """
         super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
+        if tokens is not None:
+            check_counts(tokens=tokens)
+            if not buckets:
+                raise ValueError(f"tokens must be None with buckets=False, where batches are of any lengths, not {tokens}")
+        self.tokens, self.buckets = tokens, buckets
 
     def dataset(self, split: str) -> Pairs:
         arrays = self.arrays(split)
         if len(arrays["input_offsets"]) < 2:
             raise ValueError(f"{self.folder / split}.npz holds no rows")
-        return Pairs(arrays, self.batch_size if split == "train" else self.eval_batch_size)
+        rows = self.batch_size if split == "train" else self.eval_batch_size
+        return Pairs(arrays, rows, tokens=self.tokens, buckets=self.buckets)
