@@ -13,6 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 
 REPORT_generated := compare
 REPORT_text := compare_text
+REPORT_translation := compare_translation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
@@ -27,8 +28,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network) or GRID=text (Hugging Face Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated or text, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text or translation (Hugging Face Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text or translation, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

@@ -50,8 +50,11 @@ class Noun(BaseModel):
 
 
 class Metric(Settings):
+    """What a task is judged by; ``search`` are keywords of ``Seq2Seq.translate`` where translations are."""
+
     name: str
     goal: Literal["minimise", "maximise"]
+    search: dict[str, Any] = {}
 
 
 class Training(Settings):

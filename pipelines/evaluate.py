@@ -16,28 +16,32 @@ def evaluate(experiment: Experiment) -> None:
     card = read_card(Path("data"), experiment.task_name)
     task = read_task(CONF, experiment.task_name, card)
     for seed in experiment.all_seeds():
-        trained, folder = experiment.trained(seed), experiment.run(seed)
-        metrics = measure(experiment, trained / "model.ckpt")
+        folder = experiment.run(seed)
         with whole_folder(folder) as partial:
-            shutil.copytree(trained, partial, dirs_exist_ok=True)
+            shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
+            metrics = measure(experiment, partial)
             write_json(partial / "metrics.json", metrics)
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder, experiment.processed())
 
 
-def measure(experiment: Experiment, checkpoint: Path) -> dict[str, float]:
-    """The test metrics of a checkpoint."""
+def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
+    """The test metrics of the model in ``folder``."""
     import torch
 
     from pipelines.training import make_trainer, quieten
+    from pipelines.translation import is_translation, translate_test
 
     quieten()
     torch.set_num_threads(experiment.trainer.threads)
     torch.set_float32_matmul_precision(experiment.trainer.products)
+    checkpoint = folder / "model.ckpt"
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())
     (metrics,) = make_trainer(experiment, logger=False).test(system, data, verbose=False)
+    if is_translation(experiment.processed()):
+        return dict(metrics) | translate_test(experiment, system, data, folder)
     return dict(metrics)
 
 

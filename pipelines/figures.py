@@ -7,12 +7,14 @@ from typing import Any
 from zlib import crc32
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
 
 from pipelines.summary import Row, number
 from pipelines.tasks import Reference, Task
@@ -115,6 +117,18 @@ def quality_and_size(made: Sequence[Row], task: Task, file: Path) -> Path:
         axes.set(xlabel="parameters", ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and size")
         _draw_references(axes, task)
         axes.legend()
+        return _save(figure, file)
+
+
+def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Sequence[str], file: Path) -> Path:
+    """How much each word said, from top to bottom, looked at each word read, from left to right: ``weights`` (U, S)."""
+    with plt.rc_context(LOOK | {"axes.grid": False}):
+        figure, axes = plt.subplots(figsize=(2 + 0.38 * len(read), 1.2 + 0.34 * len(said)))
+        axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(read)), read, rotation=60, ha="left", rotation_mode="anchor")
+        axes.set_yticks(range(len(said)), said)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
         return _save(figure, file)
 
 

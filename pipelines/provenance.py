@@ -1,5 +1,6 @@
 """Where a run comes from: its code, its data, its machine, and the command that makes it again."""
 
+import copy
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = (
     "src/rnn_lightning/*.py",
     "src/rnn_lightning/recurrent/*.py",
+    "src/rnn_lightning/search/*.py",
     "src/rnn_lightning/systems/*.py",
     "src/rnn_lightning/data/*.py",
 )
@@ -52,9 +54,13 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """A short name for what decides the weights: configuration, data and code."""
+    """A short name for what decides the weights: configuration, data and code, not a task's title or the search of its test."""
     files = sorted(file for place in CODE for file in ROOT.glob(place))
-    decisive = [facts["config"], facts["data"], sha256(*files, ROOT / "pipelines" / "training.py")]
+    config = copy.deepcopy(facts["config"])
+    for name in ("title", "description", "references"):
+        config["task"].pop(name)
+    config["task"]["metric"].pop("search")
+    decisive = [config, facts["data"], sha256(*files, ROOT / "pipelines" / "training.py")]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -61,13 +61,15 @@ def publish_model(run_id: str, folder: Path, processed: Path) -> None:
     A model of tokens that stand for no text (copying) has nothing to serve.
     """
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
-    room, checkpoint = Path(tracking.__file__).parent, folder / "model.ckpt"
-    if tokenizer.exists():
-        files = {"checkpoint": checkpoint, "tokenizer": tokenizer}
-        tracking.log_model(run_id, served=room / "served_text.py", files=files)
+    room, files = Path(tracking.__file__).parent, {"checkpoint": folder / "model.ckpt"}
+    if (target := processed / "target_tokenizer.json").exists():
+        files |= {"tokenizer": tokenizer, "target_tokenizer": target}
+        tracking.log_model(run_id, served=room / "served_translations.py", files=files)
+    elif tokenizer.exists():
+        tracking.log_model(run_id, served=room / "served_text.py", files=files | {"tokenizer": tokenizer})
     elif "input_size" in model:
         shapes = ((-1, -1, model["input_size"]), (-1, -1))
-        tracking.log_model(run_id, served=room / "served_sequences.py", files={"checkpoint": checkpoint}, shapes=shapes)
+        tracking.log_model(run_id, served=room / "served_sequences.py", files=files, shapes=shapes)
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:

@@ -16,11 +16,14 @@ from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
 from pipelines.tasks import read_task
+from pipelines.translation import Translator, is_translation, read_texts
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters, hidden_size_for
 from rnn_lightning.corpora.files import whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
+OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
+"""What the data decide of a model: keys of the card, and keywords of the system."""
 
 
 def train_one(experiment: Experiment, seed: int) -> None:
@@ -56,6 +59,7 @@ def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, fac
     name = f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
     run_id = begin_tracking(experiment, seed, facts, card)
+    watching = [translator(experiment, data, card, work, run_id)] if is_translation(experiment.processed()) else []
     trainer = make_trainer(
         experiment,
         max_epochs=1,
@@ -63,7 +67,7 @@ def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, fac
         val_check_interval=training.validate_every or planned // training.epochs,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        callbacks=[durable, recorder],
+        callbacks=[*watching, durable, recorder],
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
@@ -108,9 +112,7 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
     task = experiment.task
     rnn = {**experiment.rnn, **task.rnn}
     told = dict(task.model.model_extra or {})
-    more: dict[str, Any] = {}
-    if card.get("vocabulary_size"):
-        more["vocab_size"] = card["vocabulary_size"]
+    more: dict[str, Any] = {name: card[key] for key, name in OF_CARD.items() if card.get(key) is not None}
     if (told.get("schedule") or {}).get("name") == "cosine":
         more["schedule"] = {"T_max": planned, **told["schedule"]}
     if "hidden_size" not in rnn:
@@ -122,6 +124,12 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
 
         rnn["hidden_size"] = hidden_size_for(rnn["cell"], parameters=task.parameters, build=build)
     return task.model.build(rnn=rnn, **more)
+
+
+def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> Translator:
+    """What translates the validation split while a model of translations is trained."""
+    texts = read_texts(experiment.processed(), "validation", lowercase=card["lowercase"])
+    return Translator(data, texts, work / "validation", run_id)
 
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:

@@ -18,7 +18,9 @@ from rnn_lightning.sequences import Batch
 
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
-VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26}
+VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50}
+VOCABULARIES |= {"multi30k_de_en": 8000, "multi30k_en_de": 8000}
+TARGETS = {"dates": 13, "multi30k_de_en": 8000, "multi30k_en_de": 8000}
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -34,7 +36,10 @@ def test_every_combination_composes(task: str, rnn: str, trainer: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
     experiment = compose([f"task={task}", f"rnn={rnn}"])
-    system = build_system(experiment, {"vocabulary_size": VOCABULARIES.get(task)}, planned=10)
+    card: dict[str, int | None] = {"vocabulary_size": VOCABULARIES.get(task)}
+    if task in TARGETS:
+        card |= {"target_vocabulary_size": TARGETS[task], "target_end": 0}
+    system = build_system(experiment, card, planned=10)
     budget = experiment.task.parameters
     if budget is not None:
         assert count_parameters(system) == pytest.approx(budget, rel=0.03)
@@ -64,7 +69,7 @@ def test_what_decides_a_run_is_plain_and_does_not_hang_on_the_other_seeds() -> N
 
 
 REFUSED = {
-    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding copying nested",
+    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding copying dates",
     "rnn=lstn": r"Could not find 'rnn/lstn' Available options in 'rnn': .*lstm",
     "task=adding sed=3": r"'sed'",
     "task=adding task.training.epoch=3": r"'?epoch'?",
@@ -119,14 +124,14 @@ def test_every_stage_depends_on_the_file_of_each_group_it_names() -> None:
 
 
 def test_the_reports_depend_on_every_task_of_their_grids() -> None:
-    for name in ("compare", "compare_text"):
+    for name in ("compare", "compare_text", "compare_translation"):
         stage = dvc()[name]
         tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
         assert sorted(f"runs/{task}" for task in tasks) == sorted(dep for dep in stage["deps"] if dep.startswith("runs/"))
 
 
 def test_the_grids_name_what_there_is() -> None:
-    for grid in grids(["generated", "characters", "words"]):
+    for grid in grids(["generated", "characters", "words", "translation"]):
         assert set(grid.task) <= set(TASKS)
         assert set(grid.rnn) <= set(RNNS)
         assert set(grid.trainer) <= set(TRAINERS)

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "regularize": {"sequences"},
     "output_layer": set(),
     "recurrent": {"sequences", "regularize"},
-    "attention": {"sequences", "regularize", "recurrent"},
+    "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
     "search": {"sequences"},
     "ctc": {"sequences"},

@@ -76,3 +76,20 @@ def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     lengths = lengths.to(inputs.device).unsqueeze(1)  # (B, 1)
     index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (B, T)
     return inputs.gather(1, index.view(*index.shape, *[1] * (inputs.dim() - 2)).expand_as(inputs))
+
+
+def ends_of(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool) -> Tensor:
+    """What a network has read at the end of each row: its last real output of ``outputs`` (B, T, H), as (B, H).
+
+    Of a network that reads both ways, whose outputs stand side by side, the backward half is its output at the first step.
+    An empty row gives zeros.
+    """
+    if lengths is None:
+        last = outputs[:, -1]
+    else:
+        index = (lengths.to(outputs.device) - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, outputs.shape[2])
+        last = outputs.gather(1, index).squeeze(1)
+    if not bidirectional:
+        return last
+    half = outputs.shape[2] // 2
+    return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)

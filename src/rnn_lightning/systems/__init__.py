@@ -2,7 +2,8 @@
 
 from .durable import AtomicCheckpointIO, Durable
 from .language_model import LanguageModel
+from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
 from .system import System
 
-__all__ = ["AtomicCheckpointIO", "Durable", "LanguageModel", "SequenceClassifier", "System"]
+__all__ = ["AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System"]

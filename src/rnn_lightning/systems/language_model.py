@@ -13,7 +13,7 @@ from ..output_layer import TiledCrossEntropy
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import IGNORED, Batch, State, map_state, real_steps, select_state
-from .system import System
+from .system import System, check_tokens
 
 EVALUATION_STATES = ("carry", "reset")
 UNITS = {"word": "perplexity", "character": "bits_per_char"}
@@ -109,16 +109,7 @@ class LanguageModel(System):
         return self.bridge(self.output_dropout(hidden)), after
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        if inputs.dtype != torch.int64 or inputs.dim() != 2:
-            raise ValueError(f"tokens must be int64 of shape (B, T), not {inputs.dtype} of shape {tuple(inputs.shape)}")
-        self._check("token", inputs, torch.ones_like(inputs, dtype=torch.bool))
-
-    def _check(self, name: str, tokens: Tensor, counted: Tensor) -> None:
-        wrong = (((tokens < 0) | (tokens >= self.vocab_size)) & counted).nonzero()
-        if len(wrong):
-            row, step = wrong[0].tolist()
-            allowed = f"{name}s are 0..{self.vocab_size - 1}"
-            raise ValueError(f"{name} {int(tokens[row, step])} in row {row}, step {step}: {allowed}")
+        check_tokens("token", inputs, self.vocab_size)
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
@@ -133,9 +124,9 @@ class LanguageModel(System):
         if batch.lengths is not None:
             real = real_steps(batch.lengths.to(targets.device), targets.shape[1])
             targets = targets.masked_fill(~real, IGNORED)
-        counted = targets != IGNORED
         if targets.device.type == "cpu":
-            self._check("target", targets, counted)
+            check_tokens("target", targets, self.vocab_size, also=IGNORED)
+        counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):
             return hidden.sum() * 0.0, 0

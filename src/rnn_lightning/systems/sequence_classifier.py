@@ -12,7 +12,7 @@ from torchmetrics import MeanMetric
 
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import Batch, State, real_steps
+from ..sequences import Batch, State, ends_of, real_steps
 from .system import System
 
 
@@ -65,19 +65,8 @@ class SequenceClassifier(System):
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
         outputs, after = self.network(self.embedding(inputs), lengths, state)
-        return self.output(self.dropout(self._ends(outputs, lengths))), after
-
-    def _ends(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """Each direction's output after it has read the whole row (B, H); zero for an empty row."""
-        if lengths is None:
-            last = outputs[:, -1]
-        else:
-            index = (lengths.to(outputs.device) - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, outputs.shape[2])
-            last = outputs.gather(1, index).squeeze(1)
-        if not self.network.bidirectional:
-            return last
-        half = outputs.shape[2] // 2
-        return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)
+        ends = ends_of(outputs, lengths, bidirectional=self.network.bidirectional)
+        return self.output(self.dropout(ends)), after
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
         if self.vocab_size is not None:

@@ -109,3 +109,18 @@ class System(lightning.LightningModule):
         """Move a batch, but leave on the CPU what Python asks about: lengths and fresh starts."""
         moved = [part if part is None else part.to(device, non_blocking=True) for part in batch]
         return Batch._make(moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
+
+
+def check_tokens(name: str, tokens: Tensor, size: int, *, also: int | None = None) -> None:
+    """Refuse ``tokens`` that are not int64 of shape (B, T), each one of 0..``size`` - 1 or ``also``; ``name`` is what they are.
+
+    Raises:
+        ValueError: naming the first wrong one and its place.
+    """
+    if tokens.dtype != torch.int64 or tokens.dim() != 2:
+        raise ValueError(f"{name}s must be int64 of shape (B, T), not {tokens.dtype} of shape {tuple(tokens.shape)}")
+    outside = (tokens < 0) | (tokens >= size)
+    wrong = (outside if also is None else outside & (tokens != also)).nonzero()
+    if len(wrong):
+        row, step = wrong[0].tolist()
+        raise ValueError(f"{name} {int(tokens[row, step])} in row {row}, step {step}: {name}s are 0..{size - 1}")

@@ -1,0 +1,226 @@
+"""From one sequence to another: an encoder, a decoder that looks back at what it read, and a beam search.
+
+Shapes: B rows, S source steps, U target steps, E features of a source step, V target tokens.
+"""
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..attention import Memory, remember
+from ..decoder import AttentionDecoder, coverage_penalty
+from ..recurrent import recurrent
+from ..regularize import dropout as make_dropout
+from ..search import Hypotheses, Step, beam_search
+from ..sequences import IGNORED, Batch, State, ends_of, real_steps
+from .system import System, check_tokens
+
+
+class Seq2Seq(System):
+    """An encoder-decoder (Sutskever et al. 2014, arXiv:1409.3215) with or without attention (Bahdanau et al. 2015).
+
+    Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
+    forces the teacher's tokens; ``translate`` searches.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        target_vocab_size: int,
+        rnn: dict[str, Any],
+        *,
+        end: int,
+        encoder: dict[str, Any] | None = None,
+        decoder: dict[str, Any] | None = None,
+        embedding_size: int = 256,
+        attention: str | None = "general",
+        input_feeding: bool = False,
+        tied: bool = False,
+        shared: bool = False,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        scheduled_sampling: dict[str, float] | None = None,
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the model.
+
+        Args:
+            vocab_size, target_vocab_size: tokens of the two sides.
+            rnn: keywords of ``recurrent`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
+                them or replace them, so that the two may differ in anything.
+            end: the target token that ends a sequence.
+            attention, input_feeding, tied: see ``AttentionDecoder``.
+            shared: one embedding for both sides, which then must have the same tokens.
+            dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
+            label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
+            scheduled_sampling: ``{"probability": p, "steps": n}``: in training the decoder reads its own likeliest token
+                instead of the teacher's with a probability that rises from 0 to p over n steps (Bengio et al. 2015,
+                arXiv:1506.03099).
+
+        Raises:
+            ValueError: for a number outside its range, or networks that do not fit their task.
+        """
+        super().__init__(optimizer, schedule)
+        self.save_hyperparameters()
+        check_sizes(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
+        if not 0 <= end < target_vocab_size:
+            raise ValueError(f"end must be a target token, 0..{target_vocab_size - 1}, not {end}")
+        if shared and vocab_size != target_vocab_size:
+            raise ValueError(f"shared embeddings need the same tokens on both sides, not {vocab_size} and {target_vocab_size}")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must lie in [0, 1), not {label_smoothing}")
+        self.vocab_size, self.target_vocab_size, self.end = vocab_size, target_vocab_size, end
+        self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
+        self.encoder = recurrent(input_size=embedding_size, **{**rnn, **(encoder or {})})
+        self.dropout = make_dropout(dropout, locked=False)
+        self.decoder = AttentionDecoder(
+            target_vocab_size,
+            embedding_size,
+            self.encoder.output_size,
+            {**rnn, **(decoder or {})},
+            attention=attention,
+            input_feeding=input_feeding,
+            tied=tied,
+            dropout=dropout,
+        )
+        if shared:
+            self.embedding.weight = self.decoder.embedding.weight
+
+    def forward(self, sources: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """The encoder: ``sources`` (B, S) to what it makes of each step (B, S, E), and its state.
+
+        Raises:
+            ValueError: for tokens that are no integers of the vocabulary, or lengths that do not fit.
+        """
+        if sources.device.type == "cpu":
+            self.check_inputs(sources, lengths)
+        return self.encoder(self.dropout(self.embedding(sources)), lengths, state)
+
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        check_tokens("source token", inputs, self.vocab_size)
+
+    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
+        """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
+        values, _ = self(sources, lengths)
+        if values.shape[1] == 0:
+            summary = values.new_zeros(len(values), values.shape[2])
+        else:
+            summary = ends_of(values, lengths, bidirectional=self.encoder.bidirectional)
+        return remember(values, lengths, summary, self.decoder.attention)
+
+    def start(self, rows: int, device: torch.device) -> Tensor:
+        """What the decoder reads first (B,)."""
+        return torch.full((rows,), self.end, device=device)
+
+    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        targets = self.real_targets(batch)
+        memory = self.encode(batch.inputs, batch.lengths)
+        own = self._own_probability() if split == "train" else 0.0
+        features = self.read_targets(memory, targets, own)
+        counted = targets != IGNORED
+        if not bool(counted.any()):
+            return features.sum() * 0.0, 0
+        smoothing = self.label_smoothing if split == "train" else 0.0
+        logits = self.decoder.output(features[counted])
+        return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
+
+    def real_targets(self, batch: Batch) -> Tensor:
+        """The targets (B, U), ``IGNORED`` in the padding.
+
+        Raises:
+            ValueError: for a target outside the vocabulary.
+        """
+        targets = batch.targets
+        if batch.target_lengths is not None:
+            real = real_steps(batch.target_lengths.to(targets.device), targets.shape[1])
+            targets = targets.masked_fill(~real, IGNORED)
+        if targets.device.type == "cpu":
+            check_tokens("target", targets, self.target_vocab_size, also=IGNORED)
+        return targets
+
+    def read_targets(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
+        """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
+        first = self.start(len(targets), targets.device).unsqueeze(1)
+        said = torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
+        state = self.decoder.start(memory)
+        if own == 0:
+            return self.decoder(memory, said, state).features
+        features = []
+        for time, teacher in enumerate(said.split(1, 1)):
+            token = teacher
+            if time:
+                likeliest = self.decoder.output(features[-1]).argmax(2)
+                token = torch.where(torch.rand(teacher.shape, device=teacher.device) < own, likeliest, teacher)
+            decoded = self.decoder(memory, token, state)
+            features.append(decoded.features)
+            state = decoded.state
+        return torch.cat(features, 1)
+
+    def _own_probability(self) -> float:
+        if self.sampling is None:
+            return 0.0
+        return self.sampling["probability"] * min(1.0, self.global_step / self.sampling["steps"])
+
+    def log_scores(self, split: str) -> None:
+        self.log(f"{split}/perplexity", self.loss_of(split).compute().exp(), prog_bar=True)
+
+    @torch.no_grad()
+    def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
+        """The best sequences that ``beam_search`` finds for ``sources`` (B, S); ``search`` are its keywords.
+
+        Without ``max_length`` a translation has at most twice the source's tokens and ten more. ``coverage`` is the strength
+        of a penalty on source steps that were not looked at, and needs attention.
+
+        Raises:
+            ValueError: for a coverage without attention, or as ``beam_search``.
+        """
+        if coverage and self.decoder.attention is None:
+            raise ValueError("coverage counts what attention looked at: it needs an attention, not None")
+        memory = self.encode(sources, lengths)
+        steps = torch.full((len(sources),), sources.shape[1]) if lengths is None else lengths
+        search.setdefault("max_length", 2 * steps.to(sources.device) + 10)
+        step, state = self.stepper(memory), self.decoder.start(memory)
+        if coverage:
+            step = partial(self.decoder.covering_step, memory)
+            state = state, memory.values.new_zeros(memory.values.shape[:2])
+            search["bonus"] = partial(coverage_penalty, memory, coverage)
+        return beam_search(step, state, self.start(len(sources), sources.device), end=self.end, **search)
+
+    def stepper(self, memory: Memory) -> Step:
+        """The step of a search over the sources of ``memory``, from the state ``decoder.start(memory)`` on."""
+        return partial(self.decoder.step, memory)
+
+    @torch.no_grad()
+    def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
+        """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
+        memory = self.encode(sources, lengths)
+        said = torch.cat([self.start(len(targets), targets.device).unsqueeze(1), targets[:, :-1]], 1)
+        return self.decoder(memory, said, self.decoder.start(memory)).weights
+
+    @torch.no_grad()
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """The log-probability (B,) of each row's target given its source."""
+        targets = self.real_targets(batch)
+        features = self.read_targets(self.encode(batch.inputs, batch.lengths), targets)
+        losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
+        return -losses.sum(1)
+
+
+def check_sizes(**sizes: int) -> None:
+    """Refuse a size below 1, by its name."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, not {size}")
+
+
+def check_sampling(told: dict[str, float] | None) -> dict[str, float] | None:
+    """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
+    if told is None or (set(told) == {"probability", "steps"} and 0 <= told["probability"] <= 1 and told["steps"] >= 1):
+        return told
+    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {told}")
