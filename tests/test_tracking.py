@@ -48,6 +48,12 @@ def history(store: MlflowClient, run_id: str, metric: str) -> list[tuple[int, fl
     return sorted((point.step, point.value) for point in store.get_metric_history(run_id, metric))
 
 
+def test_work_that_is_done_does_not_fail_for_a_run_that_is_gone(store: MlflowClient, tmp_path: Path) -> None:
+    run_id = start(tmp_path / "gone")
+    with pytest.warns(UserWarning, match=f"does not know that run {run_id} ended as FINISHED"), tracking.recording(run_id):
+        store.delete_run(run_id)
+
+
 @pytest.mark.parametrize("attempt", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_processes_that_begin_at_once_all_find_the_store_they_make(tmp_path: Path, attempt: int) -> None:
     database = f"sqlite:///{tmp_path}/new/mlflow.db"

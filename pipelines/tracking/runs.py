@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,7 +133,10 @@ def finish(run_id: str, status: str = "FINISHED") -> None:
 
 @contextmanager
 def recording(run_id: str) -> Iterator[None]:
-    """Whatever happens inside, the run does not stay RUNNING: an error makes it FAILED, an interruption KILLED."""
+    """Whatever happens inside, the run does not stay RUNNING: an error makes it FAILED, an interruption KILLED.
+
+    A dashboard that cannot be told costs a warning: the work inside is done, and its files are there.
+    """
     status = "FAILED"
     try:
         yield
@@ -141,7 +145,10 @@ def recording(run_id: str) -> Iterator[None]:
         status = "KILLED"
         raise
     finally:
-        finish(run_id, status)
+        try:
+            finish(run_id, status)
+        except Exception as error:  # as in the logger: whatever a store may raise is not the work's concern
+            warnings.warn(f"the dashboard does not know that run {run_id} ended as {status}: {error}", stacklevel=3)
 
 
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
