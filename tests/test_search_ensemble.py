@@ -7,6 +7,7 @@ import torch
 from search_oracles import NEVER, Model
 
 from rnn_lightning.search import beam_search, ensemble, exhaustive_search
+from rnn_lightning.sequences import map_state
 
 
 def test_an_ensemble_of_one_model_is_that_model() -> None:
@@ -35,6 +36,15 @@ def test_an_ensemble_takes_the_mean(mean: str) -> None:
             assert value in (NEVER, pytest.approx(total, abs=1e-9))
     wide = beam_search(*start, end=0, max_length=3, n_best=13, beam_size=64)
     assert wide.tokens.equal(found.tokens)
+
+
+def test_each_model_of_an_ensemble_keeps_its_own_state() -> None:
+    models = [Model(seed, 4, 2) for seed in (5, 6)]
+    states = models[0].state, map_state(lambda leaf: leaf + 1, models[1].state)
+    log_probs, after = ensemble([model.step for model in models])(models[0].first, states)
+    apart = [model.step(model.first, state) for model, state in zip(models, states, strict=True)]
+    torch.testing.assert_close(after, tuple(answer[1] for answer in apart), rtol=0, atol=0)
+    torch.testing.assert_close(log_probs.exp(), (apart[0][0].exp() + apart[1][0].exp()) / 2)
 
 
 def test_an_ensemble_says_what_it_cannot_do() -> None:

@@ -59,9 +59,10 @@ def beam_search(
         max_length, min_length: tokens of a sequence, ``end`` included; one number, or one (B,) a sentence.
         normalisation: how scores of different lengths are made comparable; ``None``: they are left as they are.
         stop: when a sentence is done. "exact": when no open hypothesis can any more outrank the ``n_best``-th finished one, so
-            that stopping costs nothing; see ``Normalisation`` for which scores this holds. "first": when there are ``n_best`` finished ones, the best of which outranks all open
-            ones as they are. "patience": when ``patience`` times ``beam_size``, and no fewer than ``n_best``, have finished
-            (Kasai et al. 2022, arXiv:2204.05424). Groups stop each for itself, by their own size.
+            that stopping costs nothing (``Normalisation`` says for which scores). "first": when there are ``n_best`` finished
+            ones, the best of which outranks all open ones as they are. "patience": when ``patience`` times ``beam_size``, and
+            no fewer than ``n_best``, have finished (Kasai et al. 2022, arXiv:2204.05424). Groups stop each for itself, by
+            their own size.
         rules: what may be said, and at what price; see ``Rule``.
         required: for each sentence phrases, runs of one token or more, that its sequences must have in them.
         bonus: what a hypothesis gains as it ends; see ``Bonus``.
