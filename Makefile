@@ -5,6 +5,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 GRID ?= generated
 PORT ?= 5000
 
+# Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY := true

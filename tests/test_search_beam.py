@@ -181,13 +181,21 @@ def test_what_a_dead_row_reads_does_not_matter(value: float) -> None:
     # Only 3 can follow 1, and a beam of four is filled up with rows that read lines 0, 1 and 2.
     half = math.log(0.5)
     table = torch.tensor([[value] * 4, [NEVER, NEVER, NEVER, 0.0], [value] * 4, [half, NEVER, NEVER, half]])
+    start: Any = (lambda tokens, state: (table[tokens], state)), NO_STATE, FIRST
     ways: list[dict[str, Any]] = [{}, {"groups": 2, "diversity": 0.5}, {"required": [[[3]]]}]
-    for told in ways:
-        found = beam_search(
-            lambda tokens, state: (table[tokens], state), NO_STATE, FIRST, end=0, max_length=4, beam_size=4, n_best=4, **told
-        )
+    every = [beam_search(*start, end=0, max_length=4, beam_size=4, n_best=4, **told) for told in ways]
+    for found in [*every, exhaustive_search(*start, end=0, max_length=4, n_best=4)]:
         assert found.tokens.tolist() == [[[3, 0, 0, 0], [3, 3, 0, 0], [3, 3, 3, 0], [0, 0, 0, 0]]]
         assert found.log_probs[0].tolist() == pytest.approx([half, 2 * half, 3 * half, NEVER])
+
+
+def test_a_dead_row_sets_no_token_back() -> None:
+    # The first group goes on by 2 and 3, which end, the second by 5 and 4; then it is free to go on by 1.
+    goes_on, ends = [0, 0.4, 0, 0, 0, 0, 0.35, 0.25], [1.0, *[0] * 7]
+    step = chain([ends, [0, 0, 0.4, 0.3, 0.1, 0.2, 0, 0], ends, ends, goes_on, goes_on, ends, ends])
+    found = beam_search(step, NO_STATE, FIRST, end=0, max_length=4, beam_size=4, n_best=4, groups=2, diversity=9.0)
+    assert found.tokens[0, :3].tolist() == [[2, 0, 0, 0], [3, 0, 0, 0], [5, 6, 0, 0]]
+    assert found.tokens[0, 3].tolist() == [5, 1, 2, 0]
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
