@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,21 @@ def start(folder: Path, **changes: object) -> str:
 
 def history(store: MlflowClient, run_id: str, metric: str) -> list[tuple[int, float]]:
     return sorted((point.step, point.value) for point in store.get_metric_history(run_id, metric))
+
+
+def test_many_that_tag_a_new_experiment_at_once_all_succeed(store: MlflowClient) -> None:
+    names = [f"tagged {attempt}" for attempt in range(10)]
+    gate = threading.Barrier(4)
+
+    def tag() -> None:
+        for name in names:
+            gate.wait()
+            tracking.open_experiment(name, {"title": "one", "mlflow.note.content": "two"})
+
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(tag) for _ in range(4)]:
+            job.result()
+    assert all(store.get_experiment_by_name(name).tags["title"] == "one" for name in names)
 
 
 def test_work_that_is_done_does_not_fail_for_a_run_that_is_gone(store: MlflowClient, tmp_path: Path) -> None:

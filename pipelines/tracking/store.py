@@ -55,8 +55,14 @@ def open_experiment(name: str, tags: Mapping[str, str] | None = None) -> str:
 
 
 def _tagged(store: "MlflowClient", experiment_id: str, tags: Mapping[str, str] | None) -> str:
+    carried = store.get_experiment(experiment_id).tags if tags else {}
     for key, value in (tags or {}).items():
-        store.set_experiment_tag(experiment_id, key, value)
+        if carried.get(key) == value:
+            continue
+        try:
+            store.set_experiment_tag(experiment_id, key, value)
+        except Exception:  # of two that give an experiment the same new tag at once, the store refuses one: now it is not new
+            store.set_experiment_tag(experiment_id, key, value)
     return experiment_id
 
 
