@@ -21,6 +21,7 @@ from rnn_lightning.search import (
     exhaustive_search,
     score,
 )
+from rnn_lightning.search.selection import select_diverse
 from rnn_lightning.sequences import State
 
 FIRST = torch.tensor([1])
@@ -190,12 +191,11 @@ def test_what_a_dead_row_reads_does_not_matter(value: float) -> None:
 
 
 def test_a_dead_row_sets_no_token_back() -> None:
-    # The first group goes on by 2 and 3, which end, the second by 5 and 4; then it is free to go on by 1.
-    goes_on, ends = [0, 0.4, 0, 0, 0, 0, 0.35, 0.25], [1.0, *[0] * 7]
-    step = chain([ends, [0, 0, 0.4, 0.3, 0.1, 0.2, 0, 0], ends, ends, goes_on, goes_on, ends, ends])
-    found = beam_search(step, NO_STATE, FIRST, end=0, max_length=4, beam_size=4, n_best=4, groups=2, diversity=9.0)
-    assert found.tokens[0, :3].tolist() == [[2, 0, 0, 0], [3, 0, 0, 0], [5, 6, 0, 0]]
-    assert found.tokens[0, 3].tolist() == [5, 1, 2, 0]
+    # The first group can only end; so wide a group is filled up with dead rows that stand for every token.
+    log_probs = torch.tensor([[[[0.0, NEVER, NEVER]], [[NEVER, -1.0, -2.0]]]])  # (A, G, R, V)
+    chosen = select_diverse(log_probs, torch.zeros(1, 2, 1), end=0, width=4, strength=9.0)
+    assert chosen.ranks.tolist() == [[[NEVER] * 4, [-1.0, -2.0, NEVER, NEVER]]]
+    assert chosen.totals.equal(chosen.ranks)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -87,8 +87,9 @@ def test_sequences_are_drawn_as_often_as_is_claimed(told: dict[str, Any]) -> Non
     for sentence, problem in enumerate(problems_of(model, 1, limits)):
         chances = all_drawn(problem, told)
         assert sum(chances.values()) == pytest.approx(1)
-        rows = zip(drawn.tokens[sentence].tolist(), drawn.lengths[sentence].tolist(), strict=True)
+        rows = list(zip(drawn.tokens[sentence].tolist(), drawn.lengths[sentence].tolist(), strict=True))
         said = [tuple(tokens[:length]) for tokens, length in rows]
+        assert all(set(tokens[length:]) <= {1} for tokens, length in rows)
         assert set(said) <= set(chances)
         for tokens, chance in chances.items():
             deviation = math.sqrt(chance * (1 - chance) / samples)
@@ -115,7 +116,8 @@ def test_scores_are_the_chances_of_having_been_drawn(
 ) -> None:
     model, end = Model(seed, 5, 4, sparse=sparse), seed % 5
     limits = limits_of(model, longest, seed)
-    drawn = sample(*model.start, end=end, min_length=limits[0], max_length=limits[1], samples=samples, **told)
+    chance = torch.Generator().manual_seed(seed)
+    drawn = sample(*model.start, end=end, min_length=limits[0], max_length=limits[1], samples=samples, generator=chance, **told)
     assert drawn.tokens.shape == (4, samples, int(drawn.lengths.max()))
     again = score(*model.start, drawn.tokens, drawn.lengths)
     for sentence, problem in enumerate(problems_of(model, end, limits)):
@@ -127,8 +129,8 @@ def test_scores_are_the_chances_of_having_been_drawn(
                 assert sparse
                 assert drawn.scores[sentence, place] == drawn.log_probs[sentence, place] == NEVER
                 continue
-            chance = math.prod(follow(problem, tuple(tokens[:time]), told)[tokens[time]] for time in range(length))
-            assert drawn.scores[sentence, place].item() == pytest.approx(math.log(chance), abs=1e-9)
+            share = math.prod(follow(problem, tuple(tokens[:time]), told)[tokens[time]] for time in range(length))
+            assert drawn.scores[sentence, place].item() == pytest.approx(math.log(share), abs=1e-9)
             assert drawn.log_probs[sentence, place].item() == pytest.approx(again[sentence, place].item(), abs=1e-9)
 
 

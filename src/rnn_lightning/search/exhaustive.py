@@ -103,8 +103,8 @@ class Prefixes(NamedTuple):
         rows = torch.arange(len(self.last), device=letters.device).repeat_interleave(len(letters))
         last = letters.repeat(len(self.last))
         said = torch.cat([self.said[rows], last.unsqueeze(1)], 1)
-        totals = (self.totals[rows] + ranked[rows, last]).masked_fill(self.totals[rows] == -torch.inf, -torch.inf)
-        return Prefixes(last, said, totals, self.log_probs[rows] + log_probs[rows, last]), rows
+        sums = self.log_probs[rows] + log_probs[rows, last]
+        return Prefixes(last, said, self.totals[rows] + ranked[rows, last], sums), rows
 
 
 def best_of(ended: list[Hypotheses], first: Tensor, end: int, n_best: int) -> Hypotheses:
