@@ -13,6 +13,7 @@ from rnn_lightning import IGNORED, Batch, PairModule, Seq2Seq, check_invariance
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.search import exhaustive_search, score
 from rnn_lightning.sequences import map_state
+from rnn_lightning.systems.system import real_targets
 
 END, TARGETS = 3, 5
 LENGTHS, TARGET_LENGTHS = torch.tensor([6, 1, 4]), torch.tensor([2, 5, 3])
@@ -148,7 +149,7 @@ def test_an_empty_source_gives_a_finite_loss_and_some_translation() -> None:
 
 def test_own_tokens_are_read_as_often_as_scheduled_sampling_says() -> None:
     system, pairs = model(scheduled_sampling={"probability": 1.0, "steps": 1}), batch()
-    memory, targets = system.encode(pairs.inputs, LENGTHS), system.real_targets(pairs)
+    memory, targets = system.encode(pairs.inputs, LENGTHS), real_targets(pairs.targets, TARGET_LENGTHS, TARGETS)
     forced = system.read_targets(memory, targets, 0.0)
     torch.testing.assert_close(system.read_targets(memory, targets, 1e-9), forced)
     own = system.read_targets(memory, targets, 1.0)

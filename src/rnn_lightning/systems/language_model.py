@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ..output_layer import TiledCrossEntropy
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import IGNORED, Batch, State, map_state, real_steps, select_state
-from .system import System, check_tokens
+from ..sequences import IGNORED, Batch, State, map_state, select_state
+from .system import System, check_tokens, real_targets
 
 EVALUATION_STATES = ("carry", "reset")
 UNITS = {"word": "perplexity", "character": "bits_per_char"}
@@ -120,12 +120,7 @@ class LanguageModel(System):
         state = self._enter(batch, split)
         hidden, state = self.read(batch.inputs, batch.lengths, state)
         self.states[split] = map_state(Tensor.detach, state)
-        targets = batch.targets
-        if batch.lengths is not None:
-            real = real_steps(batch.lengths.to(targets.device), targets.shape[1])
-            targets = targets.masked_fill(~real, IGNORED)
-        if targets.device.type == "cpu":
-            check_tokens("target", targets, self.vocab_size, also=IGNORED)
+        targets = real_targets(batch.targets, batch.lengths, self.vocab_size)
         counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):

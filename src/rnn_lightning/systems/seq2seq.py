@@ -15,8 +15,8 @@ from ..decoder import AttentionDecoder, coverage_penalty
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, ends_of, real_steps
-from .system import System, check_tokens
+from ..sequences import IGNORED, Batch, State, ends_of
+from .system import System, check_tokens, real_targets
 
 
 class Seq2Seq(System):
@@ -119,7 +119,7 @@ class Seq2Seq(System):
         return torch.full((rows,), self.end, device=device)
 
     def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        targets = self.real_targets(batch)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
         features = self.read_targets(memory, targets, own)
@@ -129,20 +129,6 @@ class Seq2Seq(System):
         smoothing = self.label_smoothing if split == "train" else 0.0
         logits = self.decoder.output(features[counted])
         return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
-
-    def real_targets(self, batch: Batch) -> Tensor:
-        """The targets (B, U), ``IGNORED`` in the padding.
-
-        Raises:
-            ValueError: for a target outside the vocabulary.
-        """
-        targets = batch.targets
-        if batch.target_lengths is not None:
-            real = real_steps(batch.target_lengths.to(targets.device), targets.shape[1])
-            targets = targets.masked_fill(~real, IGNORED)
-        if targets.device.type == "cpu":
-            check_tokens("target", targets, self.target_vocab_size, also=IGNORED)
-        return targets
 
     def read_targets(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
         """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
@@ -206,7 +192,7 @@ class Seq2Seq(System):
     @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
-        targets = self.real_targets(batch)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
         features = self.read_targets(self.encode(batch.inputs, batch.lengths), targets)
         losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)

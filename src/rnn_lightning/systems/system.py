@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from ..sequences import Batch
+from ..sequences import IGNORED, Batch, real_steps
 from .optimization import make_optimizer, make_schedule
 
 
@@ -109,6 +109,19 @@ class System(lightning.LightningModule):
         """Move a batch, but leave on the CPU what Python asks about: lengths and fresh starts."""
         moved = [part if part is None else part.to(device, non_blocking=True) for part in batch]
         return Batch._make(moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
+
+
+def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+    """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
+
+    Raises:
+        ValueError: for a target outside the vocabulary.
+    """
+    if lengths is not None:
+        targets = targets.masked_fill(~real_steps(lengths.to(targets.device), targets.shape[1]), IGNORED)
+    if targets.device.type == "cpu":
+        check_tokens("target", targets, size, also=IGNORED)
+    return targets
 
 
 def check_tokens(name: str, tokens: Tensor, size: int, *, also: int | None = None) -> None:
