@@ -4,14 +4,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from run_folders import make_run, make_task
 from tracking_worker import work
 
@@ -50,19 +49,20 @@ def history(store: MlflowClient, run_id: str, metric: str) -> list[tuple[int, fl
     return sorted((point.step, point.value) for point in store.get_metric_history(run_id, metric))
 
 
-def test_many_that_tag_a_new_experiment_at_once_all_succeed(store: MlflowClient) -> None:
-    names = [f"tagged {attempt}" for attempt in range(10)]
-    gate = threading.Barrier(4)
+def test_a_new_tag_that_another_process_set_first_is_set_again(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, refused = MlflowClient.set_experiment_tag, []
 
-    def tag() -> None:
-        for name in names:
-            gate.wait()
-            tracking.open_experiment(name, {"title": "one", "mlflow.note.content": "two"})
+    def set_tag(self: MlflowClient, experiment_id: str, key: str, value: str) -> None:
+        if key not in refused:
+            refused.append(key)
+            original(self, experiment_id, key, "of another")
+            raise MlflowException("UNIQUE constraint failed: experiment_tags.key, experiment_tags.experiment_id")
+        original(self, experiment_id, key, value)
 
-    with ThreadPoolExecutor(4) as pool:
-        for job in [pool.submit(tag) for _ in range(4)]:
-            job.result()
-    assert all(store.get_experiment_by_name(name).tags["title"] == "one" for name in names)
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", set_tag)
+    tracking.open_experiment("tagged", {"title": "one", "mlflow.note.content": "two"})
+    assert refused == ["title", "mlflow.note.content"]
+    assert store.get_experiment_by_name("tagged").tags["title"] == "one"
 
 
 def test_work_that_is_done_does_not_fail_for_a_run_that_is_gone(store: MlflowClient, tmp_path: Path) -> None:
