@@ -13,7 +13,7 @@ from ..output_layer import TiledCrossEntropy
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import IGNORED, Batch, State, map_state, select_state
-from .system import System, check_tokens, real_targets
+from .system import System, check_sizes, check_tokens, real_targets
 
 EVALUATION_STATES = ("carry", "reset")
 UNITS = {"word": "perplexity", "character": "bits_per_char"}
@@ -61,9 +61,7 @@ class LanguageModel(System):
         """
         super().__init__(optimizer, schedule)
         self.save_hyperparameters()
-        for name, size in {"vocab_size": vocab_size, "embedding_size": embedding_size}.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, not {size}")
+        check_sizes(vocab_size=vocab_size, embedding_size=embedding_size)
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")
         if evaluation_state not in EVALUATION_STATES:

@@ -16,7 +16,7 @@ from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
 from ..sequences import IGNORED, Batch, State, ends_of
-from .system import System, check_tokens, real_targets
+from .system import System, check_sizes, check_tokens, real_targets
 
 
 class Seq2Seq(System):
@@ -196,13 +196,6 @@ class Seq2Seq(System):
         features = self.read_targets(self.encode(batch.inputs, batch.lengths), targets)
         losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)
-
-
-def check_sizes(**sizes: int) -> None:
-    """Refuse a size below 1, by its name."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, not {size}")
 
 
 def check_sampling(told: dict[str, float] | None) -> dict[str, float] | None:

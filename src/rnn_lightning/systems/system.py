@@ -111,6 +111,13 @@ class System(lightning.LightningModule):
         return Batch._make(moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
 
 
+def check_sizes(**sizes: int) -> None:
+    """Refuse a size below 1, by its name."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, not {size}")
+
+
 def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
     """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
 
