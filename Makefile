@@ -7,6 +7,9 @@ PORT ?= 5000
 
 # Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Memory that a step gives back is kept for the next one: glibc would return it, and the system clear each page anew.
+export MALLOC_MMAP_MAX_ := 0
+export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY := true

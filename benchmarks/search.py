@@ -1,10 +1,11 @@
 """How fast a beam is searched, beside a straightforward one and the machine's own rate of matrix products.
 
-    python -m benchmarks.search [--batch 1 32] [--pairs 3]
+    python -m benchmarks.search [--batch 1 32] [--pairs 3]    writes benchmarks/search.json
 
 The model is that of the published comparisons: an encoder of two bidirectional layers, a decoder of two layers of 512 units,
 Luong attention with input feeding, 8,000 tokens, sources of 14 tokens, exactly 20 steps, the last of them the end, beam 5, one
-thread. Both searches find the same in double precision; in single, random weights leave too many hypotheses as good.
+thread. Both searches find the same in double precision; in single, random weights leave too many hypotheses as good. The
+search is also timed with weights of 16 and of 8 bits (what that costs in quality, `benchmarks.compression` measures).
 """
 
 import argparse
@@ -12,12 +13,16 @@ import copy
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from pipelines.provenance import commit, hardware
 from rnn_lightning import Seq2Seq
+from rnn_lightning.compress import WEIGHTS, compressed
+from rnn_lightning.corpora.files import write_json
 from rnn_lightning.sequences import map_state
 
 VOCABULARY, SOURCE, STEPS, BEAM, END = 8_000, 14, 20, 5, 0
@@ -78,28 +83,30 @@ def product_rate() -> float:
 
 
 @torch.no_grad()
+def compare(system: Seq2Seq, sources: Tensor, pairs: int) -> dict[str, float]:
+    """Sentences a second of every form over ``sources`` (B, S), one after the other, ``pairs`` times."""
+    exact = copy.deepcopy(system).double()
+    assert torch.equal(straightforward(exact, sources[:4]), ours(exact, sources[:4])), "the two searches disagree"
+    forms = {"straightforward": partial(straightforward, system), "float32": partial(ours, system)}
+    forms |= {weights: partial(ours, compressed(system, weights)) for weights in WEIGHTS}
+    times = [[seconds(partial(form, sources)) for form in forms.values()] for _ in range(pairs)]
+    speeds = {form: len(sources) / median(column) for form, column in zip(forms, zip(*times, strict=True), strict=True)}
+    return {"batch": len(sources), "product_gflops": product_rate(), **speeds}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--pairs", type=int, default=3)
     told = parser.parse_args()
     torch.set_num_threads(1)
-    system = model()
+    system, rows = model(), []
     for batch in told.batch:
-        print(f"batch {batch}: {compare(system, torch.randint(1, VOCABULARY, (batch, SOURCE)), told.pairs)}")
-
-
-def compare(system: Seq2Seq, sources: Tensor, pairs: int) -> str:
-    """Both searches over ``sources`` (B, S), one after the other, ``pairs`` times."""
-    forms = (straightforward, ours)
-    exact = copy.deepcopy(system).double()
-    first, second = (form(exact, sources[:4]) for form in forms)
-    assert torch.equal(first, second), "the two searches disagree"
-    times = [[seconds(partial(form, system, sources)) for form in forms] for _ in range(pairs)]
-    plain, own = (len(sources) / median(column) for column in zip(*times, strict=True))
-    ratio, rate = median(one / two for one, two in times), product_rate()
-    speeds = f"{own:.1f} sentences/s, straightforward {plain:.1f}, ratio {ratio:.2f}"
-    return f"{speeds}; product {rate:.0f} GFLOP/s, so {own * 80 / rate:.1f} at 80"
+        rows.append(compare(system, torch.randint(1, VOCABULARY, (batch, SOURCE)), told.pairs))
+        rounded = {name: round(value, 2) for name, value in rows[-1].items()}
+        print(", ".join(f"{name} {value:g}" for name, value in rounded.items()), flush=True)
+    facts = {"sentences_per_second": rows, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
+    write_json(Path(__file__).with_suffix(".json"), facts)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pipelines.composition import refusing
 
 
 class Request(BaseModel):
-    """``run`` is a run's folder; ``n_best`` and ``scores`` ask for ``LINE<tab>SCORE<tab>TEXT``; all else is for the search."""
+    """``run`` is a run's folder; ``n_best`` and ``scores`` ask for ``LINE<tab>SCORE<tab>TEXT``; ``weights`` of "float16" or
+    "int8" make it faster, see ``compressed``; all else is for the search."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -24,6 +25,7 @@ class Request(BaseModel):
     n_best: PositiveInt = 1
     scores: bool = False
     batch_size: PositiveInt = 32
+    weights: str = "float32"
 
     @property
     def search(self) -> dict[str, Any]:
@@ -43,6 +45,7 @@ class LineTranslator:
 
         from pipelines.runs import read_json
         from pipelines.translation import SEARCH, SOURCE_TOKENIZER, TARGET_TOKENIZER, search_keywords
+        from rnn_lightning.compress import compressed
         from rnn_lightning.systems.seq2seq import Seq2Seq
 
         run = request.run
@@ -52,7 +55,8 @@ class LineTranslator:
         told = {**read_json(run / SEARCH)["search"], **request.search}
         beam_size = max(told.get("beam_size", 5), request.n_best)
         self.search = search_keywords({**told, "beam_size": beam_size, "n_best": request.n_best})
-        self.system = Seq2Seq.load_from_checkpoint(run / "model.ckpt", map_location="cpu", weights_only=True).eval()
+        stored = Seq2Seq.load_from_checkpoint(run / "model.ckpt", map_location="cpu", weights_only=True).eval()
+        self.system = stored if request.weights == "float32" else compressed(stored, request.weights)
         self.source, self.target = (Tokenizer.from_file(str(run / name)) for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER))
         self.refused = 0
 

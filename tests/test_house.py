@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crf": {"sequences"},
     "metrics": {"sequences"},
     "budget": {"sequences", "recurrent"},
+    "compress": set(),
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
     "data": {"sequences"},

@@ -72,6 +72,16 @@ def test_predict_answers_each_line_as_the_model_translates_it(run: Path) -> None
     assert list(translator.answer(stream)) == (run / "translations.txt").read_text().splitlines()
 
 
+def test_predict_answers_with_compressed_weights(run: Path) -> None:
+    stream = "".join(f"{line}\n" for line in lines(run, "source")).encode()
+    plain, small = (
+        list(LineTranslator(Request(run=run, weights=weights)).answer(io.BytesIO(stream))) for weights in ("float32", "float16")
+    )
+    assert sum(one == two for one, two in zip(plain, small, strict=True)) >= 0.9 * len(plain)
+    with pytest.raises(ValueError, match="weights must be one of"):
+        LineTranslator(Request(run=run, weights="int2"))
+
+
 def test_n_best_lists_are_numbered_scored_and_sorted(run: Path) -> None:
     translator = LineTranslator(Request(run=run, n_best=3, beam_size=4))
     source = lines(run, "source")[0]

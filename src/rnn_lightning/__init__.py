@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .budget import count_parameters, flops_per_step, hidden_size_for
+    from .compress import compressed
     from .data import PairModule, StreamModule
     from .laws import LawBroken, check_invariance
     from .recurrent import CELLS, Recurrent
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
+    "compress": ("compressed",),
     "data": ("PairModule", "StreamModule"),
     "laws": ("LawBroken", "check_invariance"),
     "recurrent": ("CELLS", "Recurrent"),
@@ -40,6 +42,7 @@ __all__ = [
     "StreamModule",
     "System",
     "check_invariance",
+    "compressed",
     "count_parameters",
     "flops_per_step",
     "hidden_size_for",

@@ -1,0 +1,55 @@
+"""What compressed weights cost a translation model, and what they gain: a stored run, its test split, one thread.
+
+    python -m benchmarks.compression task=multi30k_de_en rnn=lstm seed=1      writes benchmarks/compression.json
+
+Translates the test split with the weights as they were trained and in each format of ``compressed``; prints BLEU, chrF, the
+share of lines that stay the same, and sentences a second.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from pipelines.composition import Experiment, compose, refusing
+from pipelines.provenance import commit, hardware
+from pipelines.runs import read_json
+from pipelines.translation import read_texts, score_texts, search_keywords, translate_split
+from rnn_lightning import Seq2Seq
+from rnn_lightning.compress import WEIGHTS, compressed
+from rnn_lightning.corpora.files import write_json
+
+
+def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
+    processed = experiment.processed()
+    texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
+    data = experiment.task.data.build(folder=processed)
+    checkpoint = experiment.run(seed) / "model.ckpt"
+    system = Seq2Seq.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+    search = search_keywords(experiment.task.metric.search)
+    rows: list[dict[str, float | str]] = []
+    trained: list[str] = []
+    for weights in ("float32", *WEIGHTS):
+        network = system if weights == "float32" else compressed(system, weights)
+        began = time.perf_counter()
+        found = translate_split(network, data, "test", texts.tokenizer, **search)
+        seconds = time.perf_counter() - began
+        trained = trained or found
+        same = sum(one == two for one, two in zip(found, trained, strict=True)) / len(found)
+        scores = score_texts(found, texts).values
+        rows.append({"weights": weights, **scores, "same_lines": same, "sentences_per_second": len(found) / seconds})
+        print(", ".join(f"{name} {value:.4g}" if name != "weights" else str(value) for name, value in rows[-1].items()))
+    return rows
+
+
+def main(arguments: list[str]) -> None:
+    experiment = compose(arguments)
+    (seed,) = experiment.all_seeds()
+    torch.set_num_threads(1)
+    facts = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
+    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+
+
+if __name__ == "__main__":
+    refusing(lambda: main(sys.argv[1:]))
