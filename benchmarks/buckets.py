@@ -1,0 +1,69 @@
+"""What batches of similar length gain a training: real target tokens a second, beside batches of any rows.
+
+    python -m benchmarks.buckets task=multi30k_de_en rnn=lstm      writes benchmarks/buckets.json
+
+Both kinds take as many rows a batch, the task's ``batch_size``; the network is the task's, one thread. They train in turn, a
+share of an epoch's batches spread over all lengths each time.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from pipelines.composition import Experiment, compose, refusing
+from pipelines.provenance import commit, hardware
+from pipelines.runs import read_json
+from pipelines.training import build_system
+from rnn_lightning import Batch, System
+from rnn_lightning.corpora.files import write_json
+from rnn_lightning.sequences import IGNORED
+
+
+def batches_of(experiment: Experiment, *, buckets: bool, count: int) -> list[Batch]:
+    """The first ``count`` batches of an epoch, which is in random order."""
+    data = experiment.task.data.build(folder=experiment.processed(), tokens=None, buckets=buckets)
+    dataset = data.dataset("train")
+    return [dataset[rows] for rows in dataset.order(1, 0)[:count]]
+
+
+def seconds_to_train(system: System, batches: list[Batch]) -> float:
+    optimizer = torch.optim.Adam(system.parameters())
+    began = time.perf_counter()
+    for batch in batches:
+        optimizer.zero_grad()
+        loss, _ = system.score(batch, "train")
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=5)
+    told, overrides = parser.parse_known_args()
+    experiment = compose(overrides)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    system = build_system(experiment, read_json(experiment.processed() / "card.json"), planned=1)
+    kinds = {kind: batches_of(experiment, buckets=kind == "buckets", count=told.batches) for kind in ("random", "buckets")}
+    tokens = {kind: sum(int((batch.targets != IGNORED).sum()) for batch in batches) for kind, batches in kinds.items()}
+    places = {kind: sum(batch.targets.numel() for batch in batches) for kind, batches in kinds.items()}
+    speeds = [
+        {kind: tokens[kind] / seconds_to_train(system, batches) for kind, batches in kinds.items()} for _ in range(told.pairs)
+    ]
+    facts = {
+        "task": experiment.task_name,
+        "target_tokens_per_second": {kind: median(pair[kind] for pair in speeds) for kind in kinds},
+        "ratio": median(pair["buckets"] / pair["random"] for pair in speeds),
+        "share_of_real_targets": {kind: tokens[kind] / places[kind] for kind in kinds},
+    }
+    print(facts)
+    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+
+
+if __name__ == "__main__":
+    refusing(main)
