@@ -63,7 +63,7 @@ def publish_model(run_id: str, folder: Path, processed: Path) -> None:
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
     room, files = Path(tracking.__file__).parent, {"checkpoint": folder / "model.ckpt"}
     if (target := processed / "target_tokenizer.json").exists():
-        files |= {"tokenizer": tokenizer, "target_tokenizer": target}
+        files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / "search.json"}
         tracking.log_model(run_id, served=room / "served_translations.py", files=files)
     elif tokenizer.exists():
         tracking.log_model(run_id, served=room / "served_text.py", files=files | {"tokenizer": tokenizer})

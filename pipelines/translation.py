@@ -13,7 +13,7 @@ from pipelines.composition import Experiment
 from pipelines.runs import read_json
 from rnn_lightning.corpora.files import write_json
 from rnn_lightning.data.pairs import PairModule
-from rnn_lightning.search import NORMALISATIONS, Hypotheses
+from rnn_lightning.search import Hypotheses, make_normalisation
 from rnn_lightning.systems.seq2seq import Seq2Seq
 
 if TYPE_CHECKING:
@@ -70,14 +70,7 @@ def search_keywords(told: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: for an unknown normalisation, or a keyword that it does not have.
     """
-    settings = dict(told.get("normalisation") or {"name": "none"})
-    name = settings.pop("name", None)
-    if name not in NORMALISATIONS:
-        raise ValueError(f"normalisation.name must be one of {sorted(NORMALISATIONS)}, not {name!r}")
-    try:
-        return {**told, "normalisation": NORMALISATIONS[name](**settings)}
-    except TypeError as error:
-        raise ValueError(f"normalisation {name!r}: {error}") from None
+    return {**told, "normalisation": make_normalisation(told.get("normalisation"))}
 
 
 def translate_split(system: Seq2Seq, data: PairModule, split: str, tokenizer: "Tokenizer", **search: Any) -> list[str]:

@@ -72,6 +72,17 @@ def test_predict_answers_each_line_as_the_model_translates_it(run: Path) -> None
     assert list(translator.answer(stream)) == (run / "translations.txt").read_text().splitlines()
 
 
+def test_the_served_model_answers_as_the_test_did(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import pyfunc
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{run.parents[3]}/mlflow.db")
+    monkeypatch.chdir(run.parents[3])
+    store, run_id = tracking.store.client(), json.loads((run / "training.json").read_text())["mlflow_run_id"]
+    (model,) = store.search_logged_models([store.get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'")
+    answers = pyfunc.load_model(model.model_uri).predict([*lines(run, "source"), "", "  "])
+    assert answers == [*(run / "translations.txt").read_text().splitlines(), "", ""]
+
+
 def test_predict_answers_with_compressed_weights(run: Path) -> None:
     stream = "".join(f"{line}\n" for line in lines(run, "source")).encode()
     plain, small = (
@@ -94,7 +105,7 @@ def test_n_best_lists_are_numbered_scored_and_sorted(run: Path) -> None:
 
 def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = lines(run, "source")[:2]
-    long = " ".join(["May"] * 500)
+    long = " ".join(["May"] * 2000)
     strange = "am 3. \u65e5\u672c \N{GRINNING FACE}"
     text = [first.encode(), b"", b"  \t ", b"3rd of \xff May", strange.encode(), long.encode(), second.encode()]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n".join(text))))

@@ -4,7 +4,15 @@ from .beam import beam_search
 from .contract import Bonus, Hypotheses, Open, Rule, Step
 from .ensemble import ensemble
 from .exhaustive import exhaustive_search, search_error_rate
-from .normalisation import NORMALISATIONS, GNMTLength, LengthPower, LengthReward, Normalisation, Unnormalised
+from .normalisation import (
+    NORMALISATIONS,
+    GNMTLength,
+    LengthPower,
+    LengthReward,
+    Normalisation,
+    Unnormalised,
+    make_normalisation,
+)
 from .rules import BannedPhrases, ForcedPrefix, NoRepeatedNgrams, RepetitionPenalty
 from .sampling import sample
 from .scoring import score
@@ -28,6 +36,7 @@ __all__ = [
     "beam_search",
     "ensemble",
     "exhaustive_search",
+    "make_normalisation",
     "sample",
     "score",
     "search_error_rate",

@@ -5,7 +5,9 @@ A log-probability s is the sum over a hypothesis' tokens, a length L their numbe
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,3 +88,19 @@ NORMALISATIONS: dict[str, type[Normalisation]] = {
     "gnmt": GNMTLength,
     "reward": LengthReward,
 }
+
+
+def make_normalisation(told: Mapping[str, Any] | None) -> Normalisation:
+    """The normalisation of plain values: ``{"name": "gnmt", "alpha": 0.6}``; of nothing, none.
+
+    Raises:
+        ValueError: for an unknown name, or a keyword that it does not have.
+    """
+    settings = dict(told or {"name": "none"})
+    name = settings.pop("name", None)
+    if name not in NORMALISATIONS:
+        raise ValueError(f"normalisation.name must be one of {sorted(NORMALISATIONS)}, not {name!r}")
+    try:
+        return NORMALISATIONS[name](**settings)
+    except TypeError as error:
+        raise ValueError(f"normalisation {name!r}: {error}") from None
