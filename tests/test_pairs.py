@@ -2,7 +2,6 @@
 
 from collections import Counter
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from corpora import VOCABULARY, write_pairs, write_sequence_pairs
 
 from rnn_lightning import IGNORED, Batch, PairModule
 from rnn_lightning.data.module import EpochOrder
-from rnn_lightning.data.pairs import ROUGH, Pairs
+from rnn_lightning.data.pairs import Pairs
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "rows": {"batch_size": 7},
@@ -101,20 +100,19 @@ def test_validation_and_test_hold_every_row_once_and_say_which(setting: str, spl
 @pytest.mark.parametrize("batch_size", [1, 5, 1000])
 def test_a_batch_takes_rows_until_the_budget_is_spent(tokens: int, batch_size: int, tmp_path: Path) -> None:
     dataset = PairModule(write_sequence_pairs(tmp_path), batch_size=batch_size, tokens=tokens).dataset("train")
-    kinds = sorted((len(source), ceil(len(target) / ROUGH) * ROUGH) for source, target in sides(tmp_path, "train"))
-    expected: list[list[tuple[int, int]]] = [[]]
-    for kind in kinds:
-        together = [*expected[-1], kind]
-        fits = len(together) <= batch_size and len(together) * max(map(max, together)) <= tokens
+    lengths = sorted(max(map(len, pair)) for pair in sides(tmp_path, "train"))
+    expected: list[list[int]] = [[]]
+    for length in lengths:
+        fits = len(expected[-1]) < batch_size and (len(expected[-1]) + 1) * length <= tokens
         if expected[-1] and not fits:
             expected.append([])
-        expected[-1].append(kind)
+        expected[-1].append(length)
     for epoch in range(3):
         found = []
         for name in dataset.order(1, epoch):
             batch = dataset[name]
             assert len(name) == 1 or len(name) * max(batch.inputs.shape[1], batch.targets.shape[1]) <= tokens
-            found.append(sorted((int(dataset.lengths[row]), int(dataset.bounds[row])) for row in name))
+            found.append(sorted(int(dataset.longest[row]) for row in name))
         assert sorted(found) == sorted(expected)
 
 
@@ -157,9 +155,9 @@ def test_little_is_padding_where_similar_lengths_are_together(setting: dict[str,
 def test_random_batches_hold_any_lengths_but_validation_is_sorted(tmp_path: Path) -> None:
     module = PairModule(write_sequence_pairs(tmp_path, rows=200), batch_size=20, buckets=False)
     dataset = module.dataset("train")
-    assert all(len(set(dataset.lengths[list(name)])) > 2 for name in dataset.order(1, 0))
+    assert all(len(set(dataset.longest[list(name)])) > 2 for name in dataset.order(1, 0))
     dataset = module.dataset("validation")
-    ordered = [(dataset.lengths[row], dataset.bounds[row]) for name in dataset.in_order() for row in name]
+    ordered = [int(dataset.longest[row]) for name in dataset.in_order() for row in name]
     assert ordered == sorted(ordered)
 
 

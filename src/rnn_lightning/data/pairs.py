@@ -13,9 +13,6 @@ from torch import Tensor
 from ..sequences import IGNORED, Batch, real_steps
 from .module import Batches, SequenceModule, check_counts
 
-ROUGH = 3
-"""Targets are sorted by the multiple of this that they fit into: there must be enough rows of a kind to be mixed."""
-
 
 class Rows:
     """Rows of any length, one after the other: row r is ``values[offsets[r]:offsets[r + 1]]``, tokens or features."""
@@ -41,9 +38,8 @@ class Rows:
 class Pairs(Batches):
     """The rows of a pairs corpus, similar lengths together; an item is named by the rows that it holds.
 
-    The rows are sorted by the length of their input, then roughly by that of their target, and cut into batches; rows equal in
-    both are in random order. So the input lengths that a batch holds, and the number of batches, are the same in every epoch.
-    The input comes first because a network that reads rows of one length needs not know the lengths, and is faster for it.
+    A row is as long as the longer of its two sides. The rows are sorted by that and cut into batches; rows of equal length
+    are in random order. So the lengths that a batch holds, and with them the number of batches, are the same in every epoch.
     """
 
     def __init__(
@@ -52,41 +48,36 @@ class Pairs(Batches):
         self.inputs = Rows(arrays["inputs"], arrays["input_offsets"])
         self.lengths = self.inputs.lengths  # (R,)
         self.values, self.sequences = torch.from_numpy(arrays["targets"]), None
-        self.bounds = np.zeros_like(self.lengths)  # (R,) what a target is no longer than
+        self.longest = self.lengths  # (R,)
         if "target_offsets" in arrays:
             self.sequences = Rows(arrays["targets"], arrays["target_offsets"])
-            self.bounds = -(-self.sequences.lengths // ROUGH) * ROUGH
+            self.longest = np.maximum(self.lengths, self.sequences.lengths)
         self.batch_size, self.tokens, self.buckets = batch_size, tokens, buckets
         self.cuts = self._cuts()
 
     def order(self, seed: int, epoch: int) -> list[tuple[int, ...]]:
         draws = np.random.default_rng([seed, epoch])
-        shuffled = draws.permutation(len(self.lengths))
-        batches = self._cut(self._sorted(shuffled) if self.buckets else shuffled)
+        shuffled = draws.permutation(len(self.longest))
+        batches = self._cut(shuffled[np.argsort(self.longest[shuffled], kind="stable")] if self.buckets else shuffled)
         return [batches[place] for place in draws.permutation(len(batches))]
 
     def in_order(self) -> list[tuple[int, ...]]:
-        return self._cut(self._sorted(np.arange(len(self.lengths))))
-
-    def _sorted(self, rows: np.ndarray) -> np.ndarray:
-        return rows[np.lexsort((self.bounds[rows], self.lengths[rows]))]  # by the last key first; stable
+        return self._cut(np.argsort(self.longest, kind="stable"))
 
     def _cut(self, rows: np.ndarray) -> list[tuple[int, ...]]:
         return [tuple(rows[start:stop].tolist()) for start, stop in pairwise(self.cuts)]
 
     def _cuts(self) -> list[int]:
-        """Where the batches begin among the sorted rows, and where the last of them ends.
+        """Where the batches begin among the rows sorted by length, and where the last of them ends.
 
         A batch takes rows until it has ``batch_size`` or the next would make it more than ``tokens``, padding and all.
         """
-        count = len(self.lengths)
         if self.tokens is None:
-            return [*range(0, count, self.batch_size), count]
-        rows, cuts = self._sorted(np.arange(count)), [0]
-        longer = np.maximum(self.lengths, self.bounds)[rows]  # the longer side of each row
-        while cuts[-1] < count:
-            ahead = longer[cuts[-1] : cuts[-1] + self.batch_size]
-            sizes = np.maximum.accumulate(ahead) * np.arange(1, len(ahead) + 1)  # of a batch that ends with this row
+            return [*range(0, len(self.longest), self.batch_size), len(self.longest)]
+        by_length, cuts = np.sort(self.longest), [0]
+        while cuts[-1] < len(by_length):
+            ahead = by_length[cuts[-1] : cuts[-1] + self.batch_size]
+            sizes = ahead * np.arange(1, len(ahead) + 1)  # of a batch that ends with this row
             cuts.append(cuts[-1] + max(1, int(np.searchsorted(sizes, self.tokens, side="right"))))
         return cuts
 
@@ -120,9 +111,8 @@ class PairModule(SequenceModule):
         """Read the processed corpus in ``folder``: see ``SequenceModule``.
 
         Args:
-            tokens: steps that a batch may have, padding included, on its longer side: rows times longest row, targets taken
-                for multiples of `ROUGH`. It then has fewer rows than ``batch_size`` where these are long; a single row may
-                be longer.
+            tokens: steps that a batch may have, padding included, on its longer side: rows times longest row. It then has
+                fewer rows than ``batch_size`` where these are long; a single row may be longer.
             buckets: whether training batches hold rows of similar length; if not, any ``batch_size`` rows.
 
         Raises:
