@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .budget import count_parameters, flops_per_step, hidden_size_for
+    from .crf import LinearChainCRF, Paths
     from .data import PairModule, StreamModule
     from .laws import LawBroken, check_invariance
     from .metrics import Span, SpanF1, spans_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
+    "crf": ("LinearChainCRF", "Paths"),
     "data": ("PairModule", "StreamModule"),
     "laws": ("LawBroken", "check_invariance"),
     "metrics": ("Span", "SpanF1", "spans_of"),
@@ -37,7 +39,9 @@ __all__ = [
     "Durable",
     "LanguageModel",
     "LawBroken",
+    "LinearChainCRF",
     "PairModule",
+    "Paths",
     "Recurrent",
     "Seq2Seq",
     "SequenceClassifier",
