@@ -26,8 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
     "search": {"sequences"},
     "ctc": {"sequences"},
-    "crf": {"sequences"},
-    "metrics": {"sequences"},
+    "tag_schemes": set(),
+    "crf": {"sequences", "tag_schemes"},
+    "metrics": {"sequences", "tag_schemes"},
     "budget": {"sequences", "recurrent"},
     "compress": set(),
     "laws": {"sequences", "recurrent"},
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"sequences", "data"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder"},
-        *{"search", "ctc", "crf", "metrics", "output_layer"},
+        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer"},
     },
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""

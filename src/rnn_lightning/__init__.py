@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .budget import count_parameters, flops_per_step, hidden_size_for
     from .compress import compressed
+    from .crf import LinearChainCRF, Paths
     from .data import PairModule, StreamModule
     from .laws import LawBroken, check_invariance
+    from .metrics import Span, SpanF1, spans_of
     from .recurrent import CELLS, Recurrent
     from .sequences import IGNORED, Batch, State
     from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System
+    from .tag_schemes import Constraints, span_constraints
 
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
     "compress": ("compressed",),
+    "crf": ("LinearChainCRF", "Paths"),
     "data": ("PairModule", "StreamModule"),
     "laws": ("LawBroken", "check_invariance"),
+    "metrics": ("Span", "SpanF1", "spans_of"),
     "recurrent": ("CELLS", "Recurrent"),
     "sequences": ("IGNORED", "Batch", "State"),
     "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System"),
+    "tag_schemes": ("Constraints", "span_constraints"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -31,13 +37,18 @@ __all__ = [
     "IGNORED",
     "AtomicCheckpointIO",
     "Batch",
+    "Constraints",
     "Durable",
     "LanguageModel",
     "LawBroken",
+    "LinearChainCRF",
     "PairModule",
+    "Paths",
     "Recurrent",
     "Seq2Seq",
     "SequenceClassifier",
+    "Span",
+    "SpanF1",
     "State",
     "StreamModule",
     "System",
@@ -46,6 +57,8 @@ __all__ = [
     "count_parameters",
     "flops_per_step",
     "hidden_size_for",
+    "span_constraints",
+    "spans_of",
 ]
 
 

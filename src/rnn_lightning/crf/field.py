@@ -1,0 +1,186 @@
+"""A linear-chain conditional random field, with constraints that hold in training and in decoding.
+
+Shapes: B rows, T steps, K tags, N paths asked for of each row.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..sequences import IGNORED, check_lengths, real_steps
+from ..tag_schemes import Constraints
+from .partition import log_partition
+from .recursion import at_the_end, bordered, highest, in_columns, recursion, total_of, traced
+
+
+class Paths(NamedTuple):
+    """The best sequences of tags of each row, best first and without duplicates.
+
+    ``tags`` (B, N, T) are ``IGNORED`` behind a row's length; ``scores`` (B, N) are those of ``LinearChainCRF.score``. Where a
+    row has fewer than N sequences that are allowed, the places left have ``IGNORED`` throughout, and -inf.
+    """
+
+    tags: Tensor
+    scores: Tensor
+
+
+class LinearChainCRF(nn.Module):
+    """Sequences of tags y with p(y | x) = exp(s(x, y)) / Z(x) (Lafferty, McCallum and Pereira 2001).
+
+    s(x, y) = start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_T], and Z(x) is the sum of exp(s)
+    over all sequences that the constraints allow. Of an empty row, the empty sequence is the only one: s = log Z = 0. With all
+    parameters zero, as they begin, and no constraints, it is the softmax of each step.
+
+    ``lengths`` (B,) of 0..T counts the real steps of each row (``None``: all T are); what stands behind them never matters.
+    """
+
+    forbidden: Tensor
+
+    def __init__(self, num_tags: int, constraints: Constraints | None = None) -> None:
+        """Build the field.
+
+        Args:
+            num_tags: K.
+            constraints: which tags may follow which, such as ``span_constraints`` makes; ``None``: any.
+
+        Raises:
+            ValueError: for no tags, or constraints of other shapes or dtypes than ``Constraints`` says.
+        """
+        super().__init__()
+        if num_tags < 1:
+            raise ValueError(f"num_tags must be at least 1, not {num_tags}")
+        self.num_tags = num_tags
+        self.start, self.end = nn.Parameter(torch.zeros(num_tags)), nn.Parameter(torch.zeros(num_tags))
+        self.transitions = nn.Parameter(torch.zeros(num_tags, num_tags))
+        forbidden = torch.zeros(num_tags + 1, num_tags + 1, dtype=torch.bool)
+        if constraints is not None:
+            check_constraints(constraints, num_tags)
+            forbidden = bordered(*(~part for part in constraints))
+        self.register_buffer("forbidden", forbidden)
+
+    def log_partition(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """log Z (B,); -inf for a row of a length that no allowed sequence has.
+
+        Raises:
+            ValueError: for emissions or lengths of other shapes.
+        """
+        emissions, lengths = self._checked(emissions, lengths)
+        return log_partition(in_columns(emissions), self._moves(emissions.dtype), lengths)
+
+    def score(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """s (B,) of ``tags`` (B, T); -inf for a sequence that the constraints forbid.
+
+        Raises:
+            ValueError: for emissions, tags or lengths of other shapes, or a tag that is not one of 0..K-1.
+        """
+        emissions, lengths = self._checked(emissions, lengths)
+        return self._score(emissions, self._path(tags, emissions, lengths))
+
+    def log_likelihood(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """log p (B,) of ``tags`` (B, T).
+
+        Raises:
+            ValueError: for a sequence that the constraints forbid, naming its row and step, or as ``score``.
+        """
+        emissions, lengths = self._checked(emissions, lengths)
+        path = self._path(tags, emissions, lengths)
+        check_allowed(path, self.forbidden)
+        return self._score(emissions, path) - self.log_partition(emissions, lengths)
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """-log p of all rows together, divided by their real steps: in nats a step, like a cross entropy.
+
+        Raises:
+            ValueError: as ``log_likelihood``.
+        """
+        steps = tags.numel() if lengths is None else int(lengths.sum())
+        return -self.log_likelihood(emissions, tags, lengths).sum() / max(steps, 1)
+
+    def marginals(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The probability (B, T, K) of each tag at each step, zero behind a row's length: the gradient of log Z.
+
+        Raises:
+            ValueError: as ``log_partition``.
+        """
+        # Lightning validates in inference mode, whose tensors have no gradients; copies made outside of it do.
+        with torch.inference_mode(False), torch.enable_grad():
+            emissions = emissions.detach().clone().requires_grad_()
+            lengths = None if lengths is None else lengths.clone()
+            return torch.autograd.grad(self.log_partition(emissions, lengths).sum(), emissions)[0]
+
+    @torch.no_grad()
+    def decode(self, emissions: Tensor, lengths: Tensor | None = None, n_best: int = 1) -> Paths:
+        """The ``n_best`` allowed sequences that score highest (Viterbi's algorithm, with that many paths for each tag).
+
+        Raises:
+            ValueError: for ``n_best`` below 1, or emissions or lengths of other shapes.
+            FloatingPointError: for emissions that are NaN or infinite, or so large that their sums are.
+        """
+        if n_best < 1:
+            raise ValueError(f"n_best must be at least 1, not {n_best}")
+        emissions, lengths = self._checked(emissions, lengths)
+        moves, real = self._moves(emissions.dtype), real_steps(lengths, emissions.shape[1])
+        alphas, shifts = recursion(in_columns(emissions), moves, partial(highest, count=n_best), n_best)
+        ends = at_the_end(alphas, lengths) + moves[:-1, -1]  # (B, N, K)
+        scores, places = ends.flatten(1).topk(n_best)
+        scores = scores + total_of(shifts, lengths).unsqueeze(1)
+        empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
+        scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
+        if not bool((scores < torch.inf).all()):
+            raise FloatingPointError("emissions and their sums must be finite, but the best score is NaN or infinite")
+        tags = traced(alphas, moves[:-1, :-1], places.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
+        return Paths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
+
+    def _checked(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Emissions of at least single precision, zero behind each row's length, and the lengths."""
+        if emissions.dim() != 3 or emissions.shape[2] != self.num_tags:
+            raise ValueError(f"emissions must have shape (B, T, {self.num_tags}), not {tuple(emissions.shape)}")
+        emissions = emissions.to(torch.promote_types(emissions.dtype, torch.float32))
+        if lengths is None:
+            return emissions, torch.full(emissions.shape[:1], emissions.shape[1], device=emissions.device)
+        check_lengths(lengths, emissions)
+        lengths = lengths.to(emissions.device, torch.int64)
+        return emissions.masked_fill(~real_steps(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
+
+    def _moves(self, dtype: torch.dtype) -> Tensor:
+        return bordered(self.transitions, self.start, self.end).to(dtype).masked_fill(self.forbidden, -torch.inf)
+
+    def _path(self, tags: Tensor, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """``tags`` as (B, T + 2) with K, which is no tag, before, behind and in the padding."""
+        if tags.dtype != torch.int64 or tags.shape != emissions.shape[:2]:
+            shape = tuple(emissions.shape[:2])
+            raise ValueError(f"tags must be int64 of shape {shape}, not {tags.dtype} of shape {tuple(tags.shape)}")
+        real = real_steps(lengths, tags.shape[1])
+        wrong = (real & ((tags < 0) | (tags >= self.num_tags))).nonzero()
+        if len(wrong):
+            row, step = wrong[0].tolist()
+            raise ValueError(f"tag {int(tags[row, step])} in row {row}, step {step}: tags are 0..{self.num_tags - 1}")
+        return F.pad(tags.masked_fill(~real, self.num_tags), (1, 1), value=self.num_tags)
+
+    def _score(self, emissions: Tensor, path: Tensor) -> Tensor:
+        said = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # what is no tag has the score 0
+        return said.sum((1, 2)) + self._moves(emissions.dtype)[path[:, :-1], path[:, 1:]].sum(1)
+
+
+def check_constraints(constraints: Constraints, num_tags: int) -> None:
+    shapes = (num_tags, num_tags), (num_tags,), (num_tags,)
+    for name, part, shape in zip(constraints._fields, constraints, shapes, strict=True):
+        if part.dtype != torch.bool or part.shape != shape:
+            raise ValueError(f"{name} of constraints must be bool of shape {shape}, not {part.dtype} of {tuple(part.shape)}")
+
+
+def check_allowed(path: Tensor, forbidden: Tensor) -> None:
+    """Refuse a ``path`` (B, T + 2), in which K is no tag, that makes a ``forbidden`` move (K + 1, K + 1)."""
+    wrong = forbidden[path[:, :-1], path[:, 1:]].nonzero()
+    if len(wrong):
+        row, step = wrong[0].tolist()
+        before, after = path[row, step : step + 2].tolist()
+        nothing = len(forbidden) - 1
+        if before == nothing:
+            raise ValueError(f"row {row}, step {step}: the constraints let no sequence start with tag {after}")
+        if after == nothing:
+            raise ValueError(f"row {row}, step {step - 1}: the constraints let no sequence end with tag {before}")
+        raise ValueError(f"row {row}, step {step}: the constraints do not let tag {after} follow tag {before}")

@@ -1,0 +1,144 @@
+"""Spans that tags mark, and how well they are found: precision, recall and F1 as conlleval counts them.
+
+conlleval is the script of the CoNLL-2000 and CoNLL-2003 shared tasks. It reads tags leniently: whatever is not outside is in a
+span, and a new one begins where the type changes, after a tag that ends a span or is outside, and at one that begins a span.
+
+Shapes: B rows, T steps, K tags, C types of spans.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+
+from .sequences import check_lengths, real_steps
+from .tag_schemes import OUTSIDE, split_tags
+
+
+class Span(NamedTuple):
+    """Steps ``start`` up to, not including, ``stop``, of a type."""
+
+    kind: str
+    start: int
+    stop: int
+
+
+class Scores(NamedTuple):
+    """Scores of spans and the counts behind them, scalars; a share of nothing is 0."""
+
+    precision: Tensor
+    recall: Tensor
+    f1: Tensor
+    correct: Tensor
+    predicted: Tensor
+    gold: Tensor
+
+
+class SpanScores(NamedTuple):
+    """Scores of all spans together (the micro average), and by type."""
+
+    overall: Scores
+    by_type: dict[str, Scores]
+
+
+def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:
+    """The spans that a row of tags marks, also where it is not one that the scheme allows.
+
+    Raises:
+        ValueError: for another scheme than BIO or BIOES, or a tag that is not of the scheme.
+    """
+    parts = [OUTSIDE, *split_tags(tags, scheme), OUTSIDE]
+    found, start = [], 0
+    for step, (before, after) in enumerate(pairwise(parts)):
+        if _is_border(before, after):
+            if before != OUTSIDE:
+                found.append(Span(before[1], start, step))
+            start = step
+    return found
+
+
+def _is_border(before: tuple[str, str], after: tuple[str, str]) -> bool:
+    """Whether no span goes on from one tag to the next."""
+    return before[0] in "OES" or after[0] in "OBS" or before[1] != after[1]
+
+
+class SpanF1(Metric):
+    """Precision, recall and F1 of spans: a predicted one is correct if a gold one has the same steps and the same type."""
+
+    full_state_update = False
+    correct: Tensor
+    predicted: Tensor
+    gold: Tensor
+    borders: Tensor
+    kinds: Tensor
+
+    def __init__(self, tags: Sequence[str], scheme: str) -> None:
+        """Count from zero.
+
+        Args:
+            tags: the names of tags 0..K-1.
+            scheme: BIO or BIOES.
+
+        Raises:
+            ValueError: for another scheme, or a tag that is not of the scheme.
+        """
+        super().__init__()
+        parts = [*split_tags(tags, scheme), OUTSIDE]
+        self.num_tags = len(tags)
+        self.types = sorted({kind for prefix, kind in parts if prefix != "O"})
+        borders = torch.tensor([[_is_border(before, after) for after in parts] for before in parts])
+        kinds = torch.tensor([-1 if prefix == "O" else self.types.index(kind) for prefix, kind in parts])
+        self.register_buffer("borders", borders, persistent=False)  # (K + 1, K + 1): the last is beside the row
+        self.register_buffer("kinds", kinds, persistent=False)  # (K + 1,)
+        for name in ("correct", "predicted", "gold"):
+            self.add_state(name, torch.zeros(len(self.types), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, gold: Tensor, lengths: Tensor | None = None) -> None:
+        """Count the spans of tags ``predicted`` (B, T) and ``gold`` (B, T) over the first ``lengths`` (B,) steps of each row.
+
+        Raises:
+            ValueError: for other shapes, or a tag that is not one of 0..K-1.
+        """
+        if gold.dim() != 2 or predicted.shape != gold.shape:
+            shapes = f"{tuple(predicted.shape)} and {tuple(gold.shape)}"
+            raise ValueError(f"predicted and gold tags must have one shape (B, T), not {shapes}")
+        if lengths is None:
+            lengths = torch.full(gold.shape[:1], gold.shape[1], device=gold.device)
+        check_lengths(lengths, gold)
+        real = real_steps(lengths.to(gold.device), gold.shape[1])
+        found, meant = self._spans("predicted", predicted, real), self._spans("gold", gold, real)
+        self.predicted += self._count(found)
+        self.gold += self._count(meant)
+        self.correct += self._count(found.masked_fill(found != meant, -1))
+
+    def compute(self) -> SpanScores:
+        """Scores of all that was counted."""
+        table = torch.stack([self.correct, self.predicted, self.gold])  # (3, C)
+        by_type = dict(zip(self.types, (scores_of(*column) for column in table.unbind(1)), strict=True))
+        return SpanScores(scores_of(*table.sum(1)), by_type)
+
+    def _spans(self, name: str, tags: Tensor, real: Tensor) -> Tensor:
+        """Spans as (B, T + 1): where one starts, the step at which it stops and its type as stop * C + type; elsewhere -1."""
+        wrong = (real & ((tags < 0) | (tags >= self.num_tags))).nonzero()
+        if len(wrong):
+            row, step = wrong[0].tolist()
+            raise ValueError(f"{name} tag {int(tags[row, step])} in row {row}, step {step}: tags are 0..{self.num_tags - 1}")
+        path = F.pad(tags.masked_fill(~real, self.num_tags), (1, 1), value=self.num_tags)  # (B, T + 2)
+        kinds, borders = self.kinds[path], self.borders[path[:, :-1], path[:, 1:]]
+        starts, stops = borders & (kinds[:, 1:] >= 0), borders & (kinds[:, :-1] >= 0)
+        # Spans do not overlap: the first to start is the first to stop.
+        codes = stops.nonzero()[:, 1] * len(self.types) + kinds[:, 1:][starts]
+        return torch.full_like(path[:, 1:], -1).masked_scatter(starts, codes)
+
+    def _count(self, spans: Tensor) -> Tensor:
+        """How many of ``spans`` are of each type (C,)."""
+        return (spans[spans >= 0] % len(self.types)).bincount(minlength=len(self.types))
+
+
+def scores_of(correct: Tensor, predicted: Tensor, gold: Tensor) -> Scores:
+    precision, recall = correct / predicted.clamp(min=1), correct / gold.clamp(min=1)
+    return Scores(precision, recall, 2 * correct / (predicted + gold).clamp(min=1), correct, predicted, gold)

@@ -1,0 +1,70 @@
+"""Tags that mark spans: how they are named, and which may stand beside which. Shapes: K tags.
+
+``O`` is outside of every span; ``B-PER`` begins one of type PER and ``I-PER`` goes on in it. In BIOES ``E-PER`` is its last
+step, and a span of one step is ``S-PER``. A tag without a type, such as ``B``, has the type "".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SCHEMES = {"BIO": "BIO", "BIOES": "BIOES"}
+"""Each scheme with the prefixes of its tags."""
+
+OUTSIDE = ("O", "")
+"""Also what stands before the first and behind the last step."""
+
+
+class Constraints(NamedTuple):
+    """What a sequence of tags may be, all bool.
+
+    ``transitions`` (K, K) is true at [i, j] where tag j may follow tag i; ``starts`` (K,) and ``ends`` (K,) where a sequence
+    may start or end with a tag.
+    """
+
+    transitions: Tensor
+    starts: Tensor
+    ends: Tensor
+
+
+def span_constraints(tags: Sequence[str], scheme: str) -> Constraints:
+    """The constraints under which every sequence of ``tags``, the names of all K, is one that the scheme can write.
+
+    Raises:
+        ValueError: for another scheme than those of ``SCHEMES``, or a tag that is not of the scheme.
+    """
+    parts = split_tags(tags, scheme)
+
+    def allowed(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> Tensor:
+        pairs = [[_may_follow(one, other, closes=scheme == "BIOES") for other in after] for one in before]
+        return torch.tensor(pairs, dtype=torch.bool).view(len(before), len(after))
+
+    return Constraints(allowed(parts, parts), allowed([OUTSIDE], parts)[0], allowed(parts, [OUTSIDE])[:, 0])
+
+
+def split_tags(tags: Sequence[str], scheme: str) -> list[tuple[str, str]]:
+    """Each tag's prefix and type.
+
+    Raises:
+        ValueError: for another scheme than those of ``SCHEMES``, or a tag that is not of the scheme.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"scheme must be one of {sorted(SCHEMES)}, not {scheme!r}")
+    parts = []
+    for tag in tags:
+        prefix, dash, kind = tag.partition("-")
+        if len(prefix) != 1 or prefix not in SCHEMES[scheme] or bool(dash) != bool(kind) or (prefix == "O" and dash):
+            spans = ", ".join(f"{letter}-TYPE" for letter in SCHEMES[scheme] if letter != "O")
+            raise ValueError(f"a tag of {scheme} must be O, {spans}, or such a letter alone, not {tag!r}")
+        parts.append((prefix, kind))
+    return parts
+
+
+def _may_follow(one: tuple[str, str], other: tuple[str, str], *, closes: bool) -> bool:
+    """Whether the tag ``other`` may follow ``one``; ``closes``: a span of several steps has a last tag of its own."""
+    is_open, goes_on = one[0] in "BI", other[0] in "IE"
+    if goes_on:
+        return is_open and one[1] == other[1]
+    return not (closes and is_open)
