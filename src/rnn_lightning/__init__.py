@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .laws import LawBroken, check_invariance
     from .recurrent import CELLS, Recurrent
     from .sequences import IGNORED, Batch, State
-    from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System
+    from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System, Tagger
 
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
@@ -20,7 +20,7 @@ _ROOMS = {
     "laws": ("LawBroken", "check_invariance"),
     "recurrent": ("CELLS", "Recurrent"),
     "sequences": ("IGNORED", "Batch", "State"),
-    "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System"),
+    "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System", "Tagger"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -39,6 +39,7 @@ __all__ = [
     "State",
     "StreamModule",
     "System",
+    "Tagger",
     "check_invariance",
     "count_parameters",
     "flops_per_step",
