@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
+    "characters": {"sequences", "recurrent"},
+    "vectors": set(),
     "search": {"sequences"},
     "ctc": {"sequences"},
     "crf": {"sequences"},
@@ -32,9 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
     "data": {"sequences"},
-    "corpora": {"sequences", "data"},
+    "corpora": {"sequences", "data", "vectors"},
     "systems": {
-        *{"sequences", "regularize", "recurrent", "attention", "decoder"},
+        *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "output_layer"},
     },
 }
