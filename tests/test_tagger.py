@@ -15,7 +15,6 @@ from torch import Tensor
 from rnn_lightning import IGNORED, AtomicCheckpointIO, Batch, Durable, PairModule, Tagger, check_invariance
 from rnn_lightning.laws import read, reading_may_pause
 from rnn_lightning.recurrent import CELLS
-from rnn_lightning.systems.tag_output import OUTPUTS
 
 SPELLINGS: dict[str, dict[str, Any] | None] = {
     "words": None,
@@ -122,21 +121,6 @@ def test_without_unknown_words_nothing_is_told_apart(tmp_path: Path) -> None:
     assert sorted(metrics) == ["test/accuracy", "test/loss"]
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
-def test_an_output_s_loss_and_tags_fit_each_other(output: str) -> None:
-    torch.manual_seed(0)
-    emissions, lengths = 3 * torch.randn(4, 6, TAGS), torch.tensor([6, 0, 3, 1])
-    layer = OUTPUTS[output](TAGS)
-    tags = layer.decode(emissions, lengths)
-    padding = torch.arange(6) >= lengths.unsqueeze(1)
-    assert bool((tags[padding] == IGNORED).all()) and int(tags[~padding].min()) >= 0
-    best = layer.loss(emissions, tags, lengths)
-    assert best.shape == (4,) and float(best[1]) == 0
-    for _ in range(50):
-        other = torch.randint(0, TAGS, (4, 6)).masked_fill(padding, IGNORED)
-        assert bool((layer.loss(emissions, other, lengths) >= best - 1e-5).all())
-
-
 def test_word_dropout_hides_words_in_training_alone_and_leaves_their_spelling() -> None:
     model = build("words", word_dropout=0.3)
     words = torch.randint(1, VOCABULARY, (400, 50))
@@ -217,15 +201,10 @@ def test_empty_and_endless_sentences_and_words_are_legal() -> None:
 LSTM = {"cell": "lstm", "hidden_size": 4}
 
 
-def with_word(word: int) -> Tensor:
+def with_number(number: int, at: int) -> Tensor:
+    """A batch with ``number`` as the word (``at`` 0) or a character of the last step."""
     inputs = draw(2, 3)
-    inputs[1, 2, 0] = word
-    return inputs
-
-
-def with_character(character: int) -> Tensor:
-    inputs = draw(2, 3)
-    inputs[1, 2, 4] = character
+    inputs[1, 2, at] = number
     return inputs
 
 
@@ -238,9 +217,9 @@ REFUSED = {
     ),
     "dropout": (lambda: Tagger(9, 3, LSTM, word_dropout=1.0), r"word_dropout must lie in \[0, 1\), not 1.0"),
     "number": (lambda: Tagger(9, 3, LSTM, characters={"kind": "cnn"}), "give num_characters"),
-    "word": (lambda: build()(with_word(20)), r"word 20 in row 1, step 2: words are 0\.\.19"),
-    "negative": (lambda: build("words")(with_word(-1)), "word -1 in row 1, step 2"),
-    "character": (lambda: build()(with_character(12)), r"character 12 in row 1, step 2: characters are 0\.\.11"),
+    "word": (lambda: build()(with_number(20, 0)), r"word 20 in row 1, step 2: words are 0\.\.19"),
+    "negative": (lambda: build("words")(with_number(-1, 0)), "word -1 in row 1, step 2"),
+    "character": (lambda: build()(with_number(12, 4)), r"character 12 in row 1, step 2: characters are 0\.\.11"),
     "unspelled": (lambda: build()(draw()[:, :, 0]), r"shape \(B, T, 1 \+ C\), words and their characters, not .* \(5, 7\)"),
     "floats": (lambda: build("words")(torch.rand(2, 3)), r"inputs must be int64 of shape \(B, T\) or .* not torch.float32"),
     "length": (lambda: build()(draw(), torch.tensor([8, 1, 1, 1, 1])), r"lengths\[0\] is 8"),

@@ -230,7 +230,7 @@ def test_files_of_columns_are_read_as_the_hub_s_rows(tmp_path: Path) -> None:
     assert (folder / "validation.txt").read_text() == "dogs\tNOUN\n\n"
     assert (folder / "test.txt").read_text() == "do\tVERB\n\n"
     card = json.loads((folder / "card.json").read_text())
-    assert card["left_out"]["train"] == {"words": 0, "sentences": 1} and card["licence"] == "cc0-1.0"
+    assert [card["left_out"][split]["sentences"] for split in SPLITS] == [1, 0, 0] and card["licence"] == "cc0-1.0"
     assert card["title"] == "my-train.conllu, my-validation.conllu, my-test.conllu, column 4"
 
 

@@ -97,7 +97,8 @@ def sentence_of(words: list[tuple[str, str, str]]) -> Sentence:
 
 def lines_of(path: Path) -> Iterator[tuple[str, str]]:
     """Each line's place and text, without its end."""
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n")
+    for number, line in enumerate(text.split(b"\n"), start=1):
         try:
             yield f"{path}:{number}", line.decode("utf-8").removesuffix("\r")
         except UnicodeDecodeError as error:
