@@ -19,6 +19,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 REPORT_generated := compare
 REPORT_text := compare_text
 REPORT_translation := compare_translation
+REPORT_tagging := compare_tagging
+REPORT_ladder := compare_ladder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
@@ -33,8 +35,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text or translation (Hugging Face Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text or translation, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, ladder (Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging or ladder, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

@@ -12,6 +12,9 @@ from pipelines.report import Section
 from pipelines.runs import Expected, folder_of, read_points, read_runs
 from pipelines.tasks import read_card, read_task
 
+REPORTS = {"ahead": "generated", "characters": "text", "words": "text"}
+"""Where grids are reported that have no report of their own name."""
+
 
 def compare(
     runs: Path, out: Path, *, conf: Path, data: Path, tasks: Sequence[str] = (), expected: Sequence[Expected] = ()
@@ -67,7 +70,7 @@ def main(names: Sequence[str]) -> None:
         for seed in range(1, seeds + 1)
     ]
     tasks = [task for grid in chosen for task in grid.task]
-    out = Path("reports") / ("generated" if "generated" in names else "text")
+    out = Path("reports") / REPORTS.get(names[0], names[0])
     compare(Path("runs"), out, conf=Path("conf"), data=Path("data"), tasks=tasks, expected=expected)
 
 

@@ -2,14 +2,15 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 PACKAGE = "rnn_lightning"
 CONF = Path(__file__).resolve().parent.parent / "conf"
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Settings(BaseModel):
@@ -159,11 +160,20 @@ def compose(overrides: Sequence[str]) -> Experiment:
     except (HydraException, OmegaConfBaseException) as error:
         message, _, _ = " ".join(str(error).split()).partition(" Config search path")
         raise ValueError(message) from None
+    return checked(Experiment, {**names, **values, "command_line": list(overrides)})
+
+
+def checked(kind: type[Checked], told: Mapping[str, Any]) -> Checked:
+    """What ``kind`` makes of plain values.
+
+    Raises:
+        ValueError: one line an error, naming the key, the value and what is allowed.
+    """
     try:
-        return Experiment(**names, **values, command_line=list(overrides))
+        return kind(**told)
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']} (got {each['input']!r})" for each in error.errors()]
-        raise ValueError("\n".join(told)) from None
+        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']} (got {each['input']!r})" for each in error.errors()]
+        raise ValueError("\n".join(lines)) from None
 
 
 def grids(names: Sequence[str]) -> list[Grid]:

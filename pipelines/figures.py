@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from pipelines.summary import Row, number
+from pipelines.summary import Row, number, short
 from pipelines.tasks import Reference, Task
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
@@ -129,6 +129,23 @@ def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Seque
         axes.set_yticks(range(len(said)), said)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
+        return _save(figure, file)
+
+
+def confusion(counts: NDArray[np.int64], names: Sequence[str], file: Path) -> Path:
+    """How often each class (from top to bottom) was taken for each (from left to right): ``counts`` (L, L), shaded by row."""
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = 2 + 0.42 * len(names)
+    with plt.rc_context(LOOK | {"axes.grid": False}):
+        figure, axes = plt.subplots(figsize=(side, side - 0.6))
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="found", ylabel="right")
+        axes.tick_params(length=0)
+        for row, column in zip(*counts.nonzero(), strict=True):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, short(int(counts[row, column])), ha="center", va="center", fontsize=6.5, color=colour)
         return _save(figure, file)
 
 

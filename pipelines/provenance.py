@@ -34,12 +34,13 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     name = experiment.rnn.get("cell")
     if name not in CELLS:
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
+    both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
     lock, trainer = ROOT / "dvc.lock", experiment.trainer
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
-        "label": CELLS[name].label,
+        "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
         "backend": CELLS[name].backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,

@@ -13,6 +13,7 @@ from pipelines.report import Section
 from pipelines.runs import Run, folder_of, read_json, read_points, read_runs
 from pipelines.summary import duration, number, short
 from pipelines.tasks import Task, read_card, read_task
+from rnn_lightning.corpora.lexicon import LEXICON
 
 
 def publish(runs: Path, *, conf: Path, data: Path) -> int:
@@ -52,11 +53,13 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         tracking.log_metrics(run_id, run.metrics)
         if card:
             tracking.log_data(run_id, card)
+        tracking.log_files(run_id, sorted(folder.glob("*.png")), "figures")
     return run_id
 
 
 def publish_model(run_id: str, folder: Path, processed: Path) -> None:
-    """Store the run's network so that it can be served: text to text with a tokenizer, numbers to numbers without tokens.
+    """Store the run's network so that it can be served: text to text with a tokenizer or a lexicon, numbers to
+    numbers without tokens.
 
     A model of tokens that stand for no text (copying) has nothing to serve.
     """
@@ -65,6 +68,8 @@ def publish_model(run_id: str, folder: Path, processed: Path) -> None:
     if (target := processed / "target_tokenizer.json").exists():
         files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / "search.json"}
         tracking.log_model(run_id, served=room / "served_translations.py", files=files)
+    elif (lexicon := processed / LEXICON).exists():
+        tracking.log_model(run_id, served=room / "served_tags.py", files=files | {"lexicon": lexicon})
     elif tokenizer.exists():
         tracking.log_model(run_id, served=room / "served_text.py", files=files | {"tokenizer": tokenizer})
     elif "input_size" in model:

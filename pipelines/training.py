@@ -4,9 +4,10 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
+import numpy as np
 import torch
 
 from pipelines import tracking
@@ -15,14 +16,17 @@ from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
+from pipelines.tagging import is_tagging
 from pipelines.tasks import read_task
 from pipelines.translation import Translator, is_translation, read_texts
-from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters, hidden_size_for
+from rnn_lightning import AtomicCheckpointIO, Durable, System, Tagger, count_parameters, hidden_size_for
 from rnn_lightning.corpora.files import whole_folder, write_json
+from rnn_lightning.corpora.tagging import VECTORS
 from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
+OF_CARD |= {"num_tags": "num_tags", "num_characters": "num_characters"}
 """What the data decide of a model: keys of the card, and keywords of the system."""
 
 
@@ -54,6 +58,8 @@ def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, fac
     planned = len(data.train_dataloader())
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
+    if is_tagging(experiment.processed()):
+        start_from_vectors(cast(Tagger, system), experiment.processed())
     metric, every = experiment.task.metric, experiment.trainer.every_seconds
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
     name = f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
@@ -124,6 +130,22 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
 
         rnn["hidden_size"] = hidden_size_for(rnn["cell"], parameters=task.parameters, build=build)
     return task.model.build(rnn=rnn, **more)
+
+
+def start_from_vectors(system: Tagger, processed: Path) -> None:
+    """Give the embedding the pretrained vectors of the corpus, where the task asks for some.
+
+    Raises:
+        ValueError: where only one of the two has vectors.
+    """
+    told, file = system.hparams.get("vectors"), processed / VECTORS
+    if told is None and not file.exists():
+        return
+    if told is None or not file.exists():
+        have = "the corpus has" if told is None else f"task.model.vectors is {told!r}, but the corpus has no"
+        raise ValueError(f"{have} pretrained vectors: set both task.corpus.vectors, a file, and task.model.vectors, or neither")
+    with np.load(file, allow_pickle=False) as arrays:
+        system.load_vectors(torch.from_numpy(arrays["matrix"]), torch.from_numpy(arrays["found"]))
 
 
 def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> Translator:

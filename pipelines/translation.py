@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from pipelines import figures, tracking
 from pipelines.composition import Experiment
+from pipelines.lines import SEARCH
 from pipelines.runs import read_json
 from rnn_lightning.corpora.files import write_json
 from rnn_lightning.data.pairs import PairModule
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
-SEARCH = "search.json"
 SHOWN = 12
 """Translations that a validation shows."""
 

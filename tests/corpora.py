@@ -52,6 +52,29 @@ def write_sequence_pairs(folder: Path, *, rows: int = 60, longest: int = 9) -> P
     return folder
 
 
+CHARACTERS, TAGS = 12, 5
+
+
+def write_tagged(folder: Path, *, rows: int = 60, longest: int = 9) -> Path:
+    """Rows of 0 to ``longest`` words of 0..19, spelled with 0 to 6 characters of 1..11, a tag of 0..4 for each word."""
+    draws = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        offsets = np.concatenate([[0], draws.integers(0, longest + 1, rows).cumsum()]).astype(np.int64)
+        words = int(offsets[-1])
+        character_offsets = np.concatenate([[0], draws.integers(0, 7, words).cumsum()]).astype(np.int64)
+        np.savez(
+            folder / f"{split}.npz",
+            inputs=draws.integers(0, VOCABULARY, words).astype(np.int32),
+            input_offsets=offsets,
+            targets=draws.integers(0, TAGS, words).astype(np.int32),
+            target_offsets=offsets,
+            characters=draws.integers(1, CHARACTERS, int(character_offsets[-1])).astype(np.int32),
+            character_offsets=character_offsets,
+        )
+    return folder
+
+
 def write_fetched(raw: Path, columns: dict[str, dict[str, Any]]) -> Path:
     """What a fetch from the Hub would have left: for each split its columns."""
     import pyarrow

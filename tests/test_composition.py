@@ -20,6 +20,9 @@ ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
 VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50}
 VOCABULARIES |= {"multi30k_de_en": 8000, "multi30k_en_de": 8000}
+VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 14879}
+TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "wnut17": 13}
+READ_BOTH_WAYS = {"adding", *TAGS}
 TARGETS = {"dates": 13, "multi30k_de_en": 8000, "multi30k_en_de": 8000}
 
 
@@ -39,11 +42,20 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     card: dict[str, int | None] = {"vocabulary_size": VOCABULARIES.get(task)}
     if task in TARGETS:
         card |= {"target_vocabulary_size": TARGETS[task], "target_end": 0}
+    if task in TAGS:
+        card |= {"num_tags": TAGS[task], "num_characters": 110}
+    if experiment.rnn.get("bidirectional") and task not in READ_BOTH_WAYS:
+        with pytest.raises(ValueError, match="must not read ahead"):
+            build_system(experiment, card, planned=10)
+        return
     system = build_system(experiment, card, planned=10)
     budget = experiment.task.parameters
     if budget is not None:
         assert count_parameters(system) == pytest.approx(budget, rel=0.03)
-    if task in VOCABULARIES:
+    if task in TAGS:
+        inputs = torch.tensor([[[1, 5, 0], [2, 3, 4]]])
+        batch = Batch(inputs, None, torch.ones(1, 2, dtype=torch.int64))
+    elif task in VOCABULARIES:
         batch = Batch(torch.zeros(2, 3, dtype=torch.int64), None, torch.ones(2, 3, dtype=torch.int64))
     else:
         batch = Batch(torch.rand(2, 3, 2), None, torch.rand(2))
@@ -53,7 +65,9 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
 
 
 def test_every_cell_has_its_file() -> None:
-    assert sorted(CELLS) == RNNS
+    assert set(CELLS) <= set(RNNS)
+    cells = {yaml.safe_load((CONF / f"rnn/{rnn}.yaml").read_text())["cell"] for rnn in set(RNNS) - set(CELLS)}
+    assert cells <= set(CELLS)
 
 
 def test_the_seed_is_one_or_the_first_few() -> None:
@@ -124,14 +138,14 @@ def test_every_stage_depends_on_the_file_of_each_group_it_names() -> None:
 
 
 def test_the_reports_depend_on_every_task_of_their_grids() -> None:
-    for name in ("compare", "compare_text", "compare_translation"):
+    for name in ("compare", "compare_text", "compare_translation", "compare_tagging", "compare_ladder"):
         stage = dvc()[name]
         tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
         assert sorted(f"runs/{task}" for task in tasks) == sorted(dep for dep in stage["deps"] if dep.startswith("runs/"))
 
 
 def test_the_grids_name_what_there_is() -> None:
-    for grid in grids(["generated", "characters", "words", "translation"]):
+    for grid in grids(["generated", "ahead", "characters", "words", "translation", "tagging", "ladder"]):
         assert set(grid.task) <= set(TASKS)
         assert set(grid.rnn) <= set(RNNS)
         assert set(grid.trainer) <= set(TRAINERS)

@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
+    "characters": {"sequences", "recurrent"},
+    "vectors": set(),
     "search": {"sequences"},
     "ctc": {"sequences"},
     "tag_schemes": set(),
@@ -34,9 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
     "data": {"sequences"},
-    "corpora": {"sequences", "data"},
+    "corpora": {"sequences", "data", "vectors"},
     "systems": {
-        *{"sequences", "regularize", "recurrent", "attention", "decoder"},
+        *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer"},
     },
 }

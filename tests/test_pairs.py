@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from corpora import VOCABULARY, write_pairs, write_sequence_pairs
+from corpora import VOCABULARY, write_pairs, write_sequence_pairs, write_tagged
 
 from rnn_lightning import IGNORED, Batch, PairModule
 from rnn_lightning.data.module import EpochOrder
 from rnn_lightning.data.pairs import Pairs
+from rnn_lightning.sequences import PADDING
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "rows": {"batch_size": 7},
@@ -200,6 +201,30 @@ def test_the_tokens_stay_those_of_the_corpus(tmp_path: Path) -> None:
     batch = dataset[dataset.in_order()[0]]
     ends = (batch.targets == VOCABULARY - 1).sum(1)
     assert bool((ends == 1).all()) and int(batch.inputs.min()) >= 0
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_spelled_words_are_what_a_plain_loop_makes(setting: str, tmp_path: Path) -> None:
+    dataset = PairModule(write_tagged(tmp_path), **SETTINGS[setting]).dataset("train")
+    arrays = np.load(tmp_path / "train.npz")
+    spelled = [arrays["characters"][start:stop].tolist() for start, stop in pairwise(arrays["character_offsets"])]
+    rows = list(pairwise(arrays["input_offsets"].tolist()))
+    assert sorted(row for name in dataset.order(1, 0) for row in name) == list(range(60))
+    for name in dataset.order(1, 0):
+        batch = dataset[name]
+        chosen = [rows[row] for row in name]
+        steps = max(stop - start for start, stop in chosen)
+        characters = max([len(word) for start, stop in chosen for word in spelled[start:stop]], default=0)
+        assert batch.inputs.shape == (len(name), steps, 1 + characters) and batch.inputs.dtype == torch.int64
+        assert batch.targets.shape == (len(name), steps)
+        lengths = [steps] * len(name) if batch.lengths is None else batch.lengths.tolist()
+        assert lengths == [stop - start for start, stop in chosen]
+        for row, (start, stop) in enumerate(chosen):
+            for step, place in enumerate(range(start, stop)):
+                said = [int(arrays["inputs"][place]), *spelled[place]]
+                assert batch.inputs[row, step].tolist() == said + [PADDING] * (1 + characters - len(said))
+                assert int(batch.targets[row, step]) == arrays["targets"][place]
+            assert not batch.inputs[row, stop - start :].any() and bool((batch.targets[row, stop - start :] == IGNORED).all())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,19 @@ import lightning
 import pytest
 import torch
 import torch.nn.functional as F
-from corpora import VOCABULARY, write_pairs, write_stream
+from corpora import CHARACTERS, TAGS, VOCABULARY, write_pairs, write_stream, write_tagged
 
-from rnn_lightning import IGNORED, Batch, LanguageModel, PairModule, SequenceClassifier, StreamModule, System, check_invariance
+from rnn_lightning import (
+    IGNORED,
+    Batch,
+    LanguageModel,
+    PairModule,
+    SequenceClassifier,
+    StreamModule,
+    System,
+    Tagger,
+    check_invariance,
+)
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.systems.language_model import MANY, cross_entropy
 
@@ -41,12 +51,18 @@ def test_a_sequence_classifier_keeps_the_laws(cell: str, more: dict, bidirection
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("system", ["language model", "sequence classifier"])
+@pytest.mark.parametrize("system", ["language model", "sequence classifier", "tagger"])
 def test_every_cell_trains_in_every_system_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, system: str) -> None:
     if system == "language model":
         model: System = language_model(cell)
         data = StreamModule(write_stream(tmp_path), batch_size=4, steps=10)
         inputs = torch.randint(0, VOCABULARY, (2, 7))
+    elif system == "tagger":
+        characters = {"kind": "rnn", "embedding_size": 4, "rnn": {"cell": cell, "hidden_size": 3, "bidirectional": True}}
+        rnn = {"cell": cell, "hidden_size": 4, "num_layers": 2, "bidirectional": True}
+        model = Tagger(VOCABULARY, TAGS, rnn, num_characters=CHARACTERS, characters=characters, embedding_size=5)
+        data = PairModule(write_tagged(tmp_path), batch_size=20)
+        inputs = torch.randint(0, CHARACTERS, (2, 7, 4))
     else:
         model = SequenceClassifier({"cell": cell, "hidden_size": 4}, 2)
         data = PairModule(write_pairs(tmp_path), batch_size=8)

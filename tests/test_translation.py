@@ -12,9 +12,10 @@ from pipelines import tracking
 from pipelines.composition import compose
 from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
-from pipelines.predict import LineTranslator, Request, predict
+from pipelines.predict import predict, reader
 from pipelines.preprocess import preprocess
 from pipelines.train import train
+from pipelines.translated_lines import LineTranslator, TranslationRequest
 from pipelines.translation import Texts, score_texts, search_keywords
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.search import GNMTLength
@@ -67,7 +68,7 @@ def test_the_dashboard_shows_translations_and_attention_of_every_validation(run:
 
 
 def test_predict_answers_each_line_as_the_model_translates_it(run: Path) -> None:
-    translator = LineTranslator(Request(run=run, batch_size=7))
+    translator = LineTranslator(TranslationRequest(run=run, batch_size=7))
     stream = io.BytesIO("".join(f"{line}\n" for line in lines(run, "source")).encode())
     assert list(translator.answer(stream)) == (run / "translations.txt").read_text().splitlines()
 
@@ -86,15 +87,16 @@ def test_the_served_model_answers_as_the_test_did(run: Path, monkeypatch: pytest
 def test_predict_answers_with_compressed_weights(run: Path) -> None:
     stream = "".join(f"{line}\n" for line in lines(run, "source")).encode()
     plain, small = (
-        list(LineTranslator(Request(run=run, weights=weights)).answer(io.BytesIO(stream))) for weights in ("float32", "float16")
+        list(LineTranslator(TranslationRequest(run=run, weights=weights)).answer(io.BytesIO(stream)))
+        for weights in ("float32", "float16")
     )
     assert sum(one == two for one, two in zip(plain, small, strict=True)) >= 0.9 * len(plain)
     with pytest.raises(ValueError, match="weights must be one of"):
-        LineTranslator(Request(run=run, weights="int2"))
+        LineTranslator(TranslationRequest(run=run, weights="int2"))
 
 
 def test_n_best_lists_are_numbered_scored_and_sorted(run: Path) -> None:
-    translator = LineTranslator(Request(run=run, n_best=3, beam_size=4))
+    translator = LineTranslator(TranslationRequest(run=run, n_best=3, beam_size=4))
     source = lines(run, "source")[0]
     cells = [line.split("\t") for line in translator.answer(io.BytesIO(f"\n{source}\n".encode()))]
     assert [cell[0] for cell in cells] == ["2"] * 3
@@ -113,7 +115,7 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
         predict([f"run={run}", "max_length=12"])
     printed = capsys.readouterr()
     answers = printed.out.split("\n")[:-1]
-    alone = LineTranslator(Request(run=run, max_length=12)).answer(io.BytesIO(f"{first}\n{second}".encode()))
+    alone = LineTranslator(TranslationRequest(run=run, max_length=12)).answer(io.BytesIO(f"{first}\n{second}".encode()))
     assert len(answers) == 7
     assert [answers[0], answers[6]] == list(alone)
     assert answers[1] == answers[2] == answers[3] == ""
@@ -121,8 +123,10 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_a_folder_that_is_no_translation_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no evaluated run of a translation task"):
-        LineTranslator(Request(run=tmp_path))
+    with pytest.raises(FileNotFoundError, match="is no evaluated run of a translation or tagging task"):
+        reader({"run": str(tmp_path)})
+    with pytest.raises(ValueError, match="run=FOLDER must name"):
+        reader({})
 
 
 def test_scores_ignore_case_where_the_data_do() -> None:

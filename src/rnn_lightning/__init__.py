@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .metrics import Span, SpanF1, spans_of
     from .recurrent import CELLS, Recurrent
     from .sequences import IGNORED, Batch, State
-    from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System
+    from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System, Tagger
     from .tag_schemes import Constraints, span_constraints
 
 _ROOMS = {
@@ -27,7 +27,7 @@ _ROOMS = {
     "metrics": ("Span", "SpanF1", "spans_of"),
     "recurrent": ("CELLS", "Recurrent"),
     "sequences": ("IGNORED", "Batch", "State"),
-    "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System"),
+    "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System", "Tagger"),
     "tag_schemes": ("Constraints", "span_constraints"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -52,6 +52,7 @@ __all__ = [
     "State",
     "StreamModule",
     "System",
+    "Tagger",
     "check_invariance",
     "compressed",
     "count_parameters",

@@ -15,11 +15,15 @@ State: TypeAlias = Tensor | tuple[Any, ...]
 IGNORED = -100
 """A class target that no loss and no metric counts (PyTorch's own convention)."""
 
+PADDING = 0
+"""The character that fills a word up to the longest of its batch."""
+
 
 class Batch(NamedTuple):
     """What every data module yields and every system reads.
 
-    ``inputs`` is (B, T) of tokens or (B, T, F) of features, ``lengths`` (B,) counts the real steps of each row (``None``:
+    ``inputs`` is (B, T) of tokens, (B, T, 1 + C) of words with their spelling (the word, then its characters, filled up with
+    `PADDING`) or (B, T, F) of features, ``lengths`` (B,) counts the real steps of each row (``None``:
     all T of them). ``targets`` is what the system's task asks for: (B, T), (B, U) or (B,); ``target_lengths`` counts the
     real targets of a row where that differs from ``lengths``. ``fresh`` (B,) is true where a row begins a new document,
     so that no state may be carried into it (``None``: the system's own rule holds).

@@ -1,11 +1,14 @@
 """Published and generated corpora: from the Hub or a seed to arrays on disk, with a card that tells what they are."""
 
 from rnn_lightning.corpora.adding import Adding
+from rnn_lightning.corpora.columns import TaggedFiles
 from rnn_lightning.corpora.copying import Copying
 from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
 from rnn_lightning.corpora.dates import Dates
+from rnn_lightning.corpora.foresight import Foresight
 from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
 from rnn_lightning.corpora.nested import Nested
+from rnn_lightning.corpora.tagging import Tagging
 from rnn_lightning.corpora.text import Text
 from rnn_lightning.corpora.translation import Translation
 
@@ -16,10 +19,13 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "Dates",
+    "Foresight",
     "HubSource",
     "Nested",
     "Pairs",
     "Stream",
+    "TaggedFiles",
+    "Tagging",
     "Text",
     "Translation",
     "fetch_from_hub",

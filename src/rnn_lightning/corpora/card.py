@@ -43,9 +43,13 @@ class Facts:
 
 
 def write_processed(
-    processed: Path, splits: Mapping[str, Stream | Pairs], facts: Facts, texts: Mapping[str, str] | None = None
+    processed: Path,
+    splits: Mapping[str, Stream | Pairs],
+    facts: Facts,
+    texts: Mapping[str, str] | None = None,
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> None:
-    """Write the arrays of each split, the ``texts`` under their names, and ``card.json``: all or nothing.
+    """Write the arrays of each split, ``texts`` and other ``arrays`` under their names, and ``card.json``: all or nothing.
 
     The hash of all, which stands for the data of a run, is that of the arrays and of texts in ``.txt``, which results are
     held against; a tokenizer shows in the arrays.
@@ -59,6 +63,8 @@ def write_processed(
     with whole_folder(processed) as folder:
         for name, split in splits.items():
             write_split(folder / f"{name}.npz", split)
+        for name, members in (arrays or {}).items():
+            np.savez(folder / name, allow_pickle=False, **members)
         for name, text in (texts or {}).items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
         files = sorted(folder.iterdir())

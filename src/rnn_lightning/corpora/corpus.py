@@ -3,12 +3,14 @@
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
 and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`. Where text becomes
 text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json`` that of the target, and ``SPLIT.source.txt`` and
-``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays.
+``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays. Where words have tags, ``lexicon.json`` has the
+words, characters and tags by number, ``SPLIT.txt`` the sentences as they were read (a word and its tag a line, a blank line
+after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if there are any.
 """
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +39,22 @@ class Pairs(NamedTuple):
 
     ``inputs`` holds all rows one after the other, (N,) int32 tokens or (N, F) float32 features; row r is
     ``inputs[input_offsets[r]:input_offsets[r + 1]]``. ``targets`` is (R,), one a row, or (M,) with ``target_offsets``
-    (R + 1,) like those of the inputs. Without ``target_offsets`` the file lacks that key.
+    (R + 1,) like those of the inputs. Where tokens are words that are also spelled, ``characters`` (K,) holds their characters
+    one after the other; token n has ``characters[character_offsets[n]:character_offsets[n + 1]]``. The file lacks the keys of
+    what is ``None``.
     """
 
     inputs: NDArray[np.int32] | NDArray[np.float32]
     input_offsets: NDArray[np.int64]
     targets: NDArray[np.int32] | NDArray[np.float32]
     target_offsets: NDArray[np.int64] | None = None
+    characters: NDArray[np.int32] | None = None
+    character_offsets: NDArray[np.int64] | None = None
+
+
+def present(split: Stream | Pairs) -> dict[str, NDArray[Any]]:
+    """The arrays of a split that are there, by their names in its file."""
+    return {name: array for name, array in split._asdict().items() if array is not None}
 
 
 class Corpus(ABC):

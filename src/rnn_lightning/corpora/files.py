@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import CorpusError, Pairs, Stream
+from rnn_lightning.corpora.corpus import CorpusError, Pairs, Stream, present
 
 SOURCE = "source.json"
 
@@ -61,7 +61,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_split(path: Path, split: Stream | Pairs) -> None:
     """Write the arrays under their field names; equal arrays give equal bytes, as NumPy dates every member 1980."""
-    np.savez(path, allow_pickle=False, **{name: array for name, array in split._asdict().items() if array is not None})
+    np.savez(path, allow_pickle=False, **present(split))
 
 
 def sha256(*paths: Path) -> str:

@@ -101,16 +101,10 @@ def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
         CorpusError: where the file is missing or damaged, has no such column, or no text in it.
     """
     import pyarrow
-    from pyarrow import parquet
 
-    try:
-        table = parquet.read_table(path).flatten()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    table = read_table(path, names)
     columns = []
     for name in names:
-        if name not in table.column_names:
-            raise CorpusError(f"{path} has no column {name!r}, only {table.column_names}")
         kind = table.schema.field(name).type
         if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
             raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
@@ -118,6 +112,25 @@ def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
         if not any(columns[-1]):
             raise CorpusError(f"{path} is empty: it has {len(columns[-1])} rows and no text in column {name!r}")
     return columns
+
+
+def read_table(path: Path, names: Sequence[str]) -> Any:
+    """The ``pyarrow.Table`` of a Parquet file that has the columns ``names``; fields of structs are columns.
+
+    Raises:
+        CorpusError: where the file is missing or damaged, or has no such column.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path).flatten()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    for name in names:
+        if name not in table.column_names:
+            raise CorpusError(f"{path} has no column {name!r}, only {table.column_names}")
+    return table
 
 
 def read_lines(path: Path) -> list[str]:

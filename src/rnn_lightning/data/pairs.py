@@ -1,6 +1,7 @@
 """Sequences with a target each, a value or another sequence, batched by similar length.
 
-Shapes: R rows of a split, B rows of a batch, T steps of the longest input, F features, U steps of the longest target.
+Shapes: R rows of a split, B rows of a batch, T steps of the longest input, F features, U steps of the longest target, N real
+words of a batch, C characters of its longest word.
 """
 
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, Batch, real_steps
+from ..sequences import IGNORED, PADDING, Batch, real_steps
 from .module import Batches, SequenceModule, check_counts
 
 
@@ -26,7 +27,7 @@ class Rows:
     def padded(self, rows: Tensor, filling: int) -> tuple[Tensor, Tensor | None]:
         """The ``rows`` (B,) side by side, (B, T) or (B, T, F), and their lengths (B,), ``None`` where all are the longest."""
         lengths = torch.from_numpy(self.lengths)[rows]
-        real = real_steps(lengths, int(lengths.max()))  # (B, T)
+        real = real_steps(lengths, int(lengths.max()) if len(lengths) else 0)  # (B, T)
         steps = torch.arange(real.shape[1])
         padded = self.values[torch.where(real, self.starts[rows].unsqueeze(1) + steps, 0)]
         if bool(real.all()):
@@ -52,6 +53,7 @@ class Pairs(Batches):
         if "target_offsets" in arrays:
             self.sequences = Rows(arrays["targets"], arrays["target_offsets"])
             self.longest = np.maximum(self.lengths, self.sequences.lengths)
+        self.spellings = Rows(arrays["characters"], arrays["character_offsets"]) if "characters" in arrays else None
         self.batch_size, self.tokens, self.buckets = batch_size, tokens, buckets
         self.cuts = self._cuts()
 
@@ -84,15 +86,28 @@ class Pairs(Batches):
     def __getitem__(self, rows: tuple[int, ...]) -> Batch:
         chosen = torch.tensor(rows)
         inputs, lengths = self.inputs.padded(chosen, 0)
+        if self.spellings is not None:
+            inputs = self._spelled(chosen, inputs, self.spellings)
         if self.sequences is None:
             return Batch(inputs, lengths, self.values[chosen])
         targets, target_lengths = self.sequences.padded(chosen, IGNORED)
         return Batch(inputs, lengths, targets, target_lengths)
 
+    def _spelled(self, rows: Tensor, words: Tensor, spellings: Rows) -> Tensor:
+        """The ``words`` (B, T) of ``rows`` (B,), each with its characters: (B, T, 1 + C)."""
+        real = real_steps(torch.from_numpy(self.lengths)[rows], words.shape[1])  # (B, T)
+        places = (self.inputs.starts[rows].unsqueeze(1) + torch.arange(words.shape[1]))[real]  # (N,)
+        characters, _ = spellings.padded(places, PADDING)  # (N, C)
+        spelled = words.new_full((*words.shape, 1 + characters.shape[1]), PADDING)
+        spelled[:, :, 0] = words
+        spelled[:, :, 1:][real] = characters
+        return spelled
+
 
 class PairModule(SequenceModule):
     """Batches of a pairs corpus: rows of similar length together, which rows and in which order drawn from (seed, epoch).
 
+    Where words are spelled, ``inputs`` is (B, T, 1 + C): the word, then its characters, filled up with `PADDING`.
     Where a target is a sequence, a batch has ``targets`` (B, U), padded with `IGNORED`, and their ``target_lengths`` (B,),
     ``None`` where all are U.
     """

@@ -5,5 +5,6 @@ from .language_model import LanguageModel
 from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
 from .system import System
+from .tagger import Tagger
 
-__all__ = ["AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System"]
+__all__ = ["AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System", "Tagger"]

@@ -1,0 +1,62 @@
+"""Tags of a split: found by the model, beside the right ones, and which are taken for which."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipelines import figures
+from pipelines.composition import Experiment
+from rnn_lightning.corpora.corpus import present
+from rnn_lightning.corpora.lexicon import LEXICON, Lexicon
+from rnn_lightning.data.pairs import PairModule, Pairs
+from rnn_lightning.systems.tagger import Tagger
+
+TAGGED, CONFUSION = "tagged.txt", "confusion.png"
+
+
+def is_tagging(processed: Path) -> bool:
+    """Whether a processed corpus, or a run, has words to tag."""
+    return (processed / LEXICON).exists()
+
+
+def tag_sentences(system: Tagger, lexicon: Lexicon, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The tags of sentences of words."""
+    batch = Pairs(present(lexicon.encode(sentences)), len(sentences))[tuple(range(len(sentences)))]
+    found = system.tag(batch.inputs, batch.lengths).tolist()
+    return [[lexicon.tags[tag] for tag in row[: len(words)]] for row, words in zip(found, sentences, strict=True)]
+
+
+def tag_split(system: Tagger, data: PairModule, split: str) -> list[list[int]]:
+    """The tags of every row of a split, in its order."""
+    dataset = data.dataset(split)
+    found: list[list[int]] = [[] for _ in dataset.lengths]
+    for rows in dataset.in_order():
+        batch = system.transfer_batch_to_device(dataset[rows], system.device, 0)
+        tags = system.tag(batch.inputs, batch.lengths).tolist()
+        for row, some in zip(rows, tags, strict=True):
+            found[row] = some[: dataset.lengths[row]]
+    return found
+
+
+def tag_test(experiment: Experiment, system: Tagger, data: PairModule, folder: Path) -> None:
+    """Tag the test split; leaves in the run's ``folder`` the words with both tags, their confusion, and the lexicon."""
+    processed = experiment.processed()
+    tags = Lexicon.read(processed / LEXICON).tags
+    found = [tags[tag] for row in tag_split(system.eval(), data, "test") for tag in row]
+    lines = (processed / "test.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    said = iter(found)
+    shown = [f"{line}\t{next(said)}\n" if line else "\n" for line in lines]
+    (folder / TAGGED).write_text("".join(shown), encoding="utf-8")
+    right = [line.rpartition("\t")[2] for line in lines if line]
+    figures.confusion(count_confusion(right, found, tags), tags, folder / CONFUSION)
+    shutil.copy(processed / LEXICON, folder)
+
+
+def count_confusion(right: Sequence[str], found: Sequence[str], tags: Sequence[str]) -> np.ndarray:
+    """How often each tag (row) was taken for each (column): (L, L)."""
+    places = {tag: place for place, tag in enumerate(tags)}
+    counts = np.zeros((len(tags), len(tags)), dtype=np.int64)
+    np.add.at(counts, ([places[tag] for tag in right], [places[tag] for tag in found]), 1)
+    return counts

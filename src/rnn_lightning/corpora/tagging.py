@@ -1,0 +1,238 @@
+"""Words with a tag each: what all tagged corpora share, and those that are on the Hub.
+
+Universal Dependencies (Nivre et al., "Universal Dependencies v2", 2020, arXiv:2004.10643) has parts of speech, WNUT-17
+(Derczynski et al., "Results of the WNUT2017 Shared Task on Novel and Emerging Entity Recognition", 2017) named entities.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnn_lightning.corpora.card import Facts, write_processed
+from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs
+from rnn_lightning.corpora.files import verified_source
+from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
+from rnn_lightning.corpora.lexicon import LEXICON, LONGEST_WORD, UNKNOWN, Lexicon
+from rnn_lightning.corpora.text import read_table
+from rnn_lightning.vectors import Vectors, read_vectors
+
+VECTORS = "vectors.npz"
+
+
+class Sentence(NamedTuple):
+    """Words, a tag for each, and for each the place that an error is to name."""
+
+    words: Sequence[str]
+    tags: Sequence[str]
+    places: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sentences become numbers.
+
+    ``lowercase``, ``min_frequency`` and ``longest_word`` are those of `Lexicon`. Words with a tag of ``leave_out`` are left
+    out: Universal Dependencies give a multi-word token the tag ``_`` and let the words that it is made of follow.
+    ``vectors`` is a file of pretrained vectors as `read_vectors` reads it.
+    """
+
+    lowercase: bool = False
+    min_frequency: int = 1
+    longest_word: int = LONGEST_WORD
+    leave_out: Sequence[str] = field(default_factory=tuple)
+    vectors: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("min_frequency", self.min_frequency), ("longest_word", self.longest_word)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if isinstance(self.leave_out, str):
+            raise ValueError(f"leave_out must be a list of tags, not {self.leave_out!r}")
+
+
+class Tagging(Corpus):
+    """A pairs corpus: the columns ``words`` and ``tags`` of a Hub data set, a list each in every row.
+
+    Tags are text, or class labels with names. ``row`` is the column that names a row in errors; without it rows are counted
+    from 0. ``repository``, ``config``, ``revision``, ``record`` and ``rows`` are those of `HubSource`, ``reading`` those of
+    `Reading`.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: str,
+        config: str,
+        revision: str,
+        record: str | Path,
+        words: str,
+        tags: str,
+        row: str | None = None,
+        rows: Mapping[str, int] | None = None,
+        **reading: Any,
+    ) -> None:
+        if words == tags:
+            raise ValueError(f"words and tags must be two columns, not both {words!r}")
+        self.reading = Reading(**reading)
+        self.hub = HubSource(repository, config, revision, Path(record), rows)
+        self.words, self.tags, self.row = words, tags, row
+
+    def fetch(self, raw: Path) -> None:
+        fetch_from_hub(self.hub, raw)
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = verified_source(raw)
+        sentences = {split: self.read(raw / f"{split}.parquet") for split in SPLITS}
+        title = f"{self.hub.repository} ({self.hub.config}), {self.tags}"
+        write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
+
+    def read(self, path: Path) -> list[Sentence]:
+        """The rows of a Parquet file.
+
+        Raises:
+            CorpusError: where it has no such columns, or a row has not as many tags as words; names the row.
+        """
+        table = read_table(path, [self.words, self.tags, *([self.row] if self.row else [])])
+        names = tag_names(table, self.tags, path)
+        rows = table[self.row].to_pylist() if self.row else range(len(table))
+        sentences = []
+        for row, words, tags in zip(rows, table[self.words].to_pylist(), table[self.tags].to_pylist(), strict=True):
+            place = f"row {row} of {path}"
+            if words is None or tags is None or None in words or None in tags:
+                raise CorpusError(f"{place} has gaps in column {self.words!r} or {self.tags!r}")
+            if len(words) != len(tags):
+                raise CorpusError(f"{place} has {len(words)} words and {len(tags)} tags; each word needs one")
+            told = tags if names is None else [names[tag] for tag in tags]
+            sentences.append(Sentence(words, told, [place] * len(words)))
+        return sentences
+
+
+def tag_names(table: Any, column: str, path: Path) -> list[str] | None:
+    """The names of class labels, in the order of their numbers; ``None`` where the tags of a ``pyarrow.Table`` are text.
+
+    Raises:
+        CorpusError: where they are neither.
+    """
+    import pyarrow
+
+    kind = table.schema.field(column).type
+    inside = getattr(kind, "value_type", None)
+    if inside is not None and (pyarrow.types.is_string(inside) or pyarrow.types.is_large_string(inside)):
+        return None
+    if inside is not None and pyarrow.types.is_integer(inside):
+        from datasets import Features
+
+        names = getattr(getattr(Features.from_arrow_schema(table.schema)[column], "feature", None), "names", None)
+        if names is not None:
+            return list(names)
+    raise CorpusError(f"{path} has no tags in column {column!r}, but {kind}; tags are lists of text or of named class labels")
+
+
+def write_tagging(
+    processed: Path,
+    sentences: Mapping[str, Sequence[Sentence]],
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    reading: Reading,
+    references: Mapping[str, float] | None = None,
+) -> None:
+    """Learn the lexicon from the training ``sentences`` and write every split, its text, the lexicon and the card.
+
+    Sentences without words are left out and counted.
+
+    Raises:
+        CorpusError: where a split has no word, or a tag that the training split has not; names its place.
+        ValueError: for a line of ``reading.vectors`` that is no vector.
+    """
+    kept = {split: [words_of(sentence, reading.leave_out) for sentence in some] for split, some in sentences.items()}
+    filled = {split: [sentence for sentence in some if sentence.words] for split, some in kept.items()}
+    for split, some in filled.items():
+        if not some:
+            raise CorpusError(f"{title}: the {split} split has no words")
+    lexicon = learn(filled["train"], reading)
+    for some in filled.values():
+        check_tags(some, lexicon.tags)
+    vectors = None if reading.vectors is None else read_vectors(reading.vectors, ["", *lexicon.words])
+    more = {
+        "left_out": {split: left_out(sentences[split], kept[split], filled[split]) for split in sentences},
+        "tag_counts": {split: dict(Counter(tags_in(some)).most_common()) for split, some in filled.items()},
+        **facts_of(lexicon, reading, vectors),
+    }
+    facts = Facts(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN, more=more)
+    splits = {split: encode_sentences(some, lexicon) for split, some in filled.items()}
+    files = {LEXICON: lexicon.text()} | {f"{split}.txt": in_columns(some) for split, some in filled.items()}
+    arrays = {} if vectors is None else {VECTORS: {"matrix": vectors.matrix, "found": vectors.found}}
+    write_processed(processed, splits, facts, files, arrays)
+
+
+def facts_of(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) -> dict[str, Any]:
+    """What the card says of the numbers that stand for words, characters and tags."""
+    _, num_characters, num_tags = lexicon.sizes
+    return {
+        "tags": lexicon.tags,
+        "num_tags": num_tags,
+        "num_characters": num_characters,
+        "lowercase": reading.lowercase,
+        "min_frequency": reading.min_frequency,
+        "longest_word": reading.longest_word,
+        "vectors": None
+        if vectors is None
+        else {"file": Path(reading.vectors or "").name, "size": vectors.matrix.shape[1], "coverage": vectors.coverage},
+    }
+
+
+def words_of(sentence: Sentence, leave_out: Sequence[str]) -> Sentence:
+    """The sentence without the words that have a tag of ``leave_out``."""
+    if not leave_out:
+        return sentence
+    kept = [each for each in zip(*sentence, strict=True) if each[1] not in leave_out]
+    return Sentence(*([each[part] for each in kept] for part in range(3)))
+
+
+def learn(sentences: Sequence[Sentence], reading: Reading) -> Lexicon:
+    """The lexicon of the training ``sentences``."""
+    words = [word for sentence in sentences for word in sentence.words]
+    return Lexicon.learn(
+        words,
+        tags_in(sentences),
+        lowercase=reading.lowercase,
+        min_frequency=reading.min_frequency,
+        longest_word=reading.longest_word,
+    )
+
+
+def tags_in(sentences: Sequence[Sentence]) -> list[str]:
+    """The tags of all words, one after the other."""
+    return list(chain.from_iterable(sentence.tags for sentence in sentences))
+
+
+def check_tags(sentences: Sequence[Sentence], known: Sequence[str]) -> None:
+    """Refuse a tag that is not ``known``, or a word that cannot stand on a line."""
+    allowed = set(known)
+    for word, tag, place in (each for sentence in sentences for each in zip(*sentence, strict=True)):
+        if tag not in allowed:
+            raise CorpusError(f"{place}: {word!r} has the tag {tag!r}, which the training split has not; it has {list(known)}")
+        if set(word) & set("\t\n\r"):
+            raise CorpusError(f"{place}: the word {word!r} has a tab or a line break in it")
+
+
+def left_out(before: Sequence[Sentence], kept: Sequence[Sentence], filled: Sequence[Sentence]) -> dict[str, int]:
+    """What was left out of a split."""
+    words, left = (sum(len(sentence.words) for sentence in some) for some in (before, kept))
+    return {"words": words - left, "sentences": len(before) - len(filled)}
+
+
+def encode_sentences(sentences: Sequence[Sentence], lexicon: Lexicon) -> Pairs:
+    """The arrays of the sentences."""
+    encoded = lexicon.encode([sentence.words for sentence in sentences])
+    return encoded._replace(targets=lexicon.encode_tags(tags_in(sentences)), target_offsets=encoded.input_offsets)
+
+
+def in_columns(sentences: Sequence[Sentence]) -> str:
+    """A word and its tag a line, and a blank line after each sentence."""
+    lines = ("".join(f"{word}\t{tag}\n" for word, tag in zip(each.words, each.tags, strict=True)) for each in sentences)
+    return "".join(f"{sentence}\n" for sentence in lines)

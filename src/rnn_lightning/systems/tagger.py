@@ -1,0 +1,196 @@
+"""A tag for every word: parts of speech, named entities.
+
+Shapes: B rows, T steps, C characters of the longest word, E features of a word, K of its spelling, V words, L tags.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from ..characters import character_encoder
+from ..recurrent import recurrent
+from ..regularize import dropout as make_dropout
+from ..sequences import IGNORED, PADDING, Batch, State, real_steps
+from .system import System, check_sizes, real_targets
+from .tag_output import OUTPUTS
+
+UNKNOWN = 0
+"""The word that stands for all words outside the vocabulary."""
+GROUPS = ("accuracy", "accuracy_known", "accuracy_unknown")
+VECTORS = ("tuned", "frozen")
+
+
+class Tagger(System):
+    """A recurrent network over words and their spelling (Ling et al. 2015; Plank et al. 2016, arXiv:1604.05529).
+
+    A word is its embedding and, with ``characters``, what an encoder makes of its spelling, side by side. Inputs are words
+    (B, T), or words with their characters (B, T, 1 + C) as ``PairModule`` yields them; a tagger without ``characters`` reads
+    the words of these alone. The word 0 stands for all unknown ones.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_tags: int,
+        rnn: dict[str, Any],
+        *,
+        num_characters: int | None = None,
+        characters: dict[str, Any] | None = None,
+        embedding_size: int = 100,
+        word_dropout: float = 0.0,
+        dropout: float = 0.0,
+        output: str = "softmax",
+        vectors: str | None = None,
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the tagger.
+
+        Args:
+            vocab_size, num_tags: V and L.
+            rnn: keywords of ``recurrent`` without ``input_size``.
+            num_characters: how many characters there are, padding and unknown ones included; needed with ``characters``.
+            characters: ``{"kind": "rnn", ...}`` or ``{"kind": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
+                ``ConvolvedCharacters``.
+            embedding_size: E.
+            word_dropout: how often training reads a word as the unknown one, its spelling left as it is.
+            dropout: on what the network reads and on what it makes, one mask for all steps of a row.
+            output: one of ``OUTPUTS``.
+            vectors: what becomes of pretrained vectors, which ``load_vectors`` sets before a training: ``tuned`` with
+                everything else, or ``frozen``, which leaves the whole embedding as it starts.
+
+        Raises:
+            ValueError: for a bad size or name, or ``characters`` without their number.
+        """
+        super().__init__(optimizer, schedule)
+        self.save_hyperparameters()
+        check_sizes(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
+        if output not in OUTPUTS:
+            raise ValueError(f"output must be one of {sorted(OUTPUTS)}, not {output!r}")
+        if vectors is not None and vectors not in VECTORS:
+            raise ValueError(f"vectors must be one of {list(VECTORS)}, or None, not {vectors!r}")
+        if not 0 <= word_dropout < 1:
+            raise ValueError(f"word_dropout must lie in [0, 1), not {word_dropout}")
+        if characters is not None and num_characters is None:
+            raise ValueError("characters need their number: give num_characters")
+        self.vocab_size, self.num_tags, self.word_dropout = vocab_size, num_tags, word_dropout
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
+        self.embedding.weight.requires_grad_(vectors != "frozen")
+        self.spelling = None if characters is None else character_encoder(num_characters or 0, characters)
+        width = embedding_size + (self.spelling.output_size if self.spelling else 0)
+        self.network = recurrent(input_size=width, **rnn)
+        self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
+        self.emissions = nn.Linear(self.network.output_size, num_tags)
+        self.output = OUTPUTS[output](num_tags)
+        self.accuracies = nn.ModuleDict({f"{split}_{group}": MeanMetric() for split in ("val", "test") for group in GROUPS})
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """Scores (B, T, L) of the tags of each of ``inputs`` (B, T) or (B, T, 1 + C), and the state after the last real one.
+
+        Raises:
+            ValueError: for words or characters that are no integers of their vocabulary, or lengths that do not fit.
+        """
+        if inputs.device.type == "cpu":
+            self.check_inputs(inputs, lengths)
+        hidden, after = self.network(self.input_dropout(self.embed(blank(inputs, lengths))), lengths, state)
+        return self.emissions(self.output_dropout(hidden)), after
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Words (B, T) or (B, T, 1 + C) as vectors (B, T, E + K)."""
+        words = inputs if inputs.dim() == 2 else inputs[:, :, 0]
+        if self.training and self.word_dropout:
+            dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
+            words = words.masked_fill(dropped, UNKNOWN)
+        embedded = self.embedding(words)
+        if self.spelling is None:
+            return embedded
+        return torch.cat([embedded, self.spelling.read_each_once(inputs[:, :, 1:])], 2)
+
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        shapes = (3,) if self.spelling else (2, 3)
+        if inputs.dtype != torch.int64 or inputs.dim() not in shapes or (inputs.dim() == 3 and inputs.shape[2] == 0):
+            shape = "(B, T, 1 + C), words and their characters" if self.spelling else "(B, T) or (B, T, 1 + C)"
+            raise ValueError(f"inputs must be int64 of shape {shape}, not {inputs.dtype} of shape {tuple(inputs.shape)}")
+        known = blank(inputs, lengths) if lengths is not None and lengths.shape == inputs.shape[:1] else inputs
+        parts = {"word": (known if known.dim() == 2 else known[:, :, 0], self.vocab_size)}
+        if self.spelling:
+            parts["character"] = (known[:, :, 1:], self.spelling.vocab_size)
+        for name, (numbers, size) in parts.items():
+            wrong = ((numbers < 0) | (numbers >= size)).nonzero()
+            if len(wrong):
+                row, step = wrong[0, :2].tolist()
+                number = int(numbers[tuple(wrong[0].tolist())])
+                raise ValueError(f"{name} {number} in row {row}, step {step}: {name}s are 0..{size - 1}")
+
+    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        if batch.targets.shape != batch.inputs.shape[:2]:
+            raise ValueError(f"targets must be one a word, {tuple(batch.inputs.shape[:2])}, not {tuple(batch.targets.shape)}")
+        targets = real_targets(batch.targets, batch.lengths, self.num_tags)
+        emissions, _ = self(batch.inputs, batch.lengths)
+        counted = targets != IGNORED
+        count = int(counted.sum())
+        if not count:
+            return emissions.sum() * 0.0, 0
+        if split != "train":
+            words = batch.inputs if batch.inputs.dim() == 2 else batch.inputs[:, :, 0]
+            right = self.output.decode(emissions, batch.lengths) == targets
+            self._count(split, right[counted], words[counted] == UNKNOWN)
+        return self.output.loss(emissions, targets, batch.lengths).sum() / count, count
+
+    def _count(self, split: str, right: Tensor, unknown: Tensor) -> None:
+        """Count what is ``right`` (N,), of all words, of the known and of the ``unknown`` (N,)."""
+        for group, chosen in zip(GROUPS, (right, right[~unknown], right[unknown]), strict=True):
+            if len(chosen):
+                self.accuracy_of(split, group).update(chosen.float())
+
+    def accuracy_of(self, split: str, group: str = "accuracy") -> MeanMetric:
+        """The running accuracy over the words of ``val`` or ``test``: of all, or those of another group of ``GROUPS``."""
+        metric = self.accuracies[f"{split}_{group}"]
+        assert isinstance(metric, MeanMetric)
+        return metric
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        for group in GROUPS:
+            self.accuracy_of("val", group).reset()
+
+    def on_test_epoch_start(self) -> None:
+        super().on_test_epoch_start()
+        for group in GROUPS:
+            self.accuracy_of("test", group).reset()
+
+    def log_scores(self, split: str) -> None:
+        self.log(f"{split}/accuracy", self.accuracy_of(split).compute(), prog_bar=True)
+        apart = {group: self.accuracy_of(split, group) for group in GROUPS[1:]}
+        if all(accuracy.update_called for accuracy in apart.values()):  # without unknown words there is nothing to tell apart
+            for group, accuracy in apart.items():
+                self.log(f"{split}/{group}", accuracy.compute())
+
+    @torch.no_grad()
+    def tag(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The likeliest tags (B, T) of ``inputs`` as ``forward`` reads them, `IGNORED` behind each row's length."""
+        emissions, _ = self(inputs, lengths)
+        return self.output.decode(emissions, lengths)
+
+    @torch.no_grad()
+    def load_vectors(self, matrix: Tensor, found: Tensor) -> None:
+        """Start the words that were ``found`` (V,) from their vectors ``matrix`` (V, E).
+
+        Raises:
+            ValueError: for a matrix of another shape than the embedding's.
+        """
+        weight = self.embedding.weight
+        if matrix.shape != weight.shape:
+            raise ValueError(f"vectors must have the embedding's shape {tuple(weight.shape)}, not {tuple(matrix.shape)}")
+        weight[found] = matrix[found].to(weight)
+
+
+def blank(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """``inputs`` (B, T, ...) with padding behind each row's length, whatever stands there."""
+    if lengths is None:
+        return inputs
+    padding = ~real_steps(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
+    return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), PADDING)

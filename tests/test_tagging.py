@@ -1,0 +1,159 @@
+"""Tagging through the stages: what a run leaves, vectors on the way, and lines of standard input tagged one by one."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines import tracking
+from pipelines.composition import Experiment, compose
+from pipelines.evaluate import evaluate
+from pipelines.fetch import fetch
+from pipelines.lines import LineReader
+from pipelines.predict import predict, reader
+from pipelines.preprocess import preprocess
+from pipelines.tagging import count_confusion
+from pipelines.train import train
+from pipelines.training import build_system, start_from_vectors
+from rnn_lightning import Tagger
+
+FORESIGHT = [
+    "task=foresight",
+    "rnn=bigru",
+    "seed=1",
+    "task.corpus.rows={train:200,validation:30,test:40}",
+    "task.training.epochs=1",
+    "task.training.validate_every=null",
+    "+task.model.characters={kind:cnn,filters:8,embedding_size:8}",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a small tagging task, in a place of its own."""
+    place = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        experiment = compose(FORESIGHT)
+        for stage in (fetch, preprocess, train, evaluate):
+            stage(experiment)
+        yield place / "runs/foresight/bigru/1"
+
+
+def blocks(text: str) -> list[list[list[str]]]:
+    """The cells of each line of each sentence."""
+    return [[line.split("\t") for line in block.splitlines()] for block in text.split("\n\n")[:-1]]
+
+
+def answers(lines: LineReader, text: str | bytes) -> str:
+    stream = io.BytesIO(text.encode() if isinstance(text, str) else text)
+    return "".join(f"{answer}\n" for answer in lines.answer(stream))
+
+
+def test_a_run_leaves_its_tags_and_how_good_they_are(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    found = blocks((run / "tagged.txt").read_text())
+    right = blocks((run.parents[3] / "data/processed/foresight/test.txt").read_text())
+    assert [[cells[:2] for cells in sentence] for sentence in found] == right and len(right) == 40
+    hits = [cells[1] == cells[2] for sentence in found for cells in sentence]
+    assert metrics["test/accuracy"] == pytest.approx(np.mean(hits), abs=1e-6)
+    assert json.loads((run / "training.json").read_text())["label"] == "BiGRU"
+    names = {file.name for file in run.iterdir()}
+    assert {"model.ckpt", "lexicon.json", "tagged.txt", "confusion.png", "metrics.json"} <= names
+
+
+def test_the_dashboard_shows_the_confusion_and_serves_the_model(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import pyfunc
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{run.parents[3]}/mlflow.db")
+    run_id = json.loads((run / "training.json").read_text())["mlflow_run_id"]
+    shown = [Path(file.path).name for file in tracking.store.client().list_artifacts(run_id, "figures")]
+    assert shown == ["confusion.png"]
+    (stored,) = tracking.store.client().search_logged_models(
+        [tracking.store.client().get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'"
+    )
+    sentence, *_ = blocks((run / "tagged.txt").read_text())
+    served = pyfunc.load_model(stored.model_uri).predict([" ".join(cells[0] for cells in sentence), ""])
+    assert served == [" ".join(cells[2] for cells in sentence), ""]
+
+
+def test_confusion_counts_what_was_taken_for_what() -> None:
+    counts = count_confusion(["A", "A", "B", "C", "A"], ["A", "B", "B", "A", "B"], ["A", "B", "C"])
+    assert counts.tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_predict_tags_each_line_as_the_test_was_tagged(run: Path, batch_size: int) -> None:
+    found = blocks((run / "tagged.txt").read_text())
+    text = "".join(" ".join(cells[0] for cells in sentence) + "\n" for sentence in found)
+    told = blocks(answers(reader({"run": str(run), "batch_size": batch_size}), text))
+    assert told == [[[word, tag] for word, _, tag in sentence] for sentence in found]
+    lines = answers(reader({"run": str(run), "batch_size": batch_size, "format": "json"}), text).splitlines()
+    for number, (line, sentence) in enumerate(zip(lines, found, strict=True), start=1):
+        assert json.loads(line) == {"line": number, "words": [w for w, _, _ in sentence], "tags": [t for _, _, t in sentence]}
+
+
+def test_words_are_split_as_told(run: Path) -> None:
+    text = "The dog's 3.5 km, naïve_x…\n"
+    simple = json.loads(answers(reader({"run": str(run), "format": "json"}), text))["words"]
+    assert simple == ["The", "dog", "'", "s", "3", ".", "5", "km", ",", "naïve_x", "…"]
+    blanks = json.loads(answers(reader({"run": str(run), "format": "json", "tokens": "blanks"}), text))["words"]
+    assert blanks == ["The", "dog's", "3.5", "km,", "naïve_x…"]
+
+
+def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = [b"the dog", b"", b"  \t ", b"the \xff dog", "\u65e5\u672c \N{GRINNING FACE}".encode(), b"the " * 5000, b"the dog"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n".join(text))))
+    with pytest.raises(SystemExit, match="1"):
+        predict([f"run={run}", "format=json"])
+    printed = capsys.readouterr()
+    told = [json.loads(line) for line in printed.out.splitlines()]
+    assert [each["line"] for each in told] == list(range(1, 8))
+    assert [len(each["words"]) for each in told] == [len(each["tags"]) for each in told] == [2, 0, 0, 0, 2, 5000, 2]
+    assert told[0]["tags"] == told[6]["tags"]
+    assert printed.err == "error: line 4 is not UTF-8 at byte 5\n"
+    assert answers(reader({"run": str(run)}), b"\n \nthe\n").startswith("\n\nthe\t")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"format": "xml"}, r"format: Input should be 'conll' or 'json' \(got 'xml'\)"),
+        ({"beam_size": 4}, r"beam_size: Extra inputs are not permitted \(got 4\)"),
+    ],
+)
+def test_a_bad_request_is_told_in_one_line(run: Path, more: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        reader({"run": str(run), **more})
+    assert "\n" not in str(caught.value)
+
+
+def with_vectors(place: Path, *more: str) -> Experiment:
+    (place / "vectors.txt").write_text("".join(f"{word} {at} 2 3 4\n" for at, word in enumerate(["the", "dog", "zebra"])))
+    return compose([*FORESIGHT, "task.model.embedding_size=4", *more])
+
+
+def test_vectors_go_from_a_file_to_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = with_vectors(tmp_path, "+task.corpus.vectors=vectors.txt", "+task.model.vectors=frozen")
+    fetch(experiment)
+    preprocess(experiment)
+    card = json.loads((experiment.processed() / "card.json").read_text())
+    known = json.loads((experiment.processed() / "lexicon.json").read_text())["words"]
+    assert card["vectors"] == {"file": "vectors.txt", "size": 4, "coverage": pytest.approx(2 / len(known))}
+    system = build_system(experiment, card, planned=10)
+    assert isinstance(system, Tagger)
+    start_from_vectors(system, experiment.processed())
+    for at, word in enumerate(["the", "dog"]):
+        assert system.embedding.weight[known.index(word) + 1].tolist() == [at, 2, 3, 4]
+    plain = build_system(with_vectors(tmp_path), card, planned=10)
+    assert isinstance(plain, Tagger)
+    with pytest.raises(ValueError, match=r"^the corpus has pretrained vectors: set both task.corpus.vectors, a file, and"):
+        start_from_vectors(plain, experiment.processed())
+    (experiment.processed() / "vectors.npz").unlink()
+    start_from_vectors(plain, experiment.processed())
+    with pytest.raises(ValueError, match=r"task.model.vectors is 'frozen', but the corpus has no pretrained vectors: set both"):
+        start_from_vectors(system, experiment.processed())
