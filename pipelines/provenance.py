@@ -16,6 +16,7 @@ from rnn_lightning.corpora.files import sha256
 ROOT = Path(__file__).resolve().parent.parent
 CODE = (
     "src/rnn_lightning/*.py",
+    "src/rnn_lightning/crf/*.py",
     "src/rnn_lightning/recurrent/*.py",
     "src/rnn_lightning/search/*.py",
     "src/rnn_lightning/systems/*.py",

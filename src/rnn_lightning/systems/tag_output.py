@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..crf import LinearChainCRF
 from ..sequences import IGNORED, real_steps
+from ..tag_schemes import Constraints
 
 
 class TagOutput(nn.Module, ABC):
@@ -24,9 +26,9 @@ class TagOutput(nn.Module, ABC):
 
 
 class SoftmaxOutput(TagOutput):
-    """Each step on its own: p(tag) = softmax(emissions)."""
+    """Each step on its own: p(tag) = softmax(emissions). No constraint can hold where no step knows of another."""
 
-    def __init__(self, num_tags: int) -> None:
+    def __init__(self, num_tags: int, constraints: Constraints | None = None) -> None:
         super().__init__()
         self.num_tags = num_tags
 
@@ -40,4 +42,21 @@ class SoftmaxOutput(TagOutput):
         return tags.masked_fill(~real_steps(lengths.to(tags.device), tags.shape[1]), IGNORED)
 
 
-OUTPUTS: dict[str, type[TagOutput]] = {"softmax": SoftmaxOutput}
+class CRFOutput(TagOutput):
+    """The sequence as a whole: a linear-chain CRF over the emissions (Lample et al. 2016, arXiv:1603.01360).
+
+    Tags that the ``constraints`` forbid are never found, and refused in training.
+    """
+
+    def __init__(self, num_tags: int, constraints: Constraints | None = None) -> None:
+        super().__init__()
+        self.field = LinearChainCRF(num_tags, constraints)
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None) -> Tensor:
+        return -self.field.log_likelihood(emissions, tags, lengths)
+
+    def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
+        return self.field.decode(emissions, lengths).tags[:, 0]
+
+
+OUTPUTS: dict[str, type[SoftmaxOutput] | type[CRFOutput]] = {"crf": CRFOutput, "softmax": SoftmaxOutput}

@@ -3,16 +3,19 @@
 Shapes: B rows, T steps, C characters of the longest word, E features of a word, K of its spelling, V words, L tags.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from ..characters import character_encoder
+from ..metrics import SpanF1
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import IGNORED, PADDING, Batch, State, real_steps
+from ..tag_schemes import span_constraints
 from .system import System, check_sizes, real_targets
 from .tag_output import OUTPUTS
 
@@ -42,6 +45,8 @@ class Tagger(System):
         word_dropout: float = 0.0,
         dropout: float = 0.0,
         output: str = "softmax",
+        tags: Sequence[str] | None = None,
+        scheme: str | None = None,
         vectors: str | None = None,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
@@ -58,11 +63,13 @@ class Tagger(System):
             word_dropout: how often training reads a word as the unknown one, its spelling left as it is.
             dropout: on what the network reads and on what it makes, one mask for all steps of a row.
             output: one of ``OUTPUTS``.
+            tags: the names of the tags, which a scheme needs.
+            scheme: the tags mark spans by BIO or BIOES. A CRF then allows what the scheme does, and spans are counted.
             vectors: what becomes of pretrained vectors, which ``load_vectors`` sets before a training: ``tuned`` with
                 everything else, or ``frozen``, which leaves the whole embedding as it starts.
 
         Raises:
-            ValueError: for a bad size or name, or ``characters`` without their number.
+            ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
         """
         super().__init__(optimizer, schedule)
         self.save_hyperparameters()
@@ -71,6 +78,8 @@ class Tagger(System):
             raise ValueError(f"output must be one of {sorted(OUTPUTS)}, not {output!r}")
         if vectors is not None and vectors not in VECTORS:
             raise ValueError(f"vectors must be one of {list(VECTORS)}, or None, not {vectors!r}")
+        if scheme is not None and (tags is None or len(tags) != num_tags):
+            raise ValueError(f"scheme {scheme!r} needs tags, the names of all {num_tags}, not {tags}")
         if not 0 <= word_dropout < 1:
             raise ValueError(f"word_dropout must lie in [0, 1), not {word_dropout}")
         if characters is not None and num_characters is None:
@@ -84,7 +93,8 @@ class Tagger(System):
         self.network = recurrent(input_size=width, **rnn)
         self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
         self.emissions = nn.Linear(self.network.output_size, num_tags)
-        self.output = OUTPUTS[output](num_tags)
+        self.output = OUTPUTS[output](num_tags, span_constraints(tags or (), scheme) if scheme else None)
+        self.spans = nn.ModuleDict({split: SpanF1(tags or (), scheme) for split in ("val", "test")} if scheme else {})
         self.accuracies = nn.ModuleDict({f"{split}_{group}": MeanMetric() for split in ("val", "test") for group in GROUPS})
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
@@ -136,8 +146,10 @@ class Tagger(System):
             return emissions.sum() * 0.0, 0
         if split != "train":
             words = batch.inputs if batch.inputs.dim() == 2 else batch.inputs[:, :, 0]
-            right = self.output.decode(emissions, batch.lengths) == targets
-            self._count(split, right[counted], words[counted] == UNKNOWN)
+            found = self.output.decode(emissions, batch.lengths)
+            self._count(split, (found == targets)[counted], words[counted] == UNKNOWN)
+            for spans in self.spans_of(split):
+                spans.update(found, targets, batch.lengths)
         return self.output.loss(emissions, targets, batch.lengths).sum() / count, count
 
     def _count(self, split: str, right: Tensor, unknown: Tensor) -> None:
@@ -152,15 +164,21 @@ class Tagger(System):
         assert isinstance(metric, MeanMetric)
         return metric
 
+    def spans_of(self, split: str) -> list[SpanF1]:
+        """What counts the spans of ``val`` or ``test``; nothing where tags mark none."""
+        return [cast(SpanF1, self.spans[split])] if split in self.spans else []
+
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        for group in GROUPS:
-            self.accuracy_of("val", group).reset()
+        self._forget("val")
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
-        for group in GROUPS:
-            self.accuracy_of("test", group).reset()
+        self._forget("test")
+
+    def _forget(self, split: str) -> None:
+        for metric in (*(self.accuracy_of(split, group) for group in GROUPS), *self.spans_of(split)):
+            metric.reset()
 
     def log_scores(self, split: str) -> None:
         self.log(f"{split}/accuracy", self.accuracy_of(split).compute(), prog_bar=True)
@@ -168,6 +186,10 @@ class Tagger(System):
         if all(accuracy.update_called for accuracy in apart.values()):  # without unknown words there is nothing to tell apart
             for group, accuracy in apart.items():
                 self.log(f"{split}/{group}", accuracy.compute())
+        for spans in self.spans_of(split):
+            overall = spans.compute().overall
+            scores = {"f1": overall.f1, "precision": overall.precision, "recall": overall.recall}
+            self.log_dict({f"{split}/{name}": value.float() for name, value in scores.items()})
 
     @torch.no_grad()
     def tag(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
