@@ -53,7 +53,7 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         tracking.log_metrics(run_id, run.metrics)
         if card:
             tracking.log_data(run_id, card)
-        tracking.log_files(run_id, sorted(folder.glob("*.png")), "figures")
+        tracking.log_files(run_id, [*sorted(folder.glob("*.png")), *folder.glob("spans.md")], "figures")
     return run_id
 
 

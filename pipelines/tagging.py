@@ -11,9 +11,10 @@ from pipelines.composition import Experiment
 from rnn_lightning.corpora.corpus import present
 from rnn_lightning.corpora.lexicon import LEXICON, Lexicon
 from rnn_lightning.data.pairs import PairModule, Pairs
+from rnn_lightning.metrics import SpanScores
 from rnn_lightning.systems.tagger import Tagger
 
-TAGGED, CONFUSION = "tagged.txt", "confusion.png"
+TAGGED, CONFUSION, SPANS = "tagged.txt", "confusion.png", "spans.md"
 
 
 def is_tagging(processed: Path) -> bool:
@@ -41,7 +42,10 @@ def tag_split(system: Tagger, data: PairModule, split: str) -> list[list[int]]:
 
 
 def tag_test(experiment: Experiment, system: Tagger, data: PairModule, folder: Path) -> None:
-    """Tag the test split; leaves in the run's ``folder`` the words with both tags, their confusion, and the lexicon."""
+    """Tag the test split; leaves in the run's ``folder`` the words with both tags, their confusion, and the lexicon.
+
+    Where tags mark spans, a table of their scores by type is left too, of the test that ``system`` has just been through.
+    """
     processed = experiment.processed()
     tags = Lexicon.read(processed / LEXICON).tags
     found = [tags[tag] for row in tag_split(system.eval(), data, "test") for tag in row]
@@ -52,6 +56,15 @@ def tag_test(experiment: Experiment, system: Tagger, data: PairModule, folder: P
     right = [line.rpartition("\t")[2] for line in lines if line]
     figures.confusion(count_confusion(right, found, tags), tags, folder / CONFUSION)
     shutil.copy(processed / LEXICON, folder)
+    for spans in system.spans_of("test"):
+        (folder / SPANS).write_text(span_table(spans.compute()), encoding="utf-8")
+
+
+def span_table(scores: SpanScores) -> str:
+    """Scores of spans as Markdown, a row for each type and one for all."""
+    rows = [*scores.by_type.items(), ("all", scores.overall)]
+    lines = [f"| {kind} | {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} | {each.gold} |" for kind, each in rows]
+    return "\n".join(["| type | precision | recall | F1 | spans |", "|:--|--:|--:|--:|--:|", *lines, ""])
 
 
 def count_confusion(right: Sequence[str], found: Sequence[str], tags: Sequence[str]) -> np.ndarray:

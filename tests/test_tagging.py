@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipelines import tracking
 from pipelines.composition import Experiment, compose
@@ -14,10 +15,10 @@ from pipelines.fetch import fetch
 from pipelines.lines import LineReader
 from pipelines.predict import predict, reader
 from pipelines.preprocess import preprocess
-from pipelines.tagging import count_confusion
+from pipelines.tagging import count_confusion, span_table
 from pipelines.train import train
 from pipelines.training import build_system, start_from_vectors
-from rnn_lightning import Tagger
+from rnn_lightning import SpanF1, Tagger
 
 FORESIGHT = [
     "task=foresight",
@@ -83,6 +84,16 @@ def test_the_dashboard_shows_the_confusion_and_serves_the_model(run: Path, monke
 def test_confusion_counts_what_was_taken_for_what() -> None:
     counts = count_confusion(["A", "A", "B", "C", "A"], ["A", "B", "B", "A", "B"], ["A", "B", "C"])
     assert counts.tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_scores_of_spans_are_a_row_a_type() -> None:
+    counted = SpanF1(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], "BIO")
+    counted.update(torch.tensor([[1, 2, 0, 3], [1, 0, 0, 0]]), torch.tensor([[1, 2, 0, 3], [0, 0, 1, 0]]))
+    assert span_table(counted.compute()).splitlines()[2:] == [
+        "| LOC | 1.0000 | 1.0000 | 1.0000 | 1 |",
+        "| PER | 0.5000 | 0.5000 | 0.5000 | 2 |",
+        "| all | 0.6667 | 0.6667 | 0.6667 | 3 |",
+    ]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
