@@ -19,11 +19,12 @@ from rnn_lightning.sequences import Batch
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
 VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50}
-VOCABULARIES |= {"multi30k_de_en": 8000, "multi30k_en_de": 8000}
+TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi30k_en_de"], 4000)
+VOCABULARIES |= TRANSLATIONS
 VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 14879}
 TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "wnut17": 13}
 READ_BOTH_WAYS = {"adding", *TAGS}
-TARGETS = {"dates": 13, "multi30k_de_en": 8000, "multi30k_en_de": 8000}
+TARGETS = {"dates": 13, **TRANSLATIONS}
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -43,7 +44,8 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     if task in TARGETS:
         card |= {"target_vocabulary_size": TARGETS[task], "target_end": 0}
     if task in TAGS:
-        card |= {"num_tags": TAGS[task], "num_characters": 110}
+        tags = ["O", *(f"{mark}-{kind}" for kind in range(TAGS[task] // 2) for mark in "BI")][: TAGS[task]]
+        card |= {"num_tags": TAGS[task], "tags": tags, "num_characters": 110}
     if experiment.rnn.get("bidirectional") and task not in READ_BOTH_WAYS:
         with pytest.raises(ValueError, match="must not read ahead"):
             build_system(experiment, card, planned=10)
