@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import report, tracking
+from pipelines.lines import SEARCH
 from pipelines.report import Section
 from pipelines.runs import Run, folder_of, read_json, read_points, read_runs
 from pipelines.summary import duration, number, short
@@ -53,20 +54,19 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         tracking.log_metrics(run_id, run.metrics)
         if card:
             tracking.log_data(run_id, card)
-        tracking.log_files(run_id, [*sorted(folder.glob("*.png")), *folder.glob("spans.md")], "figures")
+        tracking.log_files(run_id, sorted([*folder.glob("*.png"), *folder.glob("*.md")]), "figures")
     return run_id
 
 
 def publish_model(run_id: str, folder: Path, processed: Path) -> None:
-    """Store the run's network so that it can be served: text to text with a tokenizer or a lexicon, numbers to
-    numbers without tokens.
+    """Store the run's network so that it can be served: text to text with a tokenizer or a lexicon, else numbers to numbers.
 
     A model of tokens that stand for no text (copying) has nothing to serve.
     """
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
     room, files = Path(tracking.__file__).parent, {"checkpoint": folder / "model.ckpt"}
     if (target := processed / "target_tokenizer.json").exists():
-        files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / "search.json"}
+        files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
         tracking.log_model(run_id, served=room / "served_translations.py", files=files)
     elif (lexicon := processed / LEXICON).exists():
         tracking.log_model(run_id, served=room / "served_tags.py", files=files | {"lexicon": lexicon})

@@ -1,10 +1,16 @@
-"""Tiny processed corpora for tests of data modules, systems and stages."""
+"""Tiny corpora for tests of data modules, systems and stages: processed, fetched, or served by a Hub."""
 
+import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from rnn_lightning.corpora import Corpus
 
 VOCABULARY = 20
 
@@ -110,3 +116,38 @@ def rows_of(folder: Path, split: str, side: str) -> list[list[int]]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+SERVE = """
+import json, sys, fake_hub
+files = json.loads(sys.argv[1])
+fake_hub.repository_files = lambda rows: {name: text.encode() for name, text in files.items()}
+sys.exit(fake_hub.main({}, sys.argv[2:]))
+"""
+FETCH = """
+import json, sys
+from pathlib import Path
+import rnn_lightning.corpora
+corpus = getattr(rnn_lightning.corpora, sys.argv[1])(**json.loads(sys.argv[2]))
+corpus.fetch(Path("raw"))
+corpus.preprocess(Path("raw"), Path("processed"))
+"""
+
+
+def fetched_from_hub(place: Path, files_of_rows: dict[str, list[dict[str, Any]]], corpus: str, **settings: Any) -> Path:
+    """The processed folder that the class ``corpus`` makes of a Hub data set; ``files_of_rows`` are its files by name."""
+    files = {"README.md": "---\nlicense: cc0-1.0\n---\n"}
+    files |= {f"{name}.jsonl": "".join(json.dumps(row) + "\n" for row in some) for name, some in files_of_rows.items()}
+    hub = {"repository": "tiny/lines", "config": "default", "revision": "main", "record": "record.json"}
+    fetch = [sys.executable, "-c", FETCH, corpus, json.dumps({**hub, **settings})]
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "HF_HOME": str(place / "cache")}
+    environment = {**os.environ, **paths, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    subprocess.run([sys.executable, "-c", SERVE, json.dumps(files), *fetch], cwd=place, env=environment, check=True)
+    return place / "processed"
+
+
+def made(corpus: Corpus, folder: Path) -> Path:
+    """The ``folder`` in which the corpus is fetched to ``raw`` and processed to ``processed``."""
+    corpus.fetch(folder / "raw")
+    corpus.preprocess(folder / "raw", folder / "processed")
+    return folder

@@ -1,10 +1,13 @@
-"""Run folders as training and evaluation leave them, made up: the scores and curves that a test asks for."""
+"""Run folders as training and evaluation leave them: made up, with what a test asks for, or by the stages themselves."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 LABELS = {"elman": "Elman RNN (tanh)", "lstm": "LSTM", "gru": "GRU", "layernorm_lstm": "LSTM with layer norm"}
 
@@ -70,3 +73,21 @@ def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
         "sha256": {"all": "ab" * 32, "files": {}},
     }
     (data / "card.json").write_text(json.dumps(card))
+
+
+@contextmanager
+def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
+    """The run of seed 1 that all stages make in ``place``, which is also the working folder as long as it is in use."""
+    from pipelines.composition import compose
+    from pipelines.evaluate import evaluate
+    from pipelines.fetch import fetch
+    from pipelines.preprocess import preprocess
+    from pipelines.train import train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        experiment = compose([*arguments, "seed=1"])
+        for stage in (fetch, preprocess, train, evaluate):
+            stage(experiment)
+        yield place / experiment.run(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corpora import made
 
 from rnn_lightning.corpora import SPLITS, CorpusError, TaggedFiles
 
@@ -24,9 +25,7 @@ def write_files(folder: Path, texts: dict[str, str]) -> dict[str, Path]:
 
 def from_files(folder: Path, texts: dict[str, str], **changes: Any) -> Path:
     corpus = TaggedFiles(**{"files": write_files(folder, texts), "word": 2, "tag": 4, "numbered": True, **changes})
-    corpus.fetch(folder / "raw")
-    corpus.preprocess(folder / "raw", folder / "processed")
-    return folder / "processed"
+    return made(corpus, folder) / "processed"
 
 
 def test_files_of_columns_are_read_as_the_hub_s_rows(tmp_path: Path) -> None:

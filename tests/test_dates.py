@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from corpora import contents, rows_of
+from corpora import made, rows_of
 from tokenizers import Tokenizer
 
-from rnn_lightning.corpora import SPLITS, CorpusError, Dates
+from rnn_lightning.corpora import SPLITS, Dates
 from rnn_lightning.corpora.dates import FORMS, ordinal, spelled_year, suffix
 
 ROWS = {"train": 400, "validation": 60, "test": 80}
@@ -72,11 +72,7 @@ def read_words(text: str) -> date:
 
 @pytest.fixture(scope="module")
 def dates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dates")
-    corpus = Dates(rows=ROWS, seed=3)
-    corpus.fetch(folder / "raw")
-    corpus.preprocess(folder / "raw", folder / "processed")
-    return folder
+    return made(Dates(rows=ROWS, seed=3), tmp_path_factory.mktemp("dates"))
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -132,22 +128,8 @@ def test_days_are_dealt_to_the_splits_once_each() -> None:
     assert len(days["train"]) == 8 * 1096 // 10 and len(days["validation"]) == 109
 
 
-def test_a_seed_gives_the_same_dates_and_another_others(dates: Path, tmp_path: Path) -> None:
-    for seed in (3, 4):
-        corpus = Dates(rows=ROWS, seed=seed)
-        corpus.fetch(tmp_path / f"{seed}/raw")
-        corpus.preprocess(tmp_path / f"{seed}/raw", tmp_path / f"{seed}/processed")
-    assert contents(tmp_path / "3/raw") == contents(dates / "raw")
-    assert contents(tmp_path / "3/processed") == contents(dates / "processed")
-    assert contents(tmp_path / "4/processed")["test.npz"] != contents(dates / "processed")["test.npz"]
-    with pytest.raises(CorpusError, match=r"source.json has seed 3, not 4; fetch the corpus again"):
-        Dates(rows=ROWS, seed=4).preprocess(dates / "raw", tmp_path / "other")
-
-
 def test_more_rows_than_days_say_some_again_in_their_own_split(tmp_path: Path) -> None:
-    corpus = Dates(rows={"train": 400, "validation": 36, "test": 50}, seed=1, years=(2000, 2000))
-    corpus.fetch(tmp_path / "raw")
-    corpus.preprocess(tmp_path / "raw", tmp_path / "processed")
+    made(Dates(rows={"train": 400, "validation": 36, "test": 50}, seed=1, years=(2000, 2000)), tmp_path)
     days = {split: Counter((tmp_path / f"processed/{split}.target.txt").read_text().split()) for split in SPLITS}
     assert [len(some) for some in days.values()] == [292, 36, 38]
     assert not days["train"].keys() & days["test"].keys() and set(days["train"].values()) == {1, 2}

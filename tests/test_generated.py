@@ -2,21 +2,26 @@
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from corpora import contents, made
 
-from rnn_lightning.corpora import SPLITS, Adding, Copying, Corpus, CorpusError, Nested
+from rnn_lightning.corpora import SPLITS, Adding, Copying, Corpus, CorpusError, Dates, Foresight, Nested
 from rnn_lightning.corpora.generated import random_stream
 
 ROWS = {"train": 40, "validation": 10, "test": 12}
-GENERATED: dict[str, Corpus] = {
-    "adding": Adding(steps=7, rows=ROWS, seed=3),
-    "copying": Copying(delay=5, rows=ROWS, seed=3, symbols=4, alphabet=3),
-    "nested": Nested(rows=ROWS, seed=3, classes=4, max_depth=3),
+GENERATED: dict[str, Callable[..., Corpus]] = {
+    "adding": partial(Adding, rows=ROWS, steps=7),
+    "copying": partial(Copying, rows=ROWS, delay=5, symbols=4, alphabet=3),
+    "dates": partial(Dates, rows=ROWS),
+    "foresight": partial(Foresight, rows=ROWS),
+    "nested": partial(Nested, rows=ROWS, classes=4, max_depth=3),
 }
 
 
@@ -32,24 +37,20 @@ def fetched(corpus: Corpus, folder: Path) -> Path:
     return folder / "raw"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(name: str, tmp_path: Path) -> None:
-    corpus = GENERATED[name]
-    for run in ("one", "two"):
-        corpus.preprocess(fetched(corpus, tmp_path / run), tmp_path / run / "processed")
+    for run, seed in {"one": 3, "two": 3, "other": 4}.items():
+        made(GENERATED[name](seed=seed), tmp_path / run)
     assert contents(tmp_path / "one/raw") == contents(tmp_path / "two/raw")
-    first = contents(tmp_path / "one/processed")
+    first, other = contents(tmp_path / "one/processed"), contents(tmp_path / "other/processed")
     assert first == contents(tmp_path / "two/processed")
-    assert len({first[f"{split}.npz"] for split in SPLITS}) == 3
-    assert not np.array_equal(random_stream(3, "train").random(9), random_stream(4, "train").random(9))
+    assert len({first[f"{split}.npz"] for split in SPLITS} | {other[f"{split}.npz"] for split in SPLITS}) == 6
+    with pytest.raises(CorpusError, match=r"source.json has seed 3, not 4; fetch the corpus again"):
+        GENERATED[name](seed=4).preprocess(tmp_path / "one/raw", tmp_path / "refused")
 
 
 def test_adding_adds_the_two_marked_numbers(tmp_path: Path) -> None:
-    card, arrays = processed(GENERATED["adding"], fetched(GENERATED["adding"], tmp_path))
+    card, arrays = processed(GENERATED["adding"](seed=3), fetched(GENERATED["adding"](seed=3), tmp_path))
     for split, rows in ROWS.items():
         inputs, offsets, targets = (arrays[split][key] for key in ("inputs", "input_offsets", "targets"))
         assert (inputs.dtype, targets.dtype, len(offsets)) == (np.float32, np.float32, rows + 1)
@@ -71,7 +72,7 @@ def test_the_adding_baseline_is_the_loss_of_answering_one() -> None:
 
 
 def test_copying_asks_for_what_was_said_and_scores_nothing_else(tmp_path: Path) -> None:
-    card, arrays = processed(GENERATED["copying"], fetched(GENERATED["copying"], tmp_path))
+    card, arrays = processed(GENERATED["copying"](seed=3), fetched(GENERATED["copying"](seed=3), tmp_path))
     for split, rows in ROWS.items():
         tokens, documents, scored = (arrays[split][key] for key in ("tokens", "documents", "scored"))
         assert len(documents) == rows + 1 and documents[-1] == len(tokens) == len(scored)
@@ -151,7 +152,7 @@ def test_the_entropy_of_nested_sentences_is_that_of_their_enumeration(
 
 
 def test_a_folder_of_other_parameters_is_refused(tmp_path: Path) -> None:
-    raw = fetched(GENERATED["adding"], tmp_path)
+    raw = fetched(GENERATED["adding"](seed=3), tmp_path)
     with pytest.raises(CorpusError, match="has steps 7, not 8"):
         Adding(steps=8, rows=ROWS, seed=3).preprocess(raw, tmp_path / "processed")
 

@@ -2,28 +2,27 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from run_folders import run_by_stages
 
 from pipelines import tracking
 from pipelines.composition import Experiment, compose
-from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.lines import LineReader
 from pipelines.predict import predict, reader
 from pipelines.preprocess import preprocess
 from pipelines.tagging import count_confusion, span_table
-from pipelines.train import train
 from pipelines.training import build_system, start_from_vectors
 from rnn_lightning import SpanF1, Tagger
 
 FORESIGHT = [
     "task=foresight",
     "rnn=bigru",
-    "seed=1",
     "task.corpus.rows={train:200,validation:30,test:40}",
     "task.training.epochs=1",
     "task.training.validate_every=null",
@@ -32,16 +31,10 @@ FORESIGHT = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run of a small tagging task, in a place of its own."""
-    place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose(FORESIGHT)
-        for stage in (fetch, preprocess, train, evaluate):
-            stage(experiment)
-        yield place / "runs/foresight/bigru/1"
+    with run_by_stages(tmp_path_factory.mktemp("place"), FORESIGHT) as folder:
+        yield folder
 
 
 def blocks(text: str) -> list[list[list[str]]]:

@@ -1,9 +1,6 @@
 """Tagged corpora: against naive counts, back to the text they came from, and faults told with their place."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from corpora import contents, write_fetched
+from corpora import contents, fetched_from_hub, write_fetched
 
 from rnn_lightning import sequences
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
@@ -203,29 +200,13 @@ def test_a_lexicon_is_read_as_it_was_written(tmp_path: Path) -> None:
         Lexicon.read(tmp_path / "lexicon.json")
 
 
-SERVE = """
-import json, sys, fake_hub
-files = json.loads(sys.argv[1])
-fake_hub.repository_files = lambda rows: {name: text.encode() for name, text in files.items()}
-sys.exit(fake_hub.main({}, sys.argv[2:]))
-"""
-FETCH = """
-from pathlib import Path
-from rnn_lightning.corpora import Tagging
-corpus = Tagging(repository="tiny/lines", config="default", revision="main", record="record.json", words="tokens",
-                 tags="upos", row="idx", leave_out=["_"], rows={"train": 5, "validation": 1, "test": 2})
-corpus.fetch(Path("raw"))
-corpus.preprocess(Path("raw"), Path("processed"))
-"""
-
-
 def test_a_tagged_data_set_is_fetched(tmp_path: Path) -> None:
-    files = {"README.md": "---\nlicense: cc0-1.0\n---\n"}
-    for split, some in ROWS.items():
-        rows = [{"idx": f"{split}-{n}", "tokens": words, "upos": tags} for n, (words, tags) in enumerate(some)]
-        files[f"{split}.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
-    command = [sys.executable, "-c", SERVE, json.dumps(files), sys.executable, "-c", FETCH]
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "HF_HOME": str(tmp_path / "cache")}
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, **paths, "HF_HUB_DISABLE_TELEMETRY": "1"}, check=True)
-    ours, theirs = contents(tmp_path / "processed"), contents(processed(tmp_path / "by_hand")[0])
+    rows = {
+        split: [{"idx": f"{split}-{n}", "tokens": words, "upos": tags} for n, (words, tags) in enumerate(some)]
+        for split, some in ROWS.items()
+    }
+    columns_of = {"words": "tokens", "tags": "upos", "row": "idx"}
+    counts = {split: len(some) for split, some in ROWS.items()}
+    folder = fetched_from_hub(tmp_path, rows, "Tagging", **columns_of, **LEFT_OUT, rows=counts)
+    ours, theirs = contents(folder), contents(processed(tmp_path / "by_hand")[0])
     assert ours.keys() == theirs.keys() and {name for name in ours if ours[name] != theirs[name]} <= {"card.json"}

@@ -2,19 +2,16 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from run_folders import run_by_stages
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from pipelines import tracking
-from pipelines.composition import compose
-from pipelines.evaluate import evaluate
-from pipelines.fetch import fetch
 from pipelines.predict import predict, reader
-from pipelines.preprocess import preprocess
-from pipelines.train import train
 from pipelines.translated_lines import LineTranslator, TranslationRequest
 from pipelines.translation import Texts, score_texts, search_keywords
 from rnn_lightning import PairModule, Seq2Seq
@@ -23,7 +20,6 @@ from rnn_lightning.search import GNMTLength
 DATES = [
     "task=dates",
     "rnn=gru",
-    "seed=1",
     "task.corpus.rows={train:300,validation:40,test:50}",
     "task.training.epochs=1",
     "task.training.validate_every=null",
@@ -32,16 +28,10 @@ DATES = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run of a small translation task, in a place of its own."""
-    place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose(DATES)
-        for stage in (fetch, preprocess, train, evaluate):
-            stage(experiment)
-        yield place / "runs/dates/gru/1"
+    with run_by_stages(tmp_path_factory.mktemp("place"), DATES) as folder:
+        yield folder
 
 
 def lines(run: Path, side: str) -> list[str]:

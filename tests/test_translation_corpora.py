@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from corpora import contents, rows_of, two_columns, write_fetched
+from corpora import contents, fetched_from_hub, rows_of, two_columns, write_fetched
 from tokenizers import Tokenizer
 
 from rnn_lightning.corpora import SPLITS, CorpusError, Translation
@@ -222,27 +221,9 @@ def test_arguments_are_checked_at_the_door(changes: dict[str, Any], expected: st
         translation(**changes)
 
 
-SERVE = """
-import json, sys, fake_hub
-files = json.loads(sys.argv[1])
-fake_hub.repository_files = lambda rows: {name: text.encode() for name, text in files.items()}
-sys.exit(fake_hub.main({}, sys.argv[2:]))
-"""
-FETCH = """
-from pathlib import Path
-from rnn_lightning.corpora import Translation
-corpus = Translation(repository="tiny/lines", config="default", revision="main", record="record.json", source="de",
-                     target="en", level="word", rows={"train": 6, "validation": 3, "test": 2})
-corpus.fetch(Path("raw"))
-corpus.preprocess(Path("raw"), Path("processed"))
-"""
-
-
 def test_a_data_set_laid_out_like_multi30k_is_fetched(tmp_path: Path) -> None:
-    files = {"README.md": "---\nlicense: cc0-1.0\n---\n"}
-    for split, name in {"train": "train", "validation": "val", "test": "test"}.items():
-        files[f"{name}.jsonl"] = "".join(json.dumps({"en": en, "de": de}) + "\n" for de, en in PAIRS[split])
-    command = [sys.executable, "-c", SERVE, json.dumps(files), sys.executable, "-c", FETCH]
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "HF_HOME": str(tmp_path / "cache")}
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, **paths, "HF_HUB_DISABLE_TELEMETRY": "1"}, check=True)
-    assert agree(tmp_path / "processed", processed(tmp_path / "by_hand")[0])
+    names = {"train": "train", "validation": "val", "test": "test"}
+    rows = {name: [{"en": en, "de": de} for de, en in PAIRS[split]] for split, name in names.items()}
+    counts = {split: len(some) for split, some in PAIRS.items()}
+    folder = fetched_from_hub(tmp_path, rows, "Translation", source="de", target="en", level="word", rows=counts)
+    assert agree(folder, processed(tmp_path / "by_hand")[0])

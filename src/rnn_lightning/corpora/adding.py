@@ -11,10 +11,10 @@ import numpy as np
 
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.corpus import Pairs
-from rnn_lightning.corpora.generated import Generated
+from rnn_lightning.corpora.generated import GeneratedArrays
 
 
-class Adding(Generated):
+class Adding(GeneratedArrays):
     """Pairs of inputs (T, 2) and a float target.
 
     Feature 0 is uniform on [0, 1); feature 1 marks two steps with 1, one in each half of the sequence. The target is the
@@ -27,7 +27,7 @@ class Adding(Generated):
             raise ValueError(f"steps must be at least 2, one for each half, not {steps}")
         self.steps = steps
 
-    def parameters(self) -> dict[str, int]:
+    def parameters(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
     def draw(self, rows: int, generator: np.random.Generator) -> Pairs:

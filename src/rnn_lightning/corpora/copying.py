@@ -12,10 +12,10 @@ import numpy as np
 
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.corpus import Stream
-from rnn_lightning.corpora.generated import Generated
+from rnn_lightning.corpora.generated import GeneratedArrays
 
 
-class Copying(Generated):
+class Copying(GeneratedArrays):
     """Documents of equal length: ``symbols`` symbols, ``delay`` blanks, one recall mark, the same symbols.
 
     Tokens 0 to ``alphabet`` - 1 are the symbols, drawn uniformly; ``alphabet`` is the blank and ``alphabet`` + 1 the mark.
@@ -31,7 +31,7 @@ class Copying(Generated):
         self.symbols = symbols
         self.alphabet = alphabet
 
-    def parameters(self) -> dict[str, int]:
+    def parameters(self) -> dict[str, Any]:
         return {"delay": self.delay, "symbols": self.symbols, "alphabet": self.alphabet}
 
     def draw(self, rows: int, generator: np.random.Generator) -> Stream:

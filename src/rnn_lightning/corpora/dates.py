@@ -3,15 +3,15 @@
 Character-level date normalisation is the usual first task of sequence-to-sequence courses; the forms here are our own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS, Corpus
-from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
-from rnn_lightning.corpora.generated import check_rows, check_specification, random_stream
+from rnn_lightning.corpora.corpus import SPLITS
+from rnn_lightning.corpora.generated import GeneratedText
 from rnn_lightning.corpora.text import read_lines
 from rnn_lightning.corpora.translation import Tokens, write_translation
 
@@ -51,7 +51,7 @@ TENTHS = {"train": 8, "validation": 1, "test": 1}
 """How many tenths of the days each split draws from."""
 
 
-class Dates(Corpus):
+class Dates(GeneratedText):
     """A pairs corpus of characters: "Tue, the 3rd of May '88" to "1988-05-03".
 
     Each split draws from days of its own: once each, and again in other forms once all are drawn. ``years`` are the first
@@ -59,15 +59,13 @@ class Dates(Corpus):
     """
 
     def __init__(self, *, rows: Mapping[str, int], seed: int, years: Sequence[int] = (1950, 2049)) -> None:
+        super().__init__(rows=rows, seed=seed)
         if len(years) != 2 or not 1900 <= years[0] <= years[1] <= min(2099, years[0] + 99):
             raise ValueError(f"years must be the first and the last of at most 100 between 1900 and 2099, not {list(years)}")
-        self.rows = check_rows(rows)
-        self.seed = seed
         self.years = [int(year) for year in years]
 
-    def specification(self) -> dict[str, object]:
-        """Everything that decides the bytes."""
-        return {"generator": "Dates", "years": self.years, "rows": self.rows, "seed": self.seed}
+    def parameters(self) -> dict[str, Any]:
+        return {"years": self.years}
 
     def days(self) -> dict[str, list[date]]:
         """The days of each split, none in two."""
@@ -78,22 +76,15 @@ class Dates(Corpus):
         parts = zip(TENTHS, np.split(shuffled, cuts), strict=True)
         return {split: [first + timedelta(int(day)) for day in days] for split, days in parts}
 
-    def fetch(self, raw: Path) -> None:
-        with whole_folder(raw) as folder:
-            for split, days in self.days().items():
-                generator = random_stream(self.seed, split)
-                drawn = [days[int(place)] for place in np.resize(generator.permutation(len(days)), self.rows[split])]
-                lines = (f"{written(day, generator)}\t{day.isoformat()}\n" for day in drawn)
-                (folder / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
-            files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+    def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:
+        days = self.days()[split]
+        drawn = [days[int(place)] for place in np.resize(generator.permutation(len(days)), self.rows[split])]
+        return (f"{written(day, generator)}\t{day.isoformat()}" for day in drawn)
 
-    def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
-        check_specification(source, self.specification(), raw)
+    def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         texts = {}
         for split in SPLITS:
-            cells = [line.split("\t") for line in read_lines(raw / f"{split}.tsv")]
+            cells = [line.split("\t") for line in read_lines(raw / f"{split}.txt")]
             texts[split] = [(form, iso) for form, iso in cells]
         title = f"Dates of {self.years[0]} to {self.years[1]}, English to ISO 8601"
         write_translation(processed, texts, title=title, source=source, tokens=Tokens("character"))

@@ -3,14 +3,14 @@
 Participles before their noun take their objects with them, as in German: "der die Frau liebende Mann".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS, Corpus
-from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
-from rnn_lightning.corpora.generated import check_rows, check_specification, random_stream
+from rnn_lightning.corpora.corpus import SPLITS
+from rnn_lightning.corpora.generated import GeneratedText, check_chances
 from rnn_lightning.corpora.tagging import Reading, Sentence, write_tagging
 from rnn_lightning.corpora.text import read_lines
 
@@ -26,7 +26,7 @@ PARTICIPLES = ("seeing", "hiding", "holding", "touching", "guarding", "facing")
 VERBS = ("sees", "hides", "holds", "touches", "guards", "faces")
 
 
-class Foresight(Corpus):
+class Foresight(GeneratedText):
     """A pairs corpus of sentences with a tag a word, from a probabilistic grammar.
 
     ::
@@ -55,15 +55,14 @@ class Foresight(Corpus):
         vectors: str | Path | None = None,
     ) -> None:
         """Of ``vectors``, a file of pretrained vectors, see `Reading`; they decide no sentence."""
+        super().__init__(rows=rows, seed=seed)
         if not 2 <= classes <= len(NOUNS):
             raise ValueError(f"classes must lie in 2..{len(NOUNS)}, not {classes}")
         if max_depth < 0:
             raise ValueError(f"max_depth must be 0 or more, not {max_depth}")
-        for name, value in (("modify", modify), ("nest", nest)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} must be a probability below 1, not {value}")
-        self.rows, self.seed, self.classes, self.max_depth = check_rows(rows), seed, classes, max_depth
-        self.modify, self.nest, self.reading = modify, nest, Reading(vectors=vectors)
+        check_chances(modify=modify, nest=nest)
+        self.classes, self.max_depth, self.modify, self.nest = classes, max_depth, modify, nest
+        self.reading = Reading(vectors=vectors)
 
     def sentence(self, generator: np.random.Generator) -> list[tuple[str, str]]:
         """The words of one sentence with their tags."""
@@ -104,31 +103,14 @@ class Foresight(Corpus):
         words, agreeing = self.expected_words()
         return 1 - 2 * agreeing * (1 - 1 / self.classes) / (2 * words + 1)
 
-    def specification(self) -> dict[str, object]:
-        """Everything that decides the bytes."""
-        return {
-            "generator": "Foresight",
-            "classes": self.classes,
-            "max_depth": self.max_depth,
-            "modify": self.modify,
-            "nest": self.nest,
-            "rows": self.rows,
-            "seed": self.seed,
-        }
+    def parameters(self) -> dict[str, Any]:
+        return {"classes": self.classes, "max_depth": self.max_depth, "modify": self.modify, "nest": self.nest}
 
-    def fetch(self, raw: Path) -> None:
-        with whole_folder(raw) as folder:
-            for split, rows in self.rows.items():
-                generator = random_stream(self.seed, split)
-                sentences = (self.sentence(generator) for _ in range(rows))
-                lines = (" ".join(f"{word}/{tag}" for word, tag in words) + "\n" for words in sentences)
-                (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
-            files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+    def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:
+        sentences = (self.sentence(generator) for _ in range(self.rows[split]))
+        return (" ".join(f"{word}/{tag}" for word, tag in words) for words in sentences)
 
-    def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
-        check_specification(source, self.specification(), raw)
+    def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         write_tagging(
             processed,
             {split: [tagged(line) for line in read_lines(raw / f"{split}.txt")] for split in SPLITS},

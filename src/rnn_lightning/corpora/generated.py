@@ -1,11 +1,10 @@
 """Corpora that are computed: no network, and the same bytes from the same seed.
 
-``fetch`` writes down the parameters, ``preprocess`` draws from them; each split has its own random stream, so that the
-size of one changes nothing in another.
+Each split has its own random stream, so that the size of one changes nothing in another.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from rnn_lightning.corpora.card import Facts, write_processed
 from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
-from rnn_lightning.corpora.files import SOURCE, verified_source, whole_folder, write_json
+from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
 
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
@@ -32,16 +31,50 @@ def check_rows(rows: Mapping[str, int]) -> dict[str, int]:
     return {split: int(rows[split]) for split in SPLITS}
 
 
+def check_chances(**chances: float) -> None:
+    """Refuse a probability outside [0, 1), by its name."""
+    for name, value in chances.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be a probability below 1, not {value}")
+
+
 class Generated(Corpus):
-    """A corpus of arrays drawn from a seed; a subclass says what its parameters are and how to draw rows."""
+    """A corpus drawn from a seed; a subclass says what its parameters are, what it fetches and what it makes of that."""
 
     def __init__(self, *, rows: Mapping[str, int], seed: int) -> None:
         self.rows = check_rows(rows)
         self.seed = seed
 
     @abstractmethod
-    def parameters(self) -> dict[str, int]:
+    def parameters(self) -> dict[str, Any]:
         """What decides the bytes, besides ``rows`` and ``seed``."""
+
+    @abstractmethod
+    def fetch_into(self, folder: Path) -> None:
+        """Write the files of a fetched corpus, but for the note on where they are from."""
+
+    @abstractmethod
+    def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
+        """Make the processed corpus of the files in ``raw``, which are right; ``source`` is what ``fetch`` noted."""
+
+    def specification(self) -> dict[str, Any]:
+        """Everything that decides the bytes."""
+        return {"generator": type(self).__name__, **self.parameters(), "rows": self.rows, "seed": self.seed}
+
+    def fetch(self, raw: Path) -> None:
+        with whole_folder(raw) as folder:
+            self.fetch_into(folder)
+            files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = verified_source(raw)
+        check_specification(source, self.specification(), raw)
+        self.make(raw, processed, source)
+
+
+class GeneratedArrays(Generated):
+    """A corpus of arrays, drawn when it is preprocessed: there is nothing to fetch but the parameters."""
 
     @abstractmethod
     def draw(self, rows: int, generator: np.random.Generator) -> Stream | Pairs:
@@ -51,19 +84,25 @@ class Generated(Corpus):
     def facts(self, source: Mapping[str, Any]) -> Facts:
         """What the card says besides the measurements; ``source`` is what ``fetch`` noted."""
 
-    def specification(self) -> dict[str, Any]:
-        """Everything that decides the bytes."""
-        return {"generator": type(self).__name__, **self.parameters(), "rows": self.rows, "seed": self.seed}
+    def fetch_into(self, folder: Path) -> None:
+        pass
 
-    def fetch(self, raw: Path) -> None:
-        with whole_folder(raw) as folder:
-            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": {}})
-
-    def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
-        check_specification(source, self.specification(), raw)
+    def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
         write_processed(processed, splits, self.facts(source))
+
+
+class GeneratedText(Generated):
+    """A corpus of lines, drawn when it is fetched: ``SPLIT.txt`` for each split."""
+
+    @abstractmethod
+    def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:
+        """The lines of a split, one a row."""
+
+    def fetch_into(self, folder: Path) -> None:
+        for split in self.rows:
+            lines = self.lines(split, random_stream(self.seed, split))
+            (folder / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def check_specification(source: Mapping[str, Any], expected: Mapping[str, Any], raw: Path) -> None:

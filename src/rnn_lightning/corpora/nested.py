@@ -5,14 +5,14 @@ Recurrent Networks, and Grammatical Structure", Machine Learning 7, 1991; Linzen
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS, Corpus
-from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
-from rnn_lightning.corpora.generated import check_rows, check_specification, random_stream
+from rnn_lightning.corpora.corpus import SPLITS
+from rnn_lightning.corpora.generated import GeneratedText, check_chances
 from rnn_lightning.corpora.text import read_lines, write_text
 
 AGREEING = {
@@ -24,7 +24,7 @@ AGREEING = {
 NOUNS, VERBS = tuple(AGREEING), tuple(AGREEING.values())
 
 
-class Nested(Corpus):
+class Nested(GeneratedText):
     """A stream corpus of sentences from a probabilistic grammar, whose entropy is known exactly.
 
     ::
@@ -50,15 +50,12 @@ class Nested(Corpus):
         nest: float = 0.65,
         follow: float = 0.2,
     ) -> None:
+        super().__init__(rows=rows, seed=seed)
         if not 1 <= classes <= len(AGREEING):
             raise ValueError(f"classes must lie in 1..{len(AGREEING)}, not {classes}")
         if max_depth < 0:
             raise ValueError(f"max_depth must be 0 or more, not {max_depth}")
-        for name, value in (("nest", nest), ("follow", follow)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} must be a probability below 1, not {value}")
-        self.rows = check_rows(rows)
-        self.seed = seed
+        check_chances(nest=nest, follow=follow)
         self.classes = classes
         self.max_depth = max_depth
         self.nest = nest
@@ -98,30 +95,13 @@ class Nested(Corpus):
         nouns, entropy = self.phrases_and_entropy()
         return entropy / (2 * nouns + 1)
 
-    def specification(self) -> dict[str, object]:
-        """Everything that decides the bytes."""
-        return {
-            "generator": "Nested",
-            "classes": self.classes,
-            "max_depth": self.max_depth,
-            "nest": self.nest,
-            "follow": self.follow,
-            "rows": self.rows,
-            "seed": self.seed,
-        }
+    def parameters(self) -> dict[str, Any]:
+        return {"classes": self.classes, "max_depth": self.max_depth, "nest": self.nest, "follow": self.follow}
 
-    def fetch(self, raw: Path) -> None:
-        with whole_folder(raw) as folder:
-            for split, rows in self.rows.items():
-                generator = random_stream(self.seed, split)
-                lines = (" ".join(self.sentence(generator)) + "\n" for _ in range(rows))
-                (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
-            files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+    def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:
+        return (" ".join(self.sentence(generator)) for _ in range(self.rows[split]))
 
-    def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
-        check_specification(source, self.specification(), raw)
+    def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         rate = self.entropy_rate()
         write_text(
             processed,

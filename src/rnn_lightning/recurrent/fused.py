@@ -60,6 +60,7 @@ class Fused(Recurrent):
 
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
+        # A compressed core holds no parameters; the state then has the type of what it reads.
         zeros = next(self.core.parameters(), inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
         return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
 

@@ -30,7 +30,6 @@ class SoftmaxOutput(TagOutput):
 
     def __init__(self, num_tags: int, constraints: Constraints | None = None) -> None:
         super().__init__()
-        self.num_tags = num_tags
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None) -> Tensor:
         return F.cross_entropy(emissions.transpose(1, 2), tags, ignore_index=IGNORED, reduction="none").sum(1)
