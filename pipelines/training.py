@@ -27,6 +27,7 @@ from rnn_lightning.systems.durable import BEST, LAST
 KEPT = ("training.json", "curves.csv", "model.ckpt")
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
 OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}
+OF_CARD |= {name: name for name in ("input_size", "standardize", "classes", "num_classes", "labels")}
 """What the data decide of a model: keys of the card, and keywords of the system."""
 
 

@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sequences": set(),
     "regularize": {"sequences"},
     "output_layer": set(),
+    "standardize": set(),
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"sequences", "data", "vectors"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer"},
+        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize"},
     },
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""

@@ -1,0 +1,37 @@
+"""Features brought to mean 0 and standard deviation 1 by numbers that travel with the model."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardize(nn.Module):
+    """Subtracts a mean and divides by a standard deviation, one of each for every feature.
+
+    The numbers are those of the training split, which the data's card states; as hyperparameters of a system they are in its
+    checkpoint. Without them features pass as they are.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int, standardize: Mapping[str, Sequence[float]] | None) -> None:
+        """Take the mean and the standard deviation from ``standardize``: ``{"mean": [...], "std": [...]}``, F numbers each.
+
+        Raises:
+            ValueError: where there are not F numbers of each, or a deviation is not above 0.
+        """
+        super().__init__()
+        told = {"mean": [0.0] * features, "std": [1.0] * features} if standardize is None else dict(standardize)
+        if set(told) != {"mean", "std"} or any(len(numbers) != features for numbers in told.values()):
+            sizes = {name: len(numbers) for name, numbers in told.items()}
+            raise ValueError(f"standardize must have {features} numbers for each of 'mean' and 'std', not {sizes}")
+        if not all(deviation > 0 for deviation in told["std"]):
+            raise ValueError(f"standardize: every std must be above 0, not {min(told['std'])}")
+        self.register_buffer("mean", torch.tensor(told["mean"], dtype=torch.float32), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(told["std"], dtype=torch.float32), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``features`` (..., F), each by its own numbers."""
+        return (features - self.mean) * self.scale
