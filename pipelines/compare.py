@@ -10,7 +10,7 @@ from pipelines.composition import grids, refusing
 from pipelines.publish import publish_comparison
 from pipelines.report import Section
 from pipelines.runs import Expected, folder_of, read_points, read_runs
-from pipelines.tasks import read_card, read_task
+from pipelines.tasks import Task, read_card, read_task
 
 REPORTS = {"ahead": "generated", "characters": "text", "words": "text"}
 """Where grids are reported that have no report of their own name."""
@@ -22,14 +22,17 @@ def compare(
     """Write comparison.{md,html,json} and figures to ``out`` from the folders in ``runs``, and print the tables.
 
     Args:
-        tasks: which to compare; all that have runs if none is named.
+        tasks: which to compare; all that have runs if none is named. A variant of one of them is reported with it.
         expected: runs that were planned; those that are not finished are listed as missing.
     """
     names = list(tasks) or sorted({path.name for path in runs.glob("*") if path.is_dir()} | {each.task for each in expected})
     if not names:
         raise ValueError(f"{runs} has no runs to compare; `make repro` makes them")
     out.mkdir(parents=True, exist_ok=True)
-    sections = [_section(runs, out, name, conf=conf, data=data, expected=expected) for name in names]
+    known = [read_task(conf, name, read_card(data, name)) for name in names]
+    apart = [task for task in known if task.variant is None or task.variant.of not in names]
+    beside = {task.name: [each for each in known if each.variant and each.variant.of == task.name] for task in apart}
+    sections = [_section(runs, out, [task, *beside[task.name]], expected) for task in apart]
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
     texts = [report.markdown(sections), report.web_page(sections), report.as_json(sections)]
     for page, text in zip(pages, texts, strict=True):
@@ -41,17 +44,21 @@ def compare(
     return sections
 
 
-def _section(runs: Path, out: Path, name: str, *, conf: Path, data: Path, expected: Sequence[Expected]) -> Section:
-    task = read_task(conf, name, read_card(data, name))
-    finished, missing = read_runs(runs, name, expected)
-    made = summary.rows(finished, task)
+def _section(runs: Path, out: Path, tasks: Sequence[Task], expected: Sequence[Expected]) -> Section:
+    """What there is to say of a task, and of its variants beside it."""
+    task, *_ = tasks
+    read = [(each, *read_runs(runs, each.name, expected)) for each in tasks]
+    missing = [lacking for *_, some in read for lacking in some]
+    made = summary.in_order([row for each, finished, _ in read for row in summary.rows(finished, each)], task)
     if not made:
         return Section(task, made, missing, [])
-    curves = [(row, [_curve(runs, task.validation_metric, name, run.rnn, run.seed) for run in row.runs]) for row in made]
+    curves = [
+        (row, [_curve(runs, task.validation_metric, row.task.name, row.rnn, run.seed) for run in row.runs]) for row in made
+    ]
     drawn = [
-        figures.quality(made, task, out / f"{name}-quality.png"),
-        figures.learning_curves(curves, task, out / f"{name}-learning.png"),
-        figures.quality_and_size(made, task, out / f"{name}-size.png"),
+        figures.quality(made, task, out / f"{task.name}-quality.png"),
+        figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
+        figures.quality_and_size(made, task, out / f"{task.name}-size.png"),
     ]
     return Section(task, made, missing, drawn)
 

@@ -73,9 +73,17 @@ class Trainer(Settings):
     every_seconds: NonNegativeFloat
 
 
+class Variant(Settings):
+    """The task that this one is in all but one respect, and the name of that."""
+
+    of: str
+    name: str
+
+
 class Task(Settings):
     title: str
     description: str
+    variant: Variant | None = None
     metric: Metric
     references: list[dict[str, Any]] = []
     unit: Literal["tokens", "characters", "sequences"]
@@ -129,7 +137,8 @@ class Experiment(Settings):
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        values = self.model_dump(mode="json", by_alias=True, exclude={"seeds", "workers", "command_line"})
+        aside = {"task": {"variant"}, "seeds": True, "workers": True, "command_line": True}
+        values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 
     def overrides(self, seed: int) -> list[str]:

@@ -47,14 +47,19 @@ Curve = Mapping[int, float]
 """Step to value."""
 
 
-def style(rnn: str) -> dict[str, Any]:
-    """Colour and marker of an architecture, for ever: by its name, not by its rank."""
+def style(rnn: str, *, variant: bool = False) -> dict[str, Any]:
+    """Colour and marker of an architecture, for ever: by its name, not by its rank. In a variant of the task it is hollow."""
     names = list(COLOURS)
     at = names.index(rnn) if rnn in COLOURS else crc32(rnn.encode())
     return {
         "color": list(COLOURS.values())[at % len(COLOURS)],
         "marker": MARKERS[(at + at // len(COLOURS)) % len(MARKERS)],
+        "fillstyle": "none" if variant else "full",
     }
+
+
+def _style(row: Row) -> dict[str, Any]:
+    return style(row.rnn, variant=row.task.variant is not None)
 
 
 def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
@@ -65,9 +70,11 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
             steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
             at_step = [[curve[step] for curve in seeds] for step in steps]
             lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
-            colour = style(row.rnn)["color"]
+            colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
             axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(steps, [fmean(values) for values in at_step], color=colour, linewidth=2, label=row.label)
+            axes.plot(
+                steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=row.label
+            )
         axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
         axes.xaxis.set_major_formatter(EngFormatter())
         _draw_references(axes, task)
@@ -80,7 +87,7 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(made)))
         for place, row in enumerate(reversed(made)):
-            look, measured = style(row.rnn), row.spread(task.metric)
+            look, measured = _style(row), row.spread(task.metric)
             seeds = [run.metrics[task.metric] for run in row.runs]
             axes.plot(seeds, [place] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
             axes.errorbar(measured.mean, place, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
@@ -108,7 +115,7 @@ def quality_and_size(made: Sequence[Row], task: Task, file: Path) -> Path:
                 markersize=9,
                 linewidth=2,
                 label=row.label,
-                **style(row.rnn),
+                **_style(row),
             )
         sizes = [row.mean("parameters") for row in made]
         # Networks of equal size should look equal: the axis does not magnify a difference of a percent.

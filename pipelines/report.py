@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import summary
+from pipelines import differences, summary
+from pipelines.differences import Difference
 from pipelines.runs import Missing, Run
 from pipelines.summary import Cells, Row
 from pipelines.tasks import Task
@@ -31,6 +32,10 @@ class Section:
     rows: Sequence[Row]
     missing: Sequence[Missing]
     figures: Sequence[Path]
+
+    @property
+    def differences(self) -> list[Difference]:
+        return differences.differences(self.rows, self.task)
 
     @property
     def runs(self) -> list[Run]:
@@ -75,6 +80,7 @@ class Section:
             "warnings": self.warnings(),
             "references": [reference._asdict() for reference in self.task.references],
             "rows": [_plain_row(row) for row in self.rows],
+            "differences": [each._asdict() | {"spread": each.spread._asdict()} for each in self.differences],
             "missing": [each._asdict() for each in self.missing],
         }
 
@@ -86,6 +92,7 @@ def _listed(values: Any) -> str:
 def _plain_row(row: Row) -> dict[str, Any]:
     costs = ("parameters", "seconds", "units_per_second", "peak_memory_mb")
     return {
+        "task": row.task.name,
         "rnn": row.rnn,
         "label": row.label,
         "seeds": [run.seed for run in row.runs],
@@ -107,6 +114,8 @@ def markdown(sections: Sequence[Section], *, with_figures: bool = True) -> str:
         parts += [f"{_missing_line(section)}" if section.missing else ""]
         if section.rows:
             parts += [summary.as_markdown(section.table), CAPTION]
+            if section.differences:
+                parts += [summary.as_markdown(differences.table(section.differences, section.task)), differences.CAPTION]
             parts += [f"![{file.stem}]({file.name})" for file in section.figures if with_figures]
             parts += ["### What is compared", summary.as_markdown(section.facts())]
         if section.task.references:
@@ -126,6 +135,8 @@ def terminal(section: Section) -> str:
         lines.append(_missing_line(section).replace("**", ""))
     if section.rows:
         lines += ["", summary.as_text(section.table)]
+        if section.differences:
+            lines += ["", summary.as_text(differences.table(section.differences, section.task))]
     lines += [f"{each.name}: {summary.number(each.value)}" for each in section.task.references]
     return "\n".join(lines)
 
@@ -150,7 +161,11 @@ def _web_section(section: Section) -> str:
         listed = "".join(f"<li>{html.escape(f'{each.rnn} seed {each.seed}: {each.reason}')}</li>" for each in section.missing)
         parts.append(f'<div class="warning"><strong>Missing</strong><ul>{listed}</ul></div>')
     if section.rows:
-        parts += [_web_table(section.table), f"<p><small>{CAPTION}</small></p>", '<div class="figures">']
+        parts += [_web_table(section.table), f"<p><small>{CAPTION}</small></p>"]
+        if section.differences:
+            parts += [_web_table(differences.table(section.differences, task))]
+            parts += [f"<p><small>{html.escape(differences.CAPTION)}</small></p>"]
+        parts.append('<div class="figures">')
         parts += [_web_image(file) for file in section.figures]
         parts += ["</div><h3>What is compared</h3>", _web_table(section.facts())]
     if task.references:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines import summary
 from pipelines.runs import Run, read_json, read_runs
-from pipelines.tasks import read_task
+from pipelines.tasks import read_task, variants_of
 
 TABLE = re.compile(r"(<!-- results:(?P<task>[\w-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -53,16 +53,19 @@ def _replace(file: Path, text: str) -> None:
 def with_tables(readme: str, results: Path, conf: Path) -> str:
     """The README's text with every table between ``<!-- results:TASK -->`` and ``<!-- /results -->`` made from its file.
 
+    What is stored of the task's variants is in its table too.
+
     Raises:
         ValueError: if it names a task without results.
     """
 
     def filled(match: re.Match[str]) -> str:
         task = read_task(conf, match["task"])
-        runs = read_results(results / f"{task.name}.json")
-        if not runs:
+        if not (results / f"{task.name}.json").exists():
             raise ValueError(f"the README shows results of {task.name}, but {results / task.name}.json does not exist")
-        table = summary.as_markdown(summary.table(summary.rows(runs, task), task))
+        tasks = [task, *(read_task(conf, name) for name in variants_of(conf, task.name))]
+        made = [row for each in tasks for row in summary.rows(read_results(results / f"{each.name}.json"), each)]
+        table = summary.as_markdown(summary.table(summary.in_order(made, task), task))
         return f"{match[1]}{table}\n{match[3]}"
 
     return TABLE.sub(filled, readme)

@@ -41,6 +41,7 @@ class Row:
 
     label: str
     runs: Sequence[Run]
+    task: Task
 
     @property
     def rnn(self) -> str:
@@ -64,7 +65,12 @@ def rows(runs: Sequence[Run], task: Task) -> list[Row]:
         if task.metric not in run.metrics:
             raise ValueError(f"{task.name} {run.rnn} seed {run.seed} has no {task.metric}, only {sorted(run.metrics)}")
         groups.setdefault(f"{run.rnn} {_without_seed(run)} {run.data}", []).append(run)
-    made = [Row(_label(group[0], runs), sorted(group, key=lambda run: run.seed)) for group in groups.values()]
+    made = [Row(_label(group[0], runs, task), sorted(group, key=lambda run: run.seed), task) for group in groups.values()]
+    return in_order(made, task)
+
+
+def in_order(made: Sequence[Row], task: Task) -> list[Row]:
+    """The best mean of the task's metric first."""
     return sorted(made, key=lambda row: task.sort_key(row.spread(task.metric).mean))
 
 
@@ -72,12 +78,13 @@ def _without_seed(run: Run) -> dict[str, str]:
     return {key: str(value) for key, value in sorted(flatten(run.config).items()) if key != "seed"}
 
 
-def _label(run: Run, runs: Sequence[Run]) -> str:
-    """The architecture's name; where it was run in several configurations, with the values that tell this one apart."""
+def _label(run: Run, runs: Sequence[Run], task: Task) -> str:
+    """The architecture's name, and the variant's; of one in several configurations, with the values that tell it apart."""
     told = _without_seed(run)
     others = [_without_seed(other) for other in runs if other.rnn == run.rnn]
     telling = [f"{key} {value}" for key, value in told.items() if any(other.get(key) != value for other in others)]
-    return f"{run.label} ({', '.join(telling)})" if telling else run.label
+    name = f"{run.label}, {task.variant.name}" if task.variant else run.label
+    return f"{name} ({', '.join(telling)})" if telling else name
 
 
 def table(made: Sequence[Row], task: Task) -> Cells:
@@ -126,7 +133,7 @@ def references_table(task: Task) -> Cells:
 def numeric(cells: Cells) -> list[bool]:
     """For each column, whether it holds numbers, which are set to the right."""
     _, *body = cells
-    return [all(row[at] == "" or row[at][0] in "-0123456789" for row in body) for at in range(len(cells[0]))]
+    return [all(row[at] == "" or row[at][0] in f"-0123456789<{NONE}" for row in body) for at in range(len(cells[0]))]
 
 
 def as_markdown(cells: Cells) -> str:

@@ -20,6 +20,13 @@ class Reference(NamedTuple):
     source: str
 
 
+class Variant(NamedTuple):
+    """A task that is another one in all but one respect, ``name``, and whose runs belong in that one's table."""
+
+    of: str
+    name: str
+
+
 @dataclass(frozen=True)
 class Task:
     name: str
@@ -28,6 +35,7 @@ class Task:
     metric: str
     goal: str
     references: Sequence[Reference] = ()
+    variant: Variant | None = None
 
     def __post_init__(self) -> None:
         if self.goal not in GOALS:
@@ -55,14 +63,25 @@ def read_task(conf: Path, name: str, card: dict[str, Any] | None = None) -> Task
     if not file.exists():
         known = sorted(each.stem for each in file.parent.glob("*.yaml"))
         raise ValueError(f"task must be one of {known}, not {name!r}")
-    told = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(file)))
+    told = _contents(file)
     metric = told.get("metric") or {}
     if "name" not in metric or "goal" not in metric:
         raise ValueError(f"{file} must say `metric: {{name: ..., goal: minimise}}`")
     measured = (card or {}).get("references") or {}
     references = [_reference(each, measured) for each in told.get("references") or []]
     held = tuple(each for each in references if each is not None)
-    return Task(name, told.get("title", name), told.get("description", ""), metric["name"], metric["goal"], held)
+    variant = Variant(**told["variant"]) if told.get("variant") else None
+    return Task(name, told.get("title", name), told.get("description", ""), metric["name"], metric["goal"], held, variant)
+
+
+def variants_of(conf: Path, name: str) -> list[str]:
+    """The tasks that are variants of another, by name."""
+    told = {file.stem: _contents(file).get("variant") or {} for file in (conf / "task").glob("*.yaml")}
+    return sorted(each for each, variant in told.items() if variant.get("of") == name)
+
+
+def _contents(file: Path) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(file)))
 
 
 def _reference(told: dict[str, Any], measured: dict[str, float]) -> Reference | None:
