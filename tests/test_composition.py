@@ -19,7 +19,7 @@ from rnn_lightning.sequences import Batch
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
 VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50}
-TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi30k_en_de"], 4000)
+TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi30k_de_en_context", "multi30k_en_de"], 4000)
 VOCABULARIES |= TRANSLATIONS
 VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 14879}
 TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "wnut17": 13}
