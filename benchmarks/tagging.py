@@ -1,6 +1,6 @@
 """How fast a stored run tags: words a second over its test split, by number of threads, and a sentence of 5,000 words.
 
-    python -m benchmarks.tagging task=ewt rnn=bilstm seed=1      writes benchmarks/tagging.json
+python -m benchmarks.tagging task=ewt rnn=bilstm seed=1      writes benchmarks/tagging.json
 """
 
 import sys

@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "characters": {"sequences", "recurrent"},
     "vectors": set(),
     "search": {"sequences"},
+    "subsampling": {"sequences"},
+    "ngram": {"sequences"},
     "ctc": {"sequences"},
     "tag_schemes": set(),
     "crf": {"sequences", "tag_schemes"},
@@ -40,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"sequences", "data", "vectors"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize"},
+        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""

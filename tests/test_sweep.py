@@ -111,8 +111,6 @@ def test_a_sweep_survives_the_death_of_a_trial_and_its_own(project: Path) -> Non
 def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     import mlflow
 
-    from pipelines.composition import checked  # noqa: F401  (the package of this project, not of the copy)
-
     tuned = (project / "conf/tuned/adding-gru.yaml").read_text()
     assert f"lr: {best.params['task.model.optimizer.lr']}" in tuned
     reports = project / "reports/sweeps/adding-gru-modest"
@@ -139,12 +137,14 @@ def test_a_later_run_takes_up_what_was_found(project: Path) -> None:
         assert told.stdout.strip() == expected
 
 
+@pytest.mark.slow
 def test_trials_that_lag_are_pruned_and_count(project: Path) -> None:
     run(project, "sweep", "sweep=harsh", "trials=5", *TASK)
     states = states_of(project, "harsh")
     assert len(states) == 5 and set(states) == {"COMPLETE", "PRUNED"}
 
 
+@pytest.mark.slow
 def test_a_grid_ends_when_all_is_tried_and_a_study_of_other_facts_is_refused(project: Path) -> None:
     run(project, "sweep", "sweep=grid", "trials=9", *TASK)
     assert sorted(trial.params["task.training.clip"] for trial in trials_of(project, "grid")) == [0.5, 1.0]
@@ -152,6 +152,7 @@ def test_a_grid_ends_when_all_is_tried_and_a_study_of_other_facts_is_refused(pro
     assert "error: study adding-gru-grid has trials with another experiment, overrides: give" in told
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_by_itself_counts_and_its_reason_is_told(project: Path) -> None:
     told = run(project, "sweep", "sweep=broken", "trials=1", *TASK, code=2)
     (trial,) = trials_of(project, "broken")
@@ -159,6 +160,7 @@ def test_a_trial_that_fails_by_itself_counts_and_its_reason_is_told(project: Pat
     assert "error: no trial of sweep adding-gru-broken is complete" in told and "finite" in told
 
 
+@pytest.mark.slow
 def test_several_objectives_have_a_front(project: Path) -> None:
     run(project, "sweep", "sweep=front", "trials=3", "workers=3", *TASK)
     assert all(len(trial.values) == 2 for trial in trials_of(project, "front"))

@@ -114,9 +114,20 @@ def test_values_survive_the_command_line(value: Any) -> None:
     ("space", "count"),
     [
         ({"a": {"choices": [1, 2, 3]}, "b": {"low": 0.0, "high": 1.0, "step": 0.25}, "c": {"low": 2, "high": 5}}, 3 * 5 * 4),
-        ({"a": {"low": 0.0, "high": 1.0}}, None),
         ({"a": {"low": 1, "high": 7, "step": 3}}, 3),
     ],
 )
-def test_a_grid_knows_its_size(space: dict[str, Any], count: int | None) -> None:
-    assert checked(Sweep, {"space": space}).grid_size() == count
+def test_a_grid_has_every_combination_once(space: dict[str, Any], count: int) -> None:
+    sweep = checked(Sweep, {"space": space, "sampler": {"name": "grid"}})
+    points = sweep.grid()
+    assert len(points) == count == len({tuple(point.values()) for point in points})
+    for key, parameter in sweep.space.items():
+        assert all(
+            parameter.distribution()._contains(parameter.distribution().to_internal_repr(point[key])) for point in points
+        )
+
+
+@pytest.mark.parametrize("space", [{"low": 0.0, "high": 1.0}, {"low": 1, "high": 9, "log": True}])
+def test_an_endless_grid_is_refused(space: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a grid needs choices or steps, which a has not"):
+        checked(Sweep, {"space": {"a": space}, "sampler": {"name": "grid"}})

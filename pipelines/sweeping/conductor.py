@@ -92,18 +92,20 @@ class Conductor:
         self._lock.close()
 
     def run(self) -> None:
-        """Make trials until ``order.trials`` are over."""
+        """Make trials until ``order.trials`` are over, or all of a grid."""
         self._recover()
-        wanted = min(self.order.trials, self.sweep.grid_size() or self.order.trials) if self._is_grid() else self.order.trials
+        wanted = self.order.trials
+        if self.sweep.sampler.name == "grid":
+            points = self.sweep.grid()
+            wanted = min(wanted, len(points))
+            for point in points:
+                self.study.enqueue_trial(point, skip_if_exists=True)
         while len(counted(self.study)) < wanted:
             for slot in range(self.order.workers):
                 if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
                     self._start(slot)
             wait([process.sentinel for _, process in self.slots.values()])
             self._settle_ended(wanted)
-
-    def _is_grid(self) -> bool:
-        return self.sweep.sampler.name == "grid"
 
     def _start(self, slot: int) -> None:
         spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}

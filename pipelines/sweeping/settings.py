@@ -1,7 +1,6 @@
 """What a sweep is told: which values may vary and how, by what they are judged, and how they are chosen."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +47,16 @@ class Parameter(Settings):
             return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
         return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
 
+    def values(self) -> list[Scalar] | None:
+        """All values; ``None`` where they are too many to count."""
+        space = self.distribution()
+        if self.choices is not None:
+            return self.choices
+        if not space.step or space.log:
+            return None
+        count = round((space.high - space.low) / space.step) + 1
+        return [space.low + place * space.step for place in range(count)]
+
     def ends(self) -> list[Scalar]:
         """Every choice, or both ends of the range: what a model must be able to take."""
         return self.choices if self.choices is not None else [self.low, self.high]
@@ -87,16 +96,17 @@ class Sweep(Settings):
             raise ValueError("trials are pruned by one objective only: with several, set pruner.name to none")
         return self
 
-    def grid_size(self) -> int | None:
-        """How many combinations there are, if they can be counted."""
-        spaces = [each.distribution() for each in self.space.values()]
-        if any(not hasattr(space, "choices") and not getattr(space, "step", None) for space in spaces):
-            return None
-        counts = [
-            len(space.choices) if hasattr(space, "choices") else int((space.high - space.low) // space.step) + 1
-            for space in spaces
-        ]
-        return math.prod(counts)
+    @model_validator(mode="after")
+    def _has_a_grid(self) -> "Sweep":
+        endless = [key for key, parameter in self.space.items() if parameter.values() is None]
+        if self.sampler.name == "grid" and endless:
+            raise ValueError(f"a grid needs choices or steps, which {endless[0]} has not")
+        return self
+
+    def grid(self) -> list[dict[str, Scalar]]:
+        """Every combination of values, where these can be counted."""
+        values = [parameter.values() or [] for parameter in self.space.values()]
+        return [dict(zip(self.space, row, strict=True)) for row in itertools.product(*values)]
 
 
 class Order(Settings):
@@ -154,14 +164,6 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
                 compose([*overrides, assigned(key, value)])
             except ValueError as error:
                 raise ValueError(f"{_shown(CONF / 'sweep' / name)}.yaml: space: {key}={value}: {error}") from None
-
-
-def corners(sweep: Sweep) -> list[dict[str, Scalar]]:
-    """Values of all keys at once, such that every end of every range is among them."""
-    ends = {key: parameter.ends() for key, parameter in sweep.space.items()}
-    rows = max(len(some) for some in ends.values())
-    cycled = {key: list(itertools.islice(itertools.cycle(some), rows)) for key, some in ends.items()}
-    return [{key: some[row] for key, some in cycled.items()} for row in range(rows)]
 
 
 def assigned(key: str, value: Scalar) -> str:

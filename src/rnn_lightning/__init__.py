@@ -10,24 +10,46 @@ if TYPE_CHECKING:
     from .budget import count_parameters, flops_per_step, hidden_size_for
     from .compress import compressed
     from .crf import LinearChainCRF, Paths
+    from .ctc import Alignment, Fusion, Transcripts, ctc_align, ctc_loss, greedy, prefix_beam_search
     from .data import PairModule, StreamModule
     from .laws import LawBroken, check_invariance
     from .metrics import Span, SpanF1, spans_of
+    from .ngram import NGram
     from .recurrent import CELLS, Recurrent
     from .sequences import IGNORED, Batch, State
-    from .systems import AtomicCheckpointIO, Durable, LanguageModel, Seq2Seq, SequenceClassifier, System, Tagger
+    from .systems import (
+        AtomicCheckpointIO,
+        CTCRecognizer,
+        Durable,
+        LanguageModel,
+        Seq2Seq,
+        SequenceClassifier,
+        System,
+        Tagger,
+    )
     from .tag_schemes import Constraints, span_constraints
 
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
     "compress": ("compressed",),
     "crf": ("LinearChainCRF", "Paths"),
+    "ctc": ("Alignment", "Fusion", "Transcripts", "ctc_align", "ctc_loss", "greedy", "prefix_beam_search"),
     "data": ("PairModule", "StreamModule"),
     "laws": ("LawBroken", "check_invariance"),
     "metrics": ("Span", "SpanF1", "spans_of"),
+    "ngram": ("NGram",),
     "recurrent": ("CELLS", "Recurrent"),
     "sequences": ("IGNORED", "Batch", "State"),
-    "systems": ("AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System", "Tagger"),
+    "systems": (
+        "AtomicCheckpointIO",
+        "CTCRecognizer",
+        "Durable",
+        "LanguageModel",
+        "Seq2Seq",
+        "SequenceClassifier",
+        "System",
+        "Tagger",
+    ),
     "tag_schemes": ("Constraints", "span_constraints"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -35,13 +57,17 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "CELLS",
     "IGNORED",
+    "Alignment",
     "AtomicCheckpointIO",
     "Batch",
+    "CTCRecognizer",
     "Constraints",
     "Durable",
+    "Fusion",
     "LanguageModel",
     "LawBroken",
     "LinearChainCRF",
+    "NGram",
     "PairModule",
     "Paths",
     "Recurrent",
@@ -53,11 +79,16 @@ __all__ = [
     "StreamModule",
     "System",
     "Tagger",
+    "Transcripts",
     "check_invariance",
     "compressed",
     "count_parameters",
+    "ctc_align",
+    "ctc_loss",
     "flops_per_step",
+    "greedy",
     "hidden_size_for",
+    "prefix_beam_search",
     "span_constraints",
     "spans_of",
 ]

@@ -1,5 +1,6 @@
 """Tasks as LightningModules."""
 
+from .ctc_recognizer import CTCRecognizer
 from .durable import AtomicCheckpointIO, Durable
 from .language_model import LanguageModel
 from .seq2seq import Seq2Seq
@@ -7,4 +8,13 @@ from .sequence_classifier import SequenceClassifier
 from .system import System
 from .tagger import Tagger
 
-__all__ = ["AtomicCheckpointIO", "Durable", "LanguageModel", "Seq2Seq", "SequenceClassifier", "System", "Tagger"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "CTCRecognizer",
+    "Durable",
+    "LanguageModel",
+    "Seq2Seq",
+    "SequenceClassifier",
+    "System",
+    "Tagger",
+]

@@ -1,0 +1,75 @@
+"""Fewer steps before a recurrent network reads them: a convolution in time that takes a stride.
+
+Shapes: B rows, T steps, F features, G features after it, k steps that a window sees, s steps of the stride.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .sequences import check_lengths, real_steps
+
+
+class Subsampling(nn.Module):
+    """One step out of s: max(0, W * window + b), whose window ends with the last of its s steps and sees k back from there.
+
+    So it sees nothing ahead of its own steps, and reading may pause after any multiple of s: the last k - s steps are its
+    state. Behind a row's end it sees zeros.
+    """
+
+    def __init__(self, input_size: int, *, channels: int, stride: int = 2, kernel: int = 5) -> None:
+        """``channels`` is G, ``stride`` s, ``kernel`` k.
+
+        Raises:
+            ValueError: for a size below 1, or a kernel that would leave steps out.
+        """
+        super().__init__()
+        if min(input_size, channels, stride) < 1 or kernel < stride:
+            told = f"input_size {input_size}, channels {channels}, stride {stride}, kernel {kernel}"
+            raise ValueError(f"subsampling needs sizes of at least 1 and a kernel no shorter than its stride, not {told}")
+        self.input_size, self.output_size, self.stride, self.kept = input_size, channels, stride, kernel - stride
+        self.convolution = nn.Conv1d(input_size, channels, kernel, stride)
+
+    def start(self, inputs: Tensor) -> Tensor:
+        """The state before the first step (B, k - s, F)."""
+        return inputs.new_zeros(len(inputs), self.kept, self.input_size)
+
+    def steps(self, lengths: Tensor) -> Tensor:
+        """How many steps are left of ``lengths``: a part of a stride gives one."""
+        return (lengths + self.stride - 1) // self.stride
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None, tail: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """``inputs`` (B, T, F) as (B, T / s, G), zero behind each row's length; these lengths; and the state after them."""
+        if lengths is not None:
+            check_lengths(lengths, inputs)
+            inputs = inputs.masked_fill(~real_steps(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2), 0)
+        read = torch.cat([tail, inputs], 1)  # (B, k - s + T, F)
+        ends = (
+            torch.full((len(inputs),), inputs.shape[1], device=inputs.device) if lengths is None else lengths.to(inputs.device)
+        )
+        behind = ends.view(-1, 1, 1) + torch.arange(self.kept, device=inputs.device).view(1, -1, 1)
+        after = read.gather(1, behind.expand(-1, -1, self.input_size))
+        if inputs.shape[1] == 0:
+            return inputs.new_zeros(len(inputs), 0, self.output_size), lengths, after
+        full = F.pad(read, (0, 0, 0, -inputs.shape[1] % self.stride))
+        found = self.convolution(full.transpose(1, 2)).relu().transpose(1, 2)
+        if lengths is None:
+            return found, None, after
+        left = self.steps(lengths)
+        return found.masked_fill(~real_steps(left.to(found.device), found.shape[1]).unsqueeze(2), 0), left, after
+
+
+def subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:
+    """The subsampling that ``settings`` say, or none.
+
+    Raises:
+        ValueError: for a key or a size that it does not have.
+    """
+    if settings is None:
+        return None
+    try:
+        return Subsampling(input_size, **settings)
+    except TypeError as error:
+        raise ValueError(f"subsampling: {error}") from None
