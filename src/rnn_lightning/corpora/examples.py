@@ -81,15 +81,42 @@ def read_examples(
     return Examples([inputs for inputs, _ in read], [answer for _, answer in read]), refused
 
 
-def splits_of(
-    read: Mapping[str, Examples], held_out: HeldOut | None, *, by_class: bool
-) -> tuple[dict[str, Examples], dict[str, Any]]:
-    """The three splits, ``validation`` held out of ``train`` where it is to be, and what the card says of that."""
-    if held_out is None:
-        return {split: read[split] for split in SPLITS}, {}
-    train, validation = held_out.cut(read["train"], by_class=by_class)
-    stated = {"validation": {"of": "train", "by": "class" if by_class else "row", **asdict(held_out)}}
-    return {"train": train, "validation": validation, "test": read["test"]}, {"held_out": stated}
+class Splits(NamedTuple):
+    """The ``examples`` of the three splits, the ``classes`` that the training split names, and what the card says of both."""
+
+    examples: dict[str, Examples]
+    classes: list[str]
+    card: dict[str, Any]
+
+
+def read_splits(
+    raw: Path, read: Callable[[Path], tuple[Examples, list[str], list[str]]], held_out: HeldOut | None, *, by_class: bool = True
+) -> Splits:
+    """The splits in ``raw``; ``validation`` is held out of ``train`` where it is to be.
+
+    ``read`` makes of a split's file its examples, the places of what was left out, and the names of its classes.
+    """
+    names = SPLITS if held_out is None else ("train", "test")
+    found = {split: read(raw / f"{split}.parquet") for split in names}
+    examples = {split: each for split, (each, _, _) in found.items()}
+    card: dict[str, Any] = {"left_out": {split: len(refused) for split, (_, refused, _) in found.items()}}
+    if held_out is not None:
+        train, validation = held_out.cut(examples["train"], by_class=by_class)
+        examples = {"train": train, "validation": validation, "test": examples["test"]}
+        stated = {"of": "train", "by": "class" if by_class else "row", **asdict(held_out)}
+        card["held_out"] = {"validation": stated}
+    return Splits(examples, found["train"][2], card)
+
+
+def check_widths(splits: Mapping[str, Examples], advice: str) -> None:
+    """Refuse features of several widths.
+
+    Raises:
+        CorpusError: naming the widths and ``advice``.
+    """
+    widths = {inputs.shape[1] for examples in splits.values() for inputs in examples.inputs}
+    if len(widths) > 1:
+        raise CorpusError(f"the steps have {sorted(widths)} numbers, which must be one for all; {advice}")
 
 
 def write_classes(

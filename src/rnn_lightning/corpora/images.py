@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError
 from rnn_lightning.corpora.examples import (
     Examples,
     HeldOut,
+    check_widths,
     features_of,
     of_features,
     read_examples,
-    splits_of,
+    read_splits,
     write_classes,
     write_transcripts,
 )
@@ -69,31 +69,24 @@ class Images(FromHub):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = verified_source(raw)
-        read: dict[str, Examples] = {}
-        left_out: dict[str, int] = {}
-        names: list[str] = []
-        for split in SPLITS if self.held_out is None else ("train", "test"):
-            read[split], left_out[split], names = self.read(raw / f"{split}.parquet")
-        sizes = {inputs.shape[1] for examples in read.values() for inputs in examples.inputs}
-        if len(sizes) != 1:
-            raise CorpusError(f"{self.hub}: its steps have {sorted(sizes)} points; give height, and order columns")
-        splits, stated = splits_of(read, self.held_out, by_class=self.label is not None)
-        more = {**of_features(splits["train"].inputs, alike=True), "left_out": left_out, **stated}
+        splits = read_splits(raw, self.read, self.held_out, by_class=self.label is not None)
+        check_widths(splits.examples, "give height, and order columns")
+        more = {**of_features(splits.examples["train"].inputs, alike=True), **splits.card}
         title = f"{self.hub.repository} ({self.hub.config}), {self.label or self.text} by {self.order}"
         facts = Facts(title, source, more=more)
         if self.label is None:
-            write_transcripts(processed, splits, facts)
+            write_transcripts(processed, splits.examples, facts)
         else:
-            write_classes(processed, splits, names, facts)
+            write_classes(processed, splits.examples, splits.classes, facts)
 
-    def read(self, path: Path) -> tuple[Examples, int, list[str]]:
-        """The examples of a Parquet file, how many were left out, and the names of their classes, if they have any."""
+    def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, the places of those left out, and the names of their classes, if they have any."""
         table = read_table(path, [f"{self.image}.bytes", *([self.label] if self.label else [])])
         answers, names = read_classes(table, self.label, path) if self.label else (read_columns(path, [self.text or ""])[0], [])
         pictures = table[f"{self.image}.bytes"]
         rows = ((f"row {row} of {path}", partial(self.example, pictures[row], answer)) for row, answer in enumerate(answers))
         examples, refused = read_examples(rows, most_left_out=self.most_left_out)
-        return examples, len(refused), names
+        return examples, refused, names
 
     def example(self, picture: Any, answer: str | None) -> tuple[NDArray[np.float32], str]:
         """The steps (T, F) of a picture, a ``pyarrow`` scalar of bytes, and its answer.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError
-from rnn_lightning.corpora.examples import read_examples, write_classes
+from rnn_lightning.corpora.corpus import CorpusError
+from rnn_lightning.corpora.examples import Examples, read_examples, read_splits, write_classes
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
 from rnn_lightning.corpora.text import read_columns, read_table
@@ -54,27 +54,28 @@ class LabelledText(FromHub):
         source = verified_source(raw)
         train = read_columns(raw / "train.parquet", [self.text])[0]
         tokenizer = learn_sentence_tokenizer(train, self.level, self.vocabulary_size, **self.learned)
-        splits, left_out, names = {}, {}, []
-        for split in SPLITS:
-            path = raw / f"{split}.parquet"
-            answers, names = read_classes(read_table(path, [self.label]), self.label, path)
-            texts = read_columns(path, [self.text])[0]
-            rows = (
-                (f"row {row} of {path}", partial(example, tokenizer, *each))
-                for row, each in enumerate(zip(texts, answers, strict=True))
+        splits = read_splits(raw, partial(self.read, tokenizer), None)
+        if self.out_of_scope is not None and self.out_of_scope not in splits.classes:
+            raise CorpusError(
+                f"{self.hub}: out_of_scope must be one of its classes {splits.classes}, not {self.out_of_scope!r}"
             )
-            splits[split], refused = read_examples(rows, most_left_out=self.most_left_out)
-            left_out[split] = len(refused)
-        if self.out_of_scope is not None and self.out_of_scope not in names:
-            raise CorpusError(f"{self.hub}: out_of_scope must be one of its classes {names}, not {self.out_of_scope!r}")
         facts = Facts(
             title=f"{self.hub.repository} ({self.hub.config}), {self.label}",
             source=source,
             vocabulary_size=tokenizer.get_vocab_size(),
             unknown=tokenizer.token_to_id(UNKNOWN),
-            more={"left_out": left_out, "out_of_scope": self.out_of_scope},
+            more={**splits.card, "out_of_scope": self.out_of_scope},
         )
-        write_classes(processed, splits, names, facts, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+        write_classes(processed, splits.examples, splits.classes, facts, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+
+    def read(self, tokenizer: Any, path: Path) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, the places of those left out, and the names of their classes."""
+        answers, names = read_classes(read_table(path, [self.label]), self.label, path)
+        texts = read_columns(path, [self.text])[0]
+        makers = (partial(example, tokenizer, *each) for each in zip(texts, answers, strict=True))
+        rows = ((f"row {row} of {path}", make) for row, make in enumerate(makers))
+        examples, refused = read_examples(rows, most_left_out=self.most_left_out)
+        return examples, refused, names
 
 
 def example(tokenizer: Any, text: str, name: str | None) -> tuple[NDArray[np.int32], str]:

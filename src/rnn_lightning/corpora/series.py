@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError
 from rnn_lightning.corpora.examples import (
     Examples,
     HeldOut,
+    check_widths,
     features_of,
     of_features,
     read_examples,
-    splits_of,
+    read_splits,
     write_classes,
 )
 from rnn_lightning.corpora.files import verified_source
@@ -51,27 +51,20 @@ class Series(FromHub):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = verified_source(raw)
-        read: dict[str, Examples] = {}
-        left_out: dict[str, int] = {}
-        names: list[str] = []
-        for split in SPLITS if self.held_out is None else ("train", "test"):
-            read[split], left_out[split], names = self.read(raw / f"{split}.parquet")
-        widths = {inputs.shape[1] for examples in read.values() for inputs in examples.inputs}
-        if len(widths) != 1:
-            raise CorpusError(f"{self.hub}: steps of {self.sequence!r} have {sorted(widths)} numbers, not all as many")
-        splits, stated = splits_of(read, self.held_out, by_class=True)
-        more = {**of_features(splits["train"].inputs), "left_out": left_out, **stated}
+        splits = read_splits(raw, self.read, self.held_out)
+        check_widths(splits.examples, f"a row of {self.sequence!r} has another number of measurements")
+        more = {**of_features(splits.examples["train"].inputs), **splits.card}
         title = f"{self.hub.repository} ({self.hub.config}), {self.label}"
-        write_classes(processed, splits, names, Facts(title, source, more=more))
+        write_classes(processed, splits.examples, splits.classes, Facts(title, source, more=more))
 
-    def read(self, path: Path) -> tuple[Examples, int, list[str]]:
-        """The examples of a Parquet file, how many were left out, and the names of their classes."""
+    def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, the places of those left out, and the names of their classes."""
         table = read_table(path, [self.sequence, self.label])
         answers, names = read_classes(table, self.label, path)
         rows = zip(table[self.sequence].to_pylist(), answers, strict=True)
         makers = ((f"row {row} of {path}", partial(example, *each)) for row, each in enumerate(rows))
         examples, refused = read_examples(makers, most_left_out=self.most_left_out)
-        return examples, len(refused), names
+        return examples, refused, names
 
 
 def example(steps: Any, name: str | None) -> tuple[NDArray[np.float32], str]:
