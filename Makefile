@@ -21,6 +21,8 @@ REPORT_text := compare_text
 REPORT_translation := compare_translation
 REPORT_tagging := compare_tagging
 REPORT_ladder := compare_ladder
+REPORT_handwriting := compare_handwriting
+REPORT_sequences := compare_sequences
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
@@ -35,8 +37,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, ladder (Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging or ladder, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, ladder, handwriting, sequences (Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, ladder, handwriting or sequences, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

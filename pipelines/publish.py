@@ -59,21 +59,25 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
 
 
 def publish_model(run_id: str, folder: Path, processed: Path) -> None:
-    """Store the run's network so that it can be served: text to text with a tokenizer or a lexicon, else numbers to numbers.
+    """Store the run's network so that it can be served: text to text or to classes with a tokenizer or a lexicon, else numbers
+    to numbers.
 
     A model of tokens that stand for no text (copying) has nothing to serve.
     """
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
+    card = read_json(processed / "card.json")
     room, files = Path(tracking.__file__).parent, {"checkpoint": folder / "model.ckpt"}
     if (target := processed / "target_tokenizer.json").exists():
         files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
         tracking.log_model(run_id, served=room / "served_translations.py", files=files)
     elif (lexicon := processed / LEXICON).exists():
         tracking.log_model(run_id, served=room / "served_tags.py", files=files | {"lexicon": lexicon})
+    elif tokenizer.exists() and "num_classes" in card:
+        tracking.log_model(run_id, served=room / "served_classes.py", files=files | {"tokenizer": tokenizer})
     elif tokenizer.exists():
         tracking.log_model(run_id, served=room / "served_text.py", files=files | {"tokenizer": tokenizer})
-    elif "input_size" in model:
-        shapes = ((-1, -1, model["input_size"]), (-1, -1))
+    elif "input_size" in model or "num_classes" in card:
+        shapes = ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
         tracking.log_model(run_id, served=room / "served_sequences.py", files=files, shapes=shapes)
 
 

@@ -103,7 +103,7 @@ def _checked(stroke: ArrayLike, number: int) -> Points:
         return np.empty((0, 2))
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"stroke {number} must be points (x, y), not of shape {points.shape}")
-    wrong = (~np.isfinite(points)).any(1).nonzero()[0]
+    wrong = np.flatnonzero(~np.isfinite(points).all(1))
     if len(wrong):
         raise ValueError(f"stroke {number}, point {wrong[0]} is {points[wrong[0]].tolist()}; coordinates must be finite")
     return points

@@ -194,7 +194,7 @@ def features_of(values: Any, width: int | None = None) -> NDArray[np.float32]:
     features = np.asarray(values, np.float32)
     if features.ndim != 2 or not len(features) or (width is not None and features.shape[1] != width):
         raise ValueError(f"features must have shape (T, {width or 'F'}), not {features.shape}")
-    wrong = (~np.isfinite(features)).any(1).nonzero()[0]
+    wrong = np.flatnonzero(~np.isfinite(features).all(1))
     if len(wrong):
         raise ValueError(f"step {wrong[0]} is {features[wrong[0]].tolist()}; features must be finite")
     return features

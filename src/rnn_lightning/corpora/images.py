@@ -120,4 +120,4 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error
     if height is not None and grey.height != height:
         grey = grey.resize((max(1, round(grey.width * height / grey.height)), height), Image.Resampling.BOX)
-    return np.asarray(grey, np.float32) / 255
+    return np.asarray(grey, np.float32) / np.float32(255)

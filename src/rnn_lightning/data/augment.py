@@ -185,8 +185,8 @@ def mixed(features: Features, places: NDArray[np.float64]) -> Features:
     """The ``features`` (T, F) at ``places`` (S,), between steps in proportion: (S, F)."""
     below = np.floor(places).astype(np.int64)
     above = np.minimum(below + 1, len(features) - 1)
-    part = (places - below)[:, None].astype(np.float32)
-    return features[below] * (1 - part) + features[above] * part
+    part = (places - below).astype(np.float32)[:, None]
+    return (features[below] * (1 - part) + features[above] * part).astype(np.float32, copy=False)
 
 
 def _overlap(way: int, size: int) -> tuple[slice, slice]:
