@@ -84,6 +84,8 @@ class SequenceClassifier(System):
             wrong = torch.ones_like(inputs) if inputs.dtype != torch.int64 else (inputs < 0) | (inputs >= self.vocab_size)
             rule = f"tokens are int64 in 0..{self.vocab_size - 1}"
         else:
+            if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
+                raise ValueError(f"inputs must be features (B, T, {self.input_size}), not of shape {tuple(inputs.shape)}")
             wrong, rule = ~torch.isfinite(inputs), "features must be finite"
         if lengths is not None and inputs.shape[1]:
             padding = ~real_steps(lengths, inputs.shape[1])
