@@ -58,27 +58,33 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
     return run_id
 
 
-def publish_model(run_id: str, folder: Path, processed: Path) -> None:
+def publish_model(run_id: str, folder: Path, processed: Path, registered_name: str | None = None) -> str | None:
     """Store the run's network so that it can be served: text to text or to classes with a tokenizer or a lexicon, else numbers
     to numbers.
 
-    A model of tokens that stand for no text (copying) has nothing to serve.
+    A model of tokens that stand for no text (copying) has nothing to serve: ``None``, else the model's URI. With
+    ``registered_name`` it is also the newest version of that name in the model registry.
     """
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
     card = read_json(processed / "card.json")
-    room, files = Path(tracking.__file__).parent, {"checkpoint": folder / "model.ckpt"}
+    files = {"checkpoint": folder / "model.ckpt"}
+    shapes = None
     if (target := processed / "target_tokenizer.json").exists():
-        files |= {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
-        tracking.log_model(run_id, served=room / "served_translations.py", files=files)
+        served, files = "translations", files | {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
     elif (lexicon := processed / LEXICON).exists():
-        tracking.log_model(run_id, served=room / "served_tags.py", files=files | {"lexicon": lexicon})
+        served, files = "tags", files | {"lexicon": lexicon}
     elif tokenizer.exists() and "num_classes" in card:
-        tracking.log_model(run_id, served=room / "served_classes.py", files=files | {"tokenizer": tokenizer})
+        served, files = "classes", files | {"tokenizer": tokenizer}
     elif tokenizer.exists():
-        tracking.log_model(run_id, served=room / "served_text.py", files=files | {"tokenizer": tokenizer})
+        served, files = "text", files | {"tokenizer": tokenizer}
     elif "input_size" in model or "num_classes" in card:
-        shapes = ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
-        tracking.log_model(run_id, served=room / "served_sequences.py", files=files, shapes=shapes)
+        served, shapes = "sequences", ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
+    else:
+        return None
+    room = Path(tracking.__file__).parent
+    return tracking.log_model(
+        run_id, served=room / f"served_{served}.py", files=files, shapes=shapes, registered_name=registered_name
+    )
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:

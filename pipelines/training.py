@@ -3,6 +3,7 @@
 import logging
 import shutil
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,7 +42,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     facts = provenance(experiment, seed, card["sha256"]["all"])
     work = Path("work") / f"{experiment.task_name}-{experiment.rnn_name}-{seed}-{key_of(facts)}"
     if not (work / "training.json").exists():
-        measured = fit(experiment, seed, card, work, facts)
+        measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
         write_json(work / "training.json", facts | measured)
         for name in (LAST, BEST):
             (work / name).unlink()
@@ -50,8 +51,23 @@ def train_one(experiment: Experiment, seed: int) -> None:
             shutil.copy(work / name, folder)
 
 
-def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Train in ``work``; returns what was measured."""
+def fit(
+    experiment: Experiment,
+    seed: int,
+    card: dict[str, Any],
+    work: Path,
+    begin: Callable[[], str],
+    *,
+    name: str | None = None,
+    watching: Sequence[lightning.Callback] = (),
+) -> dict[str, Any]:
+    """Train in ``work``; returns what was measured.
+
+    Args:
+        begin: opens the run in the dashboard once there is a model to train, and returns its id.
+        name: what its lines on the terminal begin with; the task, the architecture and the seed if there is none.
+        watching: callbacks that see each validation after it is written down.
+    """
     training = experiment.task.training
     torch.set_num_threads(experiment.trainer.threads)
     torch.set_float32_matmul_precision(experiment.trainer.products)
@@ -63,10 +79,10 @@ def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, fac
         start_from_vectors(cast(Tagger, system), experiment.processed())
     metric, every = experiment.task.metric, experiment.trainer.every_seconds
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
-    name = f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
+    name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
-    run_id = begin_tracking(experiment, seed, facts, card)
-    watching = [translator(experiment, data, card, work, run_id)] if is_translation(experiment.processed()) else []
+    run_id = begin()
+    translating = [translator(experiment, data, card, work, run_id)] if is_translation(experiment.processed()) else []
     trainer = make_trainer(
         experiment,
         max_epochs=1,
@@ -74,7 +90,7 @@ def fit(experiment: Experiment, seed: int, card: dict[str, Any], work: Path, fac
         val_check_interval=training.validate_every or planned // training.epochs,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        callbacks=[*watching, durable, recorder],
+        callbacks=[*translating, durable, recorder, *watching],
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
@@ -183,5 +199,6 @@ def quieten() -> None:
         ".*have passed in a `LightningDataModule`",
         ".*LeafSpec",
         ".*An input example was not provided",
+        ".*smaller than the logging interval",
     ):
         warnings.filterwarnings("ignore", message)

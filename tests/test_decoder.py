@@ -1,6 +1,7 @@
 """The decoder: a whole target at once equals its steps, and hypotheses share their source without a copy."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -37,9 +38,10 @@ def repeated(memory: Memory, times: int) -> Memory:
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("context", [False, True])
 @pytest.mark.parametrize("kind, feeding, tied", LEGAL)
-def test_a_target_at_once_equals_its_steps(cell: str, kind: str | None, feeding: bool, tied: bool) -> None:
-    model = decoder(kind, cell=cell, input_feeding=feeding, tied=tied)
+def test_a_target_at_once_equals_its_steps(cell: str, context: bool, kind: str | None, feeding: bool, tied: bool) -> None:
+    model = decoder(kind, cell=cell, input_feeding=feeding, tied=tied, context=context)
     memory, tokens = memory_for(model), tokens_of(SOURCES)
     state = model.start(memory)
     whole = model(memory, tokens, state)
@@ -50,9 +52,10 @@ def test_a_target_at_once_equals_its_steps(cell: str, kind: str | None, feeding:
     torch.testing.assert_close(state, whole.state)
 
 
+@pytest.mark.parametrize("context", [False, True])
 @pytest.mark.parametrize("kind, feeding, tied", LEGAL)
-def test_hypotheses_of_a_source_are_as_if_each_had_its_own(kind: str | None, feeding: bool, tied: bool) -> None:
-    model = decoder(kind, input_feeding=feeding, tied=tied)
+def test_hypotheses_of_a_source_are_as_if_each_had_its_own(kind: str | None, feeding: bool, tied: bool, context: bool) -> None:
+    model = decoder(kind, input_feeding=feeding, tied=tied, context=context)
     memory, tokens = memory_for(model), tokens_of(SOURCES * 4)
     state = map_state(lambda leaf: leaf.repeat_interleave(4, 0), model.start(memory))
     shared = model(memory, tokens, state)
@@ -62,9 +65,10 @@ def test_hypotheses_of_a_source_are_as_if_each_had_its_own(kind: str | None, fee
         torch.testing.assert_close(shared.weights, own.weights)
 
 
+@pytest.mark.parametrize("context", [False, True])
 @pytest.mark.parametrize("kind, feeding", [("additive", True), ("general", False), (None, False)])
-def test_a_step_passes_over_sources_of_which_no_row_is_left(kind: str | None, feeding: bool) -> None:
-    model = decoder(kind, input_feeding=feeding)
+def test_a_step_passes_over_sources_of_which_no_row_is_left(kind: str | None, feeding: bool, context: bool) -> None:
+    model = decoder(kind, input_feeding=feeding, context=context)
     memory, tokens = memory_for(model), tokens_of(SOURCES)[:, 0]
     state = model.start(memory)
     expected, after = model.step(memory, tokens, state)
@@ -94,8 +98,19 @@ def test_what_is_said_later_changes_nothing_before(feeding: bool) -> None:
     assert torch.equal(one[:, :2], two[:, :2]) and not torch.allclose(one[:, 2], two[:, 2])
 
 
-def test_every_part_learns() -> None:
-    model = decoder("additive", input_feeding=True)
+def test_a_context_is_there_at_every_step() -> None:
+    """The last word hears of the source from the state alone, unless a context tells it again: blank the state and look."""
+    for context in (False, True):
+        model = decoder(None, context=context)
+        memory, tokens = memory_for(model), tokens_of(SOURCES)
+        blank = map_state(torch.zeros_like, model.start(memory)[0]), *model.start(memory)[1:]
+        features = model(memory, tokens[:1].expand(SOURCES, -1), blank).features[:, -1]
+        assert torch.allclose(features[0], features[1]) != context
+
+
+@pytest.mark.parametrize("settings", [{"attention": "additive", "input_feeding": True}, {"attention": None, "context": True}])
+def test_every_part_learns(settings: dict[str, Any]) -> None:
+    model = decoder(**settings)
     model.train()
     memory = memory_for(model)
     model.output(model(memory, tokens_of(SOURCES), model.start(memory)).features).logsumexp(2).sum().backward()

@@ -12,6 +12,7 @@ from pipelines.tracking.record import (
     log_metrics,
     log_model,
     log_training,
+    name_newest,
 )
 from pipelines.tracking.runs import finish, reap, recording, set_tags, start_run
 from pipelines.tracking.store import open_experiment, open_store
@@ -25,6 +26,7 @@ __all__ = [
     "log_metrics",
     "log_model",
     "log_training",
+    "name_newest",
     "open_experiment",
     "open_store",
     "reap",

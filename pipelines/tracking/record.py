@@ -123,6 +123,13 @@ def log_model(
     return logged.model_uri
 
 
+def name_newest(registered_name: str, alias: str) -> None:
+    """Let ``alias`` name the newest version of a registered model, and no other."""
+    versions = client().search_model_versions(f"name = '{registered_name}'")
+    newest = max(versions, key=lambda each: int(each.version))
+    client().set_registered_model_alias(registered_name, alias, newest.version)
+
+
 def _forget_models(experiment: str, run_id: str) -> None:
     """A run has one model: what an earlier evaluation stored is of an earlier network."""
     for model in client().search_logged_models([experiment], f"source_run_id = '{run_id}'"):

@@ -28,7 +28,9 @@ class AttentionDecoder(nn.Module):
 
     The network reads a summary of the source before its first token (Sutskever et al. 2014, arXiv:1409.3215), so that any
     encoder fits any cell. With attention the output layer reads tanh(W [h; context]) (equation 5), without it h alone. With
-    input feeding (section 3.3) the network reads that vector of the step before beside its token.
+    input feeding (section 3.3) the network reads that vector of the step before beside its token. With ``context`` the
+    network reads the summary beside every token, and without attention the output layer reads it beside h (Cho et al. 2014,
+    arXiv:1406.1078).
 
     A state is (the network's state, what is fed back (N, A), the source of each row (N,)).
     """
@@ -42,6 +44,7 @@ class AttentionDecoder(nn.Module):
         *,
         attention: str | None = "general",
         input_feeding: bool = False,
+        context: bool = False,
         tied: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -53,6 +56,7 @@ class AttentionDecoder(nn.Module):
             rnn: keywords of ``recurrent`` without ``input_size``.
             attention: a kind of ``ATTENTIONS``; ``None``: the summary is all that the decoder knows of the source.
             input_feeding: see above; needs attention. The decoder then trains step by step.
+            context: see above: the summary is told at every step, not only before the first.
             tied: share the output layer's weight with the embedding.
             dropout: on the embeddings and on what the output layer reads.
 
@@ -66,7 +70,8 @@ class AttentionDecoder(nn.Module):
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
         width = rnn.get("hidden_size", 0) if not tied else embedding_size
         self.input_feeding, self.fed_size = input_feeding, width if input_feeding else 0
-        self.network = recurrent(input_size=embedding_size + self.fed_size, **rnn)
+        self.context = context
+        self.network = recurrent(input_size=embedding_size + self.fed_size + (memory_size if context else 0), **rnn)
         if self.network.bidirectional:
             raise ValueError("a decoder must not read ahead: its bidirectional must be false")
         hidden = self.network.output_size
@@ -80,7 +85,7 @@ class AttentionDecoder(nn.Module):
         self.dropout = make_dropout(dropout, locked=False)
 
     def _combination(self, hidden: int, memory_size: int, width: int) -> nn.Module:
-        if self.attention is not None:
+        if self.attention is not None or self.context:
             return nn.Sequential(nn.Linear(hidden + memory_size, width, bias=False), nn.Tanh())
         return nn.Identity() if hidden == width else nn.Linear(hidden, width, bias=False)
 
@@ -100,7 +105,9 @@ class AttentionDecoder(nn.Module):
         """
         if len(tokens) % max(len(memory.summary), 1):
             raise ValueError(f"{len(tokens)} rows do not divide among {len(memory.summary)} sources")
-        inputs = self.dropout(self.embedding(tokens))
+        inputs = self.dropout(self.embedding(tokens))  # (N, U, input)
+        if self.context:
+            inputs = torch.cat([inputs, told(memory, inputs)], 2)
         if not self.input_feeding:
             return self._read(memory, inputs, state)
         features, weights = [], []
@@ -116,7 +123,8 @@ class AttentionDecoder(nn.Module):
         network_state, fed, sources = state
         hidden, network_state = self.network(inputs, state=network_state)
         if self.attention is None:
-            return Decoded(self.dropout(self.combine(hidden)), None, (network_state, fed, sources))
+            features = torch.cat([hidden, told(memory, hidden)], 2) if self.context else hidden
+            return Decoded(self.dropout(self.combine(features)), None, (network_state, fed, sources))
         queries = hidden.reshape(len(memory.values), -1, hidden.shape[2])  # (B, K * U, H)
         contexts, weights = self.attention(queries, memory)
         contexts, weights = (part.reshape(*hidden.shape[:2], -1) for part in (contexts, weights))
@@ -137,6 +145,12 @@ class AttentionDecoder(nn.Module):
         decoded = self(memory.of(before[2]), tokens.unsqueeze(1), before)
         weights = cast(Tensor, decoded.weights)
         return self.output(decoded.features[:, -1]).log_softmax(-1), (decoded.state, covered + weights[:, -1])
+
+
+def told(memory: Memory, steps: Tensor) -> Tensor:
+    """The summary of each row's source, at every one of its ``steps`` (N, U, ...): (N, U, E)."""
+    rows = len(steps) // max(len(memory.summary), 1)
+    return memory.summary.repeat_interleave(rows, 0).unsqueeze(1).expand(-1, steps.shape[1], -1)
 
 
 def coverage_penalty(memory: Memory, strength: float, state: State) -> Tensor:

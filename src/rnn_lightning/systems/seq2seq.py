@@ -38,6 +38,7 @@ class Seq2Seq(System):
         embedding_size: int = 256,
         attention: str | None = "general",
         input_feeding: bool = False,
+        context: bool = False,
         tied: bool = False,
         shared: bool = False,
         dropout: float = 0.0,
@@ -53,7 +54,7 @@ class Seq2Seq(System):
             rnn: keywords of ``recurrent`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
                 them or replace them, so that the two may differ in anything.
             end: the target token that ends a sequence.
-            attention, input_feeding, tied: see ``AttentionDecoder``.
+            attention, input_feeding, context, tied: see ``AttentionDecoder``.
             shared: one embedding for both sides, which then must have the same tokens.
             dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
             label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
@@ -86,6 +87,7 @@ class Seq2Seq(System):
             {**rnn, **(decoder or {})},
             attention=attention,
             input_feeding=input_feeding,
+            context=context,
             tied=tied,
             dropout=dropout,
         )

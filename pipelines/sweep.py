@@ -1,0 +1,47 @@
+"""Search for hyperparameters: ``python -m pipelines.sweep sweep=tagging task=ewt rnn=lstm trials=20 workers=2``.
+
+``conf/sweep/NAME.yaml`` says what may vary. Each trial is a training in a process of its own, on a device or a share of the
+processor of its own. What kills a trial costs that trial's work since its last checkpoint, and it is taken up again; the same
+command goes on with a sweep that was interrupted, and never makes more than the trials that were asked for.
+"""
+
+import sys
+from pathlib import Path
+
+from pipelines.composition import Experiment, compose, refusing
+
+
+def sweep(arguments: list[str]) -> None:
+    """Make the trials, then keep the best: ``conf/tuned/TASK-RNN.yaml``, the registry, tables and figures in ``reports/``."""
+    from pipelines.sweeping.conductor import Conductor
+    from pipelines.sweeping.settings import check_space, read_order, read_sweep
+
+    order = read_order(arguments)
+    settings = read_sweep(order.sweep)
+    base = ["tuned=none", *order.overrides]  # what an earlier sweep found decides nothing here
+    check_space(settings, order.sweep, base)
+    experiment = compose(base)
+    check_one_seed(experiment)
+    with Conductor(order, settings, experiment, base) as conductor:
+        conductor.run()
+        for line in conductor.keep():
+            print(line)
+
+
+def check_one_seed(experiment: Experiment) -> None:
+    """Refuse several seeds: a trial is one training.
+
+    Raises:
+        ValueError: where the command line asks for more.
+    """
+    if len(experiment.all_seeds()) != 1:
+        raise ValueError(f"a trial trains one seed, not {experiment.seeds}: give seed=")
+    if not (experiment.processed() / "card.json").exists():
+        where = Path("data/processed") / experiment.task_name
+        raise ValueError(
+            f"{where} has no corpus: `python -m pipelines.fetch` and `preprocess` task={experiment.task_name} first"
+        )
+
+
+if __name__ == "__main__":
+    refusing(lambda: sweep(sys.argv[1:]))

@@ -1,0 +1,224 @@
+"""The one process that decides: which values come next, in which slot, what a trial's end means, and when all is done."""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import optuna
+import psutil
+import torch
+from optuna.trial import FrozenTrial, TrialState
+
+from pipelines import tracking
+from pipelines.composition import Experiment
+from pipelines.runs import read_json
+from pipelines.summary import duration, number
+from pipelines.sweeping.outcome import keep
+from pipelines.sweeping.settings import Order, Sweep
+from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
+from pipelines.sweeping.trial import OUTCOME, Errand, run_trial
+from rnn_lightning.corpora.files import write_json
+
+PRELOADED = ["pipelines.sweeping.trial", "mlflow"]
+"""What costs seconds to import: once, in the server that the trials are forked from."""
+GOES = 3
+"""How often a trial is begun before it counts as failed, if something kills it each time."""
+PROCESS = "process.json"
+
+
+class Conductor:
+    """Runs the trials of a study until as many are over as were asked for; use it as a context manager."""
+
+    def __init__(self, order: Order, sweep: Sweep, experiment: Experiment, base: Sequence[str]) -> None:
+        """Open the study and the run that its trials are shown under; neither is made twice.
+
+        Raises:
+            ValueError: where another process conducts this sweep, or the study has trials of another kind.
+        """
+        check_devices(experiment, order.workers)
+        self.order, self.sweep, self.experiment = order, sweep, experiment
+        self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
+        self.name = f"{experiment.task_name}-{experiment.rnn_name}-{order.sweep}"
+        self.folder = Path("work/sweeps") / self.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is at work on sweep {self.name}") from None
+        self.card = read_json(experiment.processed() / "card.json")
+        self.url = order.storage or default_storage()
+        facts = self._facts()
+        self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric.goal, facts)
+        self.shown_in = f"{experiment.task_name} sweeps"
+        note = f"Trials of sweeps of `{experiment.task_name}`, each under its sweep."
+        tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
+        self.run_id = tracking.start_run(
+            self.folder, experiment=self.shown_in, name=f"sweep {self.name}", config=facts, tags={"data": facts["data"]}
+        )
+        self.slots: dict[int, tuple[FrozenTrial, BaseProcess]] = {}
+        self._began = time.monotonic()
+        self._fork = get_context("forkserver")
+        self._fork.set_forkserver_preload(PRELOADED)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "overrides": self.overrides,
+            "experiment": self.experiment.plain(self.experiment.all_seeds()[0]),
+            "data": self.card["sha256"]["all"],
+            **self.sweep.model_dump(mode="json", exclude={"sampler", "pruner"}),
+        }
+
+    def __enter__(self) -> "Conductor":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Whatever ends the sweep ends its trials, which save; the same command goes on with them."""
+        for _, process in self.slots.values():
+            process.terminate()
+        for _, process in self.slots.values():
+            process.join(30)
+            process.kill()
+        status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
+        tracking.finish(self.run_id, status)
+        self._lock.close()
+
+    def run(self) -> None:
+        """Make trials until ``order.trials`` are over."""
+        self._recover()
+        wanted = min(self.order.trials, self.sweep.grid_size() or self.order.trials) if self._is_grid() else self.order.trials
+        while len(counted(self.study)) < wanted:
+            for slot in range(self.order.workers):
+                if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
+                    self._start(slot)
+            wait([process.sentinel for _, process in self.slots.values()])
+            self._settle_ended(wanted)
+
+    def _is_grid(self) -> bool:
+        return self.sweep.sampler.name == "grid"
+
+    def _start(self, slot: int) -> None:
+        spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}
+        asked = self.study.ask(fixed_distributions=spaces)
+        trial = self.study.trials[asked.number]
+        folder = Path(trial.user_attrs.get(PLACE, self.folder / str(trial.number)))
+        asked.set_user_attr(PLACE, str(folder))
+        asked.set_user_attr(TRIES, trial.user_attrs.get(TRIES, 0) + 1)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / OUTCOME).unlink(missing_ok=True)
+        errand = Errand(
+            study=self.name,
+            storage=self.url,
+            trial_id=trial._trial_id,
+            number=trial.number,
+            values=dict(asked.params),
+            overrides=[*self.overrides, *self._share()],
+            pruner=self.sweep.pruner,
+            objectives=list(self.sweep.objectives),
+            folder=folder,
+            parent_run=self.run_id,
+            experiment=self.shown_in,
+            device=slot if self.experiment.trainer.accelerator == "gpu" else None,
+        )
+        process = self._fork.Process(target=run_trial, args=(errand,), name=f"trial {trial.number}")
+        process.start()
+        born = psutil.Process(process.pid).create_time() if process.is_alive() else 0.0
+        write_json(folder / PROCESS, {"pid": process.pid, "born": born})
+        self.slots[slot] = (self.study.trials[trial.number], process)
+
+    def _share(self) -> list[str]:
+        """Threads for one of several workers on one processor, unless the command line says how many."""
+        told = any(each.startswith("trainer.threads=") for each in self.overrides)
+        threads = max((os.cpu_count() or 1) // self.order.workers, 1)
+        return [] if told else [f"trainer.threads={threads}"]
+
+    def _settle_ended(self, wanted: int) -> None:
+        for slot, (trial, process) in list(self.slots.items()):
+            if not process.is_alive():
+                del self.slots[slot]
+                process.join()
+                self._settle(trial, f"was killed (exit code {process.exitcode})")
+                self._say(trial.number, wanted)
+
+    def _settle(self, trial: FrozenTrial, otherwise: str) -> None:
+        """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often."""
+        file = Path(trial.user_attrs[PLACE]) / OUTCOME
+        found = read_json(file) if file.exists() else {"state": "killed", "reason": otherwise}
+        live = optuna.Trial(self.study, trial._trial_id)
+        values: Any = found.get("values")
+        if found["state"] == "complete":
+            self.study.tell(trial.number, values)
+        elif found["state"] == "pruned":
+            self.study.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            live.set_user_attr(REASON, found["reason"])
+            if found["state"] == "failed" or trial.user_attrs[TRIES] >= GOES:
+                live.set_user_attr(FINAL, True)
+            else:
+                self.study.enqueue_trial(trial.params, {name: trial.user_attrs[name] for name in (PLACE, TRIES)})
+            self.study.tell(trial.number, state=TrialState.FAIL)
+        self._show()
+
+    def _recover(self) -> None:
+        """Settle what an earlier go left open, whose processes may still live."""
+        for trial in running(self.study):
+            if PLACE not in trial.user_attrs:  # the earlier go ended before it began this one
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                continue
+            end_process(Path(trial.user_attrs[PLACE]) / PROCESS)
+            self._settle(trial, "was running when the sweep was interrupted")
+
+    def _show(self) -> None:
+        """The sweep's own curves: each trial's quality, and the best so far."""
+        best, points = None, []
+        minimise = self.study.directions[0] == optuna.study.StudyDirection.MINIMIZE
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            value = trial.values[0]
+            best = value if best is None else min(best, value) if minimise else max(best, value)
+            points += [("objective", trial.number, value), ("best", trial.number, best)]
+        tracking.log_curves(self.run_id, points)
+
+    def _say(self, last: int, wanted: int) -> None:
+        over = counted(self.study)
+        trial = self.study.trials[last]
+        spent, made = time.monotonic() - self._began, max(len(over), 1)
+        value = ", ".join(map(number, trial.values)) if trial.values else trial.user_attrs.get(REASON, "")
+        state = trial.state.name.lower()
+        left = duration(spent / made * max(wanted - len(over), 0))
+        print(f"trial {last} {state} {value}; {len(over)} of {wanted} over, about {left} left", file=sys.stderr, flush=True)
+
+    def keep(self) -> list[str]:
+        """Keep the best of all; returns what there is to say of it."""
+        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name)
+
+
+def check_devices(experiment: Experiment, workers: int) -> None:
+    """Refuse more workers than there are devices for one each.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if experiment.trainer.accelerator == "gpu" and workers > torch.cuda.device_count():
+        raise ValueError(f"each worker needs a device of its own: {workers} workers, {torch.cuda.device_count()} devices")
+
+
+def end_process(file: Path) -> None:
+    """End the process that ``file`` names, if it still lives."""
+    if not file.exists():
+        return
+    told = read_json(file)
+    try:
+        process = psutil.Process(told["pid"])
+        if abs(process.create_time() - told["born"]) < 1:
+            process.kill()
+            process.wait(30)
+    except psutil.NoSuchProcess:
+        pass

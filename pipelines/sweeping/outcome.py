@@ -1,0 +1,134 @@
+"""What is kept of a sweep: the best values for later runs, its model in the registry, tables and figures."""
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from matplotlib import pyplot as plt
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+
+from pipelines import tracking
+from pipelines.composition import CONF, Experiment
+from pipelines.figures import LOOK
+from pipelines.publish import publish_model
+from pipelines.summary import number
+from pipelines.sweeping.settings import Sweep
+from pipelines.sweeping.study import PLACE
+
+REPORTS, ALIAS = Path("reports/sweeps"), "best"
+
+
+def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str, name: str) -> list[str]:
+    """Keep the best trial; returns lines that say what it is and where all lies.
+
+    Raises:
+        ValueError: where no trial is complete.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        raise ValueError(f"no trial of sweep {name} is complete; the study says why: {_reasons(study)}")
+    best = best_trial(study)
+    folder = REPORTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [write_trials(study, sweep, folder / "trials.csv"), *draw(study, sweep, folder)]
+    tuned = write_tuned(best, experiment, name)
+    tracking.log_files(run_id, [*files, tuned])
+    registered = register(best, experiment)
+    values = ", ".join(f"{key} {value}" for key, value in best.params.items())
+    lines = [
+        f"best of {len(complete)} complete trials: {best.number}, {number(best.values[0])} on validation, {values}",
+        f"{tuned.relative_to(CONF.parent)} has its values, which later runs take up (tuned=none leaves them out)",
+        f"{folder} has the trials and the figures",
+    ]
+    return [*lines, f"the model registry has it as {registered}@{ALIAS}"] if registered else lines
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The complete trial of the best quality; of several objectives, the first is the quality."""
+    minimise = study.directions[0] == optuna.study.StudyDirection.MINIMIZE
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return min(complete, key=lambda trial: trial.values[0] if minimise else -trial.values[0])
+
+
+def _reasons(study: optuna.Study) -> str:
+    return (
+        "; ".join(sorted({trial.user_attrs.get("reason", trial.state.name.lower()) for trial in study.trials})) or "no trials"
+    )
+
+
+def write_trials(study: optuna.Study, sweep: Sweep, file: Path) -> Path:
+    """All trials, a row each: number, state, values, parameters."""
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["trial", "state", *sweep.objectives, *sweep.space])
+        for trial in study.get_trials(deepcopy=False):
+            values = trial.values or [""] * len(sweep.objectives)
+            writer.writerow(
+                [trial.number, trial.state.name.lower(), *values, *(trial.params.get(key, "") for key in sweep.space)]
+            )
+    return file
+
+
+def write_tuned(best: FrozenTrial, experiment: Experiment, name: str) -> Path:
+    """``conf/tuned/TASK-RNN.yaml``, which every run of that task and architecture composes."""
+    file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
+    config = OmegaConf.create({})
+    for key, value in best.params.items():
+        OmegaConf.update(config, key, value, force_add=True)
+    metric = experiment.task.metric.name
+    told = (
+        f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])} on validation.\n"
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.new")
+    unfinished.write_text(told + OmegaConf.to_yaml(config))
+    unfinished.replace(file)
+    return file
+
+
+def register(best: FrozenTrial, experiment: Experiment) -> str | None:
+    """Make the best trial's model the newest version of ``TASK-RNN`` in the model registry, under the alias ``best``.
+
+    Returns:
+        The name; ``None`` for a model that has nothing to serve.
+    """
+    name = f"{experiment.task_name}-{experiment.rnn_name}"
+    uri = publish_model(best.user_attrs["run"], Path(best.user_attrs[PLACE]), experiment.processed(), registered_name=name)
+    if uri is None:
+        return None
+    tracking.name_newest(name, ALIAS)
+    return name
+
+
+def draw(study: optuna.Study, sweep: Sweep, folder: Path) -> list[Path]:
+    """Optuna's figures of the study, as far as it has enough trials for each."""
+    plots: Any = optuna.visualization.matplotlib
+    quality = {"target": lambda trial: trial.values[0], "target_name": sweep.objectives[0]} if len(sweep.objectives) > 1 else {}
+    wanted = {
+        "history": lambda: plots.plot_optimization_history(study, **quality),
+        "parallel": lambda: plots.plot_parallel_coordinate(study, **quality),
+        "slices": lambda: plots.plot_slice(study, **quality),
+        "importance": lambda: plots.plot_param_importances(study, **quality),
+    }
+    if len(sweep.objectives) == 1:
+        wanted["curves"] = lambda: plots.plot_intermediate_values(study)
+    elif len(sweep.objectives) <= 3:
+        wanted["front"] = lambda: plots.plot_pareto_front(study, target_names=sweep.objectives)
+    drawn = []
+    for name, plot in wanted.items():
+        try:
+            with plt.rc_context(LOOK), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                plot()
+        except (ValueError, RuntimeError):  # an importance needs two values of a parameter, and some plots two trials
+            continue
+        figure = plt.gcf()
+        figure.set_size_inches(10, 5.5)
+        file = folder / f"{name}.png"
+        figure.savefig(file, facecolor="white")
+        plt.close("all")
+        drawn.append(file)
+    return drawn

@@ -1,0 +1,175 @@
+"""What a sweep is told: which values may vary and how, by what they are judged, and how they are chosen."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from pipelines.composition import CONF, Settings, checked, compose
+
+Scalar = bool | int | float | str | None
+
+
+class Parameter(Settings):
+    """The values of one key: ``choices``, or all from ``low`` to ``high``; whole numbers where these are, and ``step``."""
+
+    choices: list[Scalar] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Parameter":
+        ranged = self.low is not None and self.high is not None
+        if (self.choices is None) == (not ranged) or (self.choices is not None and (self.step is not None or self.log)):
+            raise ValueError("give either choices, or low and high (and step or log)")
+        if self.choices is not None and not self.choices:
+            raise ValueError("choices are empty")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
+        if self.log and (self.step is not None or (self.low or 0) <= 0):
+            raise ValueError("log needs a low above 0, and goes with no step")
+        return self
+
+    def distribution(self) -> Any:
+        """Optuna's form of it."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        if self.choices is not None:
+            return CategoricalDistribution(self.choices)
+        assert self.low is not None and self.high is not None
+        whole = all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
+        if whole:
+            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
+        return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
+
+    def ends(self) -> list[Scalar]:
+        """Every choice, or both ends of the range: what a model must be able to take."""
+        return self.choices if self.choices is not None else [self.low, self.high]
+
+
+class Sampler(Settings):
+    """How the next values are chosen: by Optuna's sampler of that name; ``grid`` goes through all of them once."""
+
+    name: Literal["tpe", "gp", "cmaes", "random", "grid"] = "tpe"
+    seed: int = 1
+
+
+class Pruner(Settings):
+    """When a trial is given up: worse than the ``median`` of others at the same step, or behind in successive ``halving``.
+
+    ``startup_trials`` are never given up, none is before it made ``warmup_steps`` steps.
+    """
+
+    name: Literal["none", "median", "halving"] = "median"
+    startup_trials: NonNegativeInt = 5
+    warmup_steps: NonNegativeInt = 0
+
+
+class Sweep(Settings):
+    """``conf/sweep/NAME.yaml``."""
+
+    space: dict[str, Parameter] = Field(min_length=1)
+    objectives: list[Literal["quality", "parameters", "seconds"]] = Field(default_factory=lambda: ["quality"])
+    sampler: Sampler = Field(default_factory=Sampler)
+    pruner: Pruner = Field(default_factory=Pruner)
+
+    @model_validator(mode="after")
+    def _prunes_one_objective(self) -> "Sweep":
+        if len(set(self.objectives)) != len(self.objectives) or self.objectives[:1] != ["quality"]:
+            raise ValueError(f"objectives must begin with quality, and name each once, not {self.objectives}")
+        if len(self.objectives) > 1 and self.pruner.name != "none":
+            raise ValueError("trials are pruned by one objective only: with several, set pruner.name to none")
+        return self
+
+    def grid_size(self) -> int | None:
+        """How many combinations there are, if they can be counted."""
+        spaces = [each.distribution() for each in self.space.values()]
+        if any(not hasattr(space, "choices") and not getattr(space, "step", None) for space in spaces):
+            return None
+        counts = [
+            len(space.choices) if hasattr(space, "choices") else int((space.high - space.low) // space.step) + 1
+            for space in spaces
+        ]
+        return math.prod(counts)
+
+
+class Order(Settings):
+    """What the command line asks of a sweep, besides the experiment."""
+
+    sweep: str
+    trials: PositiveInt
+    workers: PositiveInt = 1
+    storage: str | None = None
+    overrides: list[str] = Field(default_factory=list)
+
+
+def read_order(arguments: list[str]) -> Order:
+    """``sweep=``, ``trials=``, ``workers=`` and ``storage=`` of a command line; all else is for the experiment.
+
+    Raises:
+        ValueError: for a number that is none, or nothing said of sweep or trials.
+    """
+    told: dict[str, Any] = {"overrides": []}
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name in ("sweep", "trials", "workers", "storage"):
+            told[name] = value
+        else:
+            told["overrides"].append(argument)
+    return checked(Order, told)
+
+
+def read_sweep(name: str) -> Sweep:
+    """The sweep of ``conf/sweep/NAME.yaml``.
+
+    Raises:
+        ValueError: if there is none, or it says what is not allowed: a line each, which names the file.
+    """
+    file = CONF / "sweep" / f"{name}.yaml"
+    if not file.exists():
+        known = sorted(each.stem for each in file.parent.glob("*.yaml"))
+        raise ValueError(f"sweep must be one of {known}, not {name!r}")
+    told: Any = OmegaConf.to_container(OmegaConf.load(file))
+    try:
+        return checked(Sweep, told if isinstance(told, Mapping) else {})
+    except ValueError as error:
+        raise ValueError("\n".join(f"{_shown(file)}: {line}" for line in str(error).splitlines())) from None
+
+
+def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
+    """Refuse keys that the experiment does not have, and ends of ranges that it does not take.
+
+    Raises:
+        ValueError: naming the file, the key and the value.
+    """
+    for key, parameter in sweep.space.items():
+        for value in parameter.ends():
+            try:
+                compose([*overrides, assigned(key, value)])
+            except ValueError as error:
+                raise ValueError(f"{_shown(CONF / 'sweep' / name)}.yaml: space: {key}={value}: {error}") from None
+
+
+def corners(sweep: Sweep) -> list[dict[str, Scalar]]:
+    """Values of all keys at once, such that every end of every range is among them."""
+    ends = {key: parameter.ends() for key, parameter in sweep.space.items()}
+    rows = max(len(some) for some in ends.values())
+    cycled = {key: list(itertools.islice(itertools.cycle(some), rows)) for key, some in ends.items()}
+    return [{key: some[row] for key, some in cycled.items()} for row in range(rows)]
+
+
+def assigned(key: str, value: Scalar) -> str:
+    """``key=value`` as Hydra's command line reads it."""
+    if value is None or isinstance(value, bool):
+        return f"{key}={'null' if value is None else str(value).lower()}"
+    return f"{key}={value!r}"
+
+
+def _shown(file: Path) -> str:
+    return str(file.relative_to(CONF.parent))

@@ -1,0 +1,101 @@
+"""The study: Optuna's record of trials in a database, which outlives whoever writes to it."""
+
+import fcntl
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from pipelines.sweeping.settings import Pruner, Sampler, Sweep
+from pipelines.tracking.store import ROOT, SQLITE
+
+FINAL, TRIES, PLACE, REASON = "final", "tries", "place", "reason"
+"""User attributes of a trial: counts although it failed; how often it was begun; its folder; why it failed."""
+
+
+def default_storage() -> str:
+    """A database in the project. Never the dashboard's: both keep a table ``alembic_version``."""
+    return f"{SQLITE}{ROOT / 'sweeps.db'}"
+
+
+def open_storage(url: str) -> optuna.storages.RDBStorage:
+    """The storage at ``url``; a new SQLite file is made as a whole or not at all, whoever else opens it at the same time.
+
+    Raises:
+        ValueError: where there is no such database.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url.startswith(SQLITE):
+        file = Path(url.removeprefix(SQLITE)).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.with_name(f"{file.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                unfinished = file.with_name(f"{file.name}.new")
+                unfinished.unlink(missing_ok=True)
+                optuna.storages.RDBStorage(f"{SQLITE}{unfinished}")
+                unfinished.rename(file)
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    except Exception as error:
+        raise ValueError(f"storage {url}: {str(error).splitlines()[0]}") from None
+
+
+def open_study(name: str, storage: optuna.storages.RDBStorage, sweep: Sweep, goal: str, facts: dict[str, Any]) -> optuna.Study:
+    """The study ``name``, made if need be.
+
+    Args:
+        goal: of the task's metric, ``minimise`` or ``maximise``.
+        facts: what all trials have in common; a study of others is refused.
+
+    Raises:
+        ValueError: where the study was made with other facts.
+    """
+    best = "minimize" if goal == "minimise" else "maximize"  # of the quality; of all else, less is better
+    directions: Any = [best if each == "quality" else "minimize" for each in sweep.objectives]
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
+    text = json.dumps(facts, sort_keys=True)
+    known = study.user_attrs.get("facts")
+    if known is None:
+        study.set_user_attr("facts", text)
+    elif known != text:
+        before = json.loads(known)
+        other = sorted(key for key in before.keys() | facts.keys() if before.get(key) != facts.get(key))
+        raise ValueError(f"study {name} has trials with another {', '.join(other)}: give the new sweep a file of another name")
+    study.sampler = make_sampler(sweep.sampler, len(study.trials))
+    study.pruner = make_pruner(sweep.pruner)
+    return study
+
+
+def make_sampler(settings: Sampler, trials: int) -> optuna.samplers.BaseSampler:
+    """The sampler; its seed moves on with the ``trials`` there are, so that a sweep that goes on does not repeat itself."""
+    samplers = optuna.samplers
+    kinds: dict[str, Any] = {
+        "tpe": samplers.TPESampler,
+        "gp": samplers.GPSampler,
+        "cmaes": samplers.CmaEsSampler,
+        "random": samplers.RandomSampler,
+        "grid": samplers.BruteForceSampler,
+    }
+    return kinds[settings.name](seed=1000 * settings.seed + trials)
+
+
+def make_pruner(settings: Pruner) -> optuna.pruners.BasePruner:
+    if settings.name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials, n_warmup_steps=settings.warmup_steps)
+    if settings.name == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(settings.warmup_steps, 1))
+    return optuna.pruners.NopPruner()
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that are over and count: complete, pruned, or failed by themselves; not those that somebody killed."""
+    over = (TrialState.COMPLETE, TrialState.PRUNED)
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state in over or (trial.state == TrialState.FAIL and FINAL in trial.user_attrs)]
+
+
+def running(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

@@ -1,0 +1,122 @@
+"""What a sweep is told is checked before anything runs, and means what it says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from pipelines.composition import CONF, checked, compose
+from pipelines.sweeping import settings
+from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_order, read_sweep
+
+SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
+SPACE = {"task.training.clip": {"choices": [0.25, 1.0]}}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_fits_the_tasks_it_is_for(name: str) -> None:
+    task = "ewt" if name == "tagging" else "nested"
+    check_space(read_sweep(name), name, ["tuned=none", f"task={task}"])
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"choices": [1, "a", None, True]}, CategoricalDistribution([1, "a", None, True])),
+        ({"low": 1, "high": 4}, IntDistribution(1, 4)),
+        ({"low": 8, "high": 64, "log": True}, IntDistribution(8, 64, log=True)),
+        ({"low": 8, "high": 64, "step": 8}, IntDistribution(8, 64, step=8)),
+        ({"low": 0.0, "high": 0.5, "step": 0.1}, FloatDistribution(0.0, 0.5, step=0.1)),
+        ({"low": 0, "high": 0.5}, FloatDistribution(0.0, 0.5)),
+        ({"low": 1e-4, "high": 1e-2, "log": True}, FloatDistribution(1e-4, 1e-2, log=True)),
+    ],
+)
+def test_a_range_is_optunas(told: dict[str, Any], expected: object) -> None:
+    assert checked(Parameter, told).distribution() == expected
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "space: Field required"),
+    "no space": ({"space": {}}, "space: Dictionary should have at least 1 item"),
+    "misspelt": ({"space": SPACE, "prunner": {}}, r"prunner: Extra inputs are not permitted"),
+    "both": ({"space": {"a": {"choices": [1], "low": 0, "high": 1}}}, "space.a: .*either choices, or low and high"),
+    "half": ({"space": {"a": {"low": 0}}}, "space.a: .*either choices, or low and high"),
+    "empty": ({"space": {"a": {"choices": []}}}, "space.a: .*choices are empty"),
+    "turned": ({"space": {"a": {"low": 2, "high": 1}}}, "space.a: .*low must be below high, not 2 and 1"),
+    "log of nothing": ({"space": {"a": {"low": 0, "high": 1, "log": True}}}, "space.a: .*log needs a low above 0"),
+    "sampler": ({"space": SPACE, "sampler": {"name": "best"}}, r"sampler.name: Input should be 'tpe', .* \(got 'best'\)"),
+    "pruner": ({"space": SPACE, "pruner": {"name": "soon"}}, r"pruner.name: Input should be 'none', .* \(got 'soon'\)"),
+    "objective": ({"space": SPACE, "objectives": ["speed"]}, r"objectives.0: Input should be 'quality', .* \(got 'speed'\)"),
+    "no quality": ({"space": SPACE, "objectives": ["seconds"]}, "objectives must begin with quality"),
+    "two pruned": ({"space": SPACE, "objectives": ["quality", "seconds"]}, "set pruner.name to none"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_bad_file_is_refused_by_name_and_key(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from omegaconf import OmegaConf
+
+    told, said = REFUSED[name]
+    (tmp_path / "conf/sweep").mkdir(parents=True)
+    (tmp_path / "conf/sweep/mine.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(told)))
+    monkeypatch.setattr(settings, "CONF", tmp_path / "conf")
+    with pytest.raises(ValueError, match=said) as refusal:
+        read_sweep("mine")
+    assert all(line.startswith("conf/sweep/mine.yaml: ") for line in str(refusal.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"task.model.drop_out": {"choices": [0.1]}}, r"conf/sweep/mine.yaml: space: task.model.drop_out=0.1: .*'?drop_out'?"),
+        ({"task.training.epochs": {"choices": [3, 0]}}, r"task.training.epochs=0: task.training.epochs: .*greater than 0"),
+        ({"trainer.precision": {"choices": ["8"]}}, r"trainer.precision=8: trainer.precision: Input should be"),
+    ],
+)
+def test_a_key_or_value_that_the_experiment_does_not_have_is_named(space: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_space(checked(Sweep, {"space": space}), "mine", ["task=nested", "tuned=none"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep=basic"], "trials: Field required"),
+        (["trials=3"], "sweep: Field required"),
+        (["sweep=basic", "trials=0"], r"trials: Input should be greater than 0 \(got '0'\)"),
+        (["sweep=basic", "trials=3", "workers=many"], r"workers: .* \(got 'many'\)"),
+    ],
+)
+def test_a_bad_order_is_refused(arguments: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_order(arguments)
+
+
+def test_an_order_leaves_the_rest_to_the_experiment() -> None:
+    order = read_order(["task=ewt", "sweep=basic", "trials=3", "task.training.clip=0"])
+    assert (order.sweep, order.trials, order.workers, order.overrides) == ("basic", 3, 1, ["task=ewt", "task.training.clip=0"])
+
+
+def test_an_unknown_sweep_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"sweep must be one of \['basic', .*\], not 'best'"):
+        read_sweep("best")
+
+
+@pytest.mark.parametrize("value", [0.25, 1e-05, 3, True, False, None, "lstm", "a b", "null", "1.5"])
+def test_values_survive_the_command_line(value: Any) -> None:
+    found = compose(["task=adding", "tuned=none", f"+{assigned('task.model.mine', value)}"]).task.model.model_extra
+    assert found is not None
+    assert found["mine"] == value and type(found["mine"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("space", "count"),
+    [
+        ({"a": {"choices": [1, 2, 3]}, "b": {"low": 0.0, "high": 1.0, "step": 0.25}, "c": {"low": 2, "high": 5}}, 3 * 5 * 4),
+        ({"a": {"low": 0.0, "high": 1.0}}, None),
+        ({"a": {"low": 1, "high": 7, "step": 3}}, 3),
+    ],
+)
+def test_a_grid_knows_its_size(space: dict[str, Any], count: int | None) -> None:
+    assert checked(Sweep, {"space": space}).grid_size() == count
