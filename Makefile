@@ -20,6 +20,8 @@ REPORT_generated := compare
 REPORT_text := compare_text
 REPORT_translation := compare_translation
 REPORT_tagging := compare_tagging
+REPORT_handwriting := compare_handwriting
+REPORT_sequences := compare_sequences
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
@@ -34,8 +36,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging (Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation or tagging, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, handwriting, sequences (Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, handwriting or sequences, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

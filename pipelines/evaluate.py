@@ -30,6 +30,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     """The test metrics of the model in ``folder``."""
     import torch
 
+    from pipelines.classes import classify_test, is_classification
     from pipelines.tagging import is_tagging, tag_test
     from pipelines.training import make_trainer, quieten
     from pipelines.translation import is_translation, translate_test
@@ -45,6 +46,8 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
         return dict(metrics) | translate_test(experiment, system, data, folder)
     if is_tagging(experiment.processed()):
         tag_test(experiment, system, data, folder)
+    if is_classification(experiment.processed()):
+        return dict(metrics) | classify_test(experiment, system, data, folder)
     return dict(metrics)
 
 

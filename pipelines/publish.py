@@ -59,22 +59,26 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
 
 
 def publish_model(run_id: str, folder: Path, processed: Path, registered_name: str | None = None) -> str | None:
-    """Store the run's network so that it can be served: text to text with a tokenizer or a lexicon, else numbers to numbers.
+    """Store the run's network so that it can be served: text to text or to classes with a tokenizer or a lexicon, else numbers
+    to numbers.
 
     A model of tokens that stand for no text (copying) has nothing to serve: ``None``, else the model's URI. With
     ``registered_name`` it is also the newest version of that name in the model registry.
     """
     model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
+    card = read_json(processed / "card.json")
     files = {"checkpoint": folder / "model.ckpt"}
     shapes = None
     if (target := processed / "target_tokenizer.json").exists():
         served, files = "translations", files | {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
     elif (lexicon := processed / LEXICON).exists():
         served, files = "tags", files | {"lexicon": lexicon}
+    elif tokenizer.exists() and "num_classes" in card:
+        served, files = "classes", files | {"tokenizer": tokenizer}
     elif tokenizer.exists():
         served, files = "text", files | {"tokenizer": tokenizer}
-    elif "input_size" in model:
-        served, shapes = "sequences", ((-1, -1, model["input_size"]), (-1, -1))
+    elif "input_size" in model or "num_classes" in card:
+        served, shapes = "sequences", ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
     else:
         return None
     room = Path(tracking.__file__).parent

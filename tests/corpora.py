@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora import Corpus
+from rnn_lightning.corpora import SPLITS, Corpus
 
 VOCABULARY = 20
 
@@ -151,3 +151,23 @@ def made(corpus: Corpus, folder: Path) -> Path:
     corpus.fetch(folder / "raw")
     corpus.preprocess(folder / "raw", folder / "processed")
     return folder
+
+
+TINY: dict[str, Any] = {"repository": "tiny/rows", "config": "default", "revision": "main", "record": "record.json"}
+"""The Hub's part of a corpus whose rows a test writes itself."""
+
+
+def processed(
+    corpus: Corpus, place: Path, columns: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+    """The card, and the arrays of each split, that a corpus makes of these ``columns`` of each split."""
+    if not (place / "raw").exists():
+        write_fetched(place / "raw", columns)
+    corpus.preprocess(place / "raw", place / "processed")
+    card = json.loads((place / "processed/card.json").read_text())
+    return card, {split: dict(np.load(place / f"processed/{split}.npz")) for split in SPLITS}
+
+
+def cut_rows(arrays: dict[str, np.ndarray], side: str = "input") -> list[np.ndarray]:
+    """The ``input`` or ``target`` sequences of a split."""
+    return [arrays[f"{side}s"][start:stop] for start, stop in pairwise(arrays[f"{side}_offsets"])]

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,11 @@ TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi
 VOCABULARIES |= TRANSLATIONS
 VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 3706, "wnut17_softmax": 3706}
 TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "wnut17": 13, "wnut17_softmax": 13}
-READ_BOTH_WAYS = {"adding", *TAGS}
+LABELS = {"strokes": 11, "unipen": 66}
+FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12}
+CLASSES = {"mnist_rows": 10, "japanese_vowels": 9, "clinc": 151}
+VOCABULARIES |= {"clinc": 2921}
+READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES}
 TARGETS = {"dates": 13, **TRANSLATIONS}
 
 
@@ -36,16 +41,40 @@ def test_every_combination_composes(task: str, rnn: str, trainer: str) -> None:
     assert experiment.overrides(3) == [f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"]
 
 
-@pytest.mark.parametrize("rnn", RNNS)
-@pytest.mark.parametrize("task", TASKS)
-def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
-    experiment = compose([f"task={task}", f"rnn={rnn}"])
-    card: dict[str, int | None] = {"vocabulary_size": VOCABULARIES.get(task)}
+def card_of(task: str) -> dict[str, Any]:
+    """What the card of the task's data decides of a model."""
+    card: dict[str, Any] = {"vocabulary_size": VOCABULARIES.get(task)}
     if task in TARGETS:
         card |= {"target_vocabulary_size": TARGETS[task], "target_end": 0}
     if task in TAGS:
         tags = ["O", *(f"{mark}-{kind}" for kind in range(TAGS[task] // 2) for mark in "BI")][: TAGS[task]]
         card |= {"num_tags": TAGS[task], "tags": tags, "num_characters": 110}
+    if task in FEATURES:
+        numbers = {"mean": [0.5] * FEATURES[task], "std": [2.0] * FEATURES[task]}
+        card |= {"input_size": FEATURES[task], "standardize": numbers}
+    if task in LABELS:
+        card["labels"] = ["<blank>", *map(chr, range(ord("a"), ord("a") + LABELS[task] - 1))]
+    if task in CLASSES:
+        card |= {"num_classes": CLASSES[task], "classes": [str(number) for number in range(CLASSES[task])]}
+    return card
+
+
+def batch_of(task: str) -> Batch:
+    """A batch of the task's shapes."""
+    if task in TAGS:
+        return Batch(torch.tensor([[[1, 5, 0], [2, 3, 4]]]), None, torch.ones(1, 2, dtype=torch.int64))
+    targets = torch.tensor([1, 2]) if task in CLASSES else torch.ones(2, 3, dtype=torch.int64)
+    if task in VOCABULARIES:
+        return Batch(torch.zeros(2, 3, dtype=torch.int64), None, targets)
+    if task in FEATURES:
+        return Batch(torch.rand(2, 9, FEATURES[task]), None, targets)
+    return Batch(torch.rand(2, 3, 2), None, torch.rand(2))
+
+
+@pytest.mark.parametrize("rnn", RNNS)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
+    experiment, card = compose([f"task={task}", f"rnn={rnn}"]), card_of(task)
     if experiment.rnn.get("bidirectional") and task not in READ_BOTH_WAYS:
         with pytest.raises(ValueError, match="must not read ahead"):
             build_system(experiment, card, planned=10)
@@ -54,14 +83,7 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     budget = experiment.task.parameters
     if budget is not None:
         assert count_parameters(system) == pytest.approx(budget, rel=0.03)
-    if task in TAGS:
-        inputs = torch.tensor([[[1, 5, 0], [2, 3, 4]]])
-        batch = Batch(inputs, None, torch.ones(1, 2, dtype=torch.int64))
-    elif task in VOCABULARIES:
-        batch = Batch(torch.zeros(2, 3, dtype=torch.int64), None, torch.ones(2, 3, dtype=torch.int64))
-    else:
-        batch = Batch(torch.rand(2, 3, 2), None, torch.rand(2))
-    loss, _ = system.score(batch, "train")
+    loss, _ = system.score(batch_of(task), "train")
     loss.backward()
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in system.parameters())
 
@@ -85,7 +107,7 @@ def test_what_decides_a_run_is_plain_and_does_not_hang_on_the_other_seeds() -> N
 
 
 REFUSED = {
-    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding copying dates",
+    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding clinc copying dates",
     "rnn=lstn": r"Could not find 'rnn/lstn' Available options in 'rnn': .*lstm",
     "task=adding sed=3": r"'sed'",
     "task=adding task.training.epoch=3": r"'?epoch'?",
@@ -140,14 +162,23 @@ def test_every_stage_depends_on_the_file_of_each_group_it_names() -> None:
 
 
 def test_the_reports_depend_on_every_task_of_their_grids() -> None:
-    for name in ("compare", "compare_text", "compare_translation", "compare_tagging"):
+    for name in (
+        "compare",
+        "compare_text",
+        "compare_translation",
+        "compare_tagging",
+        "compare_handwriting",
+        "compare_sequences",
+    ):
         stage = dvc()[name]
         tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
         assert sorted(f"runs/{task}" for task in tasks) == sorted(dep for dep in stage["deps"] if dep.startswith("runs/"))
 
 
 def test_the_grids_name_what_there_is() -> None:
-    for grid in grids(["generated", "ahead", "characters", "words", "translation", "tagging", "ladder", "names"]):
+    for grid in grids(
+        ["generated", "ahead", "characters", "words", "translation", "tagging", "ladder", "names", "handwriting", "sequences"]
+    ):
         assert set(grid.task) <= set(TASKS)
         assert set(grid.rnn) <= set(RNNS)
         assert set(grid.trainer) <= set(TRAINERS)

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "regularize": {"sequences"},
     "output_layer": set(),
     "standardize": set(),
+    "pen": set(),
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
@@ -38,8 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
-    "data": {"sequences"},
-    "corpora": {"sequences", "data", "vectors"},
+    "data": {"sequences", "pen"},
+    "corpora": {"sequences", "data", "vectors", "pen"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},

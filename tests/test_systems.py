@@ -42,8 +42,11 @@ def test_a_language_model_keeps_the_laws(cell: str, more: dict) -> None:
     check_invariance(language_model(cell, **more))
 
 
+NUMBERS = {"mean": [1.0, -2.0, 0.5], "std": [0.1, 3.0, 1.0]}
+
+
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("more", [{}, {"num_classes": 3}, {"vocab_size": 9}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"num_classes": 3}, {"vocab_size": 9}, {"standardize": NUMBERS}], ids=str)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_sequence_classifier_keeps_the_laws(cell: str, more: dict, bidirectional: bool) -> None:
     torch.manual_seed(0)
@@ -192,6 +195,18 @@ def test_sampling_follows_the_model_and_its_seed() -> None:
     torch.testing.assert_close(many, model(prompt)[0][0, -1].softmax(0), atol=0.015, rtol=0)
 
 
+def test_standardized_features_are_read_as_such() -> None:
+    """A model with the numbers reads what one without them reads of features that were standardised before."""
+    torch.manual_seed(0)
+    plain = SequenceClassifier(LSTM, 3, num_classes=4)
+    told = SequenceClassifier(LSTM, 3, num_classes=4, standardize=NUMBERS)
+    told.load_state_dict(plain.state_dict())
+    inputs = torch.randn(5, 6, 3)
+    before = (inputs - torch.tensor(NUMBERS["mean"])) / torch.tensor(NUMBERS["std"])
+    torch.testing.assert_close(told(inputs)[0], plain(before)[0])
+    assert torch.equal(told.classify(inputs), told(inputs)[0].argmax(1))
+
+
 LSTM = {"cell": "lstm", "hidden_size": 4}
 REFUSED = {
     "cell": (lambda: LanguageModel(9, {"cell": "lstn", "hidden_size": 4}), "cell must be one of .*'lstm'.* not 'lstn'"),
@@ -202,6 +217,11 @@ REFUSED = {
     "optimizer": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adm"}), "optimizer name must be one of .* not 'adm'"),
     "key": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adam", "rl": 1}), "optimizer 'adam': .*'rl'"),
     "classes": (lambda: SequenceClassifier(LSTM, 2, num_classes=1), "num_classes must be at least 2"),
+    "names": (lambda: SequenceClassifier(LSTM, 2, num_classes=3, classes=["a"]), "classes must name all 3 classes, not 1"),
+    "no names": (lambda: SequenceClassifier(LSTM, 2, classes=["a"]), "classes must name all None classes, not 1"),
+    "numbers": (lambda: SequenceClassifier(LSTM, 3, vocab_size=9, standardize=NUMBERS), "standardize is for features"),
+    "width": (lambda: SequenceClassifier(LSTM, 2)(torch.rand(1, 4, 1)), r"features \(B, T, 2\), not of shape \(1, 4, 1\)"),
+    "no classes": (lambda: SequenceClassifier(LSTM, 2).classify(torch.rand(1, 4, 2)), "without num_classes has no classes"),
     "token": (lambda: LanguageModel(9, LSTM)(torch.tensor([[1, 9]])), r"token 9 in row 0, step 1: tokens are 0\.\.8"),
     "negative": (lambda: LanguageModel(9, LSTM)(torch.tensor([[-1]])), "token -1 in row 0, step 0"),
     "floats": (lambda: LanguageModel(9, LSTM)(torch.rand(1, 2)), "tokens must be int64"),

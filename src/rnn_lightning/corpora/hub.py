@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rnn_lightning.corpora.corpus import CorpusError
+from rnn_lightning.corpora.corpus import Corpus, CorpusError
 from rnn_lightning.corpora.files import SOURCE, read_json, sha256, whole_folder, write_json
 
 Result = TypeVar("Result")
@@ -45,6 +45,18 @@ class HubSource:
 
     def __str__(self) -> str:
         return f"{self.repository} ({self.config}) at {self.revision}"
+
+
+class FromHub(Corpus):
+    """A corpus of a data set on the Hub, of the fields of `HubSource`."""
+
+    def __init__(
+        self, *, repository: str, config: str, revision: str, record: str | Path, rows: Mapping[str, int] | None = None
+    ) -> None:
+        self.hub = HubSource(repository, config, revision, Path(record), rows)
+
+    def fetch(self, raw: Path) -> None:
+        fetch_from_hub(self.hub, raw)
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,12 @@ class SequenceModule(lightning.LightningDataModule, ABC):
             ValueError: where the split is too small for its batches.
         """
 
+    def training_rows(self) -> Batches:
+        """The batches of ``train`` as a training reads them: changed anew in each epoch, where they are to be."""
+        return self.dataset("train")
+
     def train_dataloader(self) -> DataLoader:
-        dataset = self.dataset("train")
+        dataset = self.training_rows()
         cursor = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
         sampler = EpochOrder(lambda epoch: dataset.order(self.seed, epoch), epochs=self.epochs, cursor=cursor)
         return DataLoader(dataset, batch_size=None, sampler=sampler)

@@ -4,14 +4,17 @@ Shapes: R rows of a split, B rows of a batch, T steps of the longest input, F fe
 words of a batch, C characters of its longest word.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..sequences import IGNORED, PADDING, Batch, real_steps
+from .augment import Augmentations
 from .module import Batches, SequenceModule, check_counts
 
 
@@ -49,6 +52,8 @@ class Pairs(Batches):
         self.inputs = Rows(arrays["inputs"], arrays["input_offsets"])
         self.lengths = self.inputs.lengths  # (R,)
         self.values, self.sequences = torch.from_numpy(arrays["targets"]), None
+        if self.values.dtype == torch.int32:
+            self.values = self.values.long()
         self.longest = self.lengths  # (R,)
         if "target_offsets" in arrays:
             self.sequences = Rows(arrays["targets"], arrays["target_offsets"])
@@ -104,6 +109,49 @@ class Pairs(Batches):
         return spelled
 
 
+class AugmentedPairs(Batches):
+    """The rows of ``pairs``, changed as ``augmentations`` say; an item is named by seed, epoch and rows.
+
+    Validation and test read ``pairs`` themselves.
+    """
+
+    def __init__(self, pairs: Pairs, augmentations: Augmentations) -> None:
+        if not pairs.inputs.values.is_floating_point() or pairs.inputs.values.dim() != 2:
+            kind = f"{pairs.inputs.values.dtype} of shape (N{', F' * (pairs.inputs.values.dim() - 1)})"
+            raise ValueError(f"augment changes features, float32 of shape (N, F); the inputs are {kind}")
+        self.pairs, self.augmentations = pairs, augmentations
+        targets = pairs.sequences
+        self.framed = targets is not None and np.array_equal(targets.lengths, pairs.lengths)
+
+    def order(self, seed: int, epoch: int) -> list[tuple[int, int, tuple[int, ...]]]:
+        return [(seed, epoch, rows) for rows in self.pairs.order(seed, epoch)]
+
+    def in_order(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        return [(0, 0, rows) for rows in self.pairs.in_order()]
+
+    def __getitem__(self, name: tuple[int, int, tuple[int, ...]]) -> Batch:
+        seed, epoch, rows = name
+        batch, inputs, steps = self.pairs[rows], self.pairs.inputs, []
+        drawn = []
+        for row in rows:
+            start = int(inputs.starts[row])
+            features = inputs.values[start : start + int(inputs.lengths[row])].numpy()
+            changed, places = self.augmentations(features, seed, epoch, row)
+            drawn.append(changed)
+            steps.append(places)
+        padded, lengths = side_by_side(drawn, 0)
+        if not self.framed:
+            return batch._replace(inputs=padded, lengths=lengths)
+        framed = [batch.targets[at].numpy()[places] for at, places in enumerate(steps)]
+        return Batch(padded, lengths, *side_by_side(framed, IGNORED))
+
+
+def side_by_side(rows: Sequence[np.ndarray], filling: int) -> tuple[Tensor, Tensor | None]:
+    """The ``rows`` (B,) as one (B, T, ...), and their lengths (B,), ``None`` where all are the longest."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows])])
+    return Rows(np.concatenate(rows), offsets).padded(torch.arange(len(rows)), filling)
+
+
 class PairModule(SequenceModule):
     """Batches of a pairs corpus: rows of similar length together, which rows and in which order drawn from (seed, epoch).
 
@@ -120,6 +168,7 @@ class PairModule(SequenceModule):
         eval_batch_size: int | None = None,
         tokens: int | None = None,
         buckets: bool = True,
+        augment: Sequence[Mapping[str, Any]] | None = None,
         seed: int = 1,
         epochs: int = 1,
     ) -> None:
@@ -129,9 +178,11 @@ class PairModule(SequenceModule):
             tokens: steps that a batch may have, padding included, on its longer side: rows times longest row. It then has
                 fewer rows than ``batch_size`` where these are long; a single row may be longer.
             buckets: whether training batches hold rows of similar length; if not, any ``batch_size`` rows.
+            augment: what is done to the features of a training row, in this order: ``{"name": ..., ...}`` with the keywords
+                of one of ``AUGMENTATIONS``. Rows are put together by the lengths that they have before.
 
         Raises:
-            ValueError: for a number below 1, or a number of tokens without buckets.
+            ValueError: for a number below 1, a number of tokens without buckets, or an augmentation that there is not.
         """
         super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
         if tokens is not None:
@@ -139,6 +190,7 @@ class PairModule(SequenceModule):
             if not buckets:
                 raise ValueError(f"tokens must be None with buckets=False, where batches are of any lengths, not {tokens}")
         self.tokens, self.buckets = tokens, buckets
+        self.augmentations = Augmentations(augment) if augment else None
 
     def dataset(self, split: str) -> Pairs:
         arrays = self.arrays(split)
@@ -146,3 +198,7 @@ class PairModule(SequenceModule):
             raise ValueError(f"{self.folder / split}.npz holds no rows")
         rows = self.batch_size if split == "train" else self.eval_batch_size
         return Pairs(arrays, rows, tokens=self.tokens, buckets=self.buckets)
+
+    def training_rows(self) -> Batches:
+        pairs = self.dataset("train")
+        return AugmentedPairs(pairs, self.augmentations) if self.augmentations else pairs

@@ -3,6 +3,7 @@
 Shapes: B rows, T steps, F features, H features of the network, C classes.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torchmetrics import MeanMetric
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import Batch, State, ends_of, real_steps
+from ..standardize import Standardize
 from .system import System
 
 
@@ -21,6 +23,7 @@ class SequenceClassifier(System):
 
     With ``num_classes`` the answer is a class (cross entropy, accuracy), without it a real value (mean squared error, as in
     the adding problem of Hochreiter and Schmidhuber 1997). Inputs are features (B, T, F), or tokens (B, T) with ``vocab_size``.
+    A network that reads both ways is read out at both ends.
     """
 
     def __init__(
@@ -29,7 +32,9 @@ class SequenceClassifier(System):
         input_size: int,
         *,
         num_classes: int | None = None,
+        classes: Sequence[str] | None = None,
         vocab_size: int | None = None,
+        standardize: Mapping[str, Sequence[float]] | None = None,
         dropout: float = 0.0,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
@@ -40,6 +45,8 @@ class SequenceClassifier(System):
             rnn: keywords of ``recurrent`` without ``input_size``.
             input_size: F; with ``vocab_size`` the width of the token embedding.
             num_classes: C, at least 2; ``None``: a real value.
+            classes: the names of the classes, kept with the model.
+            standardize: means and deviations of the features, as ``Standardize`` takes them; not with ``vocab_size``.
             dropout: on what is read out.
 
         Raises:
@@ -49,8 +56,12 @@ class SequenceClassifier(System):
         self.save_hyperparameters()
         if num_classes is not None and num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, or None for a real value, not {num_classes}")
+        if classes is not None and len(classes) != num_classes:
+            raise ValueError(f"classes must name all {num_classes} classes, not {len(classes)}")
+        if standardize is not None and vocab_size is not None:
+            raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
-        self.embedding = nn.Identity() if vocab_size is None else nn.Embedding(vocab_size, input_size)
+        self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
         self.network = recurrent(input_size=input_size, **rnn)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = nn.Linear(self.network.output_size, num_classes or 1)
@@ -73,6 +84,8 @@ class SequenceClassifier(System):
             wrong = torch.ones_like(inputs) if inputs.dtype != torch.int64 else (inputs < 0) | (inputs >= self.vocab_size)
             rule = f"tokens are int64 in 0..{self.vocab_size - 1}"
         else:
+            if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
+                raise ValueError(f"inputs must be features (B, T, {self.input_size}), not of shape {tuple(inputs.shape)}")
             wrong, rule = ~torch.isfinite(inputs), "features must be finite"
         if lengths is not None and inputs.shape[1]:
             padding = ~real_steps(lengths, inputs.shape[1])
@@ -90,6 +103,17 @@ class SequenceClassifier(System):
         if split != "train":
             self.accuracy_of(split).update((scores.argmax(1) == batch.targets).float())
         return F.cross_entropy(scores, batch.targets), rows
+
+    @torch.no_grad()
+    def classify(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The likeliest class (B,) of each row of ``inputs`` as ``forward`` reads them.
+
+        Raises:
+            ValueError: where the answer is a real value.
+        """
+        if self.num_classes is None:
+            raise ValueError("a model without num_classes has no classes to tell")
+        return self(inputs, lengths)[0].argmax(1)
 
     def accuracy_of(self, split: str) -> MeanMetric:
         """The running accuracy over the rows of ``val`` or ``test``."""

@@ -1,0 +1,96 @@
+"""Online handwriting: pen trajectories with their text.
+
+UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", 1994), features as in `pen`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_lightning.corpora.card import Facts
+from rnn_lightning.corpora.corpus import SPLITS, CorpusError
+from rnn_lightning.corpora.examples import Examples, of_features, read_examples, write_transcripts
+from rnn_lightning.corpora.files import verified_source
+from rnn_lightning.corpora.hub import FromHub
+from rnn_lightning.corpora.text import read_table
+from rnn_lightning.pen import FEATURES, pen_features
+
+
+class Handwriting(FromHub):
+    """A pairs corpus for CTC: columns of ``strokes``, lists of points [x, y], and of their ``text``.
+
+    ``writer`` is the column that says who wrote; no writer may be in two splits, and the card counts them. ``spacing`` and
+    ``upright`` are those of `pen_features`. A row that has no trajectory or no text is named and left out, up to the share
+    ``most_left_out`` of its split. The rest are those of `HubSource`.
+    """
+
+    def __init__(
+        self,
+        *,
+        strokes: str,
+        text: str,
+        writer: str | None = None,
+        spacing: float = 0.2,
+        upright: bool = False,
+        most_left_out: float = 0.01,
+        **hub: Any,
+    ) -> None:
+        super().__init__(**hub)
+        if not spacing > 0:
+            raise ValueError(f"spacing must be above 0, not {spacing}")
+        self.strokes, self.text, self.writer = strokes, text, writer
+        self.spacing, self.upright, self.most_left_out = spacing, upright, most_left_out
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = verified_source(raw)
+        splits: dict[str, Examples] = {}
+        left_out, writers = {}, {}
+        for split in SPLITS:
+            columns = self.read(raw / f"{split}.parquet")
+            places = (f"row {row} of {raw / split}.parquet" for row in range(len(columns[0])))
+            makers = (partial(self.example, *row) for row in zip(*columns[:2], strict=True))
+            splits[split], refused = read_examples(zip(places, makers, strict=True), most_left_out=self.most_left_out)
+            left_out[split], writers[split] = len(refused), set(columns[2])
+        more = {
+            "features": list(FEATURES),
+            **of_features(splits["train"].inputs),
+            "left_out": left_out,
+            **self.apart(writers),
+        }
+        title = f"{self.hub.repository} ({self.hub.config}), {self.text}"
+        write_transcripts(processed, splits, Facts(title, source, more=more))
+
+    def read(self, path: Path) -> list[list[Any]]:
+        """The columns of strokes, texts and writers, the last empty where none is named."""
+        names = [self.strokes, self.text, *([self.writer] if self.writer else [])]
+        table = read_table(path, names)
+        columns = [table[name].to_pylist() for name in names]
+        return columns if self.writer else [*columns, []]
+
+    def example(self, strokes: Sequence[Any] | None, text: str | None) -> tuple[NDArray[np.float32], str]:
+        """The features (T, F) of a trajectory and its text.
+
+        Raises:
+            ValueError: where there is no such trajectory, or no text.
+        """
+        if not text:
+            raise ValueError("it has no text")
+        points = [[each for each in stroke or [] if each is not None] for stroke in strokes or []]
+        return pen_features(points, spacing=self.spacing, upright=self.upright), text
+
+    def apart(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
+        """What the card says of the writers of each split.
+
+        Raises:
+            CorpusError: where somebody wrote in two splits.
+        """
+        if self.writer is None:
+            return {}
+        for split, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            if both := writers[split] & writers[other]:
+                raise CorpusError(f"{self.hub}: writers {sorted(both, key=str)} are in both {split} and {other}")
+        return {"writers": {**{split: len(some) for split, some in writers.items()}, "in_two_splits": 0}}

@@ -1,0 +1,109 @@
+"""Pen trajectories to features: resampled along the path, in units of the height of the writing.
+
+Shapes: N points of a stroke, T points of all strokes after resampling, F = 4 features, as `FEATURES` names them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FEATURES = ("dx", "dy", "y", "up")
+"""The way from the point before, the height above the middle of the writing, and whether the pen came through the air."""
+WIDEST = 20
+"""Writing is taken to be at least 1/20 as high as it is wide: a dash has a height too."""
+
+Points = NDArray[np.float64]
+
+
+def pen_features(strokes: Sequence[ArrayLike], *, spacing: float = 0.2, upright: bool = False) -> NDArray[np.float32]:
+    """The features (T, F) of ``strokes``, each (N, 2): where the pen was down, in any unit and at any rate.
+
+    The unit of length is the height of the writing, sqrt(12) times the standard deviation of y along the ink, which for an
+    upright bar is its length; so neither place nor size nor the rate of the recording matters, and the aspect is kept. Each
+    stroke is resampled at equal distances of about ``spacing`` along its path, both ends included. With ``upright`` the
+    slant of the steep parts is taken out by a shear. Points that repeat the one before are dropped, strokes without a point
+    are passed over, and a stroke of one point is a dot: one step.
+
+    Raises:
+        ValueError: where there is no point at all, a stroke is no (N, 2), or a coordinate is not finite; names the stroke.
+    """
+    if not spacing > 0:
+        raise ValueError(f"spacing must be above 0, not {spacing}")
+    ink = [moving(points) for points in map(_checked, strokes, range(len(strokes))) if len(points)]
+    if not ink:
+        raise ValueError(f"the trajectory has no points in its {len(strokes)} strokes")
+    if upright:
+        shear = np.array([[1.0, 0.0], [-slant(ink), 1.0]])
+        ink = [points @ shear for points in ink]
+    middle, deviation = spread(ink)
+    height = np.sqrt(12) * max(deviation[1], deviation[0] / WIDEST) or 1.0
+    resampled = [along_path((points - middle) / height, spacing) for points in ink]
+    points = np.concatenate(resampled)  # (T, 2)
+    up = np.zeros(len(points))
+    up[np.cumsum([0, *map(len, resampled[:-1])])] = 1
+    steps = np.diff(points, axis=0, prepend=points[:1])
+    return np.column_stack([steps, points[:, 1], up]).astype(np.float32)
+
+
+def transformed(features: NDArray[np.float32], matrix: ArrayLike) -> NDArray[np.float32]:
+    """The ``features`` (T, F) of the same writing after every point (x, y) of it, from its middle, went to ``matrix`` (2, 2).
+
+    Nothing is normalised anew: what becomes larger stays larger, its points further apart.
+    """
+    told = np.asarray(matrix, np.float64)
+    steps = features[:, :2].astype(np.float64)
+    x = np.cumsum(steps[:, 0])
+    y = told[1, 0] * (x - x.mean()) + told[1, 1] * features[:, 2]
+    return np.column_stack([steps @ told.T, y, features[:, 3]]).astype(np.float32)
+
+
+def spread(ink: Sequence[Points]) -> tuple[Points, Points]:
+    """Mean (2,) and standard deviation (2,) of the points of ``ink`` along its path; of its dots, where it has only these.
+
+    A straight segment from a to b has the mean (a + b) / 2 and the variance (b - a)^2 / 12, however it is sampled.
+    """
+    starts, ends = (np.concatenate([points[part] for points in ink]) for part in (slice(None, -1), slice(1, None)))
+    weights = np.hypot(*(ends - starts).T)
+    if not weights.sum():
+        starts = ends = np.concatenate(ink)
+        weights = np.ones(len(starts))
+    shares = (weights / weights.sum())[:, None]
+    middles = (starts + ends) / 2
+    mean = (shares * middles).sum(0)
+    return mean, np.sqrt((shares * ((middles - mean) ** 2 + (ends - starts) ** 2 / 12)).sum(0))
+
+
+def slant(ink: Sequence[Points]) -> float:
+    """How far the parts of ``ink`` that rise or fall by more than 45 degrees lean to the right, as dx / dy; 0 without any."""
+    steps = np.concatenate([np.diff(points, axis=0) for points in ink])  # (N, 2)
+    steep = steps[np.abs(steps[:, 1]) > np.abs(steps[:, 0])]
+    lengths = np.hypot(*steep.T)
+    return float((steep[:, 0] * steep[:, 1] / lengths).sum() / (steep[:, 1] ** 2 / lengths).sum()) if len(steep) else 0.0
+
+
+def along_path(points: Points, spacing: float) -> Points:
+    """The path through ``points`` (N, 2), no two in a row alike, at equal distances nearest to ``spacing``."""
+    if len(points) == 1:
+        return points
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    places = np.linspace(0, lengths[-1], max(1, round(lengths[-1] / spacing)) + 1)
+    return np.column_stack([np.interp(places, lengths, each) for each in points.T])
+
+
+def moving(points: Points) -> Points:
+    """The ``points`` (N, 2) without those that repeat the one before."""
+    return points[np.concatenate([[True], (np.diff(points, axis=0) != 0).any(1)])]
+
+
+def _checked(stroke: ArrayLike, number: int) -> Points:
+    """The points (N, 2) of stroke ``number``, which may have none."""
+    points = np.asarray(stroke, np.float64)
+    if points.size == 0:
+        return np.empty((0, 2))
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"stroke {number} must be points (x, y), not of shape {points.shape}")
+    wrong = np.flatnonzero(~np.isfinite(points).all(1))
+    if len(wrong):
+        raise ValueError(f"stroke {number}, point {wrong[0]} is {points[wrong[0]].tolist()}; coordinates must be finite")
+    return points

@@ -1,0 +1,155 @@
+"""Series and texts with a class each: rows against plain loops, what is held out, and what is left out."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from corpora import TINY, contents, cut_rows, processed
+
+from rnn_lightning.corpora import SPLITS, CorpusError, LabelledText, Series
+from rnn_lightning.corpora.examples import Examples, HeldOut
+from rnn_lightning.corpora.files import sha256, write_json
+
+Columns = dict[str, dict[str, Any]]
+
+
+def series(counts: dict[str, int], width: int = 3) -> Columns:
+    draws = np.random.default_rng(0)
+    return {
+        split: {
+            "sequence": [draws.normal(3, 2, (draws.integers(1, 8), width)).tolist() for _ in range(count)],
+            "label": [f"speaker {row % 4}" for row in range(count)],
+        }
+        for split, count in counts.items()
+    }
+
+
+def test_a_series_is_its_numbers_and_its_class_by_name(tmp_path: Path) -> None:
+    columns = series({"train": 40, "test": 9})
+    corpus = Series(**TINY, sequence="sequence", label="label", held_out={"share": 0.3, "seed": 5})
+    card, arrays = processed(corpus, tmp_path, columns)
+    assert card["classes"] == [f"speaker {number}" for number in range(4)]
+    for row, inputs in enumerate(cut_rows(arrays["test"])):
+        np.testing.assert_allclose(inputs, columns["test"]["sequence"][row], rtol=1e-6)
+        assert arrays["test"]["targets"][row] == row % 4
+    assert Counter(arrays["validation"]["targets"].tolist()) == dict.fromkeys(range(4), 3)
+    first = contents(tmp_path / "processed")
+    processed(corpus, tmp_path, columns)
+    assert contents(tmp_path / "processed") == first
+    processed(Series(**TINY, sequence="sequence", label="label", held_out={"share": 0.3, "seed": 6}), tmp_path, columns)
+    assert contents(tmp_path / "processed")["validation.npz"] != first["validation.npz"]
+    assert contents(tmp_path / "processed")["test.npz"] == first["test.npz"]
+
+
+@pytest.mark.parametrize("bad", [[], [[1.0, float("nan"), 2.0]], [[1.0, 2.0, 3.0], [1.0]], None])
+def test_a_bad_series_is_named_and_left_out(tmp_path: Path, bad: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = series(dict.fromkeys(SPLITS, 8))
+    columns["train"]["sequence"][2] = bad
+    card, arrays = processed(Series(**TINY, sequence="sequence", label="label", most_left_out=0.2), tmp_path, columns)
+    assert card["left_out"]["train"] == 1 and arrays["train"]["targets"].tolist() == [0, 1, 3, 0, 1, 2, 3]
+    assert "left out row 2 of" in capsys.readouterr().err
+
+
+def test_series_of_different_widths_and_classes_of_one_split_are_refused(tmp_path: Path) -> None:
+    columns = series(dict.fromkeys(SPLITS, 8))
+    columns["test"]["label"][3] = "a stranger"
+    corpus = Series(**TINY, sequence="sequence", label="label")
+    with pytest.raises(CorpusError, match=r"the test split has \['a stranger'\]; the classes are \['speaker 0', "):
+        processed(corpus, tmp_path / "class", columns)
+    wider = {**series(dict.fromkeys(SPLITS, 8)), "test": series({"test": 8}, width=5)["test"]}
+    with pytest.raises(CorpusError, match=r"the steps have \[3, 5\] numbers, which must be one for all; a row of 'sequence'"):
+        processed(corpus, tmp_path / "width", wider)
+
+
+TEXTS = {
+    "train": [("Turn it on", "on"), ("turn it off", "off"), ("turn it on", "on"), ("who, me", "oos")],
+    "validation": [("turn it", "on"), ("off", "off")],
+    "test": [("turn her on", "on"), ("hello", "oos")],
+}
+
+
+def labelled(names: list[str] | None) -> Columns:
+    """The texts; their classes by name, or as numbers with names."""
+    if names is None:
+        return {
+            split: dict(zip(("text", "intent"), map(list, zip(*rows, strict=True)), strict=True))
+            for split, rows in TEXTS.items()
+        }
+    return {
+        split: {"text": [text for text, _ in rows], "intent": [names.index(name) for _, name in rows]}
+        for split, rows in TEXTS.items()
+    }
+
+
+def texts(**changes: Any) -> LabelledText:
+    return LabelledText(**{**TINY, "text": "text", "label": "intent", "out_of_scope": "oos", **changes})
+
+
+def test_a_labelled_text_is_its_tokens_and_its_class(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    card, arrays = processed(texts(), tmp_path, labelled(None))
+    tokenizer = Tokenizer.from_file(str(tmp_path / "processed/tokenizer.json"))
+    assert card["classes"] == ["off", "on", "oos"] and card["out_of_scope"] == "oos" and card["num_classes"] == 3
+    assert card["vocabulary_size"] == tokenizer.get_vocab_size() == 2 + len({"turn", "it", "on", "off", "who", ",", "me"})
+    for split, rows in TEXTS.items():
+        for (text, name), tokens, target in zip(rows, cut_rows(arrays[split]), arrays[split]["targets"], strict=True):
+            read = " ".join(tokenizer.id_to_token(int(token)) for token in tokens)
+            unknown = {"her": "<unk>", "hello": "<unk>"}
+            assert read == " ".join(unknown.get(w, w) for w in text.lower().replace(",", " ,").split()) + " <eos>"
+            assert card["classes"][target] == name
+
+
+def test_numbers_of_classes_have_the_names_that_the_data_set_gives(tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    names, raw = ["oos", "on", "off", "never"], tmp_path / "raw"
+    raw.mkdir()
+    features = Features({"text": Value("string"), "intent": ClassLabel(names=names)})
+    for split, columns in labelled(names).items():
+        Dataset.from_dict(columns, features=features).to_parquet(raw / f"{split}.parquet")
+    write_json(raw / "source.json", {"licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
+    card, arrays = processed(texts(), tmp_path, {})
+    assert card["classes"] == names
+    assert [names[target] for target in arrays["train"]["targets"]] == [name for _, name in TEXTS["train"]]
+    plain = tmp_path / "plain"
+    with pytest.raises(CorpusError, match=r"has no classes in column 'intent', but int64; classes are text or named"):
+        processed(texts(), plain, labelled(names))
+
+
+@pytest.mark.parametrize("row", [("  ", "on"), ("turn it", None)])
+def test_a_text_that_is_blank_or_has_no_class_is_left_out(tmp_path: Path, row: tuple[str, str | None]) -> None:
+    columns = labelled(None)
+    for name, value in zip(("text", "intent"), row, strict=True):
+        columns["validation"][name].append(value)
+    card, arrays = processed(texts(most_left_out=0.4), tmp_path, columns)
+    assert card["left_out"] == {"train": 0, "validation": 1, "test": 0} and len(arrays["validation"]["targets"]) == 2
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_what_is_held_out_is_drawn_class_by_class_and_leaves_the_rest_in_order(share: float) -> None:
+    answers = [name for name, count in {"a": 40, "b": 10, "c": 1}.items() for _ in range(count)]
+    examples = Examples([np.array([row]) for row in range(51)], answers)
+    for by_class in (True, False):
+        kept, held = HeldOut(share, 3).cut(examples, by_class=by_class)
+        rows = [[int(row[0]) for row in each.inputs] for each in (kept, held)]
+        assert sorted(rows[0] + rows[1]) == list(range(51)) and all(each == sorted(each) for each in rows)
+        assert [answers[row] for row in rows[1]] == held.answers
+        if by_class:
+            assert Counter(held.answers) == Counter(
+                {n: round(share * k) for n, k in Counter(answers).items() if round(share * k)}
+            )
+        else:
+            assert len(held.answers) == round(share * 51)
+
+
+def test_an_out_of_scope_class_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"out_of_scope must be one of its classes .* not 'none'"):
+        processed(texts(out_of_scope="none"), tmp_path, labelled(None))
+
+
+def test_a_level_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="level must be one of"):
+        texts(level="sound")
