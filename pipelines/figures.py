@@ -139,6 +139,27 @@ def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Seque
         return _save(figure, file)
 
 
+def posteriors(
+    values: NDArray[np.float32], labels: Sequence[str], blank: int, aligned: Sequence[tuple[int, float]], file: Path
+) -> Path:
+    """The probability of each label at each step: ``values`` (T, C). The labels of the target are named where they are said,
+    ``aligned``, a label and its step each; the blank is grey.
+    """
+    said = sorted({label for label, _ in aligned})
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(max(8, min(0.03 * len(values), 16)), 4))
+        axes.fill_between(range(len(values)), values[:, blank], color="black", alpha=0.12, linewidth=0, label="blank")
+        colours = plt.get_cmap("tab20")
+        for place, label in enumerate(said):
+            axes.plot(values[:, label], color=colours(place % 20), linewidth=1.8)
+        for label, step in aligned:
+            name = labels[label] if labels[label].strip() else "\N{OPEN BOX}"
+            axes.annotate(name, (step, 1.02), ha="center", color=colours(said.index(label) % 20), fontsize=11)
+        axes.set(ylim=(0, 1.1), xlim=(0, max(len(values) - 1, 1)), xlabel="step", ylabel="probability")
+        axes.legend(loc="center right")
+        return _save(figure, file)
+
+
 def confusion(counts: NDArray[np.int64], names: Sequence[str], file: Path) -> Path:
     """How often each class (from top to bottom) was taken for each (from left to right): ``counts`` (L, L), shaded by row."""
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)

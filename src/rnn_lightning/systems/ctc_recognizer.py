@@ -142,7 +142,7 @@ class CTCRecognizer(System):
         """Count the edits from what was found to what is right."""
         said = self.sequences(found.labels[:, 0], found.lengths[:, 0])
         right = self.sequences(targets, counts)
-        signs = [["".join(chr(PRIVATE + label) for label in row) for row in rows] for rows in (said, right)]
+        signs = [self.signs(rows) for rows in (said, right)]
         spoken = [[self.text(row) for row in rows] for rows in (said, right)]
         for name, rate in self.rates_of(split).items():
             rate.update(*(signs if name == UNITS[self.unit] else spoken))
@@ -156,6 +156,11 @@ class CTCRecognizer(System):
     def sequences(labels: Tensor, lengths: Tensor) -> list[list[int]]:
         """The rows of ``labels`` (B, U), each as long as it is."""
         return [row[:length] for row, length in zip(labels.tolist(), lengths.tolist(), strict=True)]
+
+    @staticmethod
+    def signs(rows: Sequence[Sequence[int]]) -> list[str]:
+        """A text for each of the ``rows`` of labels, of one sign a label: what a library of text can count edits in."""
+        return ["".join(chr(PRIVATE + label) for label in row) for row in rows]
 
     def text(self, labels: Sequence[int]) -> str:
         """The labels of one row by their names: characters side by side, else with a blank space between."""
