@@ -22,6 +22,7 @@ REPORT_translation := compare_translation
 REPORT_tagging := compare_tagging
 REPORT_handwriting := compare_handwriting
 REPORT_sequences := compare_sequences
+REPORT_speech := compare_speech
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
@@ -36,8 +37,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, handwriting, sequences (Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, handwriting or sequences, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, handwriting, sequences, speech (Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, handwriting, sequences or speech, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

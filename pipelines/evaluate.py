@@ -31,6 +31,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     import torch
 
     from pipelines.classes import classify_test, is_classification
+    from pipelines.frames import frames_test, is_framewise
     from pipelines.recognition import is_recognition, recognize_test
     from pipelines.tagging import is_tagging, tag_test
     from pipelines.training import make_trainer, quieten
@@ -49,6 +50,8 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
         tag_test(experiment, system, data, folder)
     if is_classification(experiment.processed()):
         return dict(metrics) | classify_test(experiment, system, data, folder)
+    if is_framewise(experiment.processed()):
+        return dict(metrics) | frames_test(experiment, system, data, folder)
     if is_recognition(experiment.processed()):
         return dict(metrics) | recognize_test(experiment, system, data, folder)
     return dict(metrics)

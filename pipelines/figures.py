@@ -1,6 +1,7 @@
 """Figures of a comparison. An architecture has the same colour in all of them, whichever others are there."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -136,6 +137,25 @@ def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Seque
         axes.set_yticks(range(len(said)), said)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
+        return _save(figure, file)
+
+
+def utterance(features: NDArray[np.float32], right: Sequence[str], found: Sequence[str], file: Path) -> Path:
+    """The features (T, F) of a row over time, and under them the right and the found class of each frame."""
+    names = sorted({*right, *found})
+    with plt.rc_context(LOOK | {"axes.grid": False}):
+        figure, (above, below) = plt.subplots(
+            2, 1, sharex=True, figsize=(max(8, min(0.04 * len(features), 18)), 5), height_ratios=[3, 1]
+        )
+        above.imshow(features.T, aspect="auto", origin="lower", cmap="magma", interpolation="nearest")
+        above.set(ylabel="feature")
+        numbers = np.array([[names.index(name) for name in row] for row in (found, right)])
+        below.imshow(numbers, aspect="auto", origin="lower", cmap="tab20", interpolation="nearest")
+        cuts = [0, *(np.flatnonzero(np.diff(numbers[1])) + 1), len(right)]
+        for start, end in pairwise(cuts):
+            below.text((start + end - 1) / 2, 1, right[start], ha="center", va="center", fontsize=7)
+        below.set_yticks([0, 1], ["found", "right"])
+        below.set(xlabel="frame")
         return _save(figure, file)
 
 

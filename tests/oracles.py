@@ -65,6 +65,10 @@ def layernorm_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Ar
     return h, (h, c)
 
 
+def feedforward(x: Array, state: Array, p: Weights) -> tuple[Array, Array]:
+    return np.tanh(p["W"] @ x + p["b"]), state
+
+
 EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
     "elman": elman,
     "elman_relu": elman_relu,
@@ -72,6 +76,7 @@ EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
     "lstm": lstm,
     "layernorm_lstm": layernorm_lstm,
     "peephole_lstm": peephole_lstm,
+    "feedforward": feedforward,
 }
 
 FUSED_NAMES = {"W": "core.weight_ih_l0", "U": "core.weight_hh_l0", "b": "core.bias_ih_l0", "c": "core.bias_hh_l0"}
@@ -93,6 +98,7 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
         "p_f": "cell.forget_peephole",
         "p_o": "cell.exit_peephole",
     },
+    "feedforward": {"W": "cell.input_weight", "b": "cell.bias"},
 }
 """Where a network of one layer keeps the letters of the equations."""
 

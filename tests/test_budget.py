@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from rnn_lightning.budget import Cost, cost_of, costs_at, count_parameters, flops_per_step, hidden_size_for
 from rnn_lightning.recurrent import CELLS, recurrent
 
-GATES = {"elman": 1, "elman_relu": 1, "gru": 3, "lstm": 4, "layernorm_lstm": 4, "peephole_lstm": 4}
-UNROLLED = ("layernorm_lstm", "peephole_lstm")
+GATES = {"elman": 1, "elman_relu": 1, "gru": 3, "lstm": 4, "layernorm_lstm": 4, "peephole_lstm": 4, "feedforward": 1}
+UNROLLED = ("layernorm_lstm", "peephole_lstm", "feedforward")
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
 
@@ -70,7 +70,9 @@ def test_flops_are_two_for_each_weight_of_each_gate(
     with torch.device("meta"):
         network = recurrent(cell, features, hidden, layers, bidirectional=directions == 2)
     widths = [features, *[hidden * directions] * (layers - 1)]
-    assert flops_per_step(network) == sum(2 * directions * GATES[cell] * hidden * (width + hidden) for width in widths)
+    assert flops_per_step(network) == sum(
+        2 * directions * GATES[cell] * hidden * (width + (0 if cell == "feedforward" else hidden)) for width in widths
+    )
 
 
 @every_cell

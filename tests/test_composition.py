@@ -24,11 +24,13 @@ TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi
 VOCABULARIES |= TRANSLATIONS
 VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 3706, "wnut17_softmax": 3706}
 TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "wnut17": 13, "wnut17_softmax": 13}
-LABELS = {"strokes": 11, "unipen": 66}
-FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12}
-CLASSES = {"mnist_rows": 10, "japanese_vowels": 9, "clinc": 151}
+LABELS = {"strokes": 11, "unipen": 66, "phonemes_ctc": 47, "yesno": 3}
+FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12, "phonemes_ctc": 39, "yesno": 23, "digits": 32}
+FRAMES = dict.fromkeys(["phonemes", "phonemes_window", "phonemes_delayed"], 46)
+FEATURES |= dict.fromkeys(FRAMES, 39)
+CLASSES = {"mnist_rows": 10, "japanese_vowels": 9, "clinc": 151, "digits": 10}
 VOCABULARIES |= {"clinc": 2921}
-READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES}
+READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES}
 TARGETS = {"dates": 13, **TRANSLATIONS}
 
 
@@ -54,6 +56,8 @@ def card_of(task: str) -> dict[str, Any]:
         card |= {"input_size": FEATURES[task], "standardize": numbers}
     if task in LABELS:
         card["labels"] = ["<blank>", *map(chr, range(ord("a"), ord("a") + LABELS[task] - 1))]
+    if task in FRAMES:
+        card["classes"] = [str(number) for number in range(FRAMES[task])]
     if task in CLASSES:
         card |= {"num_classes": CLASSES[task], "classes": [str(number) for number in range(CLASSES[task])]}
     return card
@@ -63,7 +67,7 @@ def batch_of(task: str) -> Batch:
     """A batch of the task's shapes."""
     if task in TAGS:
         return Batch(torch.tensor([[[1, 5, 0], [2, 3, 4]]]), None, torch.ones(1, 2, dtype=torch.int64))
-    targets = torch.tensor([1, 2]) if task in CLASSES else torch.ones(2, 3, dtype=torch.int64)
+    targets = torch.tensor([1, 2]) if task in CLASSES else torch.ones(2, 9 if task in FRAMES else 3, dtype=torch.int64)
     if task in VOCABULARIES:
         return Batch(torch.zeros(2, 3, dtype=torch.int64), None, targets)
     if task in FEATURES:
@@ -169,6 +173,7 @@ def test_the_reports_depend_on_every_task_of_their_grids() -> None:
         "compare_tagging",
         "compare_handwriting",
         "compare_sequences",
+        "compare_speech",
     ):
         stage = dvc()[name]
         tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
@@ -177,7 +182,19 @@ def test_the_reports_depend_on_every_task_of_their_grids() -> None:
 
 def test_the_grids_name_what_there_is() -> None:
     for grid in grids(
-        ["generated", "ahead", "characters", "words", "translation", "tagging", "ladder", "names", "handwriting", "sequences"]
+        [
+            "generated",
+            "ahead",
+            "characters",
+            "words",
+            "translation",
+            "tagging",
+            "ladder",
+            "names",
+            "handwriting",
+            "sequences",
+            "speech",
+        ]
     ):
         assert set(grid.task) <= set(TASKS)
         assert set(grid.rnn) <= set(RNNS)

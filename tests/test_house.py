@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "output_layer": set(),
     "standardize": set(),
     "pen": set(),
+    "audio": set(),
     "recurrent": {"sequences", "regularize"},
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
     "data": {"sequences", "pen"},
-    "corpora": {"sequences", "data", "vectors", "pen"},
+    "corpora": {"sequences", "data", "vectors", "pen", "audio"},
     "systems": {
         *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},

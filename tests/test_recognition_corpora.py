@@ -58,7 +58,7 @@ def test_handwriting_is_pen_features_and_the_characters_of_its_text(tmp_path: Pa
         ):
             np.testing.assert_array_equal(inputs, pen_features(strokes, spacing=0.3, upright=upright))
             assert "".join(labels[label] for label in targets) == text.replace("Q", "<unknown>")
-    assert card["unknown_characters"] == {"validation": {}, "test": {"Q": 1}}
+    assert card["unknown_labels"] == {"validation": {}, "test": {"Q": 1}}
     assert card["writers"] == {"train": 2, "validation": 1, "test": 2, "in_two_splits": 0}
     steps = arrays["train"]["inputs"].astype(np.float64)
     assert card["input_size"] == 4

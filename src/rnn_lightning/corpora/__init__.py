@@ -13,6 +13,7 @@ from rnn_lightning.corpora.labelled_text import LabelledText
 from rnn_lightning.corpora.nested import Nested
 from rnn_lightning.corpora.pen_digits import PenDigits
 from rnn_lightning.corpora.series import Series
+from rnn_lightning.corpora.speech import FramewiseSpeech, SpokenClasses, TranscribedSpeech
 from rnn_lightning.corpora.tagging import Tagging
 from rnn_lightning.corpora.text import Text
 from rnn_lightning.corpora.translation import Translation
@@ -25,6 +26,7 @@ __all__ = [
     "CorpusError",
     "Dates",
     "Foresight",
+    "FramewiseSpeech",
     "Handwriting",
     "HubSource",
     "Images",
@@ -33,10 +35,12 @@ __all__ = [
     "Pairs",
     "PenDigits",
     "Series",
+    "SpokenClasses",
     "Stream",
     "TaggedFiles",
     "Tagging",
     "Text",
+    "TranscribedSpeech",
     "Translation",
     "fetch_from_hub",
 ]

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,15 +23,18 @@ BLANK, UNKNOWN = "<blank>", "<unknown>"
 
 
 class Examples(NamedTuple):
-    """A split: ``inputs`` are tokens (T,) or features (T, F) of each row, ``answers`` its class or its text."""
+    """A split: ``inputs`` are tokens (T,) or features (T, F) of each row, ``answers`` its class, its text or its labels;
+    ``groups`` name what results of a row are to be told apart by, where anything is."""
 
     inputs: list[NDArray[Any]]
-    answers: list[str]
+    answers: list[Any]
+    groups: list[str] | None = None
 
     def rows(self, chosen: Iterable[int]) -> "Examples":
         """The ``chosen`` rows, in their order."""
         listed = list(chosen)
-        return Examples([self.inputs[row] for row in listed], [self.answers[row] for row in listed])
+        groups = None if self.groups is None else [self.groups[row] for row in listed]
+        return Examples([self.inputs[row] for row in listed], [self.answers[row] for row in listed], groups)
 
 
 @dataclass(frozen=True)
@@ -144,22 +148,44 @@ def write_classes(
 
 
 def write_transcripts(processed: Path, splits: Mapping[str, Examples], facts: Facts) -> None:
-    """Write examples whose answers are texts, as labels of CTC: the characters of the training split behind `BLANK`.
+    """Write examples whose answers are texts or lists of labels, as labels of CTC: those of the training split behind `BLANK`.
 
-    A character that only another split has can never be found; it is the label `UNKNOWN`, which comes last where there is
+    A label that only another split has can never be found; it is the label `UNKNOWN`, which comes last where there is
     one, so that it counts as an error, and the card says how many there are.
     """
     labels = [BLANK, *sorted(set().union(*splits["train"].answers))]
-    unseen = {split: Counter("".join(each.answers)) for split, each in splits.items() if split != "train"}
+    unseen = {split: Counter(chain.from_iterable(each.answers)) for split, each in splits.items() if split != "train"}
     unseen = {split: {c: n for c, n in sorted(counts.items()) if c not in labels} for split, counts in unseen.items()}
     if any(unseen.values()):
         labels.append(UNKNOWN)
     numbers = {label: number for number, label in enumerate(labels)}
     pairs = {}
-    for split, (inputs, answers) in splits.items():
+    for split, (inputs, answers, _) in splits.items():
         found = [numbers.get(character, len(labels) - 1) for answer in answers for character in answer]
         pairs[split] = Pairs(*joined(inputs), np.array(found, np.int32), offsets_of(answers))
-    write_processed(processed, pairs, told(facts, {**facts.more, "labels": labels, "unknown_characters": unseen}))
+    write_processed(processed, pairs, told(facts, {**facts.more, "labels": labels, "unknown_labels": unseen}))
+
+
+def write_frames(processed: Path, splits: Mapping[str, Examples], facts: Facts) -> None:
+    """Write examples whose answers are a label for every step; the classes are those of the training split.
+
+    Where rows have groups, ``SPLIT.groups.txt`` has them, a line each.
+
+    Raises:
+        CorpusError: for a label that the training split has not.
+    """
+    classes = sorted(set(chain.from_iterable(splits["train"].answers)))
+    numbers = {name: number for number, name in enumerate(classes)}
+    pairs = {}
+    for split, (inputs, answers, _) in splits.items():
+        if unseen := sorted(set(chain.from_iterable(answers)) - set(classes)):
+            raise CorpusError(f"{facts.title}: the {split} split has the labels {unseen}, the train split has not")
+        values, offsets = joined(inputs)
+        found = np.array([numbers[name] for name in chain.from_iterable(answers)], np.int32)
+        pairs[split] = Pairs(values, offsets, found, offsets)
+    groups = {f"{split}.groups.txt": each.groups for split, each in splits.items() if each.groups is not None}
+    texts = {name: "".join(f"{group}\n" for group in some) for name, some in groups.items()}
+    write_processed(processed, pairs, told(facts, {**facts.more, "classes": classes}), texts)
 
 
 def joined(inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:

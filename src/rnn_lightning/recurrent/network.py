@@ -13,7 +13,7 @@ from ..regularize import dropout as make_dropout
 from ..sequences import State, reverse
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU, Fused
-from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
+from .stepwise import Cell, Feedforward, LayerNormLSTM, PeepholeLSTM, Unrolled
 
 
 class Bidirectional(Recurrent):
@@ -93,6 +93,7 @@ CELLS: dict[str, type[Fused] | type[Cell]] = {
     "gru": GRU,
     "layernorm_lstm": LayerNormLSTM,
     "peephole_lstm": PeepholeLSTM,
+    "feedforward": Feedforward,
 }
 
 

@@ -61,6 +61,32 @@ class Unrolled(Recurrent):
         return torch.stack(outputs, 1), state
 
 
+class Feedforward(Cell):
+    """A layer without memory, y = tanh(W x + b): what the others are to be better than. Its state is empty."""
+
+    label = "Feedforward"
+
+    def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
+        super().__init__(input_size, hidden_size)
+        check_initialisation(init)
+        self.input_weight = nn.Parameter(torch.empty(hidden_size, input_size))
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        if init == "orthogonal":
+            glorot_blocks_(self.input_weight, 1)
+        else:
+            for parameter in (self.input_weight, self.bias):
+                nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def start(self, inputs: Tensor) -> State:
+        return self.input_weight.new_zeros(inputs.shape[0], 0)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.input_weight, self.bias).tanh()
+
+    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return projected, state
+
+
 class GatedCell(Cell):
     """An LSTM's weights, gates in the order i, f, o, g: W (4H, F), U (4H, H), b (4H,). The state is the pair (h, c)."""
 

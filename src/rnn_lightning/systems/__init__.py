@@ -2,6 +2,7 @@
 
 from .ctc_recognizer import CTCRecognizer
 from .durable import AtomicCheckpointIO, Durable
+from .frame_classifier import FrameClassifier
 from .language_model import LanguageModel
 from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
@@ -12,6 +13,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "CTCRecognizer",
     "Durable",
+    "FrameClassifier",
     "LanguageModel",
     "Seq2Seq",
     "SequenceClassifier",
