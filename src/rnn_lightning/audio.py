@@ -62,7 +62,7 @@ class Spectra:
             raise ValueError(f"spectra.kind must be one of {KINDS}, not {self.kind!r}")
         if min(self.sampling_rate, self.window, self.hop, self.mels, self.coefficients) <= 0 or self.deltas < 0:
             raise ValueError(f"spectra must have numbers above 0, and deltas of 0 or more, not {self}")
-        if self.coefficients > self.mels:
+        if self.kind == "mfcc" and self.coefficients > self.mels:
             raise ValueError(f"spectra have {self.mels} mels, from which no {self.coefficients} coefficients can be made")
 
     @property

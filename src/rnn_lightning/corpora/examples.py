@@ -55,8 +55,10 @@ class HeldOut:
         """What is left of ``examples``, and what is held out, both in their order."""
         draws = np.random.default_rng(self.seed)
         rows = np.arange(len(examples.answers))
-        answers = np.array(examples.answers)
-        groups = [rows[answers == name] for name in np.unique(answers)] if by_class else [rows]
+        groups = [rows]
+        if by_class:
+            answers = np.array(examples.answers)
+            groups = [rows[answers == name] for name in np.unique(answers)]
         drawn = [draws.permutation(group)[: round(self.share * len(group))] for group in groups]
         held = np.isin(rows, np.concatenate(drawn))
         return examples.rows(rows[~held]), examples.rows(rows[held])

@@ -165,16 +165,19 @@ class TranscribedSpeech(Speech):
 
 
 class SpokenClasses(Speech):
-    """A class for each sound: the column ``label`` of class labels or names."""
+    """A class for each sound: the column ``label`` of class labels or names, or of numbers that ``classes`` name."""
 
     by_class = True
 
-    def __init__(self, *, label: str, **speech: Any) -> None:
+    def __init__(self, *, label: str, classes: Sequence[str] | None = None, **speech: Any) -> None:
         super().__init__(**speech)
-        self.answer_column = label
+        self.answer_column, self.classes = label, None if classes is None else list(classes)
 
     def answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        return read_classes(table, self.answer_column, path)
+        if self.classes is None:
+            return read_classes(table, self.answer_column, path)
+        names = dict(enumerate(self.classes))
+        return [names.get(number) for number in table[self.answer_column].to_pylist()], self.classes
 
     def answer(self, told: Any, frames: int) -> str:
         return named(told)

@@ -79,12 +79,13 @@ class FrameClassifier(System):
         if lengths is not None and lengths.shape == inputs.shape[:1]:
             real = real_steps(lengths.to(inputs.device), inputs.shape[1])
             features = features.masked_fill(~real.unsqueeze(2), 0)
+        features = F.pad(features, (0, 0, 0, self.delay))
         if self.splice:
             steps = features.shape[1]
             around = F.pad(features, (0, 0, self.splice, self.splice))
             features = torch.cat([around[:, shift : shift + steps] for shift in range(2 * self.splice + 1)], 2)
         later = None if lengths is None else lengths + self.delay
-        hidden, after = self.network(F.pad(features, (0, 0, 0, self.delay)), later, state)
+        hidden, after = self.network(features, later, state)
         return self.output(self.dropout(hidden[:, self.delay :])), after
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:

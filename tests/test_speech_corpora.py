@@ -1,0 +1,166 @@
+"""Speech: frames, transcripts and classes against plain loops; what is damaged is left out by name."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+import soundfile
+from corpora import TINY, cut_rows, processed
+
+from rnn_lightning.audio import Spectra
+from rnn_lightning.corpora import SPLITS, CorpusError, FramewiseSpeech, SpokenClasses, TranscribedSpeech
+
+RATE = 8000
+SPECTRA = {"sampling_rate": RATE, "kind": "log_mel", "mels": 5, "deltas": 0}
+Columns = dict[str, dict[str, Any]]
+
+
+def samples(seed: int, seconds: float = 0.2) -> np.ndarray:
+    return (np.random.default_rng(seed).integers(-9000, 9000, round(RATE * seconds)) / 2**15).astype(np.float32)
+
+
+def wav(values: np.ndarray, rate: int = RATE) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, values, rate, format="WAV")
+    return buffer.getvalue()
+
+
+def segments(*parts: tuple[str, float, float]) -> list[dict[str, Any]]:
+    return [{"phoneme": name, "start": start, "end": end} for name, start, end in parts]
+
+
+SAID = {
+    "train": [segments(("a", 0, 0.05), ("b", 0.05, 0.2)), segments(("b", 0, 0.1), ("a", 0.1, 0.15)), segments(("a", 0, 0.2))],
+    "validation": [segments(("b", 0, 0.2))],
+    "test": [segments(("a", 0, 0.1), ("b", 0.1, 0.2)), segments(("b", 0, 0.2))],
+}
+
+
+def columns(**damage: bytes) -> Columns:
+    """Sounds with segments, words, a number, a speaker and a group each; ``damage`` replaces the sound of a row of test."""
+    table: Columns = {}
+    for at, split in enumerate(SPLITS):
+        rows = len(SAID[split])
+        sounds = [damage.get(f"{split}{row}", wav(samples(10 * at + row))) for row in range(rows)]
+        table[split] = {
+            "audio": pyarrow.array([{"bytes": data, "path": None} for data in sounds]),
+            "id": pyarrow.array([f"{split}-{row}" for row in range(rows)]),
+            "phonemes": pyarrow.array(SAID[split]),
+            "text": pyarrow.array(
+                [" ".join(["yes", "no"][(row + place) % 2] for place in range(row + 1)) for row in range(rows)]
+            ),
+            "label": pyarrow.array([row % 2 for row in range(rows)]),
+            "speaker": pyarrow.array(["x" if row else "y" for row in range(rows)]),
+            "subset": pyarrow.array(["test_old" if row else "test_new" for row in range(rows)]),
+        }
+    return table
+
+
+def framewise(**more: Any) -> FramewiseSpeech:
+    return FramewiseSpeech(**{**TINY, "spectra": SPECTRA, "row": "id", **more})
+
+
+def test_a_frame_has_the_label_of_the_segment_that_its_centre_is_in(tmp_path: Path) -> None:
+    card, arrays = processed(framewise(group="subset"), tmp_path, columns())
+    assert card["classes"] == ["a", "b"] and card["input_size"] == 5 and card["spectra"]["sampling_rate"] == RATE
+    for at, split in enumerate(SPLITS):
+        rows = zip(cut_rows(arrays[split]), cut_rows(arrays[split], "target"), SAID[split], strict=True)
+        for row, (inputs, targets, parts) in enumerate(rows):
+            np.testing.assert_allclose(inputs, Spectra(**SPECTRA).features(samples(10 * at + row)), atol=1e-4)
+            for frame, target in enumerate(targets):
+                centre = frame * 0.01 + 0.0125
+                told = [part["phoneme"] for part in parts if part["start"] <= centre < part["end"]] or [parts[-1]["phoneme"]]
+                assert card["classes"][target] == told[0]
+    assert (tmp_path / "processed/test.groups.txt").read_text() == "test_new\ntest_old\n"
+    steps = arrays["train"]["inputs"].astype(np.float64)
+    np.testing.assert_allclose(card["standardize"]["mean"], steps.mean(0), rtol=1e-5)
+
+
+def test_speakers_are_brought_to_mean_0_each_by_their_own_numbers(tmp_path: Path) -> None:
+    _, arrays = processed(framewise(per_speaker="speaker"), tmp_path, columns())
+    for split in SPLITS:
+        rows = cut_rows(arrays[split])
+        for own in (rows[:1], rows[1:]):
+            if own:
+                np.testing.assert_allclose(np.concatenate(own).mean(0), 0, atol=1e-4)
+                np.testing.assert_allclose(np.concatenate(own).std(0), 1, atol=1e-3)
+
+
+def test_transcripts_are_characters_words_or_the_labels_of_segments(tmp_path: Path) -> None:
+    told = {
+        "character": {"text": "text"},
+        "word": {"text": "text", "unit": "word"},
+        "label": {"text": "phonemes", "label": "phoneme"},
+    }
+    expected = {"character": list("yes no"), "word": ["yes", "no"], "label": ["a", "b"]}
+    for name, settings in told.items():
+        corpus = TranscribedSpeech(**{**TINY, "spectra": SPECTRA, **settings})
+        card, arrays = processed(corpus, tmp_path / name, columns())
+        assert card["labels"] == ["<blank>", *sorted(set(expected[name]))]
+        first = [card["labels"][label] for label in cut_rows(arrays["test"], "target")[1 if name != "label" else 0]]
+        assert first == {"character": list("no yes"), "word": ["no", "yes"], "label": ["a", "b"]}[name]
+
+
+def test_numbers_are_classes_by_the_names_that_are_given(tmp_path: Path) -> None:
+    corpus = SpokenClasses(**{**TINY, "spectra": SPECTRA, "label": "label", "classes": ["zero", "one"]})
+    card, arrays = processed(corpus, tmp_path, columns())
+    assert card["classes"] == ["zero", "one"] and arrays["test"]["targets"].tolist() == [0, 1]
+
+
+def test_a_validation_split_is_held_out_where_there_is_none(tmp_path: Path) -> None:
+    told = {"text": "text", "unit": "word", "held_out": {"share": 0.34, "seed": 1}}
+    table = columns()
+    del table["validation"]
+    card, arrays = processed(TranscribedSpeech(**{**TINY, "spectra": SPECTRA, **told}), tmp_path, table)
+    assert card["held_out"]["validation"]["share"] == 0.34
+    assert [len(cut_rows(arrays[split])) for split in SPLITS] == [2, 1, 2]
+
+
+DAMAGED = {
+    "damaged": (wav(samples(1))[:30], "it is no sound that can be read"),
+    "rate": (wav(samples(1), 16000), "its sampling rate is 16000 Hz, not 8000"),
+    "stereo": (wav(np.stack([samples(1)] * 2, 1)), "it has 2 channels"),
+    "short": (wav(samples(1, 0.01)), "it lasts 0.010 s, less than a window of 0.025 s"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_one_bad_sound_is_named_and_left_out_up_to_a_share(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, said = DAMAGED[name]
+    table = columns(train1=data)
+    card, arrays = processed(framewise(most_left_out=0.5, group="subset"), tmp_path, table)
+    assert card["left_out"] == {"train": 1, "validation": 0, "test": 0} and len(cut_rows(arrays["train"])) == 2
+    told = capsys.readouterr().err
+    assert "row train-1 of " in told and said in told
+    assert (tmp_path / "processed/train.groups.txt").read_text() == "test_new\ntest_old\n"
+    with pytest.raises(CorpusError, match="1 of 3 rows cannot be read, the last row train-1 of"):
+        framewise().preprocess(tmp_path / "raw", tmp_path / "processed")
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([], "it has no segments"),
+        (segments(("a", 0, 0.1), ("b", 0.05, 0.2)), "its segments overlap or are out of order"),
+        (segments(("a", 0.1, 0.0)), "its segments overlap or are out of order"),
+    ],
+)
+def test_segments_that_are_none_are_refused(parts: list[dict[str, Any]], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        framewise().answer(parts, 4)
+
+
+@pytest.mark.parametrize("text", ["", None])
+def test_an_empty_transcript_is_refused(text: str | None) -> None:
+    with pytest.raises(ValueError, match="it has no transcript"):
+        TranscribedSpeech(**{**TINY, "spectra": SPECTRA, "text": "text"}).answer(text, 4)
+
+
+def test_a_unit_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"unit must be one of \('character', 'word'\), not 'syllable'"):
+        TranscribedSpeech(**{**TINY, "spectra": SPECTRA, "text": "text", "unit": "syllable"})
