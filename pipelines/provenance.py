@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = (
     "src/rnn_lightning/*.py",
     "src/rnn_lightning/crf/*.py",
+    "src/rnn_lightning/ctc/*.py",
     "src/rnn_lightning/recurrent/*.py",
     "src/rnn_lightning/search/*.py",
     "src/rnn_lightning/systems/*.py",
