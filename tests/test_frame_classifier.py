@@ -103,6 +103,7 @@ REFUSED = {
     "width": (lambda: build()(torch.zeros(1, 4, 2)), r"inputs must be floats of shape \(B, T, 3\)"),
     "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is not finite"),
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),
+    "state": (lambda: build(delay=1)(draw(), None, build()(draw())[1]), "splice 0 and delay 1 a row must be read in one go"),
     "targets": (
         lambda: build().score(Batch(draw(1, 4), None, torch.zeros(1, 3).long()), "train"),
         "targets must be one a frame",

@@ -71,10 +71,12 @@ class FrameClassifier(System):
         """Scores (B, T, C) of the classes of each frame of ``inputs`` (B, T, F), and the state after the last.
 
         Raises:
-            ValueError: for inputs of another width or not finite, or lengths that do not fit.
+            ValueError: for inputs of another width or not finite, lengths that do not fit, or a state with splice or delay.
         """
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
+        if state is not None and (self.splice or self.delay):
+            raise ValueError(f"with splice {self.splice} and delay {self.delay} a row must be read in one go, without a state")
         features = self.standardize(inputs)
         if lengths is not None and lengths.shape == inputs.shape[:1]:
             real = real_steps(lengths.to(inputs.device), inputs.shape[1])
