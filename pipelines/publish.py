@@ -79,8 +79,9 @@ def publish_model(run_id: str, folder: Path, processed: Path, registered_name: s
         served, files = "text", files | {"tokenizer": tokenizer}
     elif "input_size" in model or "num_classes" in card:
         served, shapes = "sequences", ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
-    elif "classes" in card:
-        served, shapes = "frames", ((-1, -1, card["input_size"]), (-1, -1, -1))
+    elif "classes" in card or "labels" in card:
+        served = "frames" if "classes" in card else "labels"
+        shapes = ((-1, -1, card["input_size"]), (-1, -1, -1))
     else:
         return None
     room = Path(tracking.__file__).parent

@@ -1,0 +1,89 @@
+"""A run of a recogniser, by all stages: what it leaves agrees with the model, and the served model answers as it does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from run_folders import run_by_stages
+
+from pipelines.recognition import search_of, targets_of
+from pipelines.runs import read_json
+from rnn_lightning import CTCRecognizer, NGram, PairModule, greedy
+
+SEARCH = "+task.metric.search={beam_size: 4, fusion: {order: 2, weight: 0.3, bonus: 0.2}}"
+TINY = ["task=strokes", "rnn=lstm", "task.corpus.rows={train: 60, validation: 20, test: 30}", "task.training.epochs=2"]
+TINY += ["task.training.validate_every=2", "task.parameters=3000", SEARCH]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, CTCRecognizer, PairModule]]:
+    with run_by_stages(tmp_path_factory.mktemp("strokes"), TINY) as run:
+        model = CTCRecognizer.load_from_checkpoint(run / "model.ckpt", weights_only=True).eval()
+        yield run, model, PairModule("data/processed/strokes", batch_size=8)
+
+
+def edits(said: str, right: str) -> int:
+    row = list(range(len(right) + 1))
+    for at, one in enumerate(said, 1):
+        before, row[0] = row[0], at
+        for place, other in enumerate(right, 1):
+            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (one != other))
+    return row[-1]
+
+
+def test_what_was_found_stands_beside_what_is_right_and_gives_the_rate(made: tuple[Path, CTCRecognizer, PairModule]) -> None:
+    run, model, data = made
+    lines = [line.split("\t") for line in (run / "recognized.txt").read_text().split("\n")[:-1]]
+    right = [model.text(row) for row in targets_of(data, "test")]
+    assert [line[1] for line in lines] == right and len(lines) == 30
+    wrong = sum(edits(said, other) for said, other in lines)
+    scores = read_json(run / "metrics.json")
+    assert scores["test/cer_beam"] == pytest.approx(wrong / sum(map(len, right)))
+    assert (run / "alignment.png").stat().st_size > 1000
+    dataset, best = data.dataset("test"), []
+    for row in range(30):
+        batch = dataset[(row,)]
+        with torch.no_grad():
+            found = greedy(model(batch.inputs)[0])
+        best.append(model.text(model.sequences(found.labels[:, 0], found.lengths[:, 0])[0]))
+    wrong = sum(edits(said, other) for said, other in zip(best, right, strict=True))
+    assert scores["test/cer"] == pytest.approx(wrong / sum(map(len, right)))
+
+
+def test_the_language_model_is_counted_in_training(made: tuple[Path, CTCRecognizer, PairModule]) -> None:
+    _, model, data = made
+    told = search_of({"beam_size": 4, "fusion": {"order": 2, "weight": 0.3}}, model, data)
+    expected = NGram(targets_of(data, "train"), vocab_size=len(model.labels), order=2, end=0)
+    tokens = torch.tensor([0])
+    one, _ = told["fusion"].step(tokens, told["fusion"].start(1))
+    other, _ = expected.step(tokens, expected.start(1))
+    assert torch.equal(one, other) and told["fusion"].weight == 0.3
+
+
+def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecognizer, PairModule]) -> None:
+    _, model, data = made
+    (stored,) = mlflow.search_logged_models(output_format="list")
+    inputs = data.dataset("test")[(0, 1)].inputs
+    answers = mlflow.pyfunc.load_model(stored.model_uri).predict(inputs.numpy())
+    with torch.no_grad():
+        np.testing.assert_allclose(answers, model(inputs)[0].numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"beam": 4}, r"task.metric.search has \['beam'\]"),
+        ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, and may have weight and bonus: 'order'"),
+        ({"beam_size": 4, "fusion": {"order": 2, "wait": 1.0}}, "may have weight and bonus: .*'wait'"),
+    ],
+)
+def test_a_search_that_is_none_is_refused(
+    made: tuple[Path, CTCRecognizer, PairModule], told: dict[str, Any], said: str
+) -> None:
+    _, model, data = made
+    with pytest.raises(ValueError, match=said):
+        search_of(told, model, data)
