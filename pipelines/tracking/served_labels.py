@@ -8,7 +8,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class LabelServer(PythonModel):
-    """Answers for (B, T, F) float32 with log-probabilities of the labels (B, T, C), T thinned out by the model's subsampling."""
+    """Answers for (B, T, F) float32 with log-probabilities of the labels (B, T, C), T as subsampling leaves it."""
 
     def load_context(self, context: PythonModelContext) -> None:
         from rnn_lightning import CTCRecognizer
