@@ -17,12 +17,6 @@ MOST_SHOWN = 30
 """So many classes a picture has room for: where there are more, it shows those of the most errors."""
 
 
-def is_classification(processed: Path) -> bool:
-    """Whether a processed corpus has rows of a class each."""
-    card = processed / "card.json"
-    return card.exists() and read_json(card).get("num_classes") is not None
-
-
 def classify_split(system: SequenceClassifier, data: PairModule, split: str) -> list[int]:
     """The class of every row of a split, in its order."""
     dataset = data.dataset(split)

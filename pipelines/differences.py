@@ -7,9 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from scipy.stats import ttest_rel
-from statsmodels.stats.multitest import multipletests
-
 from pipelines.summary import NONE, Cells, Row, Spread, decimals, number, spread
 from pipelines.tasks import Task
 
@@ -31,6 +28,8 @@ class Difference(NamedTuple):
 
 def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
     """The first of ``rows``, which are sorted, against each other that has two seeds or more in common with it."""
+    from statsmodels.stats.multitest import multipletests  # takes a second, which stages that show one run need not wait
+
     made = [_difference(rows[0], other, task.metric) for other in rows[1:]]
     found = [each for each in made if each.seeds >= 2]
     tested = [each.p for each in found if each.p is not None]
@@ -40,6 +39,8 @@ def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
 
 
 def _difference(best: Row, other: Row, metric: str) -> Difference:
+    from scipy.stats import ttest_rel
+
     ours, theirs = ({run.seed: run.metrics[metric] for run in row.runs} for row in (best, other))
     seeds = sorted(ours.keys() & theirs.keys())
     if len(seeds) < 2:

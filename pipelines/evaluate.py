@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from pipelines.composition import CONF, Experiment, stage
 
@@ -30,12 +31,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     """The test metrics of the model in ``folder``."""
     import torch
 
-    from pipelines.classes import classify_test, is_classification
-    from pipelines.frames import frames_test, is_framewise
-    from pipelines.recognition import is_recognition, recognize_test
-    from pipelines.tagging import is_tagging, tag_test
     from pipelines.training import make_trainer, quieten
-    from pipelines.translation import is_translation, translate_test
 
     quieten()
     torch.set_num_threads(experiment.trainer.threads)
@@ -44,17 +40,30 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())
     (metrics,) = make_trainer(experiment, logger=False).test(system, data, verbose=False)
-    if is_translation(experiment.processed()):
-        return dict(metrics) | translate_test(experiment, system, data, folder)
-    if is_tagging(experiment.processed()):
-        tag_test(experiment, system, data, folder)
-    if is_classification(experiment.processed()):
-        return dict(metrics) | classify_test(experiment, system, data, folder)
-    if is_framewise(experiment.processed()):
-        return dict(metrics) | frames_test(experiment, system, data, folder)
-    if is_recognition(experiment.processed()):
-        return dict(metrics) | recognize_test(experiment, system, data, folder)
-    return dict(metrics)
+    return dict(metrics) | look_closer(experiment, system, data, folder)
+
+
+def look_closer(experiment: Experiment, system: Any, data: Any, folder: Path) -> dict[str, float]:
+    """What is made of the test split besides the system's own metrics, by the kind of the task; returns further metrics.
+
+    What only one kind needs is imported for it alone.
+    """
+    from pipelines import kinds
+
+    kind = kinds.kind_of(experiment.processed())
+    if kind == kinds.TRANSLATION:
+        from pipelines.translation import translate_test as closer
+    elif kind == kinds.TAGGING:
+        from pipelines.tagging import tag_test as closer
+    elif kind == kinds.CLASSES:
+        from pipelines.classes import classify_test as closer
+    elif kind == kinds.FRAMES:
+        from pipelines.frames import frames_test as closer
+    elif kind == kinds.RECOGNITION:
+        from pipelines.recognition import recognize_test as closer
+    else:
+        return {}
+    return closer(experiment, system, data, folder)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,11 @@ import numpy as np
 from pipelines import figures
 from pipelines.classes import REPORT, class_table, scores_of
 from pipelines.composition import Experiment
-from pipelines.runs import read_json
 from pipelines.tagging import CONFUSION, count_confusion
 from rnn_lightning import FrameClassifier
 from rnn_lightning.data.pairs import PairModule
 
 UTTERANCE = "utterance.png"
-
-
-def is_framewise(processed: Path) -> bool:
-    """Whether a processed corpus has rows of features with a class for each frame."""
-    card = processed / "card.json"
-    told = read_json(card) if card.exists() else {}
-    return told.get("classes") is not None and told.get("num_classes") is None
 
 
 def classify_frames(system: FrameClassifier, data: PairModule, split: str) -> list[list[int]]:

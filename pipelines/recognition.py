@@ -13,18 +13,11 @@ from torchmetrics.functional.text import char_error_rate
 
 from pipelines import figures
 from pipelines.composition import Experiment
-from pipelines.runs import read_json
 from rnn_lightning import CTCRecognizer, Fusion, NGram
 from rnn_lightning.data.pairs import PairModule
 from rnn_lightning.systems.ctc_recognizer import UNITS
 
 RECOGNIZED, ALIGNMENT = "recognized.txt", "alignment.png"
-
-
-def is_recognition(processed: Path) -> bool:
-    """Whether a processed corpus has signals with their labels, but not when these are said."""
-    card = processed / "card.json"
-    return card.exists() and read_json(card).get("labels") is not None
 
 
 def recognize_split(system: CTCRecognizer, data: PairModule, split: str, **search: Any) -> list[list[int]]:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scipy.stats import t as student
-
 from pipelines.runs import Run, flatten
 from pipelines.tasks import Task
 
@@ -31,6 +29,8 @@ def spread(values: Sequence[float]) -> Spread:
     """The mean of ``values`` and how far it can be trusted."""
     if len(values) < 2:
         return Spread(values[0], None)
+    from scipy.stats import t as student
+
     quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
     return Spread(statistics.fmean(values), quantile * statistics.stdev(values) / len(values) ** 0.5)
 

@@ -13,13 +13,12 @@ import torch
 
 from pipelines import tracking
 from pipelines.composition import CONF, Experiment
+from pipelines.kinds import TAGGING, TRANSLATION, kind_of
 from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
-from pipelines.tagging import is_tagging
 from pipelines.tasks import read_task
-from pipelines.translation import Translator, is_translation, read_texts
 from rnn_lightning import AtomicCheckpointIO, Durable, System, Tagger, count_parameters, hidden_size_for
 from rnn_lightning.corpora.files import whole_folder, write_json
 from rnn_lightning.corpora.tagging import VECTORS
@@ -75,14 +74,15 @@ def fit(
     planned = len(data.train_dataloader())
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
-    if is_tagging(experiment.processed()):
+    kind = kind_of(experiment.processed())
+    if kind == TAGGING:
         start_from_vectors(cast(Tagger, system), experiment.processed())
     metric, every = experiment.task.metric, experiment.trainer.every_seconds
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
     run_id = begin()
-    translating = [translator(experiment, data, card, work, run_id)] if is_translation(experiment.processed()) else []
+    translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
     trainer = make_trainer(
         experiment,
         max_epochs=1,
@@ -165,8 +165,10 @@ def start_from_vectors(system: Tagger, processed: Path) -> None:
         system.load_vectors(torch.from_numpy(arrays["matrix"]), torch.from_numpy(arrays["found"]))
 
 
-def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> Translator:
+def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> lightning.Callback:
     """What translates the validation split while a model of translations is trained."""
+    from pipelines.translation import Translator, read_texts
+
     texts = read_texts(experiment.processed(), "validation", lowercase=card["lowercase"])
     return Translator(data, texts, work / "validation", run_id)
 

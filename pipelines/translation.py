@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from pipelines import figures, tracking
 from pipelines.composition import Experiment
+from pipelines.kinds import TARGET_TOKENIZER
 from pipelines.lines import SEARCH
 from pipelines.runs import read_json
 from rnn_lightning.corpora.files import write_json
@@ -20,7 +21,7 @@ from rnn_lightning.systems.seq2seq import Seq2Seq
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
+SOURCE_TOKENIZER = "tokenizer.json"
 SHOWN = 12
 """Translations that a validation shows."""
 
@@ -40,11 +41,6 @@ class Scores(NamedTuple):
 
     values: dict[str, float]
     signatures: dict[str, str]
-
-
-def is_translation(processed: Path) -> bool:
-    """Whether a processed corpus has texts to translate into."""
-    return (processed / TARGET_TOKENIZER).exists()
 
 
 def read_texts(processed: Path, split: str, *, lowercase: bool) -> Texts:

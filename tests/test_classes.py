@@ -17,9 +17,10 @@ from torchmetrics.functional.classification import (
 )
 
 from pipelines import tracking
-from pipelines.classes import apart, class_table, is_classification, most_confused, scores_of
+from pipelines.classes import apart, class_table, most_confused, scores_of
 from pipelines.composition import compose
 from pipelines.evaluate import evaluate
+from pipelines.kinds import CLASSES, kind_of
 from pipelines.preprocess import preprocess
 from pipelines.train import train
 
@@ -78,7 +79,7 @@ def told(run: Path) -> tuple[list[str], list[str], dict[str, Any], dict[str, flo
 
 def test_a_run_leaves_its_classes_and_how_good_they_are(run: Path) -> None:
     right, found, card, metrics = told(run)
-    assert is_classification(run.parents[3] / "data/processed" / run.parents[1].name)
+    assert kind_of(run.parents[3] / "data/processed" / run.parents[1].name) == CLASSES
     targets = np.load(run.parents[3] / "data/processed" / run.parents[1].name / "test.npz")["targets"]
     assert right == [card["classes"][number] for number in targets]
     hits = np.array([one == other for one, other in zip(right, found, strict=True)])

@@ -16,7 +16,8 @@ from corpora import cut_rows, write_fetched
 from pipelines import tracking
 from pipelines.composition import compose
 from pipelines.evaluate import evaluate
-from pipelines.frames import by_group, classify_frames, is_framewise
+from pipelines.frames import by_group, classify_frames
+from pipelines.kinds import FRAMES, kind_of
 from pipelines.preprocess import preprocess
 from pipelines.train import train
 from rnn_lightning import FrameClassifier, PairModule
@@ -78,7 +79,7 @@ def found_and_right(run: Path) -> tuple[list[list[int]], list[list[int]]]:
 
 
 def test_a_run_leaves_how_good_its_classes_are_group_by_group(run: Path) -> None:
-    assert is_framewise(processed_of(run))
+    assert kind_of(processed_of(run)) == FRAMES
     metrics = json.loads((run / "metrics.json").read_text())
     found, right = found_and_right(run)
     hits = [np.array(one) == np.array(other) for one, other in zip(found, right, strict=True)]
