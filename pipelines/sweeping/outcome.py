@@ -33,7 +33,10 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
     best = best_trial(study)
     folder = REPORTS / name
     folder.mkdir(parents=True, exist_ok=True)
-    files = [write_trials(study, sweep, folder / "trials.csv"), *draw(study, sweep, folder)]
+    files = [
+        write_trials(study, sweep, folder / "trials.csv"),
+        *draw(study, sweep, folder, experiment.task.metric.name.replace("test/", "val/")),
+    ]
     tuned = write_tuned(best, experiment, name)
     tracking.log_files(run_id, [*files, tuned])
     registered = register(best, experiment)
@@ -103,10 +106,10 @@ def register(best: FrozenTrial, experiment: Experiment) -> str | None:
     return name
 
 
-def draw(study: optuna.Study, sweep: Sweep, folder: Path) -> list[Path]:
+def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[Path]:
     """Optuna's figures of the study, as far as it has enough trials for each."""
     plots: Any = optuna.visualization.matplotlib
-    quality = {"target": lambda trial: trial.values[0], "target_name": sweep.objectives[0]} if len(sweep.objectives) > 1 else {}
+    quality = {"target": lambda trial: trial.values[0], "target_name": metric}
     wanted = {
         "history": lambda: plots.plot_optimization_history(study, **quality),
         "parallel": lambda: plots.plot_parallel_coordinate(study, **quality),
@@ -116,7 +119,7 @@ def draw(study: optuna.Study, sweep: Sweep, folder: Path) -> list[Path]:
     if len(sweep.objectives) == 1:
         wanted["curves"] = lambda: plots.plot_intermediate_values(study)
     elif len(sweep.objectives) <= 3:
-        wanted["front"] = lambda: plots.plot_pareto_front(study, target_names=sweep.objectives)
+        wanted["front"] = lambda: plots.plot_pareto_front(study, target_names=[metric, *sweep.objectives[1:]])
     drawn = []
     for name, plot in wanted.items():
         try:
