@@ -34,10 +34,11 @@ READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES}
 TARGETS = {"dates": 13, **TRANSLATIONS}
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
 @pytest.mark.parametrize("rnn", RNNS)
 @pytest.mark.parametrize("task", TASKS)
-def test_every_combination_composes(task: str, rnn: str, trainer: str) -> None:
+def test_every_combination_composes(task: str, rnn: str) -> None:
+    """Every task with every architecture, on hardware in turn, so that every task and every architecture meets each of them."""
+    trainer = TRAINERS[(TASKS.index(task) + RNNS.index(rnn)) % len(TRAINERS)]
     experiment = compose([f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"])
     assert (experiment.task_name, experiment.rnn_name, experiment.all_seeds()) == (task, rnn, [3])
     assert experiment.overrides(3) == [f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"]
