@@ -90,7 +90,10 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
         assert count_parameters(system) == pytest.approx(budget, rel=0.03)
     loss, _ = system.score(batch_of(task), "train")
     loss.backward()
-    assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in system.parameters())
+    told = {name: weight.grad for name, weight in system.named_parameters()}
+    if rnn == "feedforward" and task in TARGETS:  # a decoder without memory forgets the summary it is told first
+        told = {name: grad for name, grad in told.items() if not name.startswith("decoder.enter")}
+    assert all(grad is not None and torch.isfinite(grad).all() for grad in told.values())
 
 
 def test_every_cell_has_its_file() -> None:

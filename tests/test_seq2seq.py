@@ -187,9 +187,11 @@ def test_shared_embeddings_are_one() -> None:
 def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, kind: tuple[str | None, bool]) -> None:
     system = Seq2Seq(VOCABULARY, VOCABULARY, {"cell": cell, "hidden_size": 4}, end=0, attention=kind[0], input_feeding=kind[1])
     trainer = lightning.Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=3, limit_val_batches=1, **QUIET)
-    before = map_state(lambda part: part.detach().clone(), tuple(system.parameters()))
+    before = {name: part.detach().clone() for name, part in system.named_parameters()}
     trainer.fit(system, PairModule(write_sequence_pairs(tmp_path), batch_size=8))
-    assert all(not torch.equal(old, new) for old, new in zip(before, system.parameters(), strict=True))
+    still = {name for name, part in system.named_parameters() if torch.equal(part, before[name])}
+    nothing_kept = {"decoder.enter.weight", "decoder.enter.bias"}  # a cell without memory forgets the summary it is told first
+    assert still <= (nothing_kept if cell == "feedforward" else set())
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     again = Seq2Seq.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True).eval()
     sources = torch.randint(0, VOCABULARY, (2, 7))
