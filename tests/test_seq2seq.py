@@ -189,7 +189,7 @@ def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str,
     before = {name: part.detach().clone() for name, part in system.named_parameters()}
     trainer.fit(system, PairModule(write_sequence_pairs(tmp_path), batch_size=8))
     still = {name for name, part in system.named_parameters() if torch.equal(part, before[name])}
-    # A decoder without memory forgets the summary that it is told first; if it may not look back, nothing of the source is left.
+    # A decoder without memory forgets the summary that it is told first; if it may not look back, no source is left.
     forgotten = ("decoder.enter", *(() if kind[0] else ("encoder", "embedding"))) if cell == "feedforward" else ()
     assert all(name.startswith(forgotten) for name in still)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
