@@ -46,6 +46,7 @@ test: setup  ## the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-all: setup  ## the tests and the slow tests
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ""
 
 check: setup  ## lint, formatting and types

@@ -20,6 +20,7 @@ TASK += ["task.training.epochs=5", "task.training.validate_every=20", "task.data
 MODEST = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {choices: [0.5, 1.0]}\n"
 FILES = {
     "modest": MODEST + "pruner: {name: none}\n",
+    "cluster": MODEST + "pruner: {name: none}\n",
     "harsh": MODEST + "pruner: {name: median, startup_trials: 1}\n",
     "front": MODEST + "objectives: [quality, seconds]\npruner: {name: none}\n",
     "grid": "space:\n  task.training.clip: {choices: [0.5, 1.0]}\nsampler: {name: grid}\n",
@@ -135,6 +136,22 @@ def test_a_later_run_takes_up_what_was_found(project: Path) -> None:
         command = [sys.executable, "-c", script, "task=copying", more]
         told = subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=True)
         assert told.stdout.strip() == expected
+
+
+@pytest.mark.slow
+def test_a_cluster_loses_a_process_and_makes_every_trial(project: Path) -> None:
+    """Eight trials in two processes of Ray, one of which is killed while it trains."""
+    pytest.importorskip("ray", reason="`make test-all` installs the cluster's packages")
+    command = ["sweep=cluster", "trials=8", "workers=2", "engine=ray", *TASK]
+    sweep = begin(project, "sweep", *command)
+    os.kill(child_of(project, "cluster"), signal.SIGKILL)
+    _, errors = sweep.communicate(timeout=600)
+    assert sweep.returncode == 0, errors
+    trials = trials_of(project, "cluster")
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    (lost,) = [trial for trial in trials if trial.state.name == "FAIL"]
+    assert len(complete) == 8 and lost.user_attrs["reason"] == "was killed (WorkerCrashedError)"
+    assert lost.params in [trial.params for trial in complete]
 
 
 @pytest.mark.slow

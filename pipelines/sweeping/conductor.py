@@ -5,15 +5,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import optuna
-import psutil
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,17 +17,14 @@ from pipelines import tracking
 from pipelines.composition import Experiment
 from pipelines.runs import read_json
 from pipelines.summary import duration, number
+from pipelines.sweeping.engines import Job, make_engine
 from pipelines.sweeping.outcome import keep
 from pipelines.sweeping.settings import Order, Sweep
 from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
-from pipelines.sweeping.trial import OUTCOME, Errand, run_trial
-from rnn_lightning.corpora.files import write_json
+from pipelines.sweeping.trial import OUTCOME, Errand, end_process
 
-PRELOADED = ["pipelines.sweeping.trial", "mlflow"]
-"""What costs seconds to import: once, in the server that the trials are forked from."""
 GOES = 3
 """How often a trial is begun before it counts as failed, if something kills it each time."""
-PROCESS = "process.json"
 
 
 class Conductor:
@@ -43,7 +36,8 @@ class Conductor:
         Raises:
             ValueError: where another process conducts this sweep, or the study has trials of another kind.
         """
-        check_devices(experiment, order.workers)
+        if order.engine == "local":
+            check_devices(experiment, order.workers)
         self.order, self.sweep, self.experiment = order, sweep, experiment
         self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
         self.name = f"{experiment.task_name}-{experiment.rnn_name}-{order.sweep}"
@@ -64,10 +58,9 @@ class Conductor:
         self.run_id = tracking.start_run(
             self.folder, experiment=self.shown_in, name=f"sweep {self.name}", config=facts, tags={"data": facts["data"]}
         )
-        self.slots: dict[int, tuple[FrozenTrial, BaseProcess]] = {}
+        self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
         self._began = time.monotonic()
-        self._fork = get_context("forkserver")
-        self._fork.set_forkserver_preload(PRELOADED)
+        self.engine = make_engine(order.engine, experiment.trainer, self.url)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -82,11 +75,7 @@ class Conductor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Whatever ends the sweep ends its trials, which save; the same command goes on with them."""
-        for _, process in self.slots.values():
-            process.terminate()
-        for _, process in self.slots.values():
-            process.join(30)
-            process.kill()
+        self.engine.end([job for _, job in self.slots.values()])
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         tracking.finish(self.run_id, status)
         self._lock.close()
@@ -104,7 +93,7 @@ class Conductor:
             for slot in range(self.order.workers):
                 if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
                     self._start(slot)
-            wait([process.sentinel for _, process in self.slots.values()])
+            self.engine.wait([job for _, job in self.slots.values()])
             self._settle_ended(wanted)
 
     def _start(self, slot: int) -> None:
@@ -128,13 +117,9 @@ class Conductor:
             folder=folder,
             parent_run=self.run_id,
             experiment=self.shown_in,
-            device=slot if self.experiment.trainer.accelerator == "gpu" else None,
+            device=slot if self.experiment.trainer.accelerator == "gpu" and self.order.engine == "local" else None,
         )
-        process = self._fork.Process(target=run_trial, args=(errand,), name=f"trial {trial.number}")
-        process.start()
-        born = psutil.Process(process.pid).create_time() if process.is_alive() else 0.0
-        write_json(folder / PROCESS, {"pid": process.pid, "born": born})
-        self.slots[slot] = (self.study.trials[trial.number], process)
+        self.slots[slot] = (self.study.trials[trial.number], self.engine.start(errand))
 
     def _share(self) -> list[str]:
         """Threads for one of several workers on one processor, unless the command line says how many."""
@@ -143,11 +128,10 @@ class Conductor:
         return [] if told else [f"trainer.threads={threads}"]
 
     def _settle_ended(self, wanted: int) -> None:
-        for slot, (trial, process) in list(self.slots.items()):
-            if not process.is_alive():
+        for slot, (trial, job) in list(self.slots.items()):
+            if not job.alive():
                 del self.slots[slot]
-                process.join()
-                self._settle(trial, f"was killed (exit code {process.exitcode})")
+                self._settle(trial, job.reason())
                 self._say(trial.number, wanted)
 
     def _settle(self, trial: FrozenTrial, otherwise: str) -> None:
@@ -175,7 +159,7 @@ class Conductor:
             if PLACE not in trial.user_attrs:  # the earlier go ended before it began this one
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 continue
-            end_process(Path(trial.user_attrs[PLACE]) / PROCESS)
+            end_process(Path(trial.user_attrs[PLACE]))
             self._settle(trial, "was running when the sweep was interrupted")
 
     def _show(self) -> None:
@@ -210,17 +194,3 @@ def check_devices(experiment: Experiment, workers: int) -> None:
     """
     if experiment.trainer.accelerator == "gpu" and workers > torch.cuda.device_count():
         raise ValueError(f"each worker needs a device of its own: {workers} workers, {torch.cuda.device_count()} devices")
-
-
-def end_process(file: Path) -> None:
-    """End the process that ``file`` names, if it still lives."""
-    if not file.exists():
-        return
-    told = read_json(file)
-    try:
-        process = psutil.Process(told["pid"])
-        if abs(process.create_time() - told["born"]) < 1:
-            process.kill()
-            process.wait(30)
-    except psutil.NoSuchProcess:
-        pass

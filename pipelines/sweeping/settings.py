@@ -116,11 +116,12 @@ class Order(Settings):
     trials: PositiveInt
     workers: PositiveInt = 1
     storage: str | None = None
+    engine: Literal["local", "ray"] = "local"
     overrides: list[str] = Field(default_factory=list)
 
 
 def read_order(arguments: list[str]) -> Order:
-    """``sweep=``, ``trials=``, ``workers=`` and ``storage=`` of a command line; all else is for the experiment.
+    """``sweep=``, ``trials=``, ``workers=``, ``storage=`` and ``engine=`` of a command line; all else is for the experiment.
 
     Raises:
         ValueError: for a number that is none, or nothing said of sweep or trials.
@@ -128,7 +129,7 @@ def read_order(arguments: list[str]) -> Order:
     told: dict[str, Any] = {"overrides": []}
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name in ("sweep", "trials", "workers", "storage"):
+        if name in ("sweep", "trials", "workers", "storage", "engine"):
             told[name] = value
         else:
             told["overrides"].append(argument)

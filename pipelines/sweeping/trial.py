@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import lightning
 import optuna
+import psutil
 
 from pipelines import tracking
 from pipelines.composition import compose
@@ -20,7 +22,7 @@ from pipelines.sweeping.study import make_pruner, open_storage
 from pipelines.training import fit, quieten
 from rnn_lightning.corpora.files import write_json
 
-OUTCOME = "outcome.json"
+OUTCOME, PROCESS = "outcome.json", "process.json"
 
 
 class Errand(NamedTuple):
@@ -43,6 +45,8 @@ class Errand(NamedTuple):
 def run_trial(errand: Errand) -> None:
     """Train as told; leaves in the folder what came of it, or nothing if it is killed."""
     stop_with_parent()
+    own = psutil.Process()
+    write_json(errand.folder / PROCESS, {"pid": own.pid, "born": own.create_time(), "host": platform.node()})
     if errand.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(errand.device)
     quieten()
@@ -70,7 +74,9 @@ def _train(errand: Errand, trial: optuna.Trial) -> dict[str, Any]:
     facts = provenance(experiment, seed, card["sha256"]["all"])
 
     def begin() -> str:
-        own = {"mlflow.parentRunId": errand.parent_run, "trial": str(errand.number), "device": str(errand.device or "cpu")}
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        device = f"gpu {seen}" if experiment.trainer.accelerator == "gpu" else "cpu"
+        own = {"mlflow.parentRunId": errand.parent_run, "trial": str(errand.number), "device": device, "host": platform.node()}
         run_id = tracking.start_run(
             errand.folder,
             experiment=errand.experiment,
@@ -99,6 +105,21 @@ class Reporter(lightning.Callback):
         self.trial.report(float(trainer.callback_metrics[self.monitor]), step=trainer.global_step)
         if self.trial.should_prune():
             raise optuna.TrialPruned
+
+
+def end_process(folder: Path) -> None:
+    """End the process of this machine that works in ``folder``, if it still lives."""
+    file = folder / PROCESS
+    told: dict[str, Any] = read_json(file) if file.exists() else {"host": None}
+    if told["host"] != platform.node():
+        return
+    try:
+        process = psutil.Process(told["pid"])
+        if abs(process.create_time() - told["born"]) < 1:
+            process.kill()
+            process.wait(30)
+    except psutil.NoSuchProcess:
+        pass
 
 
 def stop_with_parent() -> None:

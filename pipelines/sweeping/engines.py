@@ -1,0 +1,147 @@
+"""Where the processes of trials run: on this machine, or on a cluster of machines that Ray holds together.
+
+An engine starts trials and says when one is over; what came of it, the trial leaves in its folder. On a cluster all machines
+see the project at one path.
+"""
+
+import importlib
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from typing import Any, NamedTuple
+
+from pipelines.composition import Trainer
+from pipelines.provenance import ROOT
+from pipelines.sweeping.trial import Errand, run_trial
+from pipelines.tracking.store import SQLITE
+
+PRELOADED = ["pipelines.sweeping.trial", "mlflow"]
+"""What costs seconds to import: once, in the server that the trials of one machine are forked from."""
+PATIENCE = 30.0
+"""Seconds that a trial has for saving itself when the sweep ends before it."""
+
+
+class Job(NamedTuple):
+    """A trial at work: whether it still is, how it ended if it left nothing, and how to end it."""
+
+    alive: Callable[[], bool]
+    reason: Callable[[], str]
+    stop: Callable[[], None]
+    handle: Any
+
+
+class Engine(ABC):
+    """Starts trials, each in a process of its own."""
+
+    @abstractmethod
+    def start(self, errand: Errand) -> Job:
+        """Begin a trial."""
+
+    @abstractmethod
+    def wait(self, jobs: Collection[Job]) -> None:
+        """Return when one of ``jobs`` is over."""
+
+    @abstractmethod
+    def end(self, jobs: Collection[Job]) -> None:
+        """End ``jobs``, which save themselves first, and whatever the engine holds."""
+
+
+class Local(Engine):
+    """Processes of this machine, forked from a server that has imported all there is to import."""
+
+    def __init__(self) -> None:
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+
+    def start(self, errand: Errand) -> Job:
+        process = self._context.Process(target=run_trial, args=(errand,), name=f"trial {errand.number}")
+        process.start()
+
+        def reason() -> str:
+            return f"was killed (exit code {process.exitcode})"
+
+        return Job(process.is_alive, reason, process.terminate, process)
+
+    def wait(self, jobs: Collection[Job]) -> None:
+        wait([job.handle.sentinel for job in jobs])
+
+    def end(self, jobs: Collection[Job]) -> None:
+        for job in jobs:
+            job.stop()
+        for job in jobs:
+            job.handle.join(PATIENCE)
+            job.handle.kill()
+
+
+class Cluster(Engine):
+    """Tasks of Ray: on the cluster that runs here or that ``RAY_ADDRESS`` names, or on this machine as a cluster of one.
+
+    Ray places trials, a device or a share of processors for each, and finds out about lost processes and machines.
+    """
+
+    def __init__(self, trainer: Trainer, storage: str) -> None:
+        """Join the cluster.
+
+        Raises:
+            ValueError: where Ray is not installed or not to be reached, or several machines are to share a file of SQLite.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray: Any = importlib.import_module("ray")
+        except ImportError:
+            raise ValueError("engine=ray needs Ray: pip install -c constraints.txt -e '.[cluster]'") from None
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("MLFLOW_", "OMP_", "MALLOC_"))}
+        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        try:
+            ray.init(logging_level="ERROR", runtime_env={"env_vars": kept | {"PYTHONPATH": paths}})
+        except (ConnectionError, RuntimeError) as error:
+            raise ValueError(f"engine=ray: {str(error).splitlines()[0]}") from None
+        hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+        if len(hosts) > 1 and SQLITE in (storage + os.environ.get("MLFLOW_TRACKING_URI", SQLITE)):
+            ray.shutdown()
+            raise ValueError(
+                f"{len(hosts)} machines cannot share a file of SQLite: give storage=postgresql://..., and MLFLOW_TRACKING_URI"
+            )
+        gpus = int(trainer.accelerator == "gpu")
+        self._ray = ray
+        self._task = ray.remote(num_cpus=trainer.threads, num_gpus=gpus, max_retries=0, max_calls=1)(_run_there)
+
+    def start(self, errand: Errand) -> Job:
+        handle = self._task.remote(str(ROOT), errand)
+
+        def alive() -> bool:
+            return not self._ray.wait([handle], timeout=0)[0]
+
+        def reason() -> str:
+            try:
+                self._ray.get(handle)
+            except self._ray.exceptions.RayError as error:
+                return f"was killed ({type(error).__name__})"
+            return "left nothing"
+
+        return Job(alive, reason, lambda: self._ray.cancel(handle), handle)
+
+    def wait(self, jobs: Collection[Job]) -> None:
+        self._ray.wait([job.handle for job in jobs], num_returns=1)
+
+    def end(self, jobs: Collection[Job]) -> None:
+        for job in jobs:
+            job.stop()
+        if jobs:
+            self._ray.wait([job.handle for job in jobs], num_returns=len(jobs), timeout=PATIENCE)
+        self._ray.shutdown()
+
+
+def _run_there(root: str, errand: Errand) -> None:
+    """What a process of the cluster does, which may have begun in any folder."""
+    os.chdir(root)
+    sys.path[:0] = [path for path in (root, f"{root}/src") if path not in sys.path]
+    run_trial(errand)
+
+
+def make_engine(name: str, trainer: Trainer, storage: str) -> Engine:
+    """The engine ``name``, ``local`` or ``ray``, for trials on such hardware that report to ``storage``."""
+    return Cluster(trainer, storage) if name == "ray" else Local()
