@@ -10,11 +10,10 @@ import numpy as np
 from pipelines import figures
 from pipelines.classes import REPORT, class_table, scores_of
 from pipelines.composition import Experiment
+from pipelines.lines import UTTERANCE
 from pipelines.tagging import CONFUSION, count_confusion
 from rnn_lightning import FrameClassifier
 from rnn_lightning.data.pairs import PairModule
-
-UTTERANCE = "utterance.png"
 
 
 def classify_frames(system: FrameClassifier, data: PairModule, split: str) -> list[list[int]]:

@@ -13,11 +13,12 @@ from torchmetrics.functional.text import char_error_rate
 
 from pipelines import figures
 from pipelines.composition import Experiment
+from pipelines.lines import RECOGNIZED
 from rnn_lightning import CTCRecognizer, Fusion, NGram
 from rnn_lightning.data.pairs import PairModule
 from rnn_lightning.systems.ctc_recognizer import UNITS
 
-RECOGNIZED, ALIGNMENT = "recognized.txt", "alignment.png"
+ALIGNMENT = "alignment.png"
 
 
 def recognize_split(system: CTCRecognizer, data: PairModule, split: str, **search: Any) -> list[list[int]]:

@@ -6,7 +6,7 @@ Shapes: N samples, T frames, F features.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rnn_lightning.audio import Spectra, decode
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
+from rnn_lightning.corpora.corpus import Signal
 from rnn_lightning.corpora.examples import (
     Examples,
     HeldOut,
@@ -29,6 +30,7 @@ from rnn_lightning.corpora.examples import (
 )
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
+from rnn_lightning.corpora.signals import sound_of
 from rnn_lightning.corpora.text import read_table
 
 UNITS = ("character", "word")
@@ -118,6 +120,11 @@ class Speech(FromHub):
             raise ValueError("it has no sound")
         features = self.spectra.features(decode(data, self.spectra.sampling_rate))
         return features, self.answer(told, len(features))
+
+    def signals(self) -> Callable[[str], Signal]:
+        if self.per_speaker is not None:
+            raise ValueError(f"a file tells no {self.per_speaker}, whose mean and deviation its features would need")
+        return partial(sound_of, spectra=self.spectra)
 
 
 class FramewiseSpeech(Speech):
