@@ -22,9 +22,9 @@ def samples(seed: int, seconds: float = 0.2) -> np.ndarray:
     return (np.random.default_rng(seed).integers(-9000, 9000, round(RATE * seconds)) / 2**15).astype(np.float32)
 
 
-def wav(values: np.ndarray, rate: int = RATE) -> bytes:
+def wav(values: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, values, rate, format="WAV")
+    soundfile.write(buffer, values, rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
 
 
@@ -39,7 +39,7 @@ SAID = {
 }
 
 
-def columns(**damage: bytes) -> Columns:
+def columns(**damage: bytes | None) -> Columns:
     """Sounds with segments, words, a number, a speaker and a group each; ``damage`` replaces the sound of a row of test."""
     table: Columns = {}
     for at, split in enumerate(SPLITS):
@@ -119,7 +119,11 @@ def test_a_validation_split_is_held_out_where_there_is_none(tmp_path: Path) -> N
     assert [len(cut_rows(arrays[split])) for split in SPLITS] == [2, 1, 2]
 
 
-DAMAGED = {
+DAMAGED: dict[str, tuple[bytes | None, str]] = {
+    "none": (None, "it has no sound"),
+    "no bytes": (b"", "it is no sound that can be read"),
+    "empty": (wav(samples(1)[:0]), "it has no samples"),
+    "nan": (wav(np.array([0.1, np.nan] * 400), subtype="FLOAT"), "sample 1 is nan"),
     "damaged": (wav(samples(1))[:30], "it is no sound that can be read"),
     "rate": (wav(samples(1), 16000), "its sampling rate is 16000 Hz, not 8000"),
     "stereo": (wav(np.stack([samples(1)] * 2, 1)), "it has 2 channels"),
@@ -153,6 +157,25 @@ def test_one_bad_sound_is_named_and_left_out_up_to_a_share(
 def test_segments_that_are_none_are_refused(parts: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         framewise().answer(parts, 4)
+
+
+def test_silence_is_kept_and_finite(tmp_path: Path) -> None:
+    _, arrays = processed(framewise(), tmp_path, columns(train1=wav(np.zeros(1600))))
+    rows = cut_rows(arrays["train"])
+    assert len(rows) == 3 and np.isfinite(rows[1]).all() and (rows[1] == rows[1][:1]).all()
+
+
+def test_a_row_without_a_transcript_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = columns()
+    table["train"]["text"] = pyarrow.array(["yes", "", None])
+    table["test"]["text"] = pyarrow.array(["yes", "yes"])
+    corpus = TranscribedSpeech(
+        **{**TINY, "spectra": SPECTRA, "text": "text", "unit": "word", "row": "id", "most_left_out": 0.7}
+    )
+    card, arrays = processed(corpus, tmp_path, table)
+    assert card["left_out"] == {"train": 2, "validation": 0, "test": 0} and len(cut_rows(arrays["train"])) == 1
+    told = capsys.readouterr().err
+    assert "row train-1 of " in told and "row train-2 of " in told and told.count("it has no transcript") == 2
 
 
 @pytest.mark.parametrize("text", ["", None])
