@@ -150,7 +150,8 @@ def broken(place: Path) -> dict[str, str]:
     with_nan = sound(1, 16000)
     with_nan[7] = np.nan
     made: dict[str, Callable[[str], Any]] = {
-        "it is no sound that can be read": lambda name: Path(name).write_bytes(b"RIFF and no more"),
+        "it is no sound that can be read": lambda name: Path(name).write_bytes(b"not a sound"),
+        "it is cut short": lambda name: Path(name).write_bytes(Path(place / "one.wav").read_bytes()[:-1000]),
         "its sampling rate is 8000 Hz, not 16000": lambda name: soundfile.write(name, sound(0, 8000), 8000),
         "it has 2 channels": lambda name: soundfile.write(name, np.stack([sound(0, 16000)] * 2, 1), 16000),
         "it has no samples": lambda name: soundfile.write(name, sound(0, 16000)[:0], 16000),

@@ -124,7 +124,8 @@ DAMAGED: dict[str, tuple[bytes | None, str]] = {
     "no bytes": (b"", "it is no sound that can be read"),
     "empty": (wav(samples(1)[:0]), "it has no samples"),
     "nan": (wav(np.array([0.1, np.nan] * 400), subtype="FLOAT"), "sample 1 is nan"),
-    "damaged": (wav(samples(1))[:30], "it is no sound that can be read"),
+    "damaged": (wav(samples(1))[:-300], "it is cut short: it has 2944 of the 3244 bytes that it should have"),
+    "header": (b"RIFF" + b"\0" * 40, "it is no sound that can be read"),
     "rate": (wav(samples(1), 16000), "its sampling rate is 16000 Hz, not 8000"),
     "stereo": (wav(np.stack([samples(1)] * 2, 1)), "it has 2 channels"),
     "short": (wav(samples(1, 0.01)), "it lasts 0.010 s, less than a window of 0.025 s"),
@@ -157,6 +158,14 @@ def test_one_bad_sound_is_named_and_left_out_up_to_a_share(
 def test_segments_that_are_none_are_refused(parts: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         framewise().answer(parts, 4)
+
+
+def test_a_size_that_the_writer_did_not_know_is_none(tmp_path: Path) -> None:
+    piped = wav(samples(1))
+    piped = piped[:4] + b"\xff" * 4 + piped[8:40] + b"\xff" * 4 + piped[44:]
+    _, told = processed(framewise(), tmp_path / "piped", columns(train1=piped))
+    _, expected = processed(framewise(), tmp_path / "plain", columns())
+    np.testing.assert_array_equal(told["train"]["inputs"], expected["train"]["inputs"])
 
 
 def test_silence_is_kept_and_finite(tmp_path: Path) -> None:

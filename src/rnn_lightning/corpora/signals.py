@@ -1,16 +1,32 @@
 """Lines of text to signals: the name of a sound file, or the way of a pen in JSON.
 
-Shapes: T steps, F features.
+Shapes: N samples, T steps, F features.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_lightning.audio import Spectra, decode
 from rnn_lightning.corpora.corpus import Signal
 from rnn_lightning.pen import pen_features
+
+UNKNOWN_SIZE = 0x7FFF0000
+"""From here on the size in a header of RIFF means that who wrote it did not know it yet, as in a pipe."""
+
+
+def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
+    """The samples (N,) of a sound file, of which no bytes may be missing: `decode` reads what is left of a WAV file cut short.
+
+    Raises:
+        ValueError: where some are, or as ``decode``.
+    """
+    stated = int.from_bytes(data[4:8], "little") + 8
+    if data[:4] == b"RIFF" and len(data) < stated < UNKNOWN_SIZE:
+        raise ValueError(f"it is cut short: it has {len(data)} of the {stated} bytes that it should have")
+    return decode(data, sampling_rate)
 
 
 def sound_of(line: str, spectra: Spectra) -> Signal:
@@ -23,7 +39,7 @@ def sound_of(line: str, spectra: Spectra) -> Signal:
         data = Path(line).read_bytes()
     except (OSError, ValueError) as error:
         raise ValueError(f"there is no such file to read: {error}") from None
-    samples = decode(data, spectra.sampling_rate)
+    samples = samples_of(data, spectra.sampling_rate)
     if (samples == samples[0]).all():
         raise ValueError(f"it is silent: every sample is {samples[0]:g}")
     features = spectra.features(samples)

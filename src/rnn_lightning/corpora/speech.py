@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.audio import Spectra, decode
+from rnn_lightning.audio import Spectra
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
 from rnn_lightning.corpora.corpus import Signal
@@ -30,7 +30,7 @@ from rnn_lightning.corpora.examples import (
 )
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.signals import sound_of
+from rnn_lightning.corpora.signals import samples_of, sound_of
 from rnn_lightning.corpora.text import read_table
 
 UNITS = ("character", "word")
@@ -118,7 +118,7 @@ class Speech(FromHub):
         """
         if data is None:
             raise ValueError("it has no sound")
-        features = self.spectra.features(decode(data, self.spectra.sampling_rate))
+        features = self.spectra.features(samples_of(data, self.spectra.sampling_rate))
         return features, self.answer(told, len(features))
 
     def signals(self) -> Callable[[str], Signal]:
