@@ -160,7 +160,7 @@ def part(signal: Signal, label: str, start: int, end: int, confidence: float) ->
     if signal.seconds is None:
         return {"label": label, "first_step": begin, "steps": end - begin, "confidence": confidence}
     begun, over = signal.seconds[[begin, end]].tolist()
-    return {"label": label, "start": begun, "end": over, "confidence": confidence}
+    return {"label": label, "start": round(begun, 4), "end": round(over, 4), "confidence": confidence}
 
 
 def corpus_of(run: Path) -> Any:

@@ -79,6 +79,24 @@ def test_a_frame_has_the_label_of_the_segment_that_its_centre_is_in(tmp_path: Pa
     np.testing.assert_allclose(card["standardize"]["mean"], steps.mean(0), rtol=1e-5)
 
 
+def test_the_columns_of_aligned_librispeech_can_be_read(tmp_path: Path) -> None:
+    """gilkeyio/librispeech-alignments: other columns beside them, and the fields of a segment in another order."""
+    table = columns()
+    for split in SPLITS:
+        own = {name: table[split][name] for name in ("subset", "id", "audio")}
+        parts = [[dict(sorted(part.items())) for part in row] for row in SAID[split]]
+        words = [[{"end": part["end"], "start": part["start"], "word": "x"} for part in row] for row in parts]
+        said = {"sex": ["F"] * len(parts), "transcript": ["x y"] * len(parts), "words": words, "phonemes": parts}
+        table[split] = own | {name: pyarrow.array(values) for name, values in said.items()}
+    _, expected = processed(framewise(group="subset"), tmp_path / "own", columns())
+    card, arrays = processed(framewise(group="subset"), tmp_path / "phonemes", table)
+    assert card["classes"] == ["a", "b"]
+    for split in SPLITS:
+        assert all(np.array_equal(arrays[split][name], expected[split][name]) for name in expected[split])
+    card, _ = processed(framewise(segments="words", label="word"), tmp_path / "words", table)
+    assert card["classes"] == ["x"]
+
+
 def test_speakers_are_brought_to_mean_0_each_by_their_own_numbers(tmp_path: Path) -> None:
     _, arrays = processed(framewise(per_speaker="speaker"), tmp_path, columns())
     for split in SPLITS:
