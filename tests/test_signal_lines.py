@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ NAMES = ["a", "b", "c"]
 LABELS = ["<blank>", *NAMES]
 
 
+@cache
+def settings_of(task: str) -> dict[str, Any]:
+    return compose([f"task={task}"]).plain(1)
+
+
 def stored(place: Path, task: str, system: System, mark: str) -> Path:
     """A run's folder with a ``system`` that has learned nothing, but says many things."""
     with torch.no_grad():
@@ -32,7 +38,7 @@ def stored(place: Path, task: str, system: System, mark: str) -> Path:
     run.mkdir()
     kept = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
     torch.save({**kept, "pytorch-lightning_version": lightning.__version__}, run / "model.ckpt")
-    (run / "training.json").write_text(json.dumps({"config": compose([f"task={task}"]).plain(1)}))
+    (run / "training.json").write_text(json.dumps({"config": settings_of(task)}))
     (run / mark).write_text("")
     return run
 
