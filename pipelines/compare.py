@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from pipelines import figures, report, summary
+from pipelines import across, figures, report, summary
+from pipelines.across import standings
 from pipelines.composition import grids, refusing
 from pipelines.publish import publish_comparison
-from pipelines.report import Section
+from pipelines.report import Section, Together
 from pipelines.runs import Expected, folder_of, read_points, read_runs
+from pipelines.summary import as_text
 from pipelines.tasks import Task, read_card, read_task
 
 REPORTS = {"ahead": "generated", "characters": "text", "words": "text"}
@@ -33,14 +35,20 @@ def compare(
     apart = [task for task in known if task.variant is None or task.variant.of not in names]
     beside = {task.name: [each for each in known if each.variant and each.variant.of == task.name] for task in apart}
     sections = [_section(runs, out, [task, *beside[task.name]], expected) for task in apart]
+    together = [
+        Together(found, figures.standings(found, out / f"together-{at}.png"))
+        for at, found in enumerate(standings([(each.task, each.rows) for each in sections]), 1)
+    ]
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
-    texts = [report.markdown(sections), report.web_page(sections), report.as_json(sections)]
+    texts = [make(sections, together) for make in (report.markdown, report.web_page, report.as_json)]
     for page, text in zip(pages, texts, strict=True):
         page.write_text(text)
     for section in sections:
         print(report.terminal(section), end="\n\n")
+    for each in together:
+        print(as_text(across.table(each.standings)), end="\n\n")
     print(f"{out / 'comparison.html'} has the figures. Next: `make dashboard` shows every run.")
-    publish_comparison(out, sections, pages)
+    publish_comparison(out, sections, together, pages)
     return sections
 
 
@@ -58,7 +66,7 @@ def _section(runs: Path, out: Path, tasks: Sequence[Task], expected: Sequence[Ex
     drawn = [
         figures.quality(made, task, out / f"{task.name}-quality.png"),
         figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
-        figures.quality_and_size(made, task, out / f"{task.name}-size.png"),
+        figures.quality_and_cost(made, task, out / f"{task.name}-cost.png"),
     ]
     return Section(task, made, missing, drawn)
 

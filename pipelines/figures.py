@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
+from pipelines.across import Standing
 from pipelines.summary import Row, number, short
 from pipelines.tasks import Reference, Task
 
@@ -101,29 +102,35 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
         return save(figure, file)
 
 
-def quality_and_size(made: Sequence[Row], task: Task, file: Path) -> Path:
-    """The test metric against the number of parameters."""
+def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
+    """The test metric against the number of parameters, and against the speed of training."""
+    costs = {"parameters": "parameters", "units_per_second": f"{made[0].runs[0].unit} a second in training"}
+    with plt.rc_context(LOOK | {"figure.figsize": (11, 5)}):
+        figure, both = plt.subplots(1, 2, sharey=True)
+        for axes, (cost, label) in zip(both, costs.items(), strict=True):
+            for row in made:
+                measured, look = row.spread(task.metric), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
+                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=row.label, **look)
+            found = [row.mean(cost) for row in made]
+            # Networks of equal cost should look equal: the axis does not magnify a difference of a percent.
+            axes.set_xlim(min(found) * 0.85, max(found) * 1.15)
+            axes.xaxis.set_major_formatter(EngFormatter())
+            axes.set(xlabel=label)
+            _draw_references(axes, task)
+        both[0].set(ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and cost")
+        both[1].legend()
+        return save(figure, file)
+
+
+def standings(found: Sequence[Standing], file: Path) -> Path:
+    """The interquartile mean of each architecture's scores and its interval, the best on top."""
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots()
-        for row in made:
-            measured = row.spread(task.metric)
-            axes.errorbar(
-                row.mean("parameters"),
-                measured.mean,
-                yerr=measured.half,
-                capsize=4,
-                markersize=9,
-                linewidth=2,
-                label=row.label,
-                **_style(row),
-            )
-        sizes = [row.mean("parameters") for row in made]
-        # Networks of equal size should look equal: the axis does not magnify a difference of a percent.
-        axes.set_xlim(min(sizes) * 0.85, max(sizes) * 1.15)
-        axes.xaxis.set_major_formatter(EngFormatter())
-        axes.set(xlabel="parameters", ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and size")
-        _draw_references(axes, task)
-        axes.legend()
+        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(found)))
+        for place, each in enumerate(reversed(found)):
+            apart = [[each.score - each.low], [each.high - each.score]]
+            axes.errorbar(each.score, place, xerr=apart, capsize=4, markersize=8, linewidth=2, **style(each.rnn))
+        axes.set_yticks(range(len(found)), [each.label for each in reversed(found)])
+        axes.set(ylim=(-0.6, len(found) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
         return save(figure, file)
 
 

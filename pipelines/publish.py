@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines import report, tracking
 from pipelines.lines import SEARCH
-from pipelines.report import Section
+from pipelines.report import Section, Together
 from pipelines.runs import Run, folder_of, read_json, read_points, read_runs
 from pipelines.summary import duration, number, short
 from pipelines.tasks import Task, read_card, read_task
@@ -105,15 +105,16 @@ def describe(run: Run, task: Task) -> str:
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"
 
 
-def publish_comparison(out: Path, sections: Sequence[Section], pages: Sequence[Path]) -> None:
+def publish_comparison(out: Path, sections: Sequence[Section], together: Sequence[Together], pages: Sequence[Path]) -> None:
     """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
     tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
     tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
-    note = report.markdown(sections, with_figures=False)
+    note = report.markdown(sections, together, with_figures=False)
     run_id = tracking.start_run(out, experiment="comparison", name="report", config={}, tags=tags, description=note)
     with tracking.recording(run_id):
         tracking.log_files(run_id, pages)
-        tracking.log_files(run_id, [figure for section in sections for figure in section.figures], "figures")
+        drawn = [figure for section in sections for figure in section.figures]
+        tracking.log_files(run_id, [*drawn, *(each.figure for each in together)], "figures")
     for label, values in means_by_architecture(sections).items():
         run_id = tracking.start_run(out / label, experiment="comparison", name=label, config={}, tags=tags)
         with tracking.recording(run_id):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import differences, summary
+from pipelines import across, differences, summary
+from pipelines.across import Standing
 from pipelines.differences import Difference
 from pipelines.runs import Missing, Run
 from pipelines.summary import Cells, Row
@@ -85,6 +86,14 @@ class Section:
         }
 
 
+@dataclass(frozen=True)
+class Together:
+    """What several tasks say together of the architectures that they have in common."""
+
+    standings: Sequence[Standing]
+    figure: Path
+
+
 def _listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
 
@@ -101,13 +110,17 @@ def _plain_row(row: Row) -> dict[str, Any]:
     }
 
 
-def as_json(sections: Sequence[Section]) -> str:
-    return json.dumps([section.plain() for section in sections], indent=2) + "\n"
+def as_json(sections: Sequence[Section], together: Sequence[Together]) -> str:
+    standings = [[each._asdict() for each in one.standings] for one in together]
+    return json.dumps({"tasks": [section.plain() for section in sections], "together": standings}, indent=2) + "\n"
 
 
-def markdown(sections: Sequence[Section], *, with_figures: bool = True) -> str:
+def markdown(sections: Sequence[Section], together: Sequence[Together], *, with_figures: bool = True) -> str:
     """The comparison for a repository's page; its figures are the files beside it."""
     parts = ["# Comparison"]
+    for each in together:
+        parts += ["## Over all tasks", summary.as_markdown(across.table(each.standings)), across.CAPTION]
+        parts += [f"![{each.figure.stem}]({each.figure.name})" if with_figures else ""]
     for section in sections:
         parts += [f"## {section.task.title}", section.task.description]
         parts += [f"**{warning}**" for warning in section.warnings()]
@@ -141,16 +154,21 @@ def terminal(section: Section) -> str:
     return "\n".join(lines)
 
 
-def web_page(sections: Sequence[Section]) -> str:
+def web_page(sections: Sequence[Section], together: Sequence[Together]) -> str:
     """One file with its figures and its style inside."""
     contents = " · ".join(f'<a href="#{each.task.name}">{html.escape(each.task.title)}</a>' for each in sections)
-    body = "\n".join(_web_section(section) for section in sections)
+    body = "\n".join([*map(_web_together, together), *map(_web_section, sections)])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Comparison</title><style>{STYLE}</style></head>\n"
         f"<body><main><h1>Comparison</h1><nav>{contents}</nav>\n{body}</main></body></html>\n"
     )
+
+
+def _web_together(each: Together) -> str:
+    shown, caption = _web_table(across.table(each.standings)), f"<p><small>{html.escape(across.CAPTION)}</small></p>"
+    return f'<section><h2>Over all tasks</h2>{shown}{caption}<div class="figures">{_web_image(each.figure)}</div></section>'
 
 
 def _web_section(section: Section) -> str:

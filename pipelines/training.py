@@ -72,6 +72,8 @@ def fit(
     torch.set_float32_matmul_precision(experiment.trainer.products)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = len(data.train_dataloader())
+    if (training.validate_every or 1) > planned:
+        raise ValueError(f"task.training.validate_every is {training.validate_every}, but all epochs have {planned} steps")
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
     kind = kind_of(experiment.processed())

@@ -42,7 +42,7 @@ def page(project: Path, kind: str) -> str:
 
 def test_means_and_intervals_are_those_of_the_textbook(project: Path) -> None:
     compare(project)
-    rows = {row["rnn"]: row["metrics"]["test/loss"] for row in json.loads(page(project, "json"))[0]["rows"]}
+    rows = {row["rnn"]: row["metrics"]["test/loss"] for row in json.loads(page(project, "json"))["tasks"][0]["rows"]}
     for rnn, losses in LOSSES.items():
         count, mean = len(losses), sum(losses) / len(losses)
         assert rows[rnn]["mean"] == pytest.approx(mean)

@@ -11,9 +11,10 @@ import pytest
 from run_folders import make_run, make_task
 
 from pipelines import compare as stage
-from pipelines.differences import differences
+from pipelines.differences import Difference, differences
 from pipelines.report import Section
 from pipelines.results import results
+from pipelines.summary import Spread
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3, 2.2], "gru": [2.1, 2.25, 2.4, 2.28], "elman": [3.0, 3.3, 3.1, 3.2]}
 
@@ -54,6 +55,25 @@ def test_means_and_intervals_are_those_of_the_pairs(project: Path) -> None:
         assert found.spread.half == pytest.approx(3.182 * apart.std(ddof=1) / 2, rel=1e-3)  # Student's t at 95%, 3 degrees
 
 
+def test_the_effect_is_the_share_of_pairs_that_the_best_wins(project: Path) -> None:
+    (section,) = compare(project)
+    for found in section.differences:
+        other = LOSSES["gru" if found.other == "GRU" else "elman"]
+        pairs = list(product(LOSSES["lstm"], other))
+        wins = sum((ours < theirs) + 0.5 * (ours == theirs) for ours, theirs in pairs) / len(pairs)
+        assert found.wins == pytest.approx(wins)
+        assert found.effect == ("large" if 2 * wins - 1 >= 0.474 else "medium" if 2 * wins - 1 >= 0.33 else "small")
+    assert f"large ({1.0:.0%} of pairs)" in (project / "reports/comparison.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wins", "word"),
+    [(0.5, "negligible"), (0.57, "negligible"), (0.6, "small"), (0.7, "medium"), (1.0, "large"), (0.0, "large")],
+)
+def test_words_for_effects(wins: float, word: str) -> None:
+    assert Difference("a", "b", Spread(1.0, None), None, 3, wins).effect == word
+
+
 @pytest.fixture
 def _few_to_collect() -> Iterator[None]:
     """statsmodels collects garbage at every correction, which takes a second among all that the other tests have loaded."""
@@ -69,7 +89,7 @@ def test_p_values_agree_with_a_normal_world() -> None:
     from typing import Any, cast
 
     draws = np.random.default_rng(1)
-    task: Any = SimpleNamespace(metric="loss")
+    task: Any = SimpleNamespace(metric="loss", goal="minimise")
     called = 0
     for _ in range(600):
         rows: list[Any] = []
@@ -116,7 +136,7 @@ def test_a_variant_is_reported_with_its_task(project: Path) -> None:
     (section,) = compare(project, "letters", "words")
     assert [row.label for row in section.rows] == ["LSTM, spelled", "LSTM", "GRU", "Elman RNN (tanh)"]
     assert [row.task.name for row in section.rows] == ["letters", "words", "words", "words"]
-    told = json.loads((project / "reports/comparison.json").read_text())[0]
+    told = json.loads((project / "reports/comparison.json").read_text())["tasks"][0]
     assert [each["other"] for each in told["differences"]] == ["LSTM", "GRU", "Elman RNN (tanh)"]
     for page in ("md", "html"):
         assert "LSTM, spelled - GRU" in (project / f"reports/comparison.{page}").read_text()

@@ -81,7 +81,8 @@ class Durable(Callback):
 
         Args:
             seed: of everything random in the training.
-            monitor, mode: the metric that ``best.ckpt`` is kept by, and whether it is best at its ``min`` or ``max``.
+            monitor, mode: the metric that ``best.ckpt`` is kept by, and whether it is best at its ``min`` or ``max``; of
+                equals the last is kept.
             every_seconds: how much work a kill may cost; 0 saves at every step.
         """
         if mode not in ("min", "max"):
@@ -198,7 +199,7 @@ class Durable(Callback):
         if not math.isfinite(value):
             raise FloatingPointError(f"{self.monitor} is {value} after step {trainer.global_step}; {self.last} may be older")
         sign = 1 if self.mode == "min" else -1
-        if self.best_value is None or sign * value < sign * self.best_value:
+        if self.best_value is None or sign * value <= sign * self.best_value:  # of equals, the one that has learnt longer
             self.best_value, self.best_step = value, trainer.global_step
             trainer.save_checkpoint(self.best)
 

@@ -1,0 +1,184 @@
+"""Make a stored run again: ``python -m pipelines.reproduce ewt/bilstm/1`` (or the folder of a run).
+
+Its recorded commit is checked out beside the project, its corpus taken if the hash is the recorded one (or else fetched anew),
+its recorded command run, and what the test split then says is compared with what is stored, digit by digit.
+"""
+
+import argparse
+import json
+import math
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.composition import refusing
+from pipelines.provenance import ROOT, hardware
+from pipelines.results import read_results
+from pipelines.runs import Run, flatten, folder_of, read_json, read_run
+
+COMPOSED = "import json, sys; from pipelines.composition import compose; made = compose(sys.argv[1:]); "
+COMPOSED += "print(json.dumps(made.plain(made.seed)))"
+"""What the recorded command makes of the configuration of its commit."""
+
+
+def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bool:
+    """Make the run again; returns whether every metric of the test split is the stored one, bit for bit.
+
+    Args:
+        name: ``TASK/RNN/SEED`` of a stored run, or the folder of a finished one.
+        commit: the beginning of the run's commit, where several runs have that name.
+        keep: the checkout stays also if all metrics agree.
+
+    Raises:
+        ValueError: where there is no such run, its code or its corpus cannot be had, or its configuration is another one.
+    """
+    task, run = find(name, commit)
+    tree = ROOT / "work" / "reproduced" / f"{task}-{run.rnn}-{run.seed}-{run.commit[:12]}"
+    check_out(run.commit, tree)
+    overrides = shlex.split(run.command)[3:]
+    check_config(run, tree, overrides)
+    provide_corpus(task, run, tree, overrides)
+    for stage in ("train", "evaluate"):
+        call(tree, ["-m", f"pipelines.{stage}", *overrides])
+    again = read_run(folder_of(tree / "runs", task, run.rnn, run.seed))
+    agreed = compare(run, again)
+    if agreed and not keep:
+        git("worktree", "remove", "--force", str(tree))
+    else:
+        print(f"{tree} keeps the run that was made again")
+    return agreed
+
+
+def find(name: str, commit: str | None) -> tuple[str, Run]:
+    """The task and the stored run of that name.
+
+    Raises:
+        ValueError: if there is none, or more than one.
+    """
+    parts = Path(name).parts
+    if len(parts) < 3 or not parts[-1].isdigit():
+        raise ValueError(f"a run is named TASK/RNN/SEED, such as ewt/bilstm/1, or by its folder, not {name!r}")
+    task, rnn, seed = parts[-3:]
+    if len(parts) > 3:
+        return task, read_run(Path(name))
+    stored = [run for run in read_results(ROOT / "results" / f"{task}.json") if (run.rnn, run.seed) == (rnn, int(seed))]
+    found = [run for run in stored if run.commit.startswith(commit or "")]
+    if len(found) == 1:
+        return task, found[0]
+    if found:
+        raise ValueError(f"{name} was run at several commits: give --commit, one of {sorted(run.commit for run in found)}")
+    if stored:
+        raise ValueError(f"{name} has no run of commit {commit!r}, but of {sorted(run.commit for run in stored)}")
+    raise ValueError(f"results/{task}.json has no run {rnn} of seed {seed}")
+
+
+def check_out(commit: str, tree: Path) -> None:
+    """The project at ``commit`` in ``tree``, unless an interrupted go left it there.
+
+    Raises:
+        ValueError: where git does not have the commit, or the run's code was never committed.
+    """
+    if commit.endswith("-dirty") or commit == "unknown":
+        raise ValueError(f"the run's code cannot be had again: its commit is recorded as {commit}")
+    if not (tree / "pipelines").exists():
+        tree.parent.mkdir(parents=True, exist_ok=True)
+        git("worktree", "prune")
+        git("worktree", "add", "--force", "--detach", str(tree), commit)
+
+
+def git(*arguments: str) -> None:
+    """Run git on the project.
+
+    Raises:
+        ValueError: with the last line of what git says.
+    """
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"git {arguments[0]} {arguments[1]}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
+
+
+def call(tree: Path, arguments: Sequence[str], *, capture: bool = False) -> str:
+    """Run Python in ``tree``, on its code and its store of runs, whatever the project's own are.
+
+    Raises:
+        ValueError: if it fails.
+    """
+    known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment = known | {"PYTHONPATH": f"{tree / 'src'}{os.pathsep}{tree}"}
+    out = subprocess.PIPE if capture else None
+    done = subprocess.run([sys.executable, *arguments], cwd=tree, env=environment, stdout=out, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"python {shlex.join(arguments[:2])} at that commit ended with exit code {done.returncode}")
+    return done.stdout or ""
+
+
+def check_config(run: Run, tree: Path, overrides: list[str]) -> None:
+    """Refuse to train where the recorded command makes something else than the recorded configuration.
+
+    Raises:
+        ValueError: naming the keys that differ.
+    """
+    made, stored = (flatten(each) for each in (json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True)), run.config))
+    other = sorted(key for key in made.keys() | stored.keys() if made.get(key) != stored.get(key))
+    if other:
+        told = "; ".join(f"{key} is {made.get(key)!r}, was {stored.get(key)!r}" for key in other[:5])
+        raise ValueError(f"`{run.command}` composes another configuration than the run had: {told}")
+
+
+def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> None:
+    """The run's corpus in ``tree``: the project's, if it is the same, or else fetched by the code of that commit.
+
+    Raises:
+        ValueError: where the corpus that is fetched is another one.
+    """
+    processed = tree / "data" / "processed" / task
+    own = ROOT / "data" / "processed" / task
+    if _hash(processed) is None and _hash(own) == run.data:
+        processed.parent.mkdir(parents=True, exist_ok=True)
+        processed.symlink_to(own)
+    if _hash(processed) is None:
+        for stage in ("fetch", "preprocess"):
+            call(tree, ["-m", f"pipelines.{stage}", *overrides])
+    if _hash(processed) != run.data:
+        raise ValueError(f"the corpus is another one: the run read {run.data}, what is fetched now is {_hash(processed)}")
+
+
+def _hash(processed: Path) -> str | None:
+    card = processed / "card.json"
+    return read_json(card)["sha256"]["all"] if card.exists() else None
+
+
+def compare(run: Run, again: Run) -> bool:
+    """Print both runs' metrics side by side; returns whether all are equal."""
+    width = max(map(len, run.metrics))
+    for name, stored in run.metrics.items():
+        value = again.metrics.get(name, math.nan)
+        said = "equal" if value == stored else f"differs by {value - stored:.3g}"
+        print(f"{name:{width}}  stored {stored!r}  again {value!r}  {said}")
+    agreed = again.metrics == run.metrics
+    print(f"{run.command}\nat {run.commit}: {'matches bit for bit' if agreed else 'does not match'}")
+    here: Any = {"hardware": hardware(run.config["trainer"]["accelerator"]), "threads": again.threads}
+    for name, value in here.items():
+        before = getattr(run, name)
+        if not agreed and value != before:
+            print(f"{name}: {value} here, {before} there; equal bits are promised on one kind of machine only")
+    return agreed
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(prog="python -m pipelines.reproduce", description=__doc__)
+    arguments.add_argument("run", help="TASK/RNN/SEED of a stored run, or the folder of a finished one")
+    arguments.add_argument("--commit", help="the beginning of the run's commit, where several runs have that name")
+    arguments.add_argument("--keep", action="store_true", help="leave the checkout in work/reproduced")
+    told = arguments.parse_args()
+    agreed = []
+    refusing(lambda: agreed.append(reproduce(told.run, commit=told.commit, keep=told.keep)))
+    return 0 if agreed == [True] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A stored run is made again from its commit, its data and its configuration, or it is said why it cannot be."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import reproduce
+from pipelines.runs import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+TASK = ["task=adding", "rnn=gru", "seed=3", "task.corpus.steps=10", "task.parameters=600", "task.training.epochs=1"]
+TASK += ["task.training.validate_every=4"]
+TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
+
+
+def stored(**changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {field: 0 for field in Run.__dataclass_fields__}
+    told = {"rnn": "gru", "seed": 3, "metrics": {"test/loss": 0.25}, "commit": "a" * 40, "config": {"trainer": {}}}
+    return values | told | {"hardware": "abacus", "command": "python -m pipelines.train task=adding"} | changes
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    (tmp_path / "results").mkdir()
+    runs = [stored(), stored(seed=4), stored(seed=4, commit="b" * 40), stored(seed=5, commit="c" * 40 + "-dirty")]
+    (tmp_path / "results/adding.json").write_text(json.dumps({"runs": runs}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "commit", "said"),
+    [
+        ("adding", None, "a run is named TASK/RNN/SEED, such as ewt/bilstm/1, or by its folder, not 'adding'"),
+        ("adding/gru/x", None, "a run is named TASK/RNN/SEED"),
+        ("adding/lstm/3", None, "results/adding.json has no run lstm of seed 3"),
+        ("nothing/lstm/3", None, "results/nothing.json has no run lstm of seed 3"),
+        ("adding/gru/4", None, r"several commits: give --commit, one of \['aaaa.*', 'bbbb.*'\]"),
+        ("adding/gru/4", "c", "adding/gru/4 has no run of commit 'c', but of"),
+        ("adding/gru/5", None, "the run's code cannot be had again: its commit is recorded as cccc.*-dirty"),
+        ("adding/gru/3", None, "git worktree prune: "),
+    ],
+)
+def test_what_cannot_be_made_again_is_refused(place: Path, name: str, commit: str | None, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        reproduce.reproduce(name, commit=commit)
+
+
+def test_a_commit_picks_one_of_several_runs(place: Path) -> None:
+    assert reproduce.find("adding/gru/4", "bb")[1].commit == "b" * 40
+
+
+@pytest.mark.parametrize(("again", "agreed"), [(0.25, True), (0.25 + 2**-50, False)])
+def test_one_bit_makes_a_difference(again: float, agreed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    cpu = {"config": {"trainer": {"accelerator": "cpu"}}}
+    one, other = Run.of(stored(**cpu)), Run.of(stored(**cpu, metrics={"test/loss": again}))
+    assert reproduce.compare(one, other) == agreed
+    said = capsys.readouterr().out
+    assert ("matches bit for bit" in said) == agreed
+    assert ("abacus there" in said) != agreed
+
+
+def run(place: Path, *command: str, code: int = 0) -> str:
+    told: Mapping[str, str] = {"PYTHONPATH": f"{place}:{place}/src", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=place, env={**os.environ, **told}, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_is_made_again_from_its_commit_its_data_and_its_configuration(tmp_path: Path) -> None:
+    """Code and corpus of today are other ones; the run is what it was, and a number that is changed by hand is found."""
+    for part in ("pipelines", "conf", "src"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".gitignore").write_text("/data/\n/runs/\n/work/\n/trained/\n__pycache__/\n/ml*\n")
+    author = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "all"]):
+        run(tmp_path, "git", *arguments)
+    for stage in ("fetch", "preprocess", "train", "evaluate"):
+        run(tmp_path, sys.executable, "-m", f"pipelines.{stage}", *TASK)
+    file = tmp_path / "results/adding.json"
+    run(tmp_path, sys.executable, "-c", "from pathlib import Path as P; from pipelines.results import store; "
+        "store(P('runs'), P('results'), 'adding')")  # fmt: skip
+    (tmp_path / "conf/rnn/gru.yaml").unlink()
+    shutil.rmtree(tmp_path / "data")
+    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3")
+    assert "matches bit for bit" in told and not list((tmp_path / "work/reproduced").iterdir())
+    text = json.loads(file.read_text())
+    text["runs"][0]["metrics"]["test/loss"] += 1e-9
+    file.write_text(json.dumps(text))
+    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=1)
+    assert "differs by -1e-09" in told and "does not match" in told
+    text["runs"][0]["config"]["task"]["training"]["clip"] = 9.0
+    file.write_text(json.dumps(text))
+    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=2)
+    assert "task.training.clip is 1.0, was 9.0" in told
