@@ -7,12 +7,13 @@ import numpy as np
 
 from pipelines import figures
 from pipelines.composition import Experiment
+from pipelines.lines import CLASSIFIED
 from pipelines.runs import read_json
 from pipelines.tagging import CONFUSION, count_confusion
 from rnn_lightning.data.pairs import PairModule
 from rnn_lightning.systems.sequence_classifier import SequenceClassifier
 
-CLASSIFIED, REPORT = "classified.txt", "classes.md"
+REPORT = "classes.md"
 MOST_SHOWN = 30
 """So many classes a picture has room for: where there are more, it shows those of the most errors."""
 

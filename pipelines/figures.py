@@ -1,7 +1,6 @@
 """Figures of a comparison. An architecture has the same colour in all of them, whichever others are there."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -81,7 +80,7 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
         axes.xaxis.set_major_formatter(EngFormatter())
         _draw_references(axes, task)
         axes.legend()
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
@@ -100,7 +99,7 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
             title=f"{task.title}: on the test set",
         )
         _draw_references(axes, task, upright=True)
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
@@ -120,7 +119,7 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
             _draw_references(axes, task)
         both[0].set(ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and cost")
         both[1].legend()
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def standings(found: Sequence[Standing], file: Path) -> Path:
@@ -132,7 +131,7 @@ def standings(found: Sequence[Standing], file: Path) -> Path:
             axes.errorbar(each.score, place, xerr=apart, capsize=4, markersize=8, linewidth=2, **style(each.rnn))
         axes.set_yticks(range(len(found)), [each.label for each in reversed(found)])
         axes.set(ylim=(-0.6, len(found) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Sequence[str], file: Path) -> Path:
@@ -144,47 +143,7 @@ def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Seque
         axes.set_yticks(range(len(said)), said)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
-        return _save(figure, file)
-
-
-def utterance(features: NDArray[np.float32], right: Sequence[str], found: Sequence[str], file: Path) -> Path:
-    """The features (T, F) of a row over time, and under them the right and the found class of each frame."""
-    names = sorted({*right, *found})
-    with plt.rc_context(LOOK | {"axes.grid": False}):
-        figure, (above, below) = plt.subplots(
-            2, 1, sharex=True, figsize=(max(8, min(0.04 * len(features), 18)), 5), height_ratios=[3, 1]
-        )
-        above.imshow(features.T, aspect="auto", origin="lower", cmap="magma", interpolation="nearest")
-        above.set(ylabel="feature")
-        numbers = np.array([[names.index(name) for name in row] for row in (found, right)])
-        below.imshow(numbers, aspect="auto", origin="lower", cmap="tab20", interpolation="nearest")
-        cuts = [0, *(np.flatnonzero(np.diff(numbers[1])) + 1), len(right)]
-        for start, end in pairwise(cuts):
-            below.text((start + end - 1) / 2, 1, right[start], ha="center", va="center", fontsize=7)
-        below.set_yticks([0, 1], ["found", "right"])
-        below.set(xlabel="frame")
-        return _save(figure, file)
-
-
-def posteriors(
-    values: NDArray[np.float32], labels: Sequence[str], blank: int, aligned: Sequence[tuple[int, float]], file: Path
-) -> Path:
-    """The probability of each label at each step: ``values`` (T, C). The labels of the target are named where they are said,
-    ``aligned``, a label and its step each; the blank is grey.
-    """
-    said = sorted({label for label, _ in aligned})
-    with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(figsize=(max(8, min(0.03 * len(values), 16)), 4))
-        axes.fill_between(range(len(values)), values[:, blank], color="black", alpha=0.12, linewidth=0, label="blank")
-        colours = plt.get_cmap("tab20")
-        for place, label in enumerate(said):
-            axes.plot(values[:, label], color=colours(place % 20), linewidth=1.8)
-        for label, step in aligned:
-            name = labels[label] if labels[label].strip() else "\N{OPEN BOX}"
-            axes.annotate(name, (step, 1.02), ha="center", color=colours(said.index(label) % 20), fontsize=11)
-        axes.set(ylim=(0, 1.1), xlim=(0, max(len(values) - 1, 1)), xlabel="step", ylabel="probability")
-        axes.legend(loc="center right")
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def confusion(counts: NDArray[np.int64], names: Sequence[str], file: Path) -> Path:
@@ -201,7 +160,7 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str], file: Path) -> Pa
         for row, column in zip(*counts.nonzero(), strict=True):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, short(int(counts[row, column])), ha="center", va="center", fontsize=6.5, color=colour)
-        return _save(figure, file)
+        return save(figure, file)
 
 
 def _better(task: Task) -> str:
@@ -233,7 +192,8 @@ def _name_reference(axes: Axes, reference: Reference, upright: bool) -> None:
         axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)
 
 
-def _save(figure: Figure, file: Path) -> Path:
+def save(figure: Figure, file: Path) -> Path:
+    """The figure in ``file``, and no longer in memory."""
     figure.savefig(file, facecolor="white")
     plt.close(figure)
     return file

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import figures
+from pipelines import figures, signal_figures
 from pipelines.classes import REPORT, class_table, scores_of
 from pipelines.composition import Experiment
+from pipelines.lines import UTTERANCE
+from pipelines.runs import read_json
 from pipelines.tagging import CONFUSION, count_confusion
 from rnn_lightning import FrameClassifier
 from rnn_lightning.data.pairs import PairModule
-
-UTTERANCE = "utterance.png"
 
 
 def classify_frames(system: FrameClassifier, data: PairModule, split: str) -> list[list[int]]:
@@ -42,9 +42,9 @@ def frames_test(experiment: Experiment, system: FrameClassifier, data: PairModul
     (folder / REPORT).write_text(class_table(names, scores_of(counts), counts), encoding="utf-8")
     figures.confusion(counts, names, folder / CONFUSION)
     start, end = arrays["input_offsets"][:2]
-    figures.utterance(
-        arrays["inputs"][start:end], [names[each] for each in right[0]], [names[each] for each in found[0]], folder / UTTERANCE
-    )
+    picture = signal_figures.picture_of(arrays["inputs"][start:end], read_json(experiment.processed() / "card.json"))
+    first, said_first = ([names[each] for each in rows[0]] for rows in (right, found))
+    signal_figures.utterance(picture, first, said_first, folder / UTTERANCE)
     return by_group(experiment.processed() / "test.groups.txt", right, found)
 
 

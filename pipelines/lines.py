@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 SEARCH = "search.json"
 """What tells a run of a translation task: how it searched."""
+RECOGNIZED, CLASSIFIED, UTTERANCE = "recognized.txt", "classified.txt", "utterance.png"
+"""What tells a run of a recogniser, of a classifier of rows, and of one of frames: what it found in the test split."""
 
 
 class LineReader(ABC):

@@ -1,7 +1,8 @@
 """Answer the lines of standard input by a run: ``python -m pipelines.predict run=runs/multi30k_de_en/lstm/1 < lines``.
 
-A run of a translation task translates lines, one of a tagging task tags their words. A line that is not UTF-8 is answered
-like an empty one; an error names it, and in the end the exit code is 1.
+A run of a translation task translates lines, one of a tagging task tags their words. To one of signals a line names a sound
+file or holds the way of a pen. A line that is not UTF-8, or no such signal, is answered like an empty one; an error names it,
+and in the end the exit code is 1.
 """
 
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.composition import checked, refusing
-from pipelines.lines import SEARCH, LineReader
+from pipelines.lines import CLASSIFIED, RECOGNIZED, SEARCH, UTTERANCE, LineReader
 from rnn_lightning.corpora.lexicon import LEXICON
 
 
@@ -18,7 +19,7 @@ def reader(told: dict[str, Any]) -> LineReader:
     """What answers lines by the run in the folder ``told["run"]``; the rest of ``told`` is for it.
 
     Raises:
-        FileNotFoundError: where the folder holds no evaluated run of text.
+        FileNotFoundError: where the folder holds no evaluated run of text or signals.
         ValueError: for a key or value that the run's reader does not have.
     """
     if "run" not in told:
@@ -32,7 +33,16 @@ def reader(told: dict[str, Any]) -> LineReader:
         from pipelines.tagged_lines import LineTagger, TaggingRequest
 
         return LineTagger(checked(TaggingRequest, told))
-    raise FileNotFoundError(f"{run} is no evaluated run of a translation or tagging task: it has no {SEARCH} and no {LEXICON}")
+    marks = [mark for mark in (RECOGNIZED, UTTERANCE, CLASSIFIED) if (run / mark).exists()]
+    if not marks:
+        lacking = f"it has none of {', '.join((SEARCH, LEXICON, RECOGNIZED, UTTERANCE, CLASSIFIED))}"
+        raise FileNotFoundError(f"{run} is no evaluated run of text or signals: {lacking}")
+    from pipelines import signal_lines
+
+    if marks[0] == RECOGNIZED:
+        return signal_lines.LabelReader(checked(signal_lines.RecognitionRequest, told))
+    request = checked(signal_lines.SignalRequest, told)
+    return signal_lines.FrameReader(request) if marks[0] == UTTERANCE else signal_lines.ClassReader(request)
 
 
 def predict(arguments: Sequence[str]) -> None:

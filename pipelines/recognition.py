@@ -3,7 +3,7 @@
 Shapes: T steps, C labels, U labels of a target.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,18 @@ import numpy as np
 import torch
 from torchmetrics.functional.text import char_error_rate
 
-from pipelines import figures
+from pipelines import signal_figures
 from pipelines.composition import Experiment
+from pipelines.edits import fate_table, fates
+from pipelines.lines import RECOGNIZED
+from pipelines.runs import read_json
 from rnn_lightning import CTCRecognizer, Fusion, NGram
 from rnn_lightning.data.pairs import PairModule
 from rnn_lightning.systems.ctc_recognizer import UNITS
 
-RECOGNIZED, ALIGNMENT = "recognized.txt", "alignment.png"
+ALIGNMENT, STROKES, REPORT = "alignment.png", "strokes.png", "labels.md"
+MOST_SHOWN = 12
+"""So many words of a pen a picture has room for."""
 
 
 def recognize_split(system: CTCRecognizer, data: PairModule, split: str, **search: Any) -> list[list[int]]:
@@ -33,7 +38,8 @@ def recognize_split(system: CTCRecognizer, data: PairModule, split: str, **searc
 
 
 def recognize_test(experiment: Experiment, system: CTCRecognizer, data: PairModule, folder: Path) -> dict[str, float]:
-    """Recognise the test split; leaves in the run's ``folder`` what was found beside what is right, and the picture of a row.
+    """Recognise the test split; leaves in the run's ``folder`` what was found beside what is right, what became of each
+    label, and pictures: when the labels of a row are said, and of pens some words.
 
     Where the task's metric has a search, what is found is its, and its rate of errors is returned beside that of the best path.
     """
@@ -41,9 +47,14 @@ def recognize_test(experiment: Experiment, system: CTCRecognizer, data: PairModu
     told = experiment.task.metric.search
     found = recognize_split(system, data, "test", **search_of(told, system, data))
     right = targets_of(data, "test")
-    lines = (f"{system.text(one)}\t{system.text(other)}\n" for one, other in zip(found, right, strict=True))
-    (folder / RECOGNIZED).write_text("".join(lines), encoding="utf-8")
-    draw_alignment(system, data, folder / ALIGNMENT)
+    texts = [(system.text(one), system.text(other)) for one, other in zip(found, right, strict=True)]
+    (folder / RECOGNIZED).write_text("".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8")
+    made = fates(zip(right, found, strict=True), system.labels)
+    (folder / REPORT).write_text(fate_table(made), encoding="utf-8")
+    card = read_json(experiment.processed() / "card.json")
+    draw_alignment(system, data, card, folder / ALIGNMENT)
+    if signal_figures.is_pen(card):
+        draw_words(data, texts, folder / STROKES)
     if not told:
         return {}
     return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
@@ -75,7 +86,14 @@ def targets_of(data: PairModule, split: str) -> list[list[int]]:
     return [part.tolist() for part in np.split(arrays["targets"], arrays["target_offsets"][1:-1])]
 
 
-def draw_alignment(system: CTCRecognizer, data: PairModule, file: Path) -> None:
+def draw_words(data: PairModule, texts: Sequence[tuple[str, str]], file: Path) -> None:
+    """A picture of rows from all over the test split with their ``texts``, found and right."""
+    rows = np.unique(np.linspace(0, len(texts) - 1, MOST_SHOWN).round().astype(int)).tolist()
+    dataset = data.dataset("test")
+    signal_figures.pen_words([(dataset[(row,)].inputs[0].numpy(), *texts[row]) for row in rows], file)
+
+
+def draw_alignment(system: CTCRecognizer, data: PairModule, card: Mapping[str, Any], file: Path) -> None:
     """A picture of when the labels of the first row that can be said are said; none where none can be."""
     dataset = data.dataset("test")
     for row in range(len(dataset.lengths)):
@@ -89,5 +107,7 @@ def draw_alignment(system: CTCRecognizer, data: PairModule, file: Path) -> None:
             posteriors = system(batch.inputs)[0][0].exp().numpy()  # (T, C)
         labels = batch.targets[0].tolist()
         middles = ((aligned.starts + aligned.ends - 1) / 2)[0].tolist()
-        figures.posteriors(posteriors, system.labels, system.blank, list(zip(labels, middles, strict=True)), file)
+        picture = signal_figures.picture_of(batch.inputs[0].numpy(), card)
+        aligned = list(zip(labels, middles, strict=True))
+        signal_figures.alignment(picture, posteriors, system.labels, blank=system.blank, aligned=aligned, file=file)
         return

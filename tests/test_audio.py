@@ -49,27 +49,39 @@ def equations(samples: np.ndarray, rate: int, mels: int) -> tuple[np.ndarray, np
     return np.array(energies), np.array(totals)
 
 
+def assert_frames_close(found: np.ndarray, expected: np.ndarray, share: float) -> None:
+    """Each frame lies within the ``share`` of its own length of the one expected."""
+    assert found.dtype == np.float32 and found.shape == expected.shape
+    away = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert away.max() <= share, f"frame {away.argmax()} is {away.max():.1e} of its length away"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("rate", [8000, 16000])
 @pytest.mark.parametrize("mels", [23, 40])
-def test_log_mel_energies_are_those_of_the_equations(rate: int, mels: int) -> None:
-    samples = sound(rate=rate)
+def test_log_mel_energies_are_those_of_the_equations(rate: int, mels: int, seed: int) -> None:
+    """Written out in double precision: the single precision of the library's filters and of its transform shows where a filter
+    is but a few points wide, or a band is 14 nats fainter than the loudest."""
+    samples = sound(rate=rate, seed=seed)
     found = Spectra(rate, kind="log_mel", mels=mels, deltas=0).features(samples)
     expected, _ = equations(samples, rate, mels)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-4)
+    assert_frames_close(found, expected, 1e-5)
+    off = np.abs(np.expm1(found - expected))  # relative to each band's energy
+    assert np.quantile(off, 0.99) <= 1e-4 and off.max() <= 2e-4
 
 
+@pytest.mark.parametrize("rate", [8000, 16000])
 @pytest.mark.parametrize("coefficients", [5, 13])
-def test_cepstra_are_the_cosine_transform_and_the_energy(coefficients: int) -> None:
-    samples = sound()
-    energies, totals = equations(samples, RATE, 26)
+def test_cepstra_are_the_cosine_transform_and_the_energy(coefficients: int, rate: int) -> None:
+    samples = sound(rate=rate)
+    energies, totals = equations(samples, rate, 26)
     rows = np.arange(coefficients)[:, None]
     transform = np.sqrt(2 / 26) * np.cos(np.pi / 26 * (np.arange(26) + 0.5) * rows)
     lifter = 1 + 11 * np.sin(np.pi * np.arange(coefficients) / 22)
     expected = energies @ transform.T * lifter
     expected[:, 0] = totals
-    found = Spectra(RATE, mels=26, coefficients=coefficients, deltas=0).features(samples)
-    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=1e-4)
+    found = Spectra(rate, mels=26, coefficients=coefficients, deltas=0).features(samples)
+    assert_frames_close(found, expected, 1e-5)
 
 
 def test_slopes_are_the_regression() -> None:

@@ -1,12 +1,13 @@
 """Series and texts with a class each: rows against plain loops, what is held out, and what is left out."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from corpora import TINY, contents, cut_rows, processed
+from corpora import TINY, contents, cut_rows, fetched_from_hub, processed
 
 from rnn_lightning.corpora import SPLITS, CorpusError, LabelledText, Series
 from rnn_lightning.corpora.examples import Examples, HeldOut
@@ -153,3 +154,21 @@ def test_an_out_of_scope_class_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_level_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="level must be one of"):
         texts(level="sound")
+
+
+def test_splits_of_other_names_are_the_only_ones_that_are_fetched(tmp_path: Path) -> None:
+    """As those of gilkeyio/librispeech-alignments, of whose sixty gigabytes a small part may be wanted."""
+    sizes = {"train_clean_100": 4, "dev_clean": 3, "test_clean": 2, "train_other_500": 5}
+    words = {name: "left there" if name == "train_other_500" else "wanted" for name in sizes}
+    rows = {name: [{"steps": [[float(row), 1.0]], "label": words[name]} for row in range(n)] for name, n in sizes.items()}
+    files = {f"data/{name}-00000-of-00001": some for name, some in rows.items()}
+    names = {"train": "train_clean_100", "validation": "dev_clean", "test": "test_clean"}
+    counts = {split: sizes[name] for split, name in names.items()}
+    told = {"sequence": "steps", "label": "label", "splits": names, "rows": counts}
+    folder = fetched_from_hub(tmp_path, files, "Series", **told)
+    card = json.loads((folder / "card.json").read_text())
+    assert {split: each["rows"] for split, each in card["splits"].items()} == counts
+    assert card["source"]["splits"] == names
+    assert {path.stem for path in (tmp_path / "raw").glob("*.parquet")} == set(names)
+    cached = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert b"wanted" in cached and b"left there" not in cached

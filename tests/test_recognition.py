@@ -43,7 +43,12 @@ def test_what_was_found_stands_beside_what_is_right_and_gives_the_rate(made: tup
     wrong = sum(edits(said, other) for said, other in lines)
     scores = read_json(run / "metrics.json")
     assert scores["test/cer_beam"] == pytest.approx(wrong / sum(map(len, right)))
-    assert (run / "alignment.png").stat().st_size > 1000
+    assert all((run / name).stat().st_size > 1000 for name in ("alignment.png", "strokes.png"))
+    table = [line.strip("| ").split(" | ") for line in (run / "labels.md").read_text().splitlines()[2:]]
+    assert {line[0] for line in table[:-1]} == {f"`{sign}`" for line in lines for sign in "".join(line)}
+    assert float(table[-1][6]) == pytest.approx(scores["test/cer_beam"], abs=1e-4)
+    for column in range(1, 6):
+        assert sum(int(line[column]) for line in table[:-1]) == int(table[-1][column])
     dataset, best = data.dataset("test"), []
     for row in range(30):
         batch = dataset[(row,)]

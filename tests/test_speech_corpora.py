@@ -22,9 +22,9 @@ def samples(seed: int, seconds: float = 0.2) -> np.ndarray:
     return (np.random.default_rng(seed).integers(-9000, 9000, round(RATE * seconds)) / 2**15).astype(np.float32)
 
 
-def wav(values: np.ndarray, rate: int = RATE) -> bytes:
+def wav(values: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, values, rate, format="WAV")
+    soundfile.write(buffer, values, rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
 
 
@@ -39,7 +39,7 @@ SAID = {
 }
 
 
-def columns(**damage: bytes) -> Columns:
+def columns(**damage: bytes | None) -> Columns:
     """Sounds with segments, words, a number, a speaker and a group each; ``damage`` replaces the sound of a row of test."""
     table: Columns = {}
     for at, split in enumerate(SPLITS):
@@ -77,6 +77,24 @@ def test_a_frame_has_the_label_of_the_segment_that_its_centre_is_in(tmp_path: Pa
     assert (tmp_path / "processed/test.groups.txt").read_text() == "test_new\ntest_old\n"
     steps = arrays["train"]["inputs"].astype(np.float64)
     np.testing.assert_allclose(card["standardize"]["mean"], steps.mean(0), rtol=1e-5)
+
+
+def test_the_columns_of_aligned_librispeech_can_be_read(tmp_path: Path) -> None:
+    """gilkeyio/librispeech-alignments: other columns beside them, and the fields of a segment in another order."""
+    table = columns()
+    for split in SPLITS:
+        own = {name: table[split][name] for name in ("subset", "id", "audio")}
+        parts = [[dict(sorted(part.items())) for part in row] for row in SAID[split]]
+        words = [[{"end": part["end"], "start": part["start"], "word": "x"} for part in row] for row in parts]
+        said = {"sex": ["F"] * len(parts), "transcript": ["x y"] * len(parts), "words": words, "phonemes": parts}
+        table[split] = own | {name: pyarrow.array(values) for name, values in said.items()}
+    _, expected = processed(framewise(group="subset"), tmp_path / "own", columns())
+    card, arrays = processed(framewise(group="subset"), tmp_path / "phonemes", table)
+    assert card["classes"] == ["a", "b"]
+    for split in SPLITS:
+        assert all(np.array_equal(arrays[split][name], expected[split][name]) for name in expected[split])
+    card, _ = processed(framewise(segments="words", label="word"), tmp_path / "words", table)
+    assert card["classes"] == ["x"]
 
 
 def test_speakers_are_brought_to_mean_0_each_by_their_own_numbers(tmp_path: Path) -> None:
@@ -119,8 +137,13 @@ def test_a_validation_split_is_held_out_where_there_is_none(tmp_path: Path) -> N
     assert [len(cut_rows(arrays[split])) for split in SPLITS] == [2, 1, 2]
 
 
-DAMAGED = {
-    "damaged": (wav(samples(1))[:30], "it is no sound that can be read"),
+DAMAGED: dict[str, tuple[bytes | None, str]] = {
+    "none": (None, "it has no sound"),
+    "no bytes": (b"", "it is no sound that can be read"),
+    "empty": (wav(samples(1)[:0]), "it has no samples"),
+    "nan": (wav(np.array([0.1, np.nan] * 400), subtype="FLOAT"), "sample 1 is nan"),
+    "damaged": (wav(samples(1))[:-300], "it is cut short: it has 2944 of the 3244 bytes that it should have"),
+    "header": (b"RIFF" + b"\0" * 40, "it is no sound that can be read"),
     "rate": (wav(samples(1), 16000), "its sampling rate is 16000 Hz, not 8000"),
     "stereo": (wav(np.stack([samples(1)] * 2, 1)), "it has 2 channels"),
     "short": (wav(samples(1, 0.01)), "it lasts 0.010 s, less than a window of 0.025 s"),
@@ -153,6 +176,33 @@ def test_one_bad_sound_is_named_and_left_out_up_to_a_share(
 def test_segments_that_are_none_are_refused(parts: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         framewise().answer(parts, 4)
+
+
+def test_a_size_that_the_writer_did_not_know_is_none(tmp_path: Path) -> None:
+    piped = wav(samples(1))
+    piped = piped[:4] + b"\xff" * 4 + piped[8:40] + b"\xff" * 4 + piped[44:]
+    _, told = processed(framewise(), tmp_path / "piped", columns(train1=piped))
+    _, expected = processed(framewise(), tmp_path / "plain", columns())
+    np.testing.assert_array_equal(told["train"]["inputs"], expected["train"]["inputs"])
+
+
+def test_silence_is_kept_and_finite(tmp_path: Path) -> None:
+    _, arrays = processed(framewise(), tmp_path, columns(train1=wav(np.zeros(1600))))
+    rows = cut_rows(arrays["train"])
+    assert len(rows) == 3 and np.isfinite(rows[1]).all() and (rows[1] == rows[1][:1]).all()
+
+
+def test_a_row_without_a_transcript_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = columns()
+    table["train"]["text"] = pyarrow.array(["yes", "", None])
+    table["test"]["text"] = pyarrow.array(["yes", "yes"])
+    corpus = TranscribedSpeech(
+        **{**TINY, "spectra": SPECTRA, "text": "text", "unit": "word", "row": "id", "most_left_out": 0.7}
+    )
+    card, arrays = processed(corpus, tmp_path, table)
+    assert card["left_out"] == {"train": 2, "validation": 0, "test": 0} and len(cut_rows(arrays["train"])) == 1
+    told = capsys.readouterr().err
+    assert "row train-1 of " in told and "row train-2 of " in told and told.count("it has no transcript") == 2
 
 
 @pytest.mark.parametrize("text", ["", None])

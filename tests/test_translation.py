@@ -113,7 +113,7 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_a_folder_that_is_no_translation_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no evaluated run of a translation or tagging task"):
+    with pytest.raises(FileNotFoundError, match="is no evaluated run of text or signals: it has none of search"):
         reader({"run": str(tmp_path)})
     with pytest.raises(ValueError, match="run=FOLDER must name"):
         reader({})

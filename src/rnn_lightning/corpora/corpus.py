@@ -9,6 +9,7 @@ after each sentence), and ``vectors.npz`` the pretrained vectors of the words, i
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,14 @@ def present(split: Stream | Pairs) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in split._asdict().items() if array is not None}
 
 
+class Signal(NamedTuple):
+    """``features`` (T, F) and, where these go by the clock, the ``seconds`` (T + 1,) at which each step begins and the last
+    ends."""
+
+    features: NDArray[np.float32]
+    seconds: NDArray[np.float64] | None = None
+
+
 class Corpus(ABC):
     """A published or generated corpus; its constructor takes everything that decides its bytes."""
 
@@ -75,3 +84,13 @@ class Corpus(ABC):
         Raises:
             CorpusError: where ``raw`` is missing, damaged or empty.
         """
+
+    def signals(self) -> Callable[[str], Signal]:
+        """What makes of a line of text the signal that it stands for, with the features that rows of this corpus have.
+
+        It raises ``ValueError`` for a line that stands for none.
+
+        Raises:
+            ValueError: where lines cannot stand for what is in this corpus.
+        """
+        raise ValueError(f"rows of {type(self).__name__} are no signals that a line can stand for")

@@ -3,7 +3,7 @@
 UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", 1994), features as in `pen`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError
+from rnn_lightning.corpora.corpus import SPLITS, CorpusError, Signal
 from rnn_lightning.corpora.examples import Examples, of_features, read_examples, write_transcripts
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
+from rnn_lightning.corpora.signals import trajectory_of
 from rnn_lightning.corpora.text import read_table
 from rnn_lightning.pen import FEATURES, pen_features
 
@@ -81,6 +82,9 @@ class Handwriting(FromHub):
             raise ValueError("it has no text")
         points = [[each for each in stroke or [] if each is not None] for stroke in strokes or []]
         return pen_features(points, spacing=self.spacing, upright=self.upright), text
+
+    def signals(self) -> Callable[[str], Signal]:
+        return partial(trajectory_of, spacing=self.spacing, upright=self.upright)
 
     def apart(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
         """What the card says of the writers of each split.

@@ -24,9 +24,10 @@ BUSY = (408, 425, 429)
 class HubSource:
     """A data set on the Hub, and how to bring it here.
 
-    ``revision`` is a branch, a tag or a commit. ``rows`` says how many rows the splits must have. ``record`` is a small
-    JSON file that the first fetch writes and every later one must agree with. A download is tried ``tries`` times, after
-    ``wait``, 2 ``wait``, 4 ``wait``, ... seconds.
+    ``revision`` is a branch, a tag or a commit. ``splits`` says what the data set calls the splits that are wanted,
+    ``{"train": "train_clean_100", ...}``; without it all are taken by their own names. ``rows`` says how many rows the splits
+    must have. ``record`` is a small JSON file that the first fetch writes and every later one must agree with. A download is
+    tried ``tries`` times, after ``wait``, 2 ``wait``, 4 ``wait``, ... seconds.
     """
 
     repository: str
@@ -34,6 +35,7 @@ class HubSource:
     revision: str
     record: Path
     rows: Mapping[str, int] | None = None
+    splits: Mapping[str, str] | None = None
     tries: int = 6
     wait: float = 1.0
 
@@ -51,9 +53,16 @@ class FromHub(Corpus):
     """A corpus of a data set on the Hub, of the fields of `HubSource`."""
 
     def __init__(
-        self, *, repository: str, config: str, revision: str, record: str | Path, rows: Mapping[str, int] | None = None
+        self,
+        *,
+        repository: str,
+        config: str,
+        revision: str,
+        record: str | Path,
+        rows: Mapping[str, int] | None = None,
+        splits: Mapping[str, str] | None = None,
     ) -> None:
-        self.hub = HubSource(repository, config, revision, Path(record), rows)
+        self.hub = HubSource(repository, config, revision, Path(record), rows, splits)
 
     def fetch(self, raw: Path) -> None:
         fetch_from_hub(self.hub, raw)
@@ -85,6 +94,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
             "repository": source.repository,
             "config": source.config,
             "revision": source.revision,
+            **({} if source.splits is None else {"splits": dict(source.splits)}),
             "commit": download.commit,
             "licence": download.licence,
             "rows": {name: len(split) for name, split in download.splits.items()},
@@ -111,10 +121,24 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
     builder = load_dataset_builder(repository, name=source.config, revision=commit)
     if builder.hash != commit:  # without a network the client offers whatever it has
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
+    if source.splits is not None:  # the other splits, which may be a thousand times larger, are not downloaded
+        builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=_files(source, builder))
     builder.download_and_prepare()
     licence = DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")
     splits: Any = builder.as_dataset()
     return _Download(commit, licence, dict(sorted(splits.items())))
+
+
+def _files(source: HubSource, builder: Any) -> dict[str, list[str]]:
+    """The files of the splits that ``source`` names, by the names they are to have here.
+
+    Raises:
+        ValueError: where there is no such split.
+    """
+    known = builder.config.data_files
+    if unknown := sorted(set((source.splits or {}).values()) - set(known)):
+        raise ValueError(f"no split {unknown[0]!r}; it has {sorted(known)}")
+    return {split: list(known[name]) for split, name in (source.splits or {}).items()}
 
 
 def _persistently(action: Callable[[bool | None], Result], source: HubSource) -> Result:

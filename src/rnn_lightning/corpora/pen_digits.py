@@ -3,7 +3,8 @@
 Shapes: K points that a stroke is drawn through, N points of its recording, F features as in `pen`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_lightning.corpora.card import Facts
+from rnn_lightning.corpora.corpus import Signal
 from rnn_lightning.corpora.examples import Examples, of_features, write_transcripts
 from rnn_lightning.corpora.generated import Generated, random_stream
+from rnn_lightning.corpora.signals import trajectory_of
 from rnn_lightning.pen import FEATURES, pen_features
 
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
@@ -61,6 +64,9 @@ class PenDigits(Generated):
     def parameters(self) -> dict[str, Any]:
         of_hand = {"digits": self.digits, "sloppiness": self.sloppiness, "tremor": self.tremor}
         return {**of_hand, "spacing": self.spacing, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
+
+    def signals(self) -> Callable[[str], Signal]:
+        return partial(trajectory_of, spacing=self.spacing)
 
     def fetch_into(self, folder: Path) -> None:
         pass

@@ -6,7 +6,7 @@ Shapes: N samples, T frames, F features.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.audio import Spectra, decode
+from rnn_lightning.audio import Spectra
 from rnn_lightning.corpora.card import Facts
 from rnn_lightning.corpora.class_names import named, read_classes
+from rnn_lightning.corpora.corpus import Signal
 from rnn_lightning.corpora.examples import (
     Examples,
     HeldOut,
@@ -29,6 +30,7 @@ from rnn_lightning.corpora.examples import (
 )
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
+from rnn_lightning.corpora.signals import samples_of, sound_of
 from rnn_lightning.corpora.text import read_table
 
 UNITS = ("character", "word")
@@ -116,8 +118,13 @@ class Speech(FromHub):
         """
         if data is None:
             raise ValueError("it has no sound")
-        features = self.spectra.features(decode(data, self.spectra.sampling_rate))
+        features = self.spectra.features(samples_of(data, self.spectra.sampling_rate))
         return features, self.answer(told, len(features))
+
+    def signals(self) -> Callable[[str], Signal]:
+        if self.per_speaker is not None:
+            raise ValueError(f"a file tells no {self.per_speaker}, whose mean and deviation its features would need")
+        return partial(sound_of, spectra=self.spectra)
 
 
 class FramewiseSpeech(Speech):

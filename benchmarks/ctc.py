@@ -1,0 +1,161 @@
+"""How fast a prefix beam search reads CTC's posteriors, beside a straightforward one, alone and with n-grams.
+
+    python -m benchmarks.ctc [--pairs 3]      writes benchmarks/ctc.json
+
+16 rows of 200 steps over 80 labels, as peaked as those of a recogniser, a beam of 16, n-grams of order 3, one thread. The
+straightforward search is that of Hannun et al. (2014, arXiv:1408.2873) as tutorials write it: row by row, prefixes in
+dictionaries. Both find the same labels in double precision, which is checked first; then they are timed in turn, in single
+precision and processor time, so that other work on the machine counts little.
+"""
+
+import argparse
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipelines.provenance import commit, hardware
+from rnn_lightning import Fusion, NGram, prefix_beam_search
+from rnn_lightning.corpora.files import write_json
+
+ROWS, STEPS, LABELS, BEAM, ORDER, BLANK = 16, 200, 80, 16, 3, 0
+WEIGHT, BONUS = 0.5, 1.0
+IMPOSSIBLE = -math.inf
+Prefix = tuple[int, ...]
+
+
+class Language(NamedTuple):
+    """n-grams as plain lists: ``ahead[state][label]`` is a log-probability, ``after[state][label]`` the next state."""
+
+    ahead: list[list[float]]
+    after: list[list[int]]
+
+
+class Held(NamedTuple):
+    """Log-probabilities of a prefix's paths that end in a blank, and in its last label; what the language adds; its state."""
+
+    blank: float
+    label: float
+    told: float
+    state: int
+
+
+def posteriors(sharpness: float = 6.0) -> Tensor:
+    """Log-probabilities (16, 200, 80), the blank's the likeliest at most steps."""
+    draws = torch.Generator().manual_seed(0)
+    scores = sharpness * torch.randn(ROWS, STEPS, LABELS, generator=draws, dtype=torch.float64)
+    scores[:, :, BLANK] += 3 * sharpness
+    return scores.log_softmax(2)
+
+
+def language() -> NGram:
+    """n-grams of label sequences drawn at random, some labels likelier than others."""
+    draws = torch.Generator().manual_seed(1)
+    likely = 1 / torch.arange(1, LABELS, dtype=torch.float64)
+    texts = [(1 + torch.multinomial(likely, 30, replacement=True, generator=draws)).tolist() for _ in range(500)]
+    return NGram(texts, vocab_size=LABELS, order=ORDER, end=BLANK)
+
+
+def added(one: float, other: float) -> float:
+    """log(exp(one) + exp(other))."""
+    high, low = (one, other) if one > other else (other, one)
+    return high if low == IMPOSSIBLE else high + math.log1p(math.exp(low - high))
+
+
+def straightforward(rows: list[list[list[float]]], grams: Language | None) -> list[tuple[Prefix, float]]:
+    """The best labels of each row and their score."""
+    return [search_row(row, grams) for row in rows]
+
+
+def search_row(row: list[list[float]], grams: Language | None) -> tuple[Prefix, float]:
+    held = {(): Held(0.0, IMPOSSIBLE, 0.0, grams.after[0][BLANK] if grams else 0)}
+    for emitted in row:
+        ways: dict[Prefix, list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
+        for prefix, (blank, label, _, _) in held.items():
+            extend(ways, prefix, blank, label, emitted)
+        read = {prefix: held[prefix][2:] if prefix in held else told(held, prefix, grams) for prefix in ways}
+        ranked = sorted(ways, key=lambda prefix: -(added(*ways[prefix]) + read[prefix][0]))[:BEAM]
+        held = {prefix: Held(*ways[prefix], *read[prefix]) for prefix in ranked}
+    ends = {prefix: added(blank, label) + added_by for prefix, (blank, label, added_by, _) in held.items()}
+    if grams:
+        ends = {prefix: score + WEIGHT * grams.ahead[held[prefix].state][BLANK] for prefix, score in ends.items()}
+    return max(ends.items(), key=lambda pair: pair[1])
+
+
+def extend(ways: dict[Prefix, list[float]], prefix: Prefix, blank: float, label: float, emitted: list[float]) -> None:
+    """Add to ``ways`` those in which a step goes on from ``prefix``."""
+    total = added(blank, label)
+    stays = ways[prefix]
+    stays[0] = added(stays[0], total + emitted[BLANK])
+    last = prefix[-1] if prefix else BLANK
+    if prefix:
+        stays[1] = added(stays[1], label + emitted[last])
+    for said in range(LABELS):
+        if said != BLANK:
+            grown = ways[*prefix, said]
+            grown[1] = added(grown[1], (blank if said == last else total) + emitted[said])
+
+
+def told(held: dict[Prefix, Held], prefix: Prefix, grams: Language | None) -> tuple[float, int]:
+    """What the language adds to a ``prefix`` that is new, and its state."""
+    if grams is None:
+        return 0.0, 0
+    stem, label = held[prefix[:-1]], prefix[-1]
+    return stem.told + WEIGHT * grams.ahead[stem.state][label] + BONUS, grams.after[stem.state][label]
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.process_time()
+    action()
+    return time.process_time() - began
+
+
+def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
+    """Times of both searches, and their ratio, the medians over ``pairs``.
+
+    Raises:
+        AssertionError: where they do not find the same.
+    """
+    exact = posteriors()
+    fusion = Fusion(counted.step, counted.start, WEIGHT, BONUS) if counted else None
+    grams = Language(counted.log_probabilities.tolist(), counted.following.tolist()) if counted else None
+    found = prefix_beam_search(exact, beam_size=BEAM, blank=BLANK, fusion=fusion)
+    for row, (labels, score) in enumerate(straightforward(exact.tolist(), grams)):
+        assert tuple(found.labels[row, 0, : found.lengths[row, 0]].tolist()) == labels, f"row {row} differs"
+        assert math.isclose(found.scores[row, 0].item(), score, rel_tol=1e-9), f"the score of row {row} differs"
+    single = exact.float()
+    plain = single.tolist()
+    times = [
+        (
+            seconds(lambda: prefix_beam_search(single, beam_size=BEAM, blank=BLANK, fusion=fusion)),
+            seconds(lambda: straightforward(plain, grams)),
+        )
+        for _ in range(pairs)
+    ]
+    ours, theirs = (median(column) for column in zip(*times, strict=True))
+    name = f"{ORDER}-grams" if counted else "alone"
+    ratio = median(other / one for one, other in times)
+    length = found.lengths.double().mean().item()
+    print(f"{name}: {ROWS} rows in {ours:.2f} s, straightforward {theirs:.2f} s, ratio {ratio:.1f}; {length:.0f} labels a row")
+    return {"search": name, "seconds": ours, "straightforward_seconds": theirs, "ratio": ratio, "labels_a_row": length}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=3)
+    told_pairs = parser.parse_args().pairs
+    torch.set_num_threads(1)
+    rows = [compare(counted, told_pairs) for counted in (None, language())]
+    sizes = {"rows": ROWS, "steps": STEPS, "labels": LABELS, "beam_size": BEAM, "pairs": told_pairs}
+    facts = {"sizes": sizes, "searches": rows, "hardware": hardware("cpu"), "commit": commit()}
+    write_json(Path(__file__).with_suffix(".json"), facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Lines of text to signals: the name of a sound file, or the way of a pen in JSON.
+
+Shapes: N samples, T steps, F features.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_lightning.audio import Spectra, decode
+from rnn_lightning.corpora.corpus import Signal
+from rnn_lightning.pen import pen_features
+
+UNKNOWN_SIZE = 0x7FFF0000
+"""From here on the size in a header of RIFF means that who wrote it did not know it yet, as in a pipe."""
+
+
+def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
+    """The samples (N,) of a sound file, of which no bytes may be missing: `decode` reads what is left of a WAV file cut short.
+
+    Raises:
+        ValueError: where some are, or as ``decode``.
+    """
+    stated = int.from_bytes(data[4:8], "little") + 8
+    if data[:4] == b"RIFF" and len(data) < stated < UNKNOWN_SIZE:
+        raise ValueError(f"it is cut short: it has {len(data)} of the {stated} bytes that it should have")
+    return decode(data, sampling_rate)
+
+
+def sound_of(line: str, spectra: Spectra) -> Signal:
+    """The ``spectra`` of the sound file that ``line`` names. A frame stands for the time around the middle of its window.
+
+    Raises:
+        ValueError: where there is no such file, it cannot be read as sound of that rate, is shorter than a window, or silent.
+    """
+    try:
+        data = Path(line).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"there is no such file to read: {error}") from None
+    samples = samples_of(data, spectra.sampling_rate)
+    if (samples == samples[0]).all():
+        raise ValueError(f"it is silent: every sample is {samples[0]:g}")
+    features = spectra.features(samples)
+    return Signal(features, spectra.centres(len(features) + 1) - spectra.hop / 2)
+
+
+def trajectory_of(line: str, *, spacing: float, upright: bool = False) -> Signal:
+    """The `pen_features` of strokes in JSON, ``[[[x, y], ...], ...]``.
+
+    Raises:
+        ValueError: where ``line`` holds no such strokes, or as ``pen_features``.
+    """
+    try:
+        strokes = [np.asarray(stroke, np.float64) for stroke in json.loads(line)]
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ValueError("it is no JSON of strokes, [[[x, y], ...], ...]") from None
+    return Signal(pen_features(strokes, spacing=spacing, upright=upright))
