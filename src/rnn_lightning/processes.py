@@ -49,12 +49,12 @@ def whole_state(state: State | None) -> State | None:
 
 
 def _interleaved(parts: Sequence[State], processes: int) -> State:
-    first = parts[0]
-    if not isinstance(first, Tensor):
-        return tuple(_interleaved(leaves, processes) for leaves in zip(*parts, strict=True))
-    whole = first.new_empty(sum(len(part) for part in parts), *first.shape[1:])
-    for rank, part in enumerate(parts):
-        whole[rank::processes] = part
+    leaves = [part for part in parts if isinstance(part, Tensor)]
+    if not leaves:
+        return tuple(_interleaved(inner, processes) for inner in zip(*parts, strict=True))
+    whole = leaves[0].new_empty(sum(map(len, leaves)), *leaves[0].shape[1:])
+    for rank, leaf in enumerate(leaves):
+        whole[rank::processes] = leaf
     return whole
 
 

@@ -122,7 +122,8 @@ class SequenceModule(lightning.LightningDataModule, ABC):
         """
         if place()[1] > 1 and self.trainer and self.trainer._accelerator_connector.use_distributed_sampler:
             raise ValueError("batches are shared out by rows: give the Trainer use_distributed_sampler=False")
-        return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=own_rows)
+        share: Any = own_rows  # typed, a collate_fn would make a batch of a list of rows
+        return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=share)
 
 
 def check_counts(**counts: int) -> None:
