@@ -12,7 +12,6 @@ from typing import Any, cast
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 
 from pipelines import tracking
 from pipelines.composition import CONF, Experiment
@@ -139,7 +138,7 @@ def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> ligh
     return lightning.Trainer(
         accelerator=settings.accelerator,
         devices=processes,
-        strategy=DDPStrategy(broadcast_buffers=False) if processes > 1 else "auto",
+        strategy=settings.strategy if processes > 1 else "auto",
         use_distributed_sampler=False,
         precision=settings.precision,
         enable_checkpointing=False,
@@ -217,7 +216,8 @@ def keep_model(best: Path, file: Path) -> None:
 
 def quieten() -> None:
     """Keep Lightning's advertisements, and warnings that do not concern these stages, out of the progress lines."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for room in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(room).setLevel(logging.ERROR)
     for message in (
         ".*does not have many workers",
         ".*ended before the epoch ended",

@@ -73,7 +73,8 @@ class Durable(Callback):
 
     Needs ``AtomicCheckpointIO`` among the Trainer's plugins, and data modules of this package. Saves fall between two steps;
     the step after a validation is left out, because Lightning would repeat or skip what belongs to it. SIGTERM and SIGINT
-    save and raise ``SystemExit`` (143 and 130).
+    save and raise ``SystemExit`` (143 and 130). Of several processes a signal to one stops all after the same step; those
+    behind the first exit with 0.
     """
 
     def __init__(

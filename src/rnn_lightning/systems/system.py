@@ -17,7 +17,8 @@ class System(lightning.LightningModule):
     """One task: a network, its loss, its metrics and its optimiser.
 
     A subclass answers ``score``. Losses are means over real targets, however these are batched; ``val/loss`` and
-    ``test/loss`` weigh every target of the split alike.
+    ``test/loss`` weigh every target of the split alike. Several processes, each with its own rows of every batch, train and
+    measure as one would; only a batch in which none of them has a target still counts as a step for every weight.
     """
 
     def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None) -> None:
