@@ -4,9 +4,19 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 PACKAGE = "rnn_lightning"
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -64,13 +74,31 @@ class Training(Settings):
     validate_every: PositiveInt | None = None
 
 
+def _at_hand(told: Any) -> Any:
+    """A graphics processor where there is one, for ``auto``; anything else as it is told."""
+    if told != "auto":
+        return told
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
 class Trainer(Settings):
-    accelerator: Literal["cpu", "gpu"]
+    """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
+
+    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_at_hand)]
     devices: PositiveInt
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
     products: Literal["highest", "high", "medium"]
     threads: PositiveInt
     every_seconds: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _has_a_process_for_each_device(self) -> "Trainer":
+        if self.devices > 1 and self.strategy == "auto":
+            raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
+        return self
 
 
 class Variant(Settings):
@@ -166,6 +194,7 @@ def compose(overrides: Sequence[str]) -> Experiment:
             names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
             told = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             values: Any = OmegaConf.to_container(told, resolve=True)
+            HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
     except (HydraException, OmegaConfBaseException) as error:
         message, _, _ = " ".join(str(error).split()).partition(" Config search path")
         raise ValueError(message) from None

@@ -39,7 +39,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     checkpoint = folder / "model.ckpt"
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())
-    (metrics,) = make_trainer(experiment, logger=False).test(system, data, verbose=False)
+    (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
     return dict(metrics) | look_closer(experiment, system, data, folder)
 
 

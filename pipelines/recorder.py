@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from rnn_lightning.processes import place, total_of
 from rnn_lightning.sequences import Batch
 from rnn_lightning.systems import Durable
 
@@ -21,7 +22,8 @@ SECONDS_BETWEEN_LINES = 5.0
 class Recorder(Callback):
     """Appends every validation's metrics to ``curves.csv`` and counts what was read in which time.
 
-    A resumed run drops the rows that it will make again. ``seconds`` is the training's time without validation.
+    A resumed run drops the rows that it will make again. ``seconds`` is the training's time without validation. Of several
+    processes the first writes; each counts what it reads itself, until at the end ``units`` is what all have read.
     """
 
     def __init__(self, folder: Path, *, name: str, epochs: int, durable: Durable) -> None:
@@ -32,13 +34,18 @@ class Recorder(Callback):
         self._first_step = 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"units": self.units, "seconds": self.seconds}
+        return {"units": total_of(self.units), "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.units, self.seconds = state_dict["units"], state_dict["seconds"]
+        self.units, self.seconds = (state_dict["units"] if place()[0] == 0 else 0), state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._first_step, self._began = trainer.global_step, time.monotonic()
+        if trainer.is_global_zero:
+            self._begin_table(trainer)
+
+    def _begin_table(self, trainer: lightning.Trainer) -> None:
+        """Write the heading, and the rows of an earlier go up to this step."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         kept: list[Any] = []
         if self.file.exists() and trainer.global_step:
@@ -58,12 +65,12 @@ class Recorder(Callback):
         now = time.monotonic()
         self.seconds += now - self._step_began
         self.units += units_in(batch)
-        if now - self._said >= SECONDS_BETWEEN_LINES:
+        if trainer.is_global_zero and now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
             self._say(trainer)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not trainer.is_global_zero:
             return
         epoch = trainer.global_step / (trainer.num_training_batches / self.epochs)
         with self.file.open("a", newline="") as out:
@@ -71,6 +78,9 @@ class Recorder(Callback):
                 seconds = round(self.durable.seconds(), 2)
                 csv.writer(out).writerow([trainer.global_step, round(epoch, 4), seconds, metric, float(value)])
         self._say(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.units = total_of(self.units)
 
     def _say(self, trainer: lightning.Trainer) -> None:
         step, planned = trainer.global_step, trainer.num_training_batches

@@ -29,11 +29,13 @@ def sweep(arguments: list[str]) -> None:
 
 
 def check_one_seed(experiment: Experiment) -> None:
-    """Refuse several seeds: a trial is one training.
+    """Refuse several seeds and several processes: a trial is one training in one process.
 
     Raises:
-        ValueError: where the command line asks for more.
+        ValueError: where the command line asks for more, or the corpus is missing.
     """
+    if experiment.trainer.strategy == "ddp":
+        raise ValueError("a trial trains in one process: give a trainer with strategy auto, not ddp")
     if len(experiment.all_seeds()) != 1:
         raise ValueError(f"a trial trains one seed, not {experiment.seeds}: give seed=")
     if not (experiment.processed() / "card.json").exists():

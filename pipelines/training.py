@@ -1,9 +1,11 @@
 """One training: from settings to a folder of ``trained/``, interrupted or not."""
 
 import logging
+import os
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,10 +85,13 @@ def fit(
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
-    run_id = begin()
+    # Of several processes Lightning begins all but the first by the same command, and numbers them.
+    first = experiment.trainer.devices == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+    run_id = begin() if first else ""
     translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
     trainer = make_trainer(
         experiment,
+        processes=experiment.trainer.devices,
         max_epochs=1,
         gradient_clip_val=training.clip or None,
         val_check_interval=training.validate_every or planned // training.epochs,
@@ -96,7 +101,7 @@ def fit(
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
-    with tracking.recording(run_id):
+    with tracking.recording(run_id) if first else following():
         trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
     if trainer.global_step != planned:
         raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
@@ -114,12 +119,29 @@ def fit(
     }
 
 
-def make_trainer(experiment: Experiment, **more: Any) -> lightning.Trainer:
-    """Lightning's Trainer on the experiment's hardware, without the habits that stages have no use for."""
+@contextmanager
+def following() -> Iterator[None]:
+    """What a process does that only helps the first: it ends with the training, and leaves what to say of it to the first."""
+    with suppress(FloatingPointError):  # the first has it too
+        yield
+    raise SystemExit(0)
+
+
+def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> lightning.Trainer:
+    """Lightning's Trainer on the experiment's hardware, without the habits that stages have no use for.
+
+    Raises:
+        ValueError: for more processes than there are graphics processors to train on.
+    """
     settings = experiment.trainer
+    if settings.accelerator == "gpu" and processes > torch.cuda.device_count():
+        raise ValueError(f"trainer.devices is {processes}, but there are {torch.cuda.device_count()} graphics processors")
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # else Lightning gives each process its share of all
     return lightning.Trainer(
         accelerator=settings.accelerator,
-        devices=settings.devices,
+        devices=processes,
+        strategy=settings.strategy if processes > 1 else "auto",
+        use_distributed_sampler=False,
         precision=settings.precision,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -196,7 +218,8 @@ def keep_model(best: Path, file: Path) -> None:
 
 def quieten() -> None:
     """Keep Lightning's advertisements, and warnings that do not concern these stages, out of the progress lines."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for room in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(room).setLevel(logging.ERROR)
     for message in (
         ".*does not have many workers",
         ".*ended before the epoch ended",
@@ -204,5 +227,6 @@ def quieten() -> None:
         ".*LeafSpec",
         ".*An input example was not provided",
         ".*smaller than the logging interval",
+        ".*sync_dist=True",
     ):
         warnings.filterwarnings("ignore", message)

@@ -115,10 +115,13 @@ class Translator(Callback):
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Seq2Seq)
-        found = translate_split(pl_module, self.data, "validation", self.texts.tokenizer, beam_size=1)
-        for name, value in score_texts(found, self.texts).values.items():
+        values: dict[str, float] = {}
+        if trainer.is_global_zero:
+            found = translate_split(pl_module, self.data, "validation", self.texts.tokenizer, beam_size=1)
+            values = score_texts(found, self.texts).values
+            self.show(pl_module, found, trainer.global_step)
+        for name, value in trainer.strategy.broadcast(values).items():
             pl_module.log(f"val/{name}", value)
-        self.show(pl_module, found, trainer.global_step)
 
     def show(self, system: Seq2Seq, found: Sequence[str], step: int) -> None:
         """Leave a page of translations, and where there is attention a picture of it, with the run."""

@@ -19,6 +19,7 @@ LIBRARY = "rnn_lightning"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "sequences": set(),
+    "processes": {"sequences"},
     "regularize": {"sequences"},
     "output_layer": set(),
     "standardize": set(),
@@ -40,10 +41,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
-    "data": {"sequences", "pen"},
+    "data": {"sequences", "processes", "pen"},
     "corpora": {"sequences", "data", "vectors", "pen", "audio"},
     "systems": {
-        *{"sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"sequences", "processes", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }

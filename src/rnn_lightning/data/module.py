@@ -9,6 +9,7 @@ import lightning
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..processes import own_rows, place
 from ..sequences import Batch
 
 
@@ -101,7 +102,7 @@ class SequenceModule(lightning.LightningDataModule, ABC):
         dataset = self.training_rows()
         cursor = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
         sampler = EpochOrder(lambda epoch: dataset.order(self.seed, epoch), epochs=self.epochs, cursor=cursor)
-        return DataLoader(dataset, batch_size=None, sampler=sampler)
+        return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader:
         return self._in_order("validation")
@@ -111,7 +112,18 @@ class SequenceModule(lightning.LightningDataModule, ABC):
 
     def _in_order(self, split: str) -> DataLoader:
         dataset = self.dataset(split)
-        return DataLoader(dataset, batch_size=None, sampler=dataset.in_order())
+        return self._loader(dataset, dataset.in_order())
+
+    def _loader(self, dataset: Batches, sampler: Sampler[Any] | list[Any]) -> DataLoader:
+        """Every process has all batches, and of each its own rows.
+
+        Raises:
+            ValueError: where a Trainer of several processes would give these different batches.
+        """
+        if place()[1] > 1 and self.trainer and self.trainer._accelerator_connector.use_distributed_sampler:
+            raise ValueError("batches are shared out by rows: give the Trainer use_distributed_sampler=False")
+        share: Any = own_rows  # typed, a collate_fn would make a batch of a list of rows
+        return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=share)
 
 
 def check_counts(**counts: int) -> None:

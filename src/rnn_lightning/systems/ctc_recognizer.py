@@ -12,6 +12,7 @@ from torchmetrics import Metric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from ..ctc import Alignment, Fusion, Transcripts, ctc_align, ctc_loss, greedy, prefix_beam_search
+from ..processes import place, total_of
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import Batch, State, real_steps
@@ -172,17 +173,17 @@ class CTCRecognizer(System):
 
     def on_validation_epoch_end(self) -> None:
         if self.train_loss.update_called:
-            self.log("train/infeasible", float(self.infeasible["train"]))
+            self.log("train/infeasible", float(total_of(self.infeasible["train"])))
             self.infeasible["train"] = 0
         super().on_validation_epoch_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["infeasible"] = self.infeasible["train"]
+        checkpoint["infeasible"] = total_of(self.infeasible["train"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.infeasible["train"] = checkpoint.get("infeasible", 0)
+        self.infeasible["train"] = checkpoint.get("infeasible", 0) if place()[0] == 0 else 0
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
@@ -196,7 +197,7 @@ class CTCRecognizer(System):
     def log_scores(self, split: str) -> None:
         for name, rate in self.rates_of(split).items():
             self.log(f"{split}/{name}", rate.compute(), prog_bar=True)
-        self.log(f"{split}/infeasible", float(self.infeasible[split]))
+        self.log(f"{split}/infeasible", float(total_of(self.infeasible[split])))
 
     @torch.no_grad()
     def recognize(

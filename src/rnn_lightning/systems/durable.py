@@ -19,6 +19,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
+from ..processes import largest_of
+
 LAST, BEST = "last.ckpt", "best.ckpt"
 
 
@@ -71,7 +73,8 @@ class Durable(Callback):
 
     Needs ``AtomicCheckpointIO`` among the Trainer's plugins, and data modules of this package. Saves fall between two steps;
     the step after a validation is left out, because Lightning would repeat or skip what belongs to it. SIGTERM and SIGINT
-    save and raise ``SystemExit`` (143 and 130).
+    save and raise ``SystemExit`` (143 and 130). Of several processes a signal to one stops all after the same step; those
+    behind the first exit with 0.
     """
 
     def __init__(
@@ -118,8 +121,9 @@ class Durable(Callback):
         return self.spent_seconds + (time.monotonic() - self._began if self._began else 0.0)
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        for torn in self.folder.glob(".*.tmp"):
-            torn.unlink()
+        if trainer.is_global_zero:
+            for torn in self.folder.glob(".*.tmp"):
+                torn.unlink()
         self._began = self._saved_at = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -171,12 +175,13 @@ class Durable(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._may_save(trainer, batch_idx):
-            if self._signal is not None:
+            due = time.monotonic() - self._saved_at >= self.every_seconds
+            number, due = largest_of(self._signal or 0, int(due))  # processes save together, and stop together
+            if number or due:
                 self.save(trainer)
-                raise SystemExit(128 + self._signal)
-            if time.monotonic() - self._saved_at >= self.every_seconds:
-                self.save(trainer)
-        torch.manual_seed(draw_seed(self.seed, trainer.fit_loop.epoch_loop.total_batch_idx))
+            if number:  # of the other processes Lightning takes any other code for a crash, and kills the first
+                raise SystemExit(128 + number if trainer.is_global_zero else 0)
+        torch.manual_seed(draw_seed(self.seed, trainer.fit_loop.epoch_loop.total_batch_idx, trainer.global_rank))
 
     def _may_save(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
         between = batch_idx % trainer.accumulate_grad_batches == 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from ..processes import mean_of
 from ..sequences import IGNORED, Batch, real_steps
 from .optimization import make_optimizer, make_schedule
 
@@ -16,7 +17,8 @@ class System(lightning.LightningModule):
     """One task: a network, its loss, its metrics and its optimiser.
 
     A subclass answers ``score``. Losses are means over real targets, however these are batched; ``val/loss`` and
-    ``test/loss`` weigh every target of the split alike.
+    ``test/loss`` weigh every target of the split alike. Several processes, each with its own rows of every batch, train and
+    measure as one would; only a batch in which none of them has a target still counts as a step for every weight.
     """
 
     def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None) -> None:
@@ -47,14 +49,19 @@ class System(lightning.LightningModule):
         """Log what follows from an epoch's loss (perplexity, say) or from metrics of the subclass."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss, count = self.score(batch, "train")
-        if not torch.isfinite(loss):
+        loss, count = self.score(batch, "train") if len(batch.targets) else (self._of_nothing(), 0)
+        mean, total, weight = mean_of(loss.detach(), count)
+        if not torch.isfinite(mean):
             raise FloatingPointError(
-                f"the loss is {loss.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
+                f"the loss is {mean.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
                 "the last checkpoint holds finite weights"
             )
-        self.train_loss.update(loss.detach(), count)
-        return loss
+        self.train_loss.update(mean, total)
+        return loss * weight if weight else loss + self._of_nothing()
+
+    def _of_nothing(self) -> Tensor:
+        """A loss of 0 that depends on every weight: where a process has no targets, the others still wait for its gradient."""
+        return torch.stack([weight.sum() for weight in self.parameters() if weight.requires_grad]).sum() * 0.0
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, "val")
@@ -63,6 +70,8 @@ class System(lightning.LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: Batch, split: str) -> None:
+        if not len(batch.targets):
+            return
         loss, count = self.score(batch, split)
         if count:
             self.loss_of(split).update(loss, count)

@@ -155,8 +155,7 @@ class Tagger(System):
     def _count(self, split: str, right: Tensor, unknown: Tensor) -> None:
         """Count what is ``right`` (N,), of all words, of the known and of the ``unknown`` (N,)."""
         for group, chosen in zip(GROUPS, (right, right[~unknown], right[unknown]), strict=True):
-            if len(chosen):
-                self.accuracy_of(split, group).update(chosen.float())
+            self.accuracy_of(split, group).update(chosen.float())
 
     def accuracy_of(self, split: str, group: str = "accuracy") -> MeanMetric:
         """The running accuracy over the words of ``val`` or ``test``: of all, or those of another group of ``GROUPS``."""
@@ -182,10 +181,9 @@ class Tagger(System):
 
     def log_scores(self, split: str) -> None:
         self.log(f"{split}/accuracy", self.accuracy_of(split).compute(), prog_bar=True)
-        apart = {group: self.accuracy_of(split, group) for group in GROUPS[1:]}
-        if all(accuracy.update_called for accuracy in apart.values()):  # without unknown words there is nothing to tell apart
-            for group, accuracy in apart.items():
-                self.log(f"{split}/{group}", accuracy.compute())
+        apart = {f"{split}/{group}": self.accuracy_of(split, group).compute() for group in GROUPS[1:]}
+        if not any(accuracy.isnan() for accuracy in apart.values()):  # without unknown words there is nothing to tell apart
+            self.log_dict(apart)
         for spans in self.spans_of(split):
             overall = spans.compute().overall
             scores = {"f1": overall.f1, "precision": overall.precision, "recall": overall.recall}

@@ -1,0 +1,93 @@
+"""Training in several processes: which rows of a batch are whose, and what holds of all of them together.
+
+Of each batch a process reads every W-th row, from its rank on. In a single process nothing here changes anything.
+
+Shapes: B rows of a batch, W processes.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, distributed
+
+from .sequences import Batch, State, map_state
+
+
+def place() -> tuple[int, int]:
+    """The rank of this process, and how many there are: W."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def own_rows(batch: Batch) -> Batch:
+    """The rows of ``batch`` (B) that this process reads; where B is below W, the last processes have none."""
+    rank, processes = place()
+    if processes == 1:
+        return batch
+    return Batch._make(part if part is None else part[rank::processes] for part in batch)
+
+
+def own_state(state: State) -> State:
+    """The rows of the ``state`` (B) of a batch that belong to this process."""
+    rank, processes = place()
+    return map_state(lambda leaf: leaf[rank::processes], state)
+
+
+def whole_state(state: State | None) -> State | None:
+    """The state (B) of the batch, on the CPU, of which each process holds its own rows; ``None`` where it has not begun.
+
+    All processes must ask.
+    """
+    processes = place()[1]
+    if processes == 1:
+        return state
+    parts: list[State | None] = [None] * processes
+    distributed.all_gather_object(parts, None if state is None else map_state(Tensor.cpu, state))
+    begun = [part for part in parts if part is not None]
+    return _interleaved(begun, processes) if begun else None
+
+
+def _interleaved(parts: Sequence[State], processes: int) -> State:
+    leaves = [part for part in parts if isinstance(part, Tensor)]
+    if not leaves:
+        return tuple(_interleaved(inner, processes) for inner in zip(*parts, strict=True))
+    whole = leaves[0].new_empty(sum(map(len, leaves)), *leaves[0].shape[1:])
+    for rank, leaf in enumerate(leaves):
+        whole[rank::processes] = leaf
+    return whole
+
+
+def mean_of(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
+    """What is said of all targets where ``mean`` is that of the ``count`` targets of this process.
+
+    Returns:
+        their mean; how many they are; and the weight of this process: where every process weighs its mean so, the average of
+        their gradients is the gradient of the mean over all targets.
+    """
+    processes = place()[1]
+    if processes == 1:
+        return mean, count, 1.0
+    told = torch.stack([mean.double() * count, mean.new_tensor(count, dtype=torch.float64)])
+    distributed.all_reduce(told)
+    total = max(int(told[1]), 1)
+    return told[0] / total, int(told[1]), processes * count / total
+
+
+def total_of(number: int) -> int:
+    """The sum of the ``number`` of every process."""
+    return _over_all([number], distributed.ReduceOp.SUM)[0]
+
+
+def largest_of(*numbers: int) -> list[int]:
+    """The largest of each of the ``numbers`` of all processes."""
+    return _over_all(list(numbers), distributed.ReduceOp.MAX)
+
+
+def _over_all(numbers: list[int], operation: distributed.ReduceOp.RedOpType) -> list[int]:
+    if place()[1] == 1:
+        return numbers
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    told = torch.tensor(numbers, device=device)
+    distributed.all_reduce(told, operation)
+    return told.tolist()

@@ -1,0 +1,78 @@
+"""``trainer=ddp``: what the command line makes of several processes, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.composition import CONF, compose
+from pipelines.sweep import check_one_seed
+
+NESTED = [
+    "task=nested",
+    "rnn=lstm",
+    "task.corpus.rows={train:150,validation:20,test:20}",
+    "task.training.epochs=1",
+    "task.training.validate_every=3",
+    "task.data.batch_size=5",
+    "task.parameters=5000",
+    "seed=1",
+]
+TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+
+
+def test_a_trainer_takes_the_accelerator_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, expected in ((True, "gpu"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        trainer = compose(["task=nested", "trainer=ddp", "trainer.devices=3"]).trainer
+        assert (trainer.accelerator, trainer.devices, trainer.strategy) == (expected, 3, "ddp")
+
+
+def test_several_devices_need_a_strategy() -> None:
+    with pytest.raises(ValueError, match="2 devices need strategy=ddp: take trainer=ddp"):
+        compose(["task=nested", "trainer=cpu", "trainer.devices=2"])
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "trainer").glob("*.yaml")))
+def test_a_trial_trains_in_one_process(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = "a trial trains in one process" if name == "ddp" else "data/processed/nested has no corpus"
+    with pytest.raises(ValueError, match=said):
+        check_one_seed(compose(["task=nested", f"trainer={name}", "seed=1"]))
+
+
+def run(place: Path, stage: str, *arguments: str) -> str:
+    """What a stage says on standard error."""
+    told = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db", "PYTHONPATH": os.pathsep.join([str(CONF.parent), *sys.path])}
+    command = [sys.executable, "-m", f"pipelines.{stage}", *NESTED, *arguments]
+    done = subprocess.run(command, cwd=place, env={**os.environ, **told}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_trains_in_two_processes_as_in_one(tmp_path: Path) -> None:
+    import mlflow
+
+    for stage in ("fetch", "preprocess"):
+        run(tmp_path, stage)
+    found = {}
+    for processes, trainer in ((1, ["trainer=cpu"]), (2, TWO)):
+        said = run(tmp_path, "train", *trainer)
+        assert said.count("step 3/11") == 1, "only the first process speaks"
+        folder = tmp_path / "trained/nested/lstm/1"
+        weights = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
+        curves = [line.split(",") for line in (folder / "curves.csv").read_text().splitlines()[1:]]
+        training = json.loads((folder / "training.json").read_text())
+        found[processes] = weights, {(step, metric): float(value) for step, _, _, metric, value in curves}, training
+    torch.testing.assert_close(found[2][0], found[1][0], atol=1e-5, rtol=0)
+    assert found[2][1] == pytest.approx(found[1][1], abs=1e-5, rel=1e-5)
+    assert found[2][2]["steps"] == found[1][2]["steps"]
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("nested")
+    assert experiment is not None
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FINISHED"]
