@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 GRID ?= generated
 PORT ?= 5000
+SWEEPS_PORT ?= 8080
 
 # Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -54,10 +55,13 @@ check: setup  ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-dashboard: setup  ## browse the runs: http://127.0.0.1:5000
+dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tried, http://127.0.0.1:8080
 	$(BIN)/python -m pipelines.publish
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
+	@if [ -f sweeps.db ]; then \
+	  echo "Sweeps: http://127.0.0.1:$(SWEEPS_PORT)"; trap 'kill $$sweeps' EXIT; trap 'exit 130' INT TERM; \
+	  $(BIN)/optuna-dashboard --quiet --host 127.0.0.1 --port $(SWEEPS_PORT) sqlite:///$(CURDIR)/sweeps.db & sweeps=$$!; \
+	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 
 results: setup  ## store the finished runs in results/ and renew the README's tables
