@@ -114,7 +114,7 @@ class Task(Settings):
     variant: Variant | None = None
     metric: Metric
     references: list[dict[str, Any]] = []
-    unit: Literal["tokens", "characters", "sequences"]
+    unit: Literal["tokens", "characters", "frames", "sequences"]
     corpus: Noun
     data: Noun
     model: Noun

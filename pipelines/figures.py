@@ -104,7 +104,7 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
 
 def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
     """The test metric against the number of parameters, and against the speed of training."""
-    costs = {"parameters": "parameters", "units_per_second": f"{made[0].runs[0].unit} a second in training"}
+    costs = {"parameters": "parameters", "units_per_second": f"{task.unit} a second in training"}
     with plt.rc_context(LOOK | {"figure.figsize": (11, 5)}):
         figure, both = plt.subplots(1, 2, sharey=True)
         for axes, (cost, label) in zip(both, costs.items(), strict=True):

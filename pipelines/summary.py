@@ -90,8 +90,7 @@ def _label(run: Run, runs: Sequence[Run], task: Task) -> str:
 def table(made: Sequence[Row], task: Task) -> Cells:
     """Quality and cost of each row; the task's metric with its interval, the other metrics as means."""
     others = sorted({name for row in made for name in row.runs[0].metrics} - {task.metric})
-    unit = made[0].runs[0].unit if made else "units"
-    heading = ["architecture", f"{task.metric} (95%)", *others, "seeds", "parameters", "training", f"{unit}/s", "memory"]
+    heading = ["architecture", f"{task.metric} (95%)", *others, "seeds", "parameters", "training", f"{task.unit}/s", "memory"]
     digits = _digits([row.spread(task.metric) for row in made])
     scores = [row.spread(task.metric).shown(digits) for row in made]
     return [

@@ -36,6 +36,7 @@ class Task:
     goal: str
     references: Sequence[Reference] = ()
     variant: Variant | None = None
+    unit: str = "units"
 
     def __post_init__(self) -> None:
         if self.goal not in GOALS:
@@ -71,7 +72,8 @@ def read_task(conf: Path, name: str, card: dict[str, Any] | None = None) -> Task
     references = [_reference(each, measured) for each in told.get("references") or []]
     held = tuple(each for each in references if each is not None)
     variant = Variant(**told["variant"]) if told.get("variant") else None
-    return Task(name, told.get("title", name), told.get("description", ""), metric["name"], metric["goal"], held, variant)
+    words = told.get("title", name), told.get("description", "")
+    return Task(name, *words, metric["name"], metric["goal"], held, variant, told.get("unit", "units"))
 
 
 def variants_of(conf: Path, name: str) -> list[str]:
