@@ -108,7 +108,7 @@ def environment(store: Store) -> dict[str, str]:
 def prepare(place: Path, store: Store) -> None:
     """A copy of the stages with a small corpus, where all is written."""
     for part in ("pipelines", "conf", "src"):
-        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__", "tuned"))
+        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     for stage in ("fetch", "preprocess"):
         subprocess.run([sys.executable, "-m", f"pipelines.{stage}", *TASK], cwd=place, env=environment(store), check=True)
 
@@ -139,7 +139,8 @@ def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.R
     sweep = begin()
     while sweep.poll() is None:
         if time.monotonic() - began > PATIENCE:
-            raise SystemExit(f"error: sweep {name} hangs; {log.name} has what it says")
+            said = "\n".join(Path(log.name).read_text().splitlines()[-5:])
+            raise SystemExit(f"error: sweep {name} hangs:\n{said}")
         time.sleep(draws.uniform(*BETWEEN))
         at_work = processes(store.place / f"work/sweeps/adding-gru-{name}")
         if not at_work or sweep.poll() is not None or killed.total() >= kills:
@@ -154,7 +155,8 @@ def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.R
             sweep.wait()
             sweep = begin()
     if sweep.returncode:
-        raise SystemExit(f"error: sweep {name} ended with exit code {sweep.returncode}; {log.name} has what it says")
+        said = "\n".join(Path(log.name).read_text().splitlines()[-5:])
+        raise SystemExit(f"error: sweep {name} ended with exit code {sweep.returncode}:\n{said}")
     return dict(killed)
 
 
