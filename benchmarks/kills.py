@@ -171,7 +171,8 @@ def check_trials(store: Store, name: str) -> dict[str, int]:
     places = {trial.user_attrs["place"] for trial in over}
     states = dict(Counter(trial.state.name.lower() for trial in trials))
     if len(over) != TRIALS or len(places) != TRIALS or set(states) - {"complete", "pruned", "fail"}:
-        raise SystemExit(f"error: sweep {name}: {states}, in {len(places)} folders")
+        reasons = Counter(trial.user_attrs.get("reason") for trial in trials)
+        raise SystemExit(f"error: sweep {name}: {states}, in {len(places)} folders; {dict(reasons)}")
     return states
 
 

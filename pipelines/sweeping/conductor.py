@@ -21,10 +21,10 @@ from pipelines.sweeping.engines import Job, make_engine
 from pipelines.sweeping.outcome import keep
 from pipelines.sweeping.settings import Order, Sweep
 from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
-from pipelines.sweeping.trial import OUTCOME, Errand, end_process
+from pipelines.sweeping.trial import OUTCOME, Errand, end_process, has_saved
 
 GOES = 3
-"""How often a trial is begun before it counts as failed, if something kills it each time."""
+"""How often a trial is begun before it counts as failed, if something kills it each time before it has saved anything new."""
 
 
 class Conductor:
@@ -146,10 +146,11 @@ class Conductor:
             self.study.tell(trial.number, state=TrialState.PRUNED)
         else:
             live.set_user_attr(REASON, found["reason"])
-            if found["state"] == "failed" or trial.user_attrs[TRIES] >= GOES:
+            tries = 0 if has_saved(file.parent) else trial.user_attrs[TRIES]
+            if found["state"] == "failed" or tries >= GOES:
                 live.set_user_attr(FINAL, True)
             else:
-                self.study.enqueue_trial(trial.params, {name: trial.user_attrs[name] for name in (PLACE, TRIES)})
+                self.study.enqueue_trial(trial.params, {PLACE: trial.user_attrs[PLACE], TRIES: tries})
             self.study.tell(trial.number, state=TrialState.FAIL)
         self._show()
 

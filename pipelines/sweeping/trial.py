@@ -21,6 +21,7 @@ from pipelines.sweeping.settings import Pruner, assigned
 from pipelines.sweeping.study import make_pruner, open_storage
 from pipelines.training import fit, quieten
 from rnn_lightning.corpora.files import write_json
+from rnn_lightning.systems.durable import LAST
 
 OUTCOME, PROCESS = "outcome.json", "process.json"
 
@@ -105,6 +106,12 @@ class Reporter(lightning.Callback):
         self.trial.report(float(trainer.callback_metrics[self.monitor]), step=trainer.global_step)
         if self.trial.should_prune():
             raise optuna.TrialPruned
+
+
+def has_saved(folder: Path) -> bool:
+    """Whether the process that worked in ``folder`` last has left a checkpoint there."""
+    told, saved = folder / PROCESS, folder / LAST
+    return told.exists() and saved.exists() and saved.stat().st_mtime > told.stat().st_mtime
 
 
 def end_process(folder: Path) -> None:
