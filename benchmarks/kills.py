@@ -32,7 +32,7 @@ TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "v
 TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data.batch_size=20"]
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
 SPACE += "pruner: {name: median, startup_trials: 2}\n"
-TRIALS, PATIENCE, BETWEEN = 10, 600.0, (1.0, 5.0)
+TRIALS, PATIENCE, BETWEEN = 10, 900.0, (2.0, 10.0)
 
 
 class Store:

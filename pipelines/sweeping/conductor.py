@@ -134,8 +134,13 @@ class Conductor:
                 self._settle(trial, job.reason())
                 self._say(trial.number, wanted)
 
-    def _settle(self, trial: FrozenTrial, otherwise: str) -> None:
-        """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often."""
+    def _settle(self, trial: FrozenTrial, otherwise: str, *, alone: bool = True) -> None:
+        """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often.
+
+        Args:
+            otherwise: why it left nothing, if it did not.
+            alone: whether it ended alone, and not with the whole sweep, which is nothing to count against it.
+        """
         file = Path(trial.user_attrs[PLACE]) / OUTCOME
         found = read_json(file) if file.exists() else {"state": "killed", "reason": otherwise}
         live = optuna.Trial(self.study, trial._trial_id)
@@ -146,7 +151,7 @@ class Conductor:
             self.study.tell(trial.number, state=TrialState.PRUNED)
         else:
             live.set_user_attr(REASON, found["reason"])
-            tries = 0 if has_saved(file.parent) else trial.user_attrs[TRIES]
+            tries = 0 if has_saved(file.parent) else trial.user_attrs[TRIES] - (not alone)
             if found["state"] == "failed" or tries >= GOES:
                 live.set_user_attr(FINAL, True)
             else:
@@ -161,7 +166,7 @@ class Conductor:
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 continue
             end_process(Path(trial.user_attrs[PLACE]))
-            self._settle(trial, "was running when the sweep was interrupted")
+            self._settle(trial, "was running when the sweep was interrupted", alone=False)
 
     def _show(self) -> None:
         """The sweep's own curves: each trial's quality, and the best so far."""
