@@ -105,7 +105,7 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
 def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
     """The test metric against the number of parameters, and against the speed of training."""
     costs = {"parameters": "parameters", "units_per_second": f"{task.unit} a second in training"}
-    with plt.rc_context(LOOK | {"figure.figsize": (11, 5)}):
+    with plt.rc_context(LOOK | {"figure.figsize": (13, 5)}):
         figure, both = plt.subplots(1, 2, sharey=True)
         for axes, (cost, label) in zip(both, costs.items(), strict=True):
             for row in made:
@@ -116,9 +116,10 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
             axes.set_xlim(min(found) * 0.85, max(found) * 1.15)
             axes.xaxis.set_major_formatter(EngFormatter())
             axes.set(xlabel=label)
-            _draw_references(axes, task)
+        _draw_references(both[0], task)
         both[0].set(ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and cost")
-        both[1].legend()
+        handles, labels = both[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper")
         return save(figure, file)
 
 
