@@ -125,39 +125,56 @@ def processes(folder: Path) -> list[int]:
     return [pid for pid in told if Path(f"/proc/{pid}").exists()]
 
 
-def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.Random) -> dict[str, int]:
-    """Run a sweep and kill its processes up to ``kills`` times; returns how often which kind was killed."""
-    (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE)
-    told = [f"sweep={name}", f"trials={TRIALS}", f"workers={workers}", f"storage={store.sweeps}", *TASK]
-    killed: Counter[str] = Counter()
-    began, log = time.monotonic(), (store.place / f"{name}.log").open("w")
+class Sweep:
+    """A sweep that begins again as often as it is killed."""
 
-    def begin() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pipelines.sweep", *told]
-        return subprocess.Popen(command, cwd=store.place, env=environment(store), stdout=log, stderr=subprocess.STDOUT)
+    def __init__(self, store: Store, name: str, workers: int) -> None:
+        (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE)
+        told = [f"sweep={name}", f"trials={TRIALS}", f"workers={workers}", f"storage={store.sweeps}", *TASK]
+        self.command = [sys.executable, "-m", "pipelines.sweep", *told]
+        self.store, self.name, self.log = store, name, store.place / f"{name}.log"
+        self.killed: Counter[str] = Counter()
+        self.begin()
 
-    sweep = begin()
-    while sweep.poll() is None:
-        if time.monotonic() - began > PATIENCE:
-            said = "\n".join(Path(log.name).read_text().splitlines()[-5:])
-            raise SystemExit(f"error: sweep {name} hangs:\n{said}")
-        time.sleep(draws.uniform(*BETWEEN))
-        at_work = processes(store.place / f"work/sweeps/adding-gru-{name}")
-        if not at_work or sweep.poll() is not None or killed.total() >= kills:
-            continue
-        victim = draws.choice([*at_work, sweep.pid])
+    def begin(self) -> None:
+        """Give the command, again or for the first time."""
+        out = self.log.open("a")
+        self.process = subprocess.Popen(
+            self.command, cwd=self.store.place, env=environment(self.store), stdout=out, stderr=subprocess.STDOUT
+        )
+
+    def strike(self, draws: random.Random) -> None:
+        """Kill one of its processes, if a trial is at work; a conductor that is killed begins again."""
+        at_work = processes(self.store.place / f"work/sweeps/adding-gru-{self.name}")
+        if not at_work or self.process.poll() is not None:
+            return
+        victim = draws.choice([*at_work, self.process.pid])
         try:
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
-            continue
-        killed["conductor" if victim == sweep.pid else "trial"] += 1
-        if victim == sweep.pid:
-            sweep.wait()
-            sweep = begin()
-    if sweep.returncode:
-        said = "\n".join(Path(log.name).read_text().splitlines()[-5:])
-        raise SystemExit(f"error: sweep {name} ended with exit code {sweep.returncode}:\n{said}")
-    return dict(killed)
+            return
+        self.killed["conductor" if victim == self.process.pid else "trial"] += 1
+        if victim == self.process.pid:
+            self.process.wait()
+            self.begin()
+
+    def fail(self, what: str) -> SystemExit:
+        said = "\n".join(self.log.read_text().splitlines()[-5:])
+        return SystemExit(f"error: sweep {self.name} {what}:\n{said}")
+
+
+def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.Random) -> dict[str, int]:
+    """Run a sweep and kill its processes up to ``kills`` times; returns how often which kind was killed."""
+    sweep, began = Sweep(store, name, workers), time.monotonic()
+    while sweep.process.poll() is None:
+        if time.monotonic() - began > PATIENCE:
+            raise sweep.fail("hangs")
+        time.sleep(draws.uniform(*BETWEEN))
+        if sweep.killed.total() < kills:
+            sweep.strike(draws)
+    if sweep.process.returncode:
+        raise sweep.fail(f"ended with exit code {sweep.process.returncode}")
+    return dict(sweep.killed)
 
 
 def check_trials(store: Store, name: str) -> dict[str, int]:

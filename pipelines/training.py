@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pipelines import tracking
-from pipelines.composition import CONF, Experiment
+from pipelines.composition import CONF, Experiment, Training
 from pipelines.kinds import TAGGING, TRANSLATION, kind_of
 from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
@@ -74,8 +74,6 @@ def fit(
     torch.set_float32_matmul_precision(experiment.trainer.products)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = len(data.train_dataloader())
-    if (training.validate_every or 1) > planned:
-        raise ValueError(f"task.training.validate_every is {training.validate_every}, but all epochs have {planned} steps")
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
     kind = kind_of(experiment.processed())
@@ -94,7 +92,7 @@ def fit(
         processes=experiment.trainer.devices,
         max_epochs=1,
         gradient_clip_val=training.clip or None,
-        val_check_interval=training.validate_every or planned // training.epochs,
+        val_check_interval=interval(training, planned),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         callbacks=[*translating, durable, recorder, *watching],
@@ -117,6 +115,18 @@ def fit(
         "best_value": durable.best_value,
         "mlflow_run_id": run_id,
     }
+
+
+def interval(training: Training, planned: int) -> int:
+    """The steps from one validation to the next, of ``planned``.
+
+    Raises:
+        ValueError: if all steps are fewer.
+    """
+    every = training.validate_every or planned // training.epochs
+    if every > planned:
+        raise ValueError(f"task.training.validate_every is {every}, but all epochs have {planned} steps")
+    return every
 
 
 @contextmanager

@@ -9,12 +9,12 @@ import torch
 
 from pipelines import tracking
 from pipelines.compare import compare
-from pipelines.composition import CONF, Experiment, compose
+from pipelines.composition import CONF, Experiment, Training, compose
 from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
 from pipelines.train import train
-from pipelines.training import train_one
+from pipelines.training import interval, train_one
 from rnn_lightning import LanguageModel, SequenceClassifier
 
 ADDING = [
@@ -136,3 +136,13 @@ def test_a_run_that_diverges_ends_with_the_step_named(place: Path) -> None:
     with pytest.raises(FloatingPointError, match=r"at step \d+: lower the learning rate or clip"):
         train(experiment)
     assert not Path("trained/adding/elman_relu/1").exists()
+
+
+@pytest.mark.parametrize(("every", "planned", "expected"), [(None, 10, 5), (3, 10, 3), (10, 10, 10)])
+def test_validations_come_every_so_many_steps_or_once_an_epoch(every: int | None, planned: int, expected: int) -> None:
+    assert interval(Training(epochs=2, clip=1.0, validate_every=every), planned) == expected
+
+
+def test_a_training_that_would_end_before_its_first_validation_is_refused() -> None:
+    with pytest.raises(ValueError, match="validate_every is 11, but all epochs have 10 steps"):
+        interval(Training(epochs=2, clip=1.0, validate_every=11), 10)
