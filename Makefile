@@ -59,7 +59,7 @@ dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tri
 	$(BIN)/python -m pipelines.publish
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
 	@if [ -f sweeps.db ]; then \
-	  echo "Sweeps: http://127.0.0.1:$(SWEEPS_PORT)"; trap 'kill $$sweeps' EXIT; trap 'exit 130' INT TERM; \
+	  echo "Sweeps: http://127.0.0.1:$(SWEEPS_PORT)"; trap 'kill $$sweeps 2> /dev/null || true' EXIT; trap 'exit 130' INT TERM; \
 	  $(BIN)/optuna-dashboard --quiet --host 127.0.0.1 --port $(SWEEPS_PORT) sqlite:///$(CURDIR)/sweeps.db & sweeps=$$!; \
 	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
