@@ -32,7 +32,7 @@ TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "v
 TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data.batch_size=20"]
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
 SPACE += "pruner: {name: median, startup_trials: 2}\n"
-TRIALS, PATIENCE, BETWEEN = 10, 900.0, (2.0, 10.0)
+TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
 
 
 class Store:
@@ -196,19 +196,21 @@ def check_trials(store: Store, name: str) -> dict[str, int]:
 def study(database: str, kills: int, seed: int) -> dict[str, Any]:
     """Sweeps until ``kills`` processes are killed."""
     draws, total, states, sweeps = random.Random(seed), Counter[str](), Counter[str](), 0
+    workers: list[int] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, {"sqlite": sqlite, "postgresql": postgresql}[database](Path(name)) as store:
         prepare(Path(name), store)
         while total.total() < kills:
+            workers.append(2 + sweeps % 3)
             sweeps += 1
-            total.update(one_sweep(store, f"kills{sweeps}", 2 + sweeps % 3, kills - total.total(), draws))
+            total.update(one_sweep(store, f"kills{sweeps}", workers[-1], kills - total.total(), draws))
             states.update(check_trials(store, f"kills{sweeps}"))
             said = f"{database}: {dict(total)} killed in {sweeps} sweeps; {dict(states)}"
             print(f"{said}; {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         whole = sorted(set(store.whole().values()))
     if whole != ["ok"]:
         raise SystemExit(f"error: {database}: {whole}")
-    asked = {"sweeps": sweeps, "trials_each": TRIALS, "workers": "2 to 4"}
+    asked = {"sweeps": sweeps, "trials_each": TRIALS, "workers": workers}
     return asked | {
         "killed": dict(total),
         "states": dict(states),
