@@ -6,7 +6,6 @@ from itertools import product
 from pathlib import Path
 
 from pipelines import across, figures, report, summary
-from pipelines.across import standings
 from pipelines.composition import grids, refusing
 from pipelines.publish import publish_comparison
 from pipelines.report import Section, Together
@@ -37,7 +36,7 @@ def compare(
     sections = [_section(runs, out, [task, *beside[task.name]], expected) for task in apart]
     together = [
         Together(found, figures.standings(found, out / f"together-{at}.png"))
-        for at, found in enumerate(standings([(each.task, each.rows) for each in sections]), 1)
+        for at, found in enumerate(across.standings([(each.task, each.rows) for each in sections]), 1)
     ]
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
     texts = [make(sections, together) for make in (report.markdown, report.web_page, report.as_json)]

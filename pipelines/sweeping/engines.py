@@ -6,7 +6,6 @@ see the project at one path.
 
 import importlib
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from multiprocessing import get_context
@@ -25,11 +24,10 @@ PATIENCE = 30.0
 
 
 class Job(NamedTuple):
-    """A trial at work: whether it still is, how it ended if it left nothing, and how to end it."""
+    """A trial at work: whether it still is, how it ended if it left nothing, and what its engine knows it by."""
 
     alive: Callable[[], bool]
     reason: Callable[[], str]
-    stop: Callable[[], None]
     handle: Any
 
 
@@ -63,14 +61,14 @@ class Local(Engine):
         def reason() -> str:
             return f"was killed (exit code {process.exitcode})"
 
-        return Job(process.is_alive, reason, process.terminate, process)
+        return Job(process.is_alive, reason, process)
 
     def wait(self, jobs: Collection[Job]) -> None:
         wait([job.handle.sentinel for job in jobs])
 
     def end(self, jobs: Collection[Job]) -> None:
         for job in jobs:
-            job.stop()
+            job.handle.terminate()
         for job in jobs:
             job.handle.join(PATIENCE)
             job.handle.kill()
@@ -100,7 +98,8 @@ class Cluster(Engine):
         except (ConnectionError, RuntimeError) as error:
             raise ValueError(f"engine=ray: {str(error).splitlines()[0]}") from None
         hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-        if len(hosts) > 1 and SQLITE in (storage + os.environ.get("MLFLOW_TRACKING_URI", SQLITE)):
+        databases = [storage, os.environ.get("MLFLOW_TRACKING_URI", SQLITE)]
+        if len(hosts) > 1 and any(each.startswith(SQLITE) for each in databases):
             ray.shutdown()
             raise ValueError(
                 f"{len(hosts)} machines cannot share a file of SQLite: give storage=postgresql://..., and MLFLOW_TRACKING_URI"
@@ -122,14 +121,14 @@ class Cluster(Engine):
                 return f"was killed ({type(error).__name__})"
             return "left nothing"
 
-        return Job(alive, reason, lambda: self._ray.cancel(handle), handle)
+        return Job(alive, reason, handle)
 
     def wait(self, jobs: Collection[Job]) -> None:
         self._ray.wait([job.handle for job in jobs], num_returns=1)
 
     def end(self, jobs: Collection[Job]) -> None:
         for job in jobs:
-            job.stop()
+            self._ray.cancel(job.handle)
         if jobs:
             self._ray.wait([job.handle for job in jobs], num_returns=len(jobs), timeout=PATIENCE)
         self._ray.shutdown()
@@ -138,7 +137,6 @@ class Cluster(Engine):
 def _run_there(root: str, errand: Errand) -> None:
     """What a process of the cluster does, which may have begun in any folder."""
     os.chdir(root)
-    sys.path[:0] = [path for path in (root, f"{root}/src") if path not in sys.path]
     run_trial(errand)
 
 
