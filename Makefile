@@ -21,6 +21,7 @@ REPORT_generated := compare
 REPORT_text := compare_text
 REPORT_translation := compare_translation
 REPORT_tagging := compare_tagging
+REPORT_tuned := compare_tuned
 REPORT_handwriting := compare_handwriting
 REPORT_sequences := compare_sequences
 REPORT_speech := compare_speech
@@ -38,8 +39,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, handwriting, sequences, speech (Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, handwriting, sequences or speech, not $(GRID)"; exit 2; }
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, tuned, handwriting, sequences, speech (Hub)
+	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, tuned, handwriting, sequences or speech, not $(GRID)"; exit 2; }
 	$(BIN)/dvc repro $(REPORT_$(GRID))
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

@@ -143,6 +143,7 @@ class Experiment(Settings):
     seed: NonNegativeInt | None
     seeds: PositiveInt
     workers: PositiveInt
+    tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
     command_line: list[str] = []
 
     def all_seeds(self) -> list[int]:
@@ -165,7 +166,8 @@ class Experiment(Settings):
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        aside = {"task": {"variant"}, "seeds": True, "workers": True, "command_line": True}
+        aside: dict[str, Any] = {"task": {"variant"}, "seeds": True, "workers": True, "command_line": True}
+        aside |= {} if self.tuning else {"tuning": True}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 

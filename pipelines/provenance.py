@@ -57,12 +57,14 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """A short name for what decides the weights: configuration, data and code, not a task's words or the search of its test."""
+    """A short name for what decides the weights: configuration, data and code, not a task's words, the search of its test
+    or where values were found."""
     files = sorted(file for place in CODE for file in ROOT.glob(place))
     config = copy.deepcopy(facts["config"])
     for name in ("title", "description", "references", "unit"):
         config["task"].pop(name)
     config["task"]["metric"].pop("search")
+    config.pop("tuning", None)
     decisive = [config, facts["data"], sha256(*files, ROOT / "pipelines" / "training.py")]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 

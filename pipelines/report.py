@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import across, differences, summary
+from pipelines import across, differences, summary, tuned
 from pipelines.across import Standing
 from pipelines.differences import Difference
 from pipelines.runs import Missing, Run
@@ -55,6 +55,7 @@ class Section:
             ["what", "value"],
             ["judged by", f"{self.task.metric}, to {self.task.goal}"],
             ["parameters", f"{min(sizes):,} to {max(sizes):,} ({max(sizes) / min(sizes) - 1:.1%} apart)"],
+            *tuned.facts(self.rows),
             ["steps", ", ".join(steps)],
             ["seeds", _listed(run.seed for run in runs)],
             ["data", _listed(run.data[:12] for run in runs)],
@@ -67,9 +68,8 @@ class Section:
     def warnings(self) -> list[str]:
         """Where the runs are not like for like."""
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
-        return [
-            f"not like for like: {len(found)} different values of {name}" for name, found in values.items() if len(found) > 1
-        ]
+        unlike = [f"{len(found)} different values of {name}" for name, found in values.items() if len(found) > 1]
+        return [*(f"not like for like: {each}" for each in unlike), *tuned.warnings(self.rows)]
 
     def plain(self) -> dict[str, Any]:
         """The section as plain values."""

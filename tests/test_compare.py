@@ -1,6 +1,7 @@
 """A comparison says what the run folders say: against naive arithmetic, and when runs are missing or unequal."""
 
 import json
+import shutil
 from math import sqrt
 from pathlib import Path
 
@@ -86,6 +87,24 @@ def test_unequal_runs_are_called_unequal(project: Path, field: str, value: objec
     assert not compare(project).warnings()
     make_run(project, "words", "gru", 5, {"test/loss": 2.0, "test/perplexity": 7.4}, **{field: value})
     assert compare(project).warnings() == [f"not like for like: 2 different values of {field}"]
+
+
+def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
+    assert ["tuned", "nothing"] in compare(project).facts()
+    swept = {"sweep": "words-gru-basic", "trials": 20, "pruned": 8, "best": 3, "varied": ["task.model.lr"]}
+    for rnn, tuning in (("gru", swept), ("lstm", swept | {"pruned": 11}), ("elman", None)):
+        for file in (project / "runs" / "words" / rnn).glob("*/training.json"):
+            told = json.loads(file.read_text())
+            told["config"] |= {"tuning": tuning, "task": {"model": {"lr": 0.002}}} if tuning else {}
+            file.write_text(json.dumps(told))
+    section = compare(project)
+    facts = dict(section.facts())
+    assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.002"
+    assert facts["tuned, Elman RNN (tanh)"] == "no trials"
+    (warning,) = section.warnings()
+    assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by no trials" in warning
+    shutil.rmtree(project / "runs" / "words" / "elman")
+    assert compare(project).warnings() == []  # as many trials each, however many of them were given up
 
 
 def test_the_web_page_needs_nothing_else(project: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.every_seconds=0"]
@@ -114,6 +115,8 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
 
     tuned = (project / "conf/tuned/adding-gru.yaml").read_text()
     assert f"lr: {best.params['task.model.optimizer.lr']}" in tuned
+    found = OmegaConf.load(project / "conf/tuned/adding-gru.yaml").tuning
+    assert found == {"sweep": "adding-gru-modest", "trials": 4, "pruned": 0, "best": best.number, "varied": list(best.params)}
     reports = project / "reports/sweeps/adding-gru-modest"
     assert {"trials.csv", "history.png", "parallel.png", "slices.png"} <= {file.name for file in reports.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")
@@ -130,9 +133,15 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
 
 
 def test_a_later_run_takes_up_what_was_found(project: Path) -> None:
-    script = "import sys; from pipelines.composition import compose; print(compose(sys.argv[1:]).task.training.clip)"
-    (project / "conf/tuned/copying-lstm.yaml").write_text("# @package _global_\ntask: {training: {clip: 0.125}}\n")
-    for more, expected in (("tuned=copying-lstm", "0.125"), ("rnn=lstm", "0.125"), ("tuned=none", "1.0"), ("rnn=gru", "1.0")):
+    script = (
+        "import sys; from pipelines.composition import compose; found = compose(sys.argv[1:]); "
+        "print(found.task.training.clip, found.plain(1).get('tuning'))"
+    )
+    (project / "conf/tuned/copying-lstm.yaml").write_text(
+        "# @package _global_\ntask: {training: {clip: 0.125}}\ntuning: {trials: 4}\n"
+    )
+    told_of, untold = "0.125 {'trials': 4}", "1.0 None"
+    for more, expected in (("tuned=copying-lstm", told_of), ("rnn=lstm", told_of), ("tuned=none", untold), ("rnn=gru", untold)):
         command = [sys.executable, "-c", script, "task=copying", more]
         told = subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=True)
         assert told.stdout.strip() == expected

@@ -16,7 +16,7 @@ from pipelines.figures import LOOK
 from pipelines.publish import publish_model
 from pipelines.summary import number
 from pipelines.sweeping.settings import Sweep
-from pipelines.sweeping.study import PLACE
+from pipelines.sweeping.study import PLACE, counted
 
 REPORTS, ALIAS = Path("reports/sweeps"), "best"
 
@@ -37,7 +37,7 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
         write_trials(study, sweep, folder / "trials.csv"),
         *draw(study, sweep, folder, experiment.task.metric.name.replace("test/", "val/")),
     ]
-    tuned = write_tuned(best, experiment, name)
+    tuned = write_tuned(study, best, experiment, name)
     tracking.log_files(run_id, [*files, tuned])
     registered = register(best, experiment)
     values = ", ".join(f"{key} {value}" for key, value in best.params.items())
@@ -75,12 +75,15 @@ def write_trials(study: optuna.Study, sweep: Sweep, file: Path) -> Path:
     return file
 
 
-def write_tuned(best: FrozenTrial, experiment: Experiment, name: str) -> Path:
-    """``conf/tuned/TASK-RNN.yaml``, which every run of that task and architecture composes."""
+def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, name: str) -> Path:
+    """``conf/tuned/TASK-RNN.yaml``, which every run of that task and architecture composes; says what was tried for it."""
     file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
     config = OmegaConf.create({})
     for key, value in best.params.items():
         OmegaConf.update(config, key, value, force_add=True)
+    over = [trial.state for trial in counted(study)]
+    pruned = over.count(TrialState.PRUNED)
+    config["tuning"] = {"sweep": name, "trials": len(over), "pruned": pruned, "best": best.number, "varied": list(best.params)}
     metric = experiment.task.metric.name
     told = (
         f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])} on validation.\n"
