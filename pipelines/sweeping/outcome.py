@@ -84,10 +84,8 @@ def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, 
     over = [trial.state for trial in counted(study)]
     pruned = over.count(TrialState.PRUNED)
     config["tuning"] = {"sweep": name, "trials": len(over), "pruned": pruned, "best": best.number, "varied": list(best.params)}
-    metric = experiment.task.metric.name
-    told = (
-        f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])} on validation.\n"
-    )
+    metric = experiment.task.metric.name.replace("test/", "val/")
+    told = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])}.\n"
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.new")
     unfinished.write_text(told + OmegaConf.to_yaml(config))

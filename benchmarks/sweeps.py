@@ -1,0 +1,115 @@
+"""What a sweep costs besides its trainings: ``python -m benchmarks.sweeps`` writes benchmarks/sweeps.json.
+
+Trials of about two seconds run one at a time, then four at a time, and once more in a study that has a thousand trials already.
+Of each trial: its process's life less the training itself. Of each sweep: the time when no trial was at work. Imports are
+made once, by the server that trials are forked from, and are not in these figures.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import optuna
+import psutil
+from optuna.distributions import FloatDistribution
+from optuna.trial import create_trial
+
+from benchmarks.kills import TASK, Store, environment, prepare, sqlite
+from pipelines.provenance import ROOT, commit, hardware
+from pipelines.sweeping.settings import Sampler
+from pipelines.sweeping.study import make_sampler, open_storage
+from rnn_lightning.corpora.files import write_json
+
+SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
+SPACE += "pruner: {name: none}\n"
+MANY, ASKED = 1000, 20
+EPOCHS = ["task.training.epochs=24", "task.training.validate_every=120"]
+
+
+def sweep(store: Store, name: str, *, trials: int, workers: int) -> Path:
+    """Run a sweep; returns the folder of its trials."""
+    (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE)
+    told = [f"sweep={name}", f"trials={trials}", f"workers={workers}", f"storage={store.sweeps}", "trainer.threads=1"]
+    command = [sys.executable, "-m", "pipelines.sweep", *told, *TASK, *EPOCHS]
+    subprocess.run(command, cwd=store.place, env=environment(store), check=True)
+    return store.place / f"work/sweeps/adding-gru-{name}"
+
+
+def costs(folder: Path, workers: int) -> dict[str, Any]:
+    """Seconds of the trials in ``folder`` that ran last, and of what was between them."""
+    lives = []
+    for told in folder.glob("*/training.json"):
+        begun = json.loads((told.parent / "process.json").read_text())["born"]
+        lives.append((begun, (told.parent / "outcome.json").stat().st_mtime, json.loads(told.read_text())["seconds"]))
+    span = max(end for _, end, _ in lives) - min(begin for begin, _, _ in lives)
+    busy = sum(end - begin for begin, end, _ in lives)
+    return {
+        "workers": workers,
+        "trials": len(lives),
+        "training_seconds": round(median(seconds for *_, seconds in lives), 2),
+        "overhead_seconds": round(median(end - begin - seconds for begin, end, seconds in lives), 2),
+        "trials_per_minute": round(60 * len(lives) / span, 1),
+        "share_without_a_trial": round(1 - busy / span, 4) if workers == 1 else None,
+    }
+
+
+def fill(store: Store, name: str) -> None:
+    """A thousand complete trials in the study of sweep ``name``."""
+    draws, spaces = random.Random(1), distributions()
+    study = optuna.load_study(study_name=f"adding-gru-{name}", storage=open_storage(store.sweeps))
+    places = [{key: draws.uniform(space.low, space.high) for key, space in spaces.items()} for _ in range(MANY)]
+    study.add_trials([create_trial(params=place, distributions=dict(spaces), value=draws.random()) for place in places])
+
+
+def distributions() -> dict[str, FloatDistribution]:
+    return {
+        "task.model.optimizer.lr": FloatDistribution(0.001, 0.02, log=True),
+        "task.training.clip": FloatDistribution(0.5, 5.0),
+    }
+
+
+def seconds_to_ask(store: Store, name: str) -> list[float]:
+    """How long the storage and the sampler take for each of some further trials."""
+    study = optuna.load_study(study_name=f"adding-gru-{name}", storage=open_storage(store.sweeps))
+    study.sampler = make_sampler(Sampler(), MANY)
+    taken = []
+    for _ in range(ASKED):
+        began = time.perf_counter()
+        trial = study.ask(fixed_distributions=dict(distributions()))
+        taken.append(time.perf_counter() - began)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    return taken
+
+
+def main() -> None:
+    load = psutil.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as name, sqlite(Path(name)) as store:
+        prepare(Path(name), store)
+        found = {
+            "one": costs(sweep(store, "one", trials=8, workers=1), 1),
+            "four": costs(sweep(store, "four", trials=16, workers=4), 4),
+        }
+        sweep(store, "many", trials=1, workers=1)
+        fill(store, "many")
+        found["after_a_thousand"] = costs(sweep(store, "many", trials=MANY + 5, workers=1), 1)
+        taken = seconds_to_ask(store, "many")
+    facts = {
+        **found,
+        "ask_after_a_thousand_ms": {"median": round(1000 * median(taken), 1), "worst": round(1000 * max(taken), 1)},
+        "load_before": round(load, 2),
+        "hardware": hardware("cpu"),
+        "commit": commit(),
+        "command": "python -m benchmarks.sweeps",
+    }
+    write_json(ROOT / "benchmarks" / "sweeps.json", facts)
+    print(json.dumps(facts, indent=1))
+
+
+if __name__ == "__main__":
+    main()
