@@ -17,15 +17,6 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-REPORT_generated := compare
-REPORT_text := compare_text
-REPORT_translation := compare_translation
-REPORT_tagging := compare_tagging
-REPORT_tuned := compare_tuned
-REPORT_handwriting := compare_handwriting
-REPORT_sequences := compare_sequences
-REPORT_speech := compare_speech
-
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test test-all check dashboard results bench clean
 
@@ -40,8 +31,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, tuned, handwriting, sequences, speech (Hub)
-	@test -n "$(REPORT_$(GRID))" || { echo "error: GRID must be generated, text, translation, tagging, tuned, handwriting, sequences or speech, not $(GRID)"; exit 2; }
-	$(BIN)/dvc repro $(REPORT_$(GRID))
+	$(BIN)/python -m pipelines.repro $(GRID)
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 
 test: setup  ## the tests

@@ -1,0 +1,42 @@
+"""`make repro` asks DVC for stages that are there, each task by one process, and never twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.repro import reports, shares, targets
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_every_target_is_a_stage_and_every_evaluation_is_a_target() -> None:
+    """The stages that DVC makes of its matrices, by its own list, are those that the reports ask for."""
+    told = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list", "--name-only"], cwd=ROOT, capture_output=True, text=True
+    )
+    stages = set(told.stdout.split())
+    asked = [stage for _, grids in reports().values() for wanted in targets(grids).values() for stage in wanted]
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {stage for stage in stages if stage.startswith("evaluate")}
+    assert {stage for stage, _ in reports().values()} == {stage for stage in stages if stage.startswith("compare")}
+
+
+@pytest.mark.parametrize("processors", range(1, 65))
+@pytest.mark.parametrize("tasks", [1, 2, 6])
+def test_no_more_trainings_at_once_than_processors(tasks: int, processors: int) -> None:
+    at_once, seeds = shares(tasks, processors)
+    assert 1 <= at_once <= tasks and 1 <= seeds <= 3
+    assert at_once * seeds <= processors
+    assert at_once * seeds >= min(tasks * 3, processors) / 2  # nor are half of them idle while there is work
+
+
+def test_a_report_that_is_not_there_is_refused() -> None:
+    told = run("pipelines.repro", "speach")
+    assert told.returncode == 2
+    assert told.stderr.startswith("error: the report must be one of ['generated', ") and "not 'speach'" in told.stderr
