@@ -17,10 +17,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_target_is_a_stage_and_every_evaluation_is_a_target() -> None:
     """The stages that DVC makes of its matrices, by its own list, are those that the reports ask for."""
-    told = subprocess.run(
-        [sys.executable, "-m", "dvc", "stage", "list", "--name-only"], cwd=ROOT, capture_output=True, text=True
-    )
-    stages = set(told.stdout.split())
+    stages = set(run("dvc", "stage", "list", "--name-only").stdout.split())
     asked = [stage for _, grids in reports().values() for wanted in targets(grids).values() for stage in wanted]
     assert len(asked) == len(set(asked))
     assert set(asked) == {stage for stage in stages if stage.startswith("evaluate")}
