@@ -110,14 +110,15 @@ def register(best: FrozenTrial, experiment: Experiment) -> str | None:
 def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[Path]:
     """Optuna's figures of the study, as far as it has enough trials for each."""
     plots: Any = optuna.visualization.matplotlib
-    quality = {"target": lambda trial: trial.values[0], "target_name": metric}
+    alone = len(sweep.objectives) == 1  # a target turns the colours of Optuna's plots round, so only what needs one has it
+    quality = {"target": None if alone else lambda trial: trial.values[0], "target_name": metric}
     wanted = {
         "history": lambda: plots.plot_optimization_history(study, **quality),
         "parallel": lambda: plots.plot_parallel_coordinate(study, **quality),
         "slices": lambda: plots.plot_slice(study, **quality),
         "importance": lambda: plots.plot_param_importances(study, **quality),
     }
-    if len(sweep.objectives) == 1:
+    if alone:
         wanted["curves"] = lambda: plots.plot_intermediate_values(study)
     elif len(sweep.objectives) <= 3:
         wanted["front"] = lambda: plots.plot_pareto_front(study, target_names=[metric, *sweep.objectives[1:]])
@@ -131,6 +132,8 @@ def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[P
             continue
         figure = plt.gcf()
         figure.set_size_inches(10, 5.5)
+        if name == "curves":
+            figure.axes[0].set_ylabel(metric)
         file = folder / f"{name}.png"
         figure.savefig(file, facecolor="white")
         plt.close("all")
