@@ -51,12 +51,16 @@ class Conductor:
         self.card = read_json(experiment.processed() / "card.json")
         self.url = order.storage or default_storage()
         facts = self._facts()
-        self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric.goal, facts)
+        self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
         self.shown_in = f"{experiment.task_name} sweeps"
         note = f"Trials of sweeps of `{experiment.task_name}`, each under its sweep."
         tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
         self.run_id = tracking.start_run(
-            self.folder, experiment=self.shown_in, name=f"sweep {self.name}", config=facts, tags={"data": facts["data"]}
+            self.folder,
+            experiment=self.shown_in,
+            name=f"{experiment.rnn_name}, {order.sweep}",
+            config=facts,
+            tags={"data": facts["data"]},
         )
         self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
         self._began = time.monotonic()

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from pipelines.composition import Metric
 from pipelines.sweeping.settings import Pruner, Sampler, Sweep
 from pipelines.tracking.store import ROOT, SQLITE
 
@@ -43,19 +44,22 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
         raise ValueError(f"storage {url}: {str(error).splitlines()[0]}") from None
 
 
-def open_study(name: str, storage: optuna.storages.RDBStorage, sweep: Sweep, goal: str, facts: dict[str, Any]) -> optuna.Study:
+def open_study(
+    name: str, storage: optuna.storages.RDBStorage, sweep: Sweep, metric: Metric, facts: dict[str, Any]
+) -> optuna.Study:
     """The study ``name``, made if need be.
 
     Args:
-        goal: of the task's metric, ``minimise`` or ``maximise``.
+        metric: the task's, which is the quality.
         facts: what all trials have in common; a study of others is refused.
 
     Raises:
         ValueError: where the study was made with other facts.
     """
-    best = "minimize" if goal == "minimise" else "maximize"  # of the quality; of all else, less is better
+    best = "minimize" if metric.goal == "minimise" else "maximize"  # of the quality; of all else, less is better
     directions: Any = [best if each == "quality" else "minimize" for each in sweep.objectives]
     study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
+    study.set_metric_names([metric.name.replace("test/", "val/"), *sweep.objectives[1:]])
     text = json.dumps(facts, sort_keys=True)
     known = study.user_attrs.get("facts")
     if known is None:
