@@ -72,7 +72,7 @@ def repro(report: str) -> None:
 
 
 def _dvc(stages: Sequence[str], environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "dvc", "repro", "--wait-for-lock", *stages]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *stages]
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipelines.runs import Run, flatten
-from pipelines.summary import Cells, Row
+from pipelines.summary import Cells, Row, number
 
 
 def facts(rows: Sequence[Row]) -> Cells:
@@ -33,4 +33,5 @@ def _budget(row: Row) -> str:
 def _found(run: Run) -> str:
     told = run.config.get("tuning") or {"varied": []}
     values = flatten(run.config)
-    return "".join(f"; {key.removeprefix('task.')} {values[key]}" for key in told["varied"])
+    shown = {key: number(values[key]) if isinstance(values[key], float) else values[key] for key in told["varied"]}
+    return "".join(f"; {key.removeprefix('task.')} {value}" for key, value in shown.items())
