@@ -32,21 +32,24 @@ MANY, ASKED = 1000, 20
 EPOCHS = ["task.training.epochs=24", "task.training.validate_every=120"]
 
 
-def sweep(store: Store, name: str, *, trials: int, workers: int) -> Path:
-    """Run a sweep; returns the folder of its trials."""
+def sweep(store: Store, name: str, *, trials: int, workers: int) -> dict[str, Any]:
+    """Run a sweep; returns what its trials cost."""
+    began = time.time()
     (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE)
     told = [f"sweep={name}", f"trials={trials}", f"workers={workers}", f"storage={store.sweeps}", "trainer.threads=1"]
     command = [sys.executable, "-m", "pipelines.sweep", *told, *TASK, *EPOCHS]
     subprocess.run(command, cwd=store.place, env=environment(store), check=True)
-    return store.place / f"work/sweeps/adding-gru-{name}"
+    return costs(store.place / f"work/sweeps/adding-gru-{name}", workers, began)
 
 
-def costs(folder: Path, workers: int) -> dict[str, Any]:
-    """Seconds of the trials in ``folder`` that ran last, and of what was between them."""
+def costs(folder: Path, workers: int, since: float) -> dict[str, Any]:
+    """Seconds of the trials in ``folder`` that began after ``since``, and of what was between them."""
     lives = []
     for told in folder.glob("*/training.json"):
         begun = json.loads((told.parent / "process.json").read_text())["born"]
-        lives.append((begun, (told.parent / "outcome.json").stat().st_mtime, json.loads(told.read_text())["seconds"]))
+        if begun > since:
+            ended = (told.parent / "outcome.json").stat().st_mtime
+            lives.append((begun, ended, json.loads(told.read_text())["seconds"]))
     span = max(end for _, end, _ in lives) - min(begin for begin, _, _ in lives)
     busy = sum(end - begin for begin, end, _ in lives)
     return {
@@ -60,11 +63,11 @@ def costs(folder: Path, workers: int) -> dict[str, Any]:
 
 
 def fill(store: Store, name: str) -> None:
-    """A thousand complete trials in the study of sweep ``name``."""
+    """A thousand complete trials in the study of sweep ``name``, none of them the best."""
     draws, spaces = random.Random(1), distributions()
     study = optuna.load_study(study_name=f"adding-gru-{name}", storage=open_storage(store.sweeps))
     places = [{key: draws.uniform(space.low, space.high) for key, space in spaces.items()} for _ in range(MANY)]
-    study.add_trials([create_trial(params=place, distributions=dict(spaces), value=draws.random()) for place in places])
+    study.add_trials([create_trial(params=place, distributions=dict(spaces), value=1 + draws.random()) for place in places])
 
 
 def distributions() -> dict[str, FloatDistribution]:
@@ -92,12 +95,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, sqlite(Path(name)) as store:
         prepare(Path(name), store)
         found = {
-            "one": costs(sweep(store, "one", trials=8, workers=1), 1),
-            "four": costs(sweep(store, "four", trials=16, workers=4), 4),
+            "one": sweep(store, "one", trials=8, workers=1),
+            "four": sweep(store, "four", trials=16, workers=4),
         }
         sweep(store, "many", trials=1, workers=1)
         fill(store, "many")
-        found["after_a_thousand"] = costs(sweep(store, "many", trials=MANY + 5, workers=1), 1)
+        found["after_a_thousand"] = sweep(store, "many", trials=MANY + 5, workers=1)
         taken = seconds_to_ask(store, "many")
     facts = {
         **found,

@@ -99,7 +99,7 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
             file.write_text(json.dumps(told))
     section = compare(project)
     facts = dict(section.facts())
-    assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.002"
+    assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.00200"
     assert facts["tuned, Elman RNN (tanh)"] == "no trials"
     (warning,) = section.warnings()
     assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by no trials" in warning
