@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pipelines.composition import grids, refusing
+from pipelines.results import read_results
 from pipelines.summary import duration
 
 AT_ONCE = "SEEDS_AT_ONCE"
@@ -56,24 +57,33 @@ def repro(report: str) -> None:
     if report not in known:
         raise ValueError(f"the report must be one of {sorted(known)}, not {report!r}")
     stage, names = known[report]
-    wanted = targets(names)
+    if not _dvc("status", "--quiet", "--with-deps", stage):
+        print(f"{report} is up to date")
+        return
+    wanted = longest_first(targets(names))
     tasks_at_once, seeds_at_once = shares(len(wanted), os.cpu_count() or 1)
     told = os.environ | {AT_ONCE: os.environ.get(AT_ONCE, str(seeds_at_once))}
     began, failed = time.monotonic(), []
     with ThreadPoolExecutor(tasks_at_once) as pool:
-        jobs = {pool.submit(_dvc, each, told): task for task, each in wanted.items()}
+        jobs = {pool.submit(_dvc, "repro", *each, environment=told): task for task, each in wanted.items()}
         for made, job in enumerate(as_completed(jobs), 1):
             failed += [jobs[job]] if job.result() else []
             print(f"{made} of {len(wanted)} tasks after {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
     if failed:
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
-    if _dvc([stage], told):
+    if _dvc("repro", stage, environment=told):
         raise ValueError(f"stage {stage} failed, as said above")
 
 
-def _dvc(stages: Sequence[str], environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *stages]
-    return subprocess.run(command, env=environment, check=False).returncode
+def longest_first(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Tasks by the time that their stored trainings took, so that none of the long ones is left to the end alone."""
+    seconds = {task: sum(run.seconds for run in read_results(Path("results") / f"{task}.json")) for task in wanted}
+    return {task: wanted[task] for task in sorted(wanted, key=lambda task: -seconds[task])}
+
+
+def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:
+    """The exit code of a command of DVC."""
+    return subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *words], env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.repro import reports, shares, targets
+from pipelines.repro import longest_first, reports, shares, targets
+from pipelines.results import read_results
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +32,14 @@ def test_no_more_trainings_at_once_than_processors(tasks: int, processors: int) 
     assert 1 <= at_once <= tasks and 1 <= seeds <= 3
     assert at_once * seeds <= processors
     assert at_once * seeds >= min(tasks * 3, processors) / 2  # nor are half of them idle while there is work
+
+
+def test_the_longest_come_first_and_none_is_left_out() -> None:
+    wanted = targets(["generated", "ahead"])
+    made = longest_first(wanted)
+    assert made == wanted
+    seconds = [sum(run.seconds for run in read_results(ROOT / "results" / f"{task}.json")) for task in made]
+    assert seconds == sorted(seconds, reverse=True) and seconds[0] > seconds[-1] > 0
 
 
 def test_a_report_that_is_not_there_is_refused() -> None:
