@@ -1,8 +1,8 @@
 """What a sweep costs besides its trainings: ``python -m benchmarks.sweeps`` writes benchmarks/sweeps.json.
 
-Trials of about two seconds run one at a time, then four at a time, and once more in a study that has a thousand trials already.
-Of each trial: its process's life less the training itself. Of each sweep: the time when no trial was at work. Imports are
-made once, by the server that trials are forked from, and are not in these figures.
+Trials of a few seconds run one at a time, then four at a time, and once more in a study that has a thousand trials already.
+Of each trial: its process's life less the training itself, before and after it. Of each sweep: the time when no trial was at
+work. Imports are made once, by the server that trials are forked from, and are not in these figures.
 """
 
 import json
@@ -46,7 +46,7 @@ def costs(folder: Path, workers: int, since: float) -> dict[str, Any]:
     """Seconds of the trials in ``folder`` that began after ``since``, and of what was between them."""
     lives = []
     for told in folder.glob("*/training.json"):
-        begun = json.loads((told.parent / "process.json").read_text())["born"]
+        begun = (told.parent / "process.json").stat().st_mtime
         if begun > since:
             ended = (told.parent / "outcome.json").stat().st_mtime
             lives.append((begun, ended, json.loads(told.read_text())["seconds"]))

@@ -9,7 +9,8 @@ from subprocess import Popen
 
 from pipelines.composition import Experiment, stage
 
-PRELOADED = ["pipelines.training", "mlflow"]
+PRELOADED = ["pipelines.training", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
+PRELOADED += ["mlflow.tracing", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
 """What costs seconds to import: once for all seeds, in the server that they are forked from."""
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 

@@ -16,9 +16,8 @@ from pipelines.composition import Trainer
 from pipelines.provenance import ROOT
 from pipelines.sweeping.trial import Errand, run_trial
 from pipelines.tracking.store import SQLITE
+from pipelines.train import PRELOADED
 
-PRELOADED = ["pipelines.sweeping.trial", "mlflow"]
-"""What costs seconds to import: once, in the server that the trials of one machine are forked from."""
 PATIENCE = 30.0
 """Seconds that a trial has for saving itself when the sweep ends before it."""
 
@@ -52,7 +51,7 @@ class Local(Engine):
 
     def __init__(self) -> None:
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
+        self._context.set_forkserver_preload(["pipelines.sweeping.trial", *PRELOADED])
 
     def start(self, errand: Errand) -> Job:
         process = self._context.Process(target=run_trial, args=(errand,), name=f"trial {errand.number}")
