@@ -31,7 +31,7 @@ TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600",
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
 TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data.batch_size=20"]
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
-SPACE += "pruner: {name: median, startup_trials: 2}\n"
+PRUNER = "pruner: {name: median, startup_trials: 2}\n"
 TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
 
 
@@ -129,7 +129,7 @@ class Sweep:
     """A sweep that begins again as often as it is killed."""
 
     def __init__(self, store: Store, name: str, workers: int) -> None:
-        (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE)
+        (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE + PRUNER)
         told = [f"sweep={name}", f"trials={TRIALS}", f"workers={workers}", f"storage={store.sweeps}", *TASK]
         self.command = [sys.executable, "-m", "pipelines.sweep", *told]
         self.store, self.name, self.log = store, name, store.place / f"{name}.log"

@@ -100,9 +100,9 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
     section = compare(project)
     facts = dict(section.facts())
     assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.00200"
-    assert facts["tuned, Elman RNN (tanh)"] == "no trials"
+    assert facts["tuned, Elman RNN (tanh)"] == "0 trials"
     (warning,) = section.warnings()
-    assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by no trials" in warning
+    assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by 0 trials" in warning
     shutil.rmtree(project / "runs" / "words" / "elman")
     assert compare(project).warnings() == []  # as many trials each, however many of them were given up
 

@@ -103,7 +103,7 @@ class Conductor:
     def _start(self, slot: int) -> None:
         spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}
         asked = self.study.ask(fixed_distributions=spaces)
-        trial = self.study.trials[asked.number]
+        trial = self._trial(asked.number)
         folder = Path(trial.user_attrs.get(PLACE, self.folder / str(trial.number)))
         asked.set_user_attr(PLACE, str(folder))
         asked.set_user_attr(TRIES, trial.user_attrs.get(TRIES, 0) + 1)
@@ -123,7 +123,11 @@ class Conductor:
             experiment=self.shown_in,
             device=slot if self.experiment.trainer.accelerator == "gpu" and self.order.engine == "local" else None,
         )
-        self.slots[slot] = (self.study.trials[trial.number], self.engine.start(errand))
+        self.slots[slot] = (self._trial(trial.number), self.engine.start(errand))
+
+    def _trial(self, number: int) -> FrozenTrial:
+        """Trial ``number`` as the study has it now; without a copy of all the others, which a thousand trials make costly."""
+        return self.study.get_trials(deepcopy=False)[number]
 
     def _share(self) -> list[str]:
         """Threads for one of several workers on one processor, unless the command line says how many."""
@@ -184,7 +188,7 @@ class Conductor:
 
     def _say(self, last: int, wanted: int) -> None:
         over = counted(self.study)
-        trial = self.study.trials[last]
+        trial = self._trial(last)
         spent, made = time.monotonic() - self._began, max(len(over), 1)
         value = ", ".join(map(number, trial.values)) if trial.values else trial.user_attrs.get(REASON, "")
         state = trial.state.name.lower()

@@ -60,8 +60,9 @@ def open_study(
     best = "minimize" if metric.goal == "minimise" else "maximize"  # of the quality; of all else, less is better
     directions: Any = [best if each == "quality" else "minimize" for each in sweep.objectives]
     study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    study.set_metric_names([metric.name.replace("test/", "val/"), *sweep.objectives[1:]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([metric.name.replace("test/", "val/"), *sweep.objectives[1:]])
     text = json.dumps(facts, sort_keys=True)
     known = study.user_attrs.get("facts")
     if known is None:
