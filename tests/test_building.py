@@ -144,6 +144,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"input_size": 0}, f"input_size {SIZE} 0"),
     ({"init": "he"}, "init must be one of ['orthogonal', 'uniform'], not 'he'"),
     *[({"dropout": value}, f"dropout must lie in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
+    *[({"weight_drop": value}, f"weight_drop must lie in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
     ({"dropout": 1.0, "num_layers": 2, "locked": True}, "dropout must lie in [0, 1), not 1.0"),
 ]
 

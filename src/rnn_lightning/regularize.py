@@ -27,6 +27,11 @@ def dropout(probability: float, *, locked: bool) -> nn.Module:
     Raises:
         ValueError: for a probability outside [0, 1).
     """
-    if not 0 <= probability < 1:
-        raise ValueError(f"dropout must lie in [0, 1), not {probability}")
+    check_probability("dropout", probability)
     return LockedDropout(probability) if locked else nn.Dropout(probability)
+
+
+def check_probability(name: str, probability: float) -> None:
+    """Refuse a probability of dropping outside [0, 1)."""
+    if not 0 <= probability < 1:
+        raise ValueError(f"{name} must lie in [0, 1), not {probability}")

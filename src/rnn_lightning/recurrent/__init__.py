@@ -2,7 +2,7 @@
 
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, recurrent
+from .network import CELLS, Bidirectional, Deep, Residual, WeightDrop, recurrent
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "Recurrent",
     "Residual",
     "Unrolled",
+    "WeightDrop",
     "recurrent",
 ]

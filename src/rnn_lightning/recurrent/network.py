@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from ..regularize import check_probability
 from ..regularize import dropout as make_dropout
 from ..sequences import State, reverse
 from .contract import Recurrent
@@ -86,6 +89,37 @@ class Deep(Recurrent):
         return inputs, tuple(after)
 
 
+class WeightDrop(Recurrent):
+    """A network whose recurrent weights drop out in training (DropConnect: Merity et al. 2018, arXiv:1708.02182, section 2).
+
+    What leads from one step's state to the next loses single weights; the mask is drawn anew for every call and is one for
+    all rows and steps of it. The weights themselves stay whole, so that checkpoints, copies and evaluation know of none.
+    A network that keeps no state has nothing to drop.
+    """
+
+    def __init__(self, inner: Recurrent, probability: float) -> None:
+        super().__init__()
+        check_probability("weight_drop", probability)
+        self.inner, self.probability = inner, probability
+        self.input_size, self.output_size = inner.input_size, inner.output_size
+        self.bidirectional = inner.bidirectional
+
+    def start(self, inputs: Tensor) -> State:
+        return self.inner.start(inputs)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        if not self.training:
+            return self.inner(inputs, lengths, state)
+        weights = {name: F.dropout(weight, self.probability) for name, weight in recurrent_weights(self.inner)}
+        return functional_call(self.inner, weights, (inputs, lengths, state))
+
+
+def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
+    """The named weights of ``network`` that multiply a state, whatever it is made of."""
+    names = ("weight_hh", "recurrent_weight")  # as torch.nn's layers call them, and the cells here
+    return [(name, weight) for name, weight in network.named_parameters() if name.rpartition(".")[2].startswith(names)]
+
+
 CELLS: dict[str, type[Fused] | type[Cell]] = {
     "elman": Elman,
     "elman_relu": ElmanReLU,
@@ -107,6 +141,7 @@ def recurrent(
     residual: bool = False,
     dropout: float = 0.0,
     locked: bool = False,
+    weight_drop: float = 0.0,
     init: str = "orthogonal",
     forget_bias: float | None = 1.0,
 ) -> Recurrent:
@@ -117,6 +152,7 @@ def recurrent(
         hidden_size: hidden units of a layer and direction.
         residual: add each layer's input to its output, from the second layer on, where the widths agree.
         dropout: between the layers; with ``locked`` one mask for all steps of a row.
+        weight_drop: of the weights from state to state, one mask a call (``WeightDrop``).
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero) or ``uniform`` (PyTorch's own).
         forget_bias: where the forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
             Cells without a forget gate have none to set.
@@ -129,11 +165,9 @@ def recurrent(
     for name, number in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
+    check_probability("weight_drop", weight_drop)
     build = CELLS[cell]
     start = {"init": init, "forget_bias": forget_bias}
-    if issubclass(build, Fused) and not residual and (dropout == 0 or num_layers == 1):
-        make_dropout(dropout, locked=locked)
-        return build(input_size, hidden_size, num_layers=num_layers, bidirectional=bidirectional, **start)
 
     def layer(width: int) -> Recurrent:
         if issubclass(build, Fused):
@@ -141,7 +175,12 @@ def recurrent(
         directions = [Unrolled(build(width, hidden_size, **start)) for _ in range(2 if bidirectional else 1)]
         return Bidirectional(*directions) if bidirectional else directions[0]
 
-    width = hidden_size * (2 if bidirectional else 1)
-    upper = [layer(width) for _ in range(num_layers - 1)]
-    layers = [layer(input_size), *(Residual(each) if residual else each for each in upper)]
-    return Deep(layers, dropout=dropout, locked=locked)
+    if issubclass(build, Fused) and not residual and (dropout == 0 or num_layers == 1):
+        make_dropout(dropout, locked=locked)
+        network = build(input_size, hidden_size, num_layers=num_layers, bidirectional=bidirectional, **start)
+    else:
+        width = hidden_size * (2 if bidirectional else 1)
+        upper = [layer(width) for _ in range(num_layers - 1)]
+        layers = [layer(input_size), *(Residual(each) if residual else each for each in upper)]
+        network = Deep(layers, dropout=dropout, locked=locked)
+    return WeightDrop(network, weight_drop) if weight_drop else network
