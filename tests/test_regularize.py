@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
+from rnn_lightning import LanguageModel
 from rnn_lightning.regularize import LockedDropout, dropout
 
 
@@ -76,3 +77,24 @@ def test_a_probability_outside_its_range_is_refused(probability: float, locked: 
 def test_the_kind_is_chosen_by_locked() -> None:
     assert isinstance(dropout(0.5, locked=True), LockedDropout)
     assert isinstance(dropout(0.5, locked=False), nn.Dropout)
+
+
+TOLD = [
+    ({"dropout": 0.5}, [True, True]),
+    ({"dropout": 0.5, "input_dropout": 0.0}, [False, True]),
+    ({"input_dropout": 0.5}, [True, False]),
+]
+
+
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize(("told", "drops"), TOLD)
+def test_a_language_model_drops_what_it_reads_and_what_it_says_as_told(told: dict, drops: list[bool], locked: bool) -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(9, {"cell": "gru", "hidden_size": 4}, 4, locked=locked, **told)
+    seen: list[Tensor] = []
+    for part in (model.network, model.output):
+        part.register_forward_pre_hook(lambda _, read: seen.append(read[0]))
+    model.network.register_forward_hook(lambda _, read, made: (torch.ones_like(made[0]), made[1]))
+    nn.init.ones_(model.embedding.weight)
+    model(torch.zeros(50, 2, dtype=torch.int64))
+    assert [bool((read == 0).any()) for read in seen] == drops

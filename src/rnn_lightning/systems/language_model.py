@@ -36,6 +36,7 @@ class LanguageModel(System):
         *,
         tied: bool = False,
         dropout: float = 0.0,
+        input_dropout: float | None = None,
         locked: bool = False,
         unit: str = "word",
         evaluation_state: str = "carry",
@@ -51,7 +52,8 @@ class LanguageModel(System):
             embedding_size: E.
             tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
                 a linear map without bias leads from one to the other.
-            dropout: on the embeddings and on the network's outputs; ``locked``: one mask for all steps of a row.
+            dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
+                one mask for all steps of a row.
             unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
             evaluation_state: ``carry`` the state through a split as in training, or ``reset`` it for every batch.
             embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
@@ -72,7 +74,7 @@ class LanguageModel(System):
         self.network = recurrent(input_size=embedding_size, **rnn)
         if self.network.bidirectional:
             raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
-        self.input_dropout = make_dropout(dropout, locked=locked)
+        self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)
         self.output_dropout = make_dropout(dropout, locked=locked)
         width = self.network.output_size
         self.bridge = nn.Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
