@@ -103,6 +103,22 @@ def test_one_mask_holds_for_all_rows_and_steps_and_another_call_draws_another(ce
     assert not dropping(alike)[0].equal(outputs)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_calls_that_one_backward_pass_ends_do_not_move_the_weights(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropping, _ = pair(cell)
+    moved: list[nn.Module] = []
+    monkeypatch.setattr(nn.RNNBase, "flatten_parameters", moved.append)
+    versions = [parameter._version for parameter in dropping.parameters()]
+    state, total = None, torch.tensor(0.0)
+    for step in inputs_of().split(1, 1):
+        outputs, state = dropping(step, state=state)
+        total = total + outputs.sum()
+    total.backward()
+    assert [parameter._version for parameter in dropping.parameters()] == versions
+    assert not moved
+    assert "flatten_parameters" not in {name for part in dropping.modules() for name in vars(part)}
+
+
 def test_nothing_is_wrapped_where_nothing_drops() -> None:
     assert not isinstance(recurrent("lstm", F, H, weight_drop=0.0), WeightDrop)
 

@@ -2,8 +2,9 @@
 
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, WeightDrop, recurrent
+from .network import CELLS, Bidirectional, Deep, Residual, recurrent
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
+from .weight_drop import WeightDrop
 
 __all__ = [
     "CELLS",

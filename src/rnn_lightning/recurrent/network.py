@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from ..regularize import check_probability
 from ..regularize import dropout as make_dropout
 from ..sequences import State, reverse
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU, Fused
 from .stepwise import Cell, Feedforward, LayerNormLSTM, PeepholeLSTM, Unrolled
+from .weight_drop import WeightDrop
 
 
 class Bidirectional(Recurrent):
@@ -89,37 +87,6 @@ class Deep(Recurrent):
         return inputs, tuple(after)
 
 
-class WeightDrop(Recurrent):
-    """A network whose recurrent weights drop out in training (DropConnect: Merity et al. 2018, arXiv:1708.02182, section 2).
-
-    What leads from one step's state to the next loses single weights; the mask is drawn anew for every call and is one for
-    all rows and steps of it. The weights themselves stay whole, so that checkpoints, copies and evaluation know of none.
-    A network that keeps no state has nothing to drop.
-    """
-
-    def __init__(self, inner: Recurrent, probability: float) -> None:
-        super().__init__()
-        check_probability("weight_drop", probability)
-        self.inner, self.probability = inner, probability
-        self.input_size, self.output_size = inner.input_size, inner.output_size
-        self.bidirectional = inner.bidirectional
-
-    def start(self, inputs: Tensor) -> State:
-        return self.inner.start(inputs)
-
-    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        if not self.training:
-            return self.inner(inputs, lengths, state)
-        weights = {name: F.dropout(weight, self.probability) for name, weight in recurrent_weights(self.inner)}
-        return functional_call(self.inner, weights, (inputs, lengths, state))
-
-
-def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
-    """The named weights of ``network`` that multiply a state, whatever it is made of."""
-    names = ("weight_hh", "recurrent_weight")  # as torch.nn's layers call them, and the cells here
-    return [(name, weight) for name, weight in network.named_parameters() if name.rpartition(".")[2].startswith(names)]
-
-
 CELLS: dict[str, type[Fused] | type[Cell]] = {
     "elman": Elman,
     "elman_relu": ElmanReLU,
@@ -165,7 +132,6 @@ def recurrent(
     for name, number in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
-    check_probability("weight_drop", weight_drop)
     build = CELLS[cell]
     start = {"init": init, "forget_bias": forget_bias}
 

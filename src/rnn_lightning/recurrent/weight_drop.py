@@ -1,0 +1,63 @@
+"""Recurrent weights that drop out in training.
+
+Shapes: B rows, T steps, F features in, H features out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..regularize import check_probability
+from ..sequences import State
+from .contract import Recurrent
+
+
+class WeightDrop(Recurrent):
+    """A network whose recurrent weights drop out in training (DropConnect: Merity et al. 2018, arXiv:1708.02182, section 2).
+
+    What leads from one step's state to the next loses single weights; the mask is drawn anew for every call and is one for
+    all rows and steps of it. The weights themselves stay whole, so that checkpoints, copies and evaluation know of none.
+    A network that keeps no state has nothing to drop.
+    """
+
+    def __init__(self, inner: Recurrent, probability: float) -> None:
+        super().__init__()
+        check_probability("weight_drop", probability)
+        self.inner, self.probability = inner, probability
+        self.input_size, self.output_size = inner.input_size, inner.output_size
+        self.bidirectional = inner.bidirectional
+
+    def start(self, inputs: Tensor) -> State:
+        return self.inner.start(inputs)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        if not self.training:
+            return self.inner(inputs, lengths, state)
+        weights = {name: F.dropout(weight, self.probability) for name, weight in recurrent_weights(self.inner)}
+        with unflattened(self.inner):
+            return functional_call(self.inner, weights, (inputs, lengths, state))
+
+
+def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
+    """The named weights of ``network`` that multiply a state, whatever it is made of."""
+    names = ("weight_hh", "recurrent_weight")  # as torch.nn's layers call them, and the cells here
+    return [(name, weight) for name, weight in network.named_parameters() if name.rpartition(".")[2].startswith(names)]
+
+
+@contextmanager
+def unflattened(network: nn.Module) -> Iterator[None]:
+    """Keep the layers of ``torch.nn`` from laying other weights side by side for cuDNN.
+
+    They would move them in place, the parameters too, which the graph of an earlier call may still need.
+    """
+    layers = [vars(part) for part in network.modules() if isinstance(part, nn.RNNBase)]
+    for layer in layers:
+        layer["flatten_parameters"] = lambda: None
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer["flatten_parameters"]
