@@ -118,12 +118,14 @@ def fit(
 
 
 def interval(training: Training, planned: int) -> int:
-    """The steps from one validation to the next, of ``planned``.
+    """The steps from one validation to the next, of ``planned``: an epoch's, but two where it has one.
+
+    After a validation nothing can be saved before the next step is made.
 
     Raises:
         ValueError: if all steps are fewer.
     """
-    every = training.validate_every or planned // training.epochs
+    every = training.validate_every or max(planned // training.epochs, min(2, planned))
     if every > planned:
         raise ValueError(f"task.training.validate_every is {every}, but all epochs have {planned} steps")
     return every

@@ -167,6 +167,16 @@ def test_wrappers_refuse_what_does_not_fit() -> None:
         Deep([])
 
 
+@every_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_state_of_other_rows_is_refused(cell: str, bidirectional: bool) -> None:
+    network, inputs = recurrent(cell, F, H, 2, bidirectional=bidirectional), torch.zeros(4, 2, F)
+    for rows in (1, 3, 5):
+        state = network.start(torch.zeros(rows, 2, F))
+        with pytest.raises(ValueError, match=f"the state must have 4 rows, as the inputs have, not shape .{rows}, "):
+            network(inputs, state=state)
+
+
 UNREADABLE: list[tuple[Tensor, Any, str]] = [
     (torch.zeros(2, 4, F + 1), None, "inputs must have shape (B, T, 3), not (2, 4, 4)"),
     (torch.zeros(4, F), None, "inputs must have shape (B, T, 3), not (4, 3)"),

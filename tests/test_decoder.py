@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnn_lightning.attention import ATTENTIONS, Memory, remember
-from rnn_lightning.decoder import AttentionDecoder
+from rnn_lightning.decoder import AttentionDecoder, coverage_penalty
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.sequences import map_state
 
@@ -138,3 +138,13 @@ def test_rows_that_do_not_divide_among_the_sources_are_refused() -> None:
     memory = memory_for(model)
     with pytest.raises(ValueError, match="4 rows do not divide among 3 sources"):
         model(memory, tokens_of(4), model.start(memory))
+
+
+def test_what_attention_is_too_small_for_a_number_to_show_costs_much_and_not_everything() -> None:
+    memory = memory_for(decoder())
+    covered = torch.tensor([[1.5, 0.5, 0.0, 1e-200, 1.0], [0.25, 1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    state = ((torch.zeros(2), torch.zeros(2), torch.tensor([0, 1])), covered)
+    least = torch.log(torch.tensor(torch.finfo(torch.float64).tiny, dtype=torch.float64))
+    found = coverage_penalty(memory, 0.5, state)
+    expected = [0.5 * (covered[0, [1, 3]].log().sum() + least), 0.5 * covered[1, 0].log()]  # the second source has two steps
+    torch.testing.assert_close(found, torch.stack(expected))

@@ -87,6 +87,11 @@ def test_killed_then_told_to_stop_and_resumed_a_training_of_two_ends_as_if_nothi
         assert resumed["seen"] == whole["seen"][-len(resumed["seen"]) :]
 
 
+def test_what_is_saved_after_a_batch_of_which_a_process_has_no_row_disturbs_nothing(two: Found) -> None:
+    for process in two:
+        assert_same(process["saved always"], process["documents"])
+
+
 def test_what_two_processes_began_one_can_end(folder: Path, two: Found) -> None:
     """A checkpoint holds the carried state of all rows."""
     shutil.copytree(folder / "joined" / "left", folder / "joined" / "ended")

@@ -20,6 +20,7 @@ LIBRARY = "rnn_lightning"
 MAY_IMPORT: dict[str, set[str]] = {
     "sequences": set(),
     "processes": {"sequences"},
+    "progress": set(),
     "regularize": {"sequences"},
     "output_layer": set(),
     "standardize": set(),
@@ -41,10 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences", "recurrent"},
     "microscope": {"sequences", "recurrent"},
-    "data": {"sequences", "processes", "pen"},
+    "data": {"sequences", "processes", "progress", "pen"},
     "corpora": {"sequences", "data", "vectors", "pen", "audio"},
     "systems": {
-        *{"sequences", "processes", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnn_lightning import LanguageModel, SequenceClassifier
+from rnn_lightning import CTCRecognizer, LanguageModel, SequenceClassifier
 from rnn_lightning.laws import LAWS, LawBroken, check_invariance
 from rnn_lightning.recurrent import CELLS, Recurrent, recurrent
 from rnn_lightning.sequences import State, map_state, real_steps
@@ -174,6 +174,12 @@ def test_a_state_that_is_not_batch_first_is_named() -> None:
         (Speller(), {"inputs": TOKENS[:1]}, "inputs need at least two rows and two steps, not shape (1, 6)"),
         (Speller(), {"inputs": TOKENS[:, :1]}, "inputs need at least two rows and two steps, not shape (4, 1)"),
         (Speller(), {"inputs": TOKENS[0]}, "inputs need at least two rows and two steps, not shape (6,)"),
+        (
+            CTCRecognizer({"cell": "gru", "hidden_size": 4}, 3, ["-", "a"], subsampling={"channels": 4}),
+            {"inputs": torch.zeros(4, 12, 3)},
+            "CTCRecognizer makes 6 steps of 12; "
+            "the laws are those of a step for a step: check its network, or a system without subsampling",
+        ),
         (Speller(), {"inputs": TOKENS, "lengths": torch.tensor([1])}, "lengths must have shape (4,), one a row, not (1,)"),
     ],
 )

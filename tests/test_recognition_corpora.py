@@ -12,6 +12,7 @@ from corpora import TINY, cut_rows, processed
 from PIL import Image
 
 from rnn_lightning.corpora import SPLITS, CorpusError, Handwriting, Images
+from rnn_lightning.corpora.images import decoded
 from rnn_lightning.pen import pen_features
 
 Columns = dict[str, dict[str, Any]]
@@ -151,6 +152,34 @@ def test_lines_of_any_size_are_scaled_to_a_height_and_read_by_columns(tmp_path: 
     assert card["labels"] == ["<blank>", " ", "a", "b"]
     with pytest.raises(CorpusError, match=r"the steps have \[8, 16\] numbers, .*; give height"):
         processed(Images(**TINY, image="image", text="text", order="columns"), tmp_path, table)
+
+
+def saved(picture: Image.Image, **told: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "TIFF" if picture.mode in ("I", "F") else "PNG", **told)
+    return buffer.getvalue()
+
+
+RAMP = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+CLEAR = np.stack([np.zeros_like(RAMP), 255 - RAMP], 2)  # black ink, the less of it the lighter
+KINDS = {
+    "8 bits": Image.fromarray(RAMP),
+    "16 bits": Image.fromarray(RAMP.astype(np.uint16) * 257),
+    "colours": Image.fromarray(RAMP).convert("RGB"),
+    "a palette": Image.fromarray(RAMP).convert("P"),
+    "ink on nothing": Image.fromarray(CLEAR, "LA"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_the_same_from_black_to_white_however_its_points_are_kept(kind: str) -> None:
+    np.testing.assert_allclose(decoded(saved(KINDS[kind]), None), RAMP / 255, atol=1.01 / 255)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_points_that_are_numbers_of_no_known_range_are_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match=f"mode {mode!r}; pictures have at most 16 bits a point"):
+        decoded(saved(Image.fromarray(RAMP.astype(np.int32)).convert(mode)), None)
 
 
 @pytest.mark.parametrize("damage", [b"", None, b"no picture", png(np.zeros((4, 6)))[:-30], png(np.zeros((4, 6)))[:40]])

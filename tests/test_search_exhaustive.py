@@ -119,6 +119,7 @@ def test_only_tokens_that_count_are_looked_at() -> None:
     table = torch.tensor([[math.nan, 0.0], [math.nan, 0.0]])
     told: tuple[Step, State, Tensor] = (lambda tokens, state: (table[tokens], state)), (), torch.tensor([1])
     assert score(*told, torch.tensor([[1, 1, 0]]), torch.tensor([2])).item() == 0
+    assert score(*told, torch.tensor([[1, 1, -100]]), torch.tensor([2])).item() == 0
     with pytest.raises(FloatingPointError, match="for token 3"):
         score(*told, torch.tensor([[1, 1, 0]]), torch.tensor([3]))
 

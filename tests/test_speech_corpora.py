@@ -12,6 +12,7 @@ from corpora import TINY, cut_rows, processed
 
 from rnn_lightning.audio import Spectra
 from rnn_lightning.corpora import SPLITS, CorpusError, FramewiseSpeech, SpokenClasses, TranscribedSpeech
+from rnn_lightning.corpora.signals import samples_of
 
 RATE = 8000
 SPECTRA = {"sampling_rate": RATE, "kind": "log_mel", "mels": 5, "deltas": 0}
@@ -148,6 +149,19 @@ DAMAGED: dict[str, tuple[bytes | None, str]] = {
     "stereo": (wav(np.stack([samples(1)] * 2, 1)), "it has 2 channels"),
     "short": (wav(samples(1, 0.01)), "it lasts 0.010 s, less than a window of 0.025 s"),
 }
+
+
+def test_an_ogg_file_is_read_whole_or_not_at_all() -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples(1, 3.0), RATE, format="OGG")
+    data = buffer.getvalue()
+    assert len(samples_of(data, RATE)) == 3 * RATE
+    for part in np.linspace(0.05, 0.999, 25):
+        with pytest.raises(ValueError, match="it is cut short: its last page is not whole, or not marked as the last"):
+            samples_of(data[: int(len(data) * part)], RATE)
+    last = data.rindex(b"OggS")
+    with pytest.raises(ValueError, match="it is cut short"):
+        samples_of(data[:last], RATE)
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -138,7 +138,10 @@ def test_a_run_that_diverges_ends_with_the_step_named(place: Path) -> None:
     assert not Path("trained/adding/elman_relu/1").exists()
 
 
-@pytest.mark.parametrize(("every", "planned", "expected"), [(None, 10, 5), (3, 10, 3), (10, 10, 10)])
+INTERVALS = [(None, 10, 5), (3, 10, 3), (10, 10, 10), (1, 10, 1), (None, 2, 2), (None, 1, 1)]
+
+
+@pytest.mark.parametrize(("every", "planned", "expected"), INTERVALS)
 def test_validations_come_every_so_many_steps_or_once_an_epoch(every: int | None, planned: int, expected: int) -> None:
     assert interval(Training(epochs=2, clip=1.0, validate_every=every), planned) == expected
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow
 import pytest
 from corpora import contents, fetched_from_hub, write_fetched
+from pyarrow import parquet
 
 from rnn_lightning import sequences
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
@@ -120,6 +121,19 @@ def test_class_labels_and_text_give_the_same(tmp_path: Path) -> None:
     tagging().preprocess(raw, tmp_path / "from_labels")
     ours, theirs = contents(processed(tmp_path)[0]), contents(tmp_path / "from_labels")
     assert {name for name in ours if ours[name] != theirs[name]} <= {"card.json"}
+
+
+@pytest.mark.parametrize("tag", [-1, 3])
+def test_a_class_label_without_a_name_is_refused(tmp_path: Path, tag: int) -> None:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    kinds = Features({"idx": Value("string"), "tokens": List(Value("string")), "upos": List(ClassLabel(names=NAMES[:3]))})
+    Dataset.from_dict({"idx": ["a"], "tokens": [["oh"]], "upos": [[0]]}, features=kinds).to_parquet(tmp_path / "test.parquet")
+    table = parquet.read_table(tmp_path / "test.parquet")
+    unnamed = pyarrow.array([[tag]], table.schema.field("upos").type)
+    parquet.write_table(table.set_column(2, table.schema.field("upos"), unnamed), tmp_path / "test.parquet")
+    with pytest.raises(CorpusError, match=rf"row a of .* has the tag {tag}; column 'upos' has names for 0\.\.2$"):
+        tagging().read(tmp_path / "test.parquet")
 
 
 def changed(split: str, words: Any, tags: Any) -> dict[str, list[tuple[list[str], list[str]]]]:

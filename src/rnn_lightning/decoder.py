@@ -159,7 +159,7 @@ def coverage_penalty(memory: Memory, strength: float, state: State) -> Tensor:
     ``strength`` times the sum over source steps of log min(1, looked at), after Wu et al. 2016 (arXiv:1609.08144, equation 14).
     """
     (_, _, sources), covered = state
-    costs = covered.clamp(max=1).log()
+    costs = covered.clamp(torch.finfo(covered.dtype).tiny, 1).log()  # attention may be too small for a number, and is no zero
     if memory.real is not None:
         costs = costs.masked_fill(~memory.real[sources], 0)
     return strength * costs.sum(1)

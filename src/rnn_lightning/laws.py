@@ -43,7 +43,8 @@ def check_invariance(
 
     Raises:
         LawBroken: naming each law that is broken, its worst difference, and the tolerance; or a state not batch-first.
-        ValueError: for inputs that are missing or too small to tell, or lengths that do not fit them.
+        ValueError: for inputs that are missing or too small to tell, lengths that do not fit them, or a system that makes
+            fewer steps than it reads, by subsampling.
     """
     inputs = draw_inputs(system) if inputs is None else inputs
     if inputs.dim() < 2 or min(inputs.shape[:2]) < 2:
@@ -81,6 +82,11 @@ def draw_inputs(system: nn.Module) -> Tensor:
 def read(system: nn.Module, inputs: Tensor, lengths: Tensor | None, before: State | None = None) -> Reading:
     """What ``system`` makes of a batch, with outputs of a step blank in the padding, where no law binds them."""
     outputs, state = system(inputs, lengths, before)
+    if outputs.dim() > 2 and outputs.shape[1] != inputs.shape[1]:
+        raise ValueError(
+            f"{type(system).__name__} makes {outputs.shape[1]} steps of {inputs.shape[1]}; "
+            "the laws are those of a step for a step: check its network, or a system without subsampling"
+        )
     if lengths is not None and outputs.dim() > 2:
         real = real_steps(lengths.to(outputs.device), outputs.shape[1])  # (B, T)
         outputs = outputs.masked_fill(~real.view(*real.shape, *[1] * (outputs.dim() - 2)), 0)

@@ -78,5 +78,5 @@ class NGram:
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Log-probabilities (N, V) of what follows ``tokens`` (N,), and the state after them."""
         assert isinstance(state, Tensor)
-        after = self.following[state, tokens]
-        return self.log_probabilities[after], after
+        after = self.following[state.cpu(), tokens.cpu()]
+        return self.log_probabilities[after].to(tokens.device), after.to(tokens.device)

@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from rnn_lightning.corpora.examples import (
 from rnn_lightning.corpora.files import verified_source
 from rnn_lightning.corpora.hub import FromHub
 from rnn_lightning.corpora.text import read_columns, read_table
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 ORDERS = ("rows", "columns")
 
@@ -107,7 +110,7 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
     """The points of a picture (H, W), 0 for black to 1 for white, scaled to ``height`` where that is given.
 
     Raises:
-        ValueError: where the bytes are no picture, or a damaged one.
+        ValueError: where the bytes are no picture, or a damaged one, or its points are numbers of no known range.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -115,9 +118,28 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
         raise ValueError("it has no picture")
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            grey = opened.convert("L")
+            opened.load()
+            grey = grey_of(opened)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error
     if height is not None and grey.height != height:
         grey = grey.resize((max(1, round(grey.width * height / grey.height)), height), Image.Resampling.BOX)
     return np.asarray(grey, np.float32) / np.float32(255)
+
+
+def grey_of(picture: "Picture") -> "Picture":
+    """The picture in 256 shades of grey; what is transparent lies on white.
+
+    Raises:
+        ValueError: where a point is a number of more than 16 bits, or a fraction, whose black and white nobody has said.
+    """
+    from PIL import Image
+
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its points are numbers of mode {picture.mode!r}; pictures have at most 16 bits a point")
+    if picture.has_transparency_data:
+        seen = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    return picture.convert("L")

@@ -18,7 +18,7 @@ UNKNOWN_SIZE = 0x7FFF0000
 
 
 def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
-    """The samples (N,) of a sound file, of which no bytes may be missing: `decode` reads what is left of a WAV file cut short.
+    """The samples (N,) of a sound file, of which no bytes may be missing: `decode` reads what is left of a WAV or Ogg file.
 
     Raises:
         ValueError: where some are, or as ``decode``.
@@ -26,7 +26,22 @@ def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
     stated = int.from_bytes(data[4:8], "little") + 8
     if data[:4] == b"RIFF" and len(data) < stated < UNKNOWN_SIZE:
         raise ValueError(f"it is cut short: it has {len(data)} of the {stated} bytes that it should have")
+    if data[:4] == b"OggS" and not ends_whole(data):
+        raise ValueError("it is cut short: its last page is not whole, or not marked as the last")
     return decode(data, sampling_rate)
+
+
+def ends_whole(data: bytes) -> bool:
+    """Whether the pages of an Ogg file are whole, up to one that is marked as the last of its stream (RFC 3533, section 6)."""
+    place, marks = 0, 0
+    while data[place : place + 4] == b"OggS":
+        header = data[place : place + 27]
+        sizes = data[place + 27 : place + 27 + header[26]] if len(header) == 27 else b""
+        place += 27 + len(sizes) + sum(sizes)
+        if len(header) < 27 or len(sizes) < header[26] or place > len(data):
+            return False
+        marks = header[5]
+    return bool(marks & 4)
 
 
 def sound_of(line: str, spectra: Spectra) -> Signal:

@@ -105,6 +105,8 @@ class Tagging(Corpus):
                 raise CorpusError(f"{place} has gaps in column {self.words!r} or {self.tags!r}")
             if len(words) != len(tags):
                 raise CorpusError(f"{place} has {len(words)} words and {len(tags)} tags; each word needs one")
+            if names is not None and (outside := [tag for tag in tags if not 0 <= tag < len(names)]):
+                raise CorpusError(f"{place} has the tag {outside[0]}; column {self.tags!r} has names for 0..{len(names) - 1}")
             told = tags if names is None else [names[tag] for tag in tags]
             sentences.append(Sentence(words, told, [place] * len(words)))
         return sentences

@@ -25,7 +25,7 @@ def learn_tokenizer(lines: Sequence[str], level: str, vocabulary_size: int | Non
 
     ``word`` splits at white space; words beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN`.
     ``character`` and ``bpe`` lose nothing: ``decode(encode(line).ids) == line``. With ``end_of_line`` each line is
-    followed by `END`.
+    followed by `END`, which is not part of what it said; a line that spells `END` itself holds one more of them.
 
     Raises:
         ValueError: on an unknown level, or a vocabulary size where there is none to choose or none where one is needed.

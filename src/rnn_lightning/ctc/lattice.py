@@ -54,7 +54,7 @@ def ctc_align(
     counts = said.sum(2)  # (B, U)
     probabilities = log_probs.exp().gather(2, targets.unsqueeze(1).expand(-1, log_probs.shape[1], -1)).transpose(1, 2)
     starts = said.int().argmax(2) if said.shape[2] else counts
-    confidence = (probabilities * said).sum(2) / counts.clamp(min=1)
+    confidence = probabilities.masked_fill(~said, 0).sum(2) / counts.clamp(min=1)
     return Alignment(labels, starts, starts + counts, confidence, scores)
 
 

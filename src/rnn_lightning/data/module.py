@@ -10,6 +10,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..processes import own_rows, place
+from ..progress import place_of
 from ..sequences import Batch
 
 
@@ -20,7 +21,7 @@ class EpochOrder(Sampler[Any]):
     Lightning epoch, so that the place in it is the number of batches made. Iteration begins at batch ``cursor``, once.
     """
 
-    def __init__(self, order: Callable[[int], list[Any]], *, epochs: int, cursor: int) -> None:
+    def __init__(self, order: Callable[[int], list[Any]], *, epochs: int, cursor: int = 0) -> None:
         self.order, self.epochs = order, epochs
         self.per_epoch = len(order(0))
         self.first, self.cursor = 0, cursor % max(len(self), 1)
@@ -100,8 +101,11 @@ class SequenceModule(lightning.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader:
         dataset = self.training_rows()
-        cursor = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
-        sampler = EpochOrder(lambda epoch: dataset.order(self.seed, epoch), epochs=self.epochs, cursor=cursor)
+        sampler = EpochOrder(lambda epoch: dataset.order(self.seed, epoch), epochs=self.epochs)
+        if self.trainer:
+            limit = self.trainer.limit_train_batches
+            batches = min(limit, len(sampler)) if isinstance(limit, int) else int(limit * len(sampler))
+            sampler.cursor = place_of(self.trainer.global_step, batches, self.trainer.accumulate_grad_batches)[1]
         return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader:

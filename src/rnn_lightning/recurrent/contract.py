@@ -32,13 +32,16 @@ class Recurrent(nn.Module, ABC):
             The outputs (B, T, H), zero behind each row's length, and the state after each row's last real step.
 
         Raises:
-            ValueError: for inputs of another shape or width, or lengths that do not fit them.
+            ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
         if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
             raise ValueError(f"inputs must have shape (B, T, {self.input_size}), not {tuple(inputs.shape)}")
         if lengths is not None:
             check_lengths(lengths, inputs)
-        state = self.start(inputs) if state is None else state
+        if state is None:
+            state = self.start(inputs)
+        else:
+            check_rows(state, len(inputs))
         if inputs.shape[0] == 0 or inputs.shape[1] == 0:
             return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
@@ -54,6 +57,15 @@ class Recurrent(nn.Module, ABC):
     @abstractmethod
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """What ``forward`` promises, for checked arguments whose padding is zero; outputs in the padding are free."""
+
+
+def check_rows(state: State, rows: int) -> None:
+    """Refuse a state of other than so many ``rows``: a single one would pass for all of them."""
+    if not isinstance(state, Tensor):
+        for part in state:
+            check_rows(part, rows)
+    elif state.shape[:1] != (rows,):
+        raise ValueError(f"the state must have {rows} rows, as the inputs have, not shape {tuple(state.shape)}")
 
 
 def orthogonal_blocks_(weight: Tensor) -> None:

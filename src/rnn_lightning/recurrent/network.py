@@ -118,7 +118,8 @@ def recurrent(
         cell: one of ``CELLS``.
         hidden_size: hidden units of a layer and direction.
         residual: add each layer's input to its output, from the second layer on, where the widths agree.
-        dropout: between the layers; with ``locked`` one mask for all steps of a row.
+        dropout: between the layers; with ``locked`` one mask for all steps of a row and call, so that a decoder that is fed
+            what it said, a call for each step, draws one for each step.
         weight_drop: of the weights from state to state, one mask a call (``WeightDrop``).
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero) or ``uniform`` (PyTorch's own).
         forget_bias: where the forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.

@@ -23,7 +23,8 @@ def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tens
     steps = tokens.shape[-1]
     if lengths.shape != tokens.shape[:-1] or bool(((lengths < 0) | (lengths > steps)).any()):
         raise ValueError(f"lengths must be of 0..{steps} and of shape {tuple(tokens.shape[:-1])}, not {lengths.tolist()}")
-    sequences = tokens.reshape(len(first), tokens.shape[1:-1].numel(), steps)
+    real = real_steps(lengths.flatten().to(tokens.device), steps)  # (B * n, T)
+    sequences = tokens.masked_fill(~real.view_as(tokens), 0).reshape(len(first), tokens.shape[1:-1].numel(), steps)
     parts, said = [], first
     for time in range(steps if len(first) else 0):
         log_probs, state = step(said, state)
@@ -36,7 +37,7 @@ def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tens
     if not parts:
         return torch.zeros(lengths.shape, device=first.device)
     log_probs = torch.stack(parts, 1)  # (B * n, T)
-    log_probs = log_probs.masked_fill(~real_steps(lengths.flatten().to(first.device), steps), 0)
+    log_probs = log_probs.masked_fill(~real, 0)
     broken = log_probs.isnan().any(0).nonzero()
     if len(broken):
         raise FloatingPointError(f"step returned a log-probability that is NaN (for token {int(broken[0]) + 1})")

@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from ..processes import largest_of
+from ..progress import place_of
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -72,9 +74,9 @@ class Durable(Callback):
     """Saves ``last.ckpt`` on schedule and ``best.ckpt`` by a metric, and makes the resumed run equal the uninterrupted one.
 
     Needs ``AtomicCheckpointIO`` among the Trainer's plugins, and data modules of this package. Saves fall between two steps;
-    the step after a validation is left out, because Lightning would repeat or skip what belongs to it. SIGTERM and SIGINT
-    save and raise ``SystemExit`` (143 and 130). Of several processes a signal to one stops all after the same step; those
-    behind the first exit with 0.
+    the step after a validation is left out, because Lightning would repeat or skip what belongs to it; where that leaves none,
+    as a warning says, only the end is saved. SIGTERM and SIGINT save and raise ``SystemExit`` (143 and 130). Of several
+    processes a signal to one stops all after the same step; those behind the first exit with 0.
     """
 
     def __init__(
@@ -127,6 +129,11 @@ class Durable(Callback):
         self._began = self._saved_at = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not self._ever_saves(trainer):
+            rank_zero_warn(
+                "nothing can be saved before the end: each epoch is one step, or a validation follows every step; a "
+                "signal stops the training all the same. Hold several epochs in one loader (epochs=), or validate less often"
+            )
         # Only now: between on_fit_start and here Lightning puts its own handlers in place, which make a SIGTERM exit with 0.
         if threading.current_thread() is not threading.main_thread():
             return  # Python lets no other thread handle signals
@@ -150,8 +157,8 @@ class Durable(Callback):
         loops = checkpoint["loops"]["fit_loop"]
         per_epoch = checkpoint["batches_per_epoch"]
         steps = checkpoint["global_step"]
-        batches = steps * trainer.accumulate_grad_batches
-        epoch, inside = divmod(batches, per_epoch)
+        epoch, inside = place_of(steps, per_epoch, trainer.accumulate_grad_batches)
+        batches = epoch * per_epoch + inside
         _count(loops["epoch_progress"]["total"], epoch, begun=epoch + 1)
         _count(loops["epoch_progress"]["current"], epoch, begun=epoch + 1)
         _count(loops["epoch_loop.batch_progress"]["total"], batches)
@@ -174,10 +181,11 @@ class Durable(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._may_save(trainer, batch_idx):
+        saves = self._may_save(trainer, batch_idx)
+        if saves or not self._ever_saves(trainer):
             due = time.monotonic() - self._saved_at >= self.every_seconds
             number, due = largest_of(self._signal or 0, int(due))  # processes save together, and stop together
-            if number or due:
+            if saves and (number or due):
                 self.save(trainer)
             if number:  # of the other processes Lightning takes any other code for a crash, and kills the first
                 raise SystemExit(128 + number if trainer.is_global_zero else 0)
@@ -186,6 +194,11 @@ class Durable(Callback):
     def _may_save(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
         between = batch_idx % trainer.accumulate_grad_batches == 0
         return between and batch_idx > 0 and batch_idx % (trainer.val_check_batch or math.inf) != 0
+
+    def _ever_saves(self, trainer: lightning.Trainer) -> bool:
+        """Whether an epoch has a place between two steps, the one after a validation left out."""
+        accumulated, interval = trainer.accumulate_grad_batches, trainer.val_check_batch or math.inf
+        return accumulated < trainer.num_training_batches and accumulated % interval != 0
 
     def save(self, trainer: lightning.Trainer) -> None:
         """Write ``last.ckpt``, unless a weight is not finite."""

@@ -139,6 +139,9 @@ class LanguageModel(System):
             return None
         return select_state(~batch.fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
 
+    def pass_over(self, split: str) -> None:
+        self.states.pop(split, None)  # it is of rows that are over
+
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
         self.states.pop("val", None)
@@ -195,7 +198,8 @@ MANY = 4096
 def cross_entropy(hidden: Tensor, output: nn.Linear, targets: Tensor) -> Tensor:
     """The mean cross entropy of ``output(hidden)`` (N, V) against ``targets`` (N,)."""
     weight, bias = output.weight, output.bias
-    if output.out_features < MANY or hidden.dtype != weight.dtype:
+    mixed = hidden.dtype != weight.dtype or torch.is_autocast_enabled(hidden.device.type)
+    if output.out_features < MANY or mixed:  # the sums over many classes want one type, and that of the weights
         return F.cross_entropy(output(hidden), targets)
     if hidden.device.type == "cpu":
         layer = (hidden, weight, bias) if torch.is_grad_enabled() else (hidden.detach(), weight.detach(), bias.detach())

@@ -43,7 +43,8 @@ def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter])
 def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
     """The schedule ``settings["name"]`` of ``SCHEDULES``; the other keys are its keyword arguments.
 
-    ``plateau`` counts validations, every other schedule counts optimiser steps.
+    ``plateau`` counts the validations within an epoch (``val_check_interval``; without accumulated gradients, and with
+    ``check_val_every_n_epoch`` 1 or an epoch that holds all), every other schedule counts optimiser steps.
 
     Raises:
         ValueError: for an unknown name or key.

@@ -188,7 +188,8 @@ class Seq2Seq(System):
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
         memory = self.encode(sources, lengths)
-        said = torch.cat([self.start(len(targets), targets.device).unsqueeze(1), targets[:, :-1]], 1)
+        before = targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)
+        said = torch.cat([self.start(len(targets), targets.device).unsqueeze(1), before], 1)
         return self.decoder(memory, said, self.decoder.start(memory)).weights
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import Batch, State, ends_of, real_steps
+from ..sequences import IGNORED, Batch, State, ends_of, real_steps
 from ..standardize import Standardize
 from .system import System
 
@@ -75,6 +75,8 @@ class SequenceClassifier(System):
         """
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
+        if self.vocab_size is not None and lengths is not None:  # what fills a row up need be no token
+            inputs = inputs.masked_fill(~real_steps(lengths.to(inputs.device), inputs.shape[1]), 0)
         outputs, after = self.network(self.embedding(inputs), lengths, state)
         ends = ends_of(outputs, lengths, bidirectional=self.network.bidirectional)
         return self.output(self.dropout(ends)), after
@@ -97,12 +99,17 @@ class SequenceClassifier(System):
 
     def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         scores, _ = self(batch.inputs, batch.lengths)
-        rows = len(batch.targets)
+        if batch.targets.shape != (len(scores),):
+            raise ValueError(f"targets must have shape ({len(scores)},), one a row, not {tuple(batch.targets.shape)}")
         if self.num_classes is None:
-            return F.mse_loss(scores.squeeze(1), batch.targets), rows
+            return F.mse_loss(scores.squeeze(1), batch.targets), len(scores)
+        counted = batch.targets != IGNORED
+        scores, targets = scores[counted], batch.targets[counted]
+        if not len(targets):
+            return scores.sum() * 0.0, 0
         if split != "train":
-            self.accuracy_of(split).update((scores.argmax(1) == batch.targets).float())
-        return F.cross_entropy(scores, batch.targets), rows
+            self.accuracy_of(split).update((scores.argmax(1) == targets).float())
+        return F.cross_entropy(scores, targets), len(targets)
 
     @torch.no_grad()
     def classify(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -45,11 +45,18 @@ class System(lightning.LightningModule):
             self.check_inputs(batch.inputs, batch.lengths)
         return batch
 
+    def pass_over(self, split: str) -> None:
+        """What a batch changes of which this process, one of several, has no row."""
+
     def log_scores(self, split: str) -> None:
         """Log what follows from an epoch's loss (perplexity, say) or from metrics of the subclass."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss, count = self.score(batch, "train") if len(batch.targets) else (self._of_nothing(), 0)
+        if len(batch.targets):
+            loss, count = self.score(batch, "train")
+        else:
+            self.pass_over("train")
+            loss, count = self._of_nothing(), 0
         mean, total, weight = mean_of(loss.detach(), count)
         if not torch.isfinite(mean):
             raise FloatingPointError(
@@ -71,6 +78,7 @@ class System(lightning.LightningModule):
 
     def _evaluate(self, batch: Batch, split: str) -> None:
         if not len(batch.targets):
+            self.pass_over(split)
             return
         loss, count = self.score(batch, split)
         if count:
