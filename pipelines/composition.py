@@ -98,6 +98,8 @@ class Trainer(Settings):
     def _has_a_process_for_each_device(self) -> "Trainer":
         if self.devices > 1 and self.strategy == "auto":
             raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
+        if self.precision == "16-mixed" and self.accelerator == "cpu":
+            raise ValueError("16-mixed needs a GPU; on the CPU take bf16-mixed")
         return self
 
 
@@ -242,7 +244,7 @@ def refusing(action: Callable[[], None]) -> None:
 
     try:
         action()
-    except (ValueError, FileNotFoundError, FloatingPointError, CorpusError) as error:
+    except (ValueError, OSError, FloatingPointError, CorpusError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None

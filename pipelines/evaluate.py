@@ -18,6 +18,7 @@ def evaluate(experiment: Experiment) -> None:
     task = read_task(CONF, experiment.task_name, card)
     for seed in experiment.all_seeds():
         folder = experiment.run(seed)
+        check_data(experiment.trained(seed), card)
         with whole_folder(folder) as partial:
             shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
             metrics = measure(experiment, partial)
@@ -25,6 +26,19 @@ def evaluate(experiment: Experiment) -> None:
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder, experiment.processed())
+
+
+def check_data(trained: Path, card: dict[str, Any]) -> None:
+    """Refuse to measure a model on other data than it has learnt from.
+
+    Raises:
+        ValueError: naming both; FileNotFoundError where nothing is trained.
+    """
+    from pipelines.runs import read_json
+
+    learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
+    if learnt != here:
+        raise ValueError(f"{trained} was trained on data {learnt[:12]}, and {here[:12]} is what is there now: train again")
 
 
 def measure(experiment: Experiment, folder: Path) -> dict[str, float]:

@@ -114,7 +114,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple[list[Run], list[Missing]]:
     """All runs of a task, by architecture and seed, and those that should be there and are not."""
     planned = {(each.rnn, str(each.seed)) for each in expected if each.task == task}
-    begun = {folder.parts[-2:] for folder in (runs / task).glob("*/*") if folder.is_dir()}
+    begun = {folder.parts[-2:] for folder in (runs / task).glob("*/*") if folder.is_dir() and folder.name[0] != "."}
     finished, missing = [], []
     for rnn, seed in sorted(planned | begun):
         try:

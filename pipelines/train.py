@@ -1,8 +1,10 @@
 """Stage: train one architecture on one task, every seed in a process of its own, or several."""
 
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from subprocess import Popen
@@ -39,7 +41,7 @@ def train_side_by_side(experiment: Experiment, seeds: list[int]) -> list[str]:
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(experiment.workers, mp_context=context, max_tasks_per_child=1) as pool:
-        jobs = {seed: pool.submit(train_seed, experiment, seed) for seed in seeds}
+        jobs = {seed: pool.submit(train_beside_others, experiment, seed) for seed in seeds}
     return [f"seed {seed}: {job.exception()}" for seed, job in jobs.items() if job.exception()]
 
 
@@ -57,6 +59,25 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
     if code - 128 in STOPPING:
         raise SystemExit(code)
     return code
+
+
+def stop_with_parent() -> None:
+    """Save and end this process when the one that started it is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def train_beside_others(experiment: Experiment, seed: int) -> None:
+    """Train one seed in a process that stops, and saves, with the one that asked for it."""
+    stop_with_parent()
+    train_seed(experiment, seed)
 
 
 def train_seed(experiment: Experiment, seed: int) -> None:

@@ -74,6 +74,7 @@ def fit(
     torch.set_float32_matmul_precision(experiment.trainer.products)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = len(data.train_dataloader())
+    between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
     kind = kind_of(experiment.processed())
@@ -92,7 +93,7 @@ def fit(
         processes=experiment.trainer.devices,
         max_epochs=1,
         gradient_clip_val=training.clip or None,
-        val_check_interval=interval(training, planned),
+        val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         callbacks=[*translating, durable, recorder, *watching],

@@ -70,6 +70,7 @@ def test_one_seed_has_no_interval(project: Path, capsys: pytest.CaptureFixture[s
 def test_what_is_missing_is_said_everywhere(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(project, "words", "lstm", 7, None)
     make_run(project, "words", "lstm", 8, {"test/loss": float("nan")})
+    (project / "runs/words/lstm/.1.killed.partial").mkdir()  # what a kill leaves is no run
     reasons = {each.seed: each.reason for each in compare(project, (Expected("words", "gru", 9),)).missing}
     assert reasons == {"7": "was not evaluated: no metrics.json", "8": "test/loss is nan", "9": "was not started"}
     for text in (page(project, "md"), page(project, "html"), page(project, "json"), capsys.readouterr().out):

@@ -131,6 +131,18 @@ def test_several_seeds_are_trained_in_processes_of_their_own_and_one_that_fails_
     assert not Path("trained/adding/lstm").exists()
 
 
+def test_a_model_is_measured_on_the_data_that_it_learnt_from(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=gru", "seed=1")
+    train(experiment)
+    evaluate(experiment)
+    measured = (place / "runs/adding/gru/1/metrics.json").read_text()
+    (place / "data/raw/adding").rename(place / "data/raw/of-before")
+    prepared(ADDING, "rnn=gru", "seed=1", "task.corpus.seed=9")
+    with pytest.raises(ValueError, match=r"trained/adding/gru/1 was trained on data \w{12}, and \w{12} is what is there now"):
+        evaluate(experiment)
+    assert (place / "runs/adding/gru/1/metrics.json").read_text() == measured
+
+
 def test_a_run_that_diverges_ends_with_the_step_named(place: Path) -> None:
     experiment = prepared(ADDING, "rnn=elman_relu", "seed=1", "task.training.clip=0", "task.model.optimizer.lr=1e30")
     with pytest.raises(FloatingPointError, match=r"at step \d+: lower the learning rate or clip"):

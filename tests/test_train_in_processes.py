@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -32,6 +35,11 @@ def test_a_trainer_takes_the_accelerator_that_there_is(monkeypatch: pytest.Monke
         assert (trainer.accelerator, trainer.devices, trainer.strategy) == (expected, 3, "ddp")
 
 
+def test_half_precision_is_for_gpus() -> None:
+    with pytest.raises(ValueError, match="16-mixed needs a GPU; on the CPU take bf16-mixed"):
+        compose(["task=nested", "trainer=cpu", "trainer.precision=16-mixed"])
+
+
 def test_several_devices_need_a_strategy() -> None:
     with pytest.raises(ValueError, match="2 devices need strategy=ddp: take trainer=ddp"):
         compose(["task=nested", "trainer=cpu", "trainer.devices=2"])
@@ -52,6 +60,32 @@ def run(place: Path, stage: str, *arguments: str) -> str:
     done = subprocess.run(command, cwd=place, env={**os.environ, **told}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
+
+
+def alive(process: int) -> bool:
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+
+
+def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_path: Path) -> None:
+    for stage in ("fetch", "preprocess"):
+        run(tmp_path, stage)
+    told = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+        "PYTHONPATH": os.pathsep.join([str(CONF.parent), *sys.path]),
+    }
+    more = ["seed=null", "seeds=2", "workers=2", "task.training.epochs=2000", "task.training.validate_every=1000"]
+    command = [sys.executable, "-m", "pipelines.train", *NESTED, *more, "trainer.every_seconds=0"]
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **told}, stderr=subprocess.DEVNULL) as began:
+        ended = time.monotonic() + 120
+        while len(saved := list(tmp_path.glob("work/nested-lstm-*/last.ckpt"))) < 2 and time.monotonic() < ended:
+            time.sleep(0.2)
+        assert len(saved) == 2
+        family = [process.pid for process in psutil.Process(began.pid).children(recursive=True)]
+        began.send_signal(signal.SIGTERM)
+        assert began.wait(60) != 0
+    while any(map(alive, family)) and time.monotonic() < ended:
+        time.sleep(0.2)
+    assert family and not any(map(alive, family))
 
 
 @pytest.mark.slow

@@ -1,10 +1,7 @@
 """One trial, in a process of its own: a training with some values of its own, reported as it goes."""
 
-import multiprocessing
 import os
 import platform
-import signal
-import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +16,7 @@ from pipelines.publish import run_tags
 from pipelines.runs import read_json
 from pipelines.sweeping.settings import Pruner, assigned
 from pipelines.sweeping.study import make_pruner, open_storage
+from pipelines.train import stop_with_parent
 from pipelines.training import fit, quieten
 from rnn_lightning.corpora.files import write_json
 from rnn_lightning.systems.durable import LAST
@@ -127,16 +125,3 @@ def end_process(folder: Path) -> None:
             process.wait(30)
     except psutil.NoSuchProcess:
         pass
-
-
-def stop_with_parent() -> None:
-    """Save and end this process when the one that started it is gone."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()

@@ -1,5 +1,6 @@
 """What both data modules share: the order of batches, and where in it a training stands."""
 
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,12 +81,16 @@ class SequenceModule(lightning.LightningDataModule, ABC):
 
         Raises:
             FileNotFoundError: where the corpus is not preprocessed.
+            ValueError: where the file is damaged.
         """
         path = self.folder / f"{split}.npz"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: preprocess the corpus first")
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return dict(archive)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise ValueError(f"{path} is damaged: {error}; preprocess the corpus again") from None
 
     @abstractmethod
     def dataset(self, split: str) -> Batches:
