@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_lightning.corpora.corpus import CorpusError, Pairs, Stream
-from rnn_lightning.corpora.files import sha256, whole_folder, write_json, write_split
+from rnn_lightning.corpora.files import sha256, whole_folder, write_arrays, write_json, write_split
 
 PERCENTILES = (0, 25, 50, 75, 95, 100)
 
@@ -64,7 +64,7 @@ def write_processed(
         for name, split in splits.items():
             write_split(folder / f"{name}.npz", split)
         for name, members in (arrays or {}).items():
-            np.savez(folder / name, allow_pickle=False, **members)
+            write_arrays(folder / name, members)
         for name, text in (texts or {}).items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
         files = sorted(folder.iterdir())
