@@ -95,7 +95,7 @@ class Trainer(Settings):
     every_seconds: NonNegativeFloat
 
     @model_validator(mode="after")
-    def _has_a_process_for_each_device(self) -> "Trainer":
+    def _fits_together(self) -> "Trainer":
         if self.devices > 1 and self.strategy == "auto":
             raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
         if self.precision == "16-mixed" and self.accelerator == "cpu":

@@ -32,7 +32,8 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
     """Refuse to measure a model on other data than it has learnt from.
 
     Raises:
-        ValueError: naming both; FileNotFoundError where nothing is trained.
+        ValueError: naming both.
+        FileNotFoundError: where nothing is trained.
     """
     from pipelines.runs import read_json
 

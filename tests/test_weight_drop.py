@@ -9,21 +9,17 @@ from typing import Any
 
 import pytest
 import torch
+from test_recurrent import leaves
 from torch import Tensor, nn
 
 from rnn_lightning import LanguageModel
 from rnn_lightning.recurrent import CELLS, Recurrent, WeightDrop, recurrent
-from rnn_lightning.sequences import State
 
 B, T, F, H = 4, 6, 3, 5
 LENGTHS = torch.tensor([6, 1, 0, 4])
 PROBABILITY = 0.4
 FORMS = list(product(CELLS, (1, 2), (False, True), (False, True)))
 every_form = pytest.mark.parametrize(("cell", "num_layers", "bidirectional", "residual"), FORMS)
-
-
-def leaves(state: State) -> list[Tensor]:
-    return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
 
 
 def pair(cell: str, num_layers: int = 1, bidirectional: bool = False, residual: bool = False) -> tuple[WeightDrop, Recurrent]:

@@ -118,7 +118,6 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
         raise ValueError("it has no picture")
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            opened.load()
             grey = grey_of(opened)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error

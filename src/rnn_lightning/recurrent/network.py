@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..regularize import check_probability
 from ..regularize import dropout as make_dropout
 from ..sequences import State, reverse
 from .contract import Recurrent
@@ -143,7 +144,7 @@ def recurrent(
         return Bidirectional(*directions) if bidirectional else directions[0]
 
     if issubclass(build, Fused) and not residual and (dropout == 0 or num_layers == 1):
-        make_dropout(dropout, locked=locked)
+        check_probability("dropout", dropout)
         network = build(input_size, hidden_size, num_layers=num_layers, bidirectional=bidirectional, **start)
     else:
         width = hidden_size * (2 if bidirectional else 1)

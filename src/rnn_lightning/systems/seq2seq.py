@@ -120,6 +120,11 @@ class Seq2Seq(System):
         """What the decoder reads first (B,)."""
         return torch.full((rows,), self.end, device=device)
 
+    def said_before(self, targets: Tensor) -> Tensor:
+        """What the decoder reads (B, U) to say ``targets`` (B, U), whatever fills these up."""
+        first = self.start(len(targets), targets.device).unsqueeze(1)
+        return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
+
     def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
         memory = self.encode(batch.inputs, batch.lengths)
@@ -134,9 +139,7 @@ class Seq2Seq(System):
 
     def read_targets(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
         """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
-        first = self.start(len(targets), targets.device).unsqueeze(1)
-        said = torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
-        state = self.decoder.start(memory)
+        said, state = self.said_before(targets), self.decoder.start(memory)
         if own == 0:
             return self.decoder(memory, said, state).features
         features = []
@@ -188,9 +191,7 @@ class Seq2Seq(System):
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
         memory = self.encode(sources, lengths)
-        before = targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)
-        said = torch.cat([self.start(len(targets), targets.device).unsqueeze(1), before], 1)
-        return self.decoder(memory, said, self.decoder.start(memory)).weights
+        return self.decoder(memory, self.said_before(targets), self.decoder.start(memory)).weights
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
