@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -130,6 +130,20 @@ def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, 
     assert experiment is not None
     assert [run.info.status for run in store.search_runs([experiment.experiment_id])] == ["KILLED"]
     assert store.get_run(living).info.status == "RUNNING"
+
+
+def test_a_run_that_ends_with_its_process_while_the_dead_are_counted_stays_finished(
+    store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = start(tmp_path)
+
+    def end(tags: Mapping[str, str]) -> bool:
+        tracking.finish(run_id)
+        return tags["folder"] != str(tmp_path)
+
+    monkeypatch.setattr("pipelines.tracking.runs._alive", end)
+    assert tracking.reap() == 0
+    assert store.get_run(run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")])

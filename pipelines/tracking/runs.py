@@ -96,7 +96,8 @@ def _process_tags() -> dict[str, str]:
 
 
 def _birth(pid: int) -> str:
-    return f"{psutil.Process(pid).create_time():.0f}"
+    """Seconds from the machine's start to the process's: unlike a time of day, no setting of the clock changes it."""
+    return f"{psutil.Process(pid).create_time() - psutil.boot_time():.2f}"
 
 
 def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
@@ -112,7 +113,9 @@ def reap() -> int:
     store = client()
     experiments = [each.experiment_id for each in store.search_experiments()]
     running = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
-    dead = [run.info.run_id for run in store.search_runs(experiments, running) if not _alive(run.data.tags)]
+    gone = [run.info.run_id for run in store.search_runs(experiments, running) if not _alive(run.data.tags)]
+    # A process may have ended its run, and itself, since the search: what it said last is there now that it is gone.
+    dead = [run_id for run_id in gone if store.get_run(run_id).info.status == "RUNNING"]
     for run_id in dead:
         store.set_terminated(run_id, "KILLED")
     return len(dead)
