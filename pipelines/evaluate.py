@@ -9,12 +9,13 @@ from pipelines.composition import CONF, Experiment, stage
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
+    from pipelines.cards import card_of
     from pipelines.publish import publish_model, publish_run
     from pipelines.runs import read_run
-    from pipelines.tasks import read_card, read_task
+    from pipelines.tasks import read_task
     from rnn_lightning.corpora.files import whole_folder, write_json
 
-    card = read_card(Path("data"), experiment.task_name)
+    card = card_of(experiment)
     task = read_task(CONF, experiment.task_name, card)
     for seed in experiment.all_seeds():
         folder = experiment.run(seed)

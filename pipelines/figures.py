@@ -1,5 +1,6 @@
 """Figures of a comparison. An architecture has the same colour in all of them, whichever others are there."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -63,6 +64,11 @@ def _style(row: Row) -> dict[str, Any]:
     return style(row.rnn, variant=row.task.variant is not None)
 
 
+def _named(row: Row) -> str:
+    """The row's label in lines that leave room for the plot."""
+    return textwrap.fill(row.label, 32)
+
+
 def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
     """The validation metric against the step: a line for the mean over seeds, a band from the lowest to the highest seed."""
     with plt.rc_context(LOOK):
@@ -74,7 +80,7 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
             colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
             axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
             axes.plot(
-                steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=row.label
+                steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=_named(row)
             )
         axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
         axes.xaxis.set_major_formatter(EngFormatter())
@@ -92,7 +98,7 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
             seeds = [run.metrics[task.metric] for run in row.runs]
             axes.plot(seeds, [place] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
             axes.errorbar(measured.mean, place, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
-        axes.set_yticks(range(len(made)), [row.label for row in reversed(made)])
+        axes.set_yticks(range(len(made)), [_named(row) for row in reversed(made)])
         axes.set(
             ylim=(-0.6, len(made) - 0.4),
             xlabel=f"{task.metric}, {_better(task)}",
@@ -110,7 +116,7 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
         for axes, (cost, label) in zip(both, costs.items(), strict=True):
             for row in made:
                 measured, look = row.spread(task.metric), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
-                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=row.label, **look)
+                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=_named(row), **look)
             found = [row.mean(cost) for row in made]
             # Networks of equal cost should look equal: the axis does not magnify a difference of a percent.
             axes.set_xlim(min(found) * 0.85, max(found) * 1.15)

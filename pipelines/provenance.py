@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.composition import Experiment
+from pipelines.configurations import WORDS
 from rnn_lightning.corpora.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,11 +62,11 @@ def key_of(facts: dict[str, Any]) -> str:
     or where values were found."""
     files = sorted(file for place in CODE for file in ROOT.glob(place))
     config = copy.deepcopy(facts["config"])
-    for name in ("title", "description", "references", "unit"):
+    for name in WORDS:
         config["task"].pop(name)
     config["task"]["metric"].pop("search")
     config.pop("tuning", None)
-    decisive = [config, facts["data"], sha256(*files, ROOT / "pipelines" / "training.py")]
+    decisive = [config, facts["data"], sha256(*files, *(ROOT / "pipelines" / name for name in ("building.py", "training.py")))]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -78,12 +79,20 @@ def commit() -> str:
 
 
 def hardware(accelerator: str) -> str:
-    """The name of the processor that trains."""
+    """The name of the processor that trains.
+
+    Raises:
+        ValueError: where a graphics processor is asked for and there is none.
+    """
     if accelerator == "gpu":
         import torch
 
+        if not torch.cuda.is_available():
+            raise ValueError("trainer.accelerator is gpu, but PyTorch finds no graphics processor: take trainer=cpu")
         return torch.cuda.get_device_name()
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
+
+    return f"{names[0] if names else platform.machine()}, {get_cpu_capability()}, {os.cpu_count()} cores"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import report, tracking
+from pipelines.composition import refusing
 from pipelines.lines import SEARCH
 from pipelines.report import Section, Together
 from pipelines.runs import Run, folder_of, read_json, read_points, read_runs
@@ -133,6 +134,10 @@ def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, fl
     return means
 
 
-if __name__ == "__main__":
+def main() -> None:
     shown = publish(Path("runs"), conf=Path("conf"), data=Path("data"))
     print(f"{shown} runs are in the dashboard. Next: `make dashboard`", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    refusing(main)

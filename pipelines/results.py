@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines import summary
+from pipelines.composition import refusing
 from pipelines.runs import Run, read_json, read_runs
 from pipelines.tasks import read_task, variants_of
 
@@ -77,10 +78,18 @@ def results(tasks: Sequence[str], *, root: Path, check: bool = False) -> bool:
     Args:
         tasks: whose runs to store; all that have runs if none is named.
         root: the project, with runs/, results/, conf/ and README.md in it.
+
+    Raises:
+        ValueError: for an unknown task, or a named one that has nothing to store.
+        FileNotFoundError: where ``root`` is no project.
     """
     if not check:
         for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
-            print(f"results/{task}.json: {len(store(root / 'runs', root / 'results', task))} runs")
+            read_task(root / "conf", task)
+            kept = store(root / "runs", root / "results", task)
+            if tasks and not kept:
+                raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
+            print(f"results/{task}.json: {len(kept)} runs")
     readme = root / "README.md"
     shown = readme.read_text()
     right = with_tables(shown, root / "results", root / "conf")
@@ -94,12 +103,9 @@ def main() -> int:
     arguments.add_argument("task", nargs="*", help="whose runs to store (default: all)")
     arguments.add_argument("--check", action="store_true", help="change nothing; fail if the README and the files disagree")
     told = arguments.parse_args()
-    try:
-        agreed = results(told.task, root=Path(), check=told.check)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if told.check and not agreed:
+    agreed: list[bool] = []
+    refusing(lambda: agreed.append(results(told.task, root=Path(), check=told.check)))
+    if told.check and not agreed[0]:
         print(
             "error: README.md and results/ disagree; `python -m pipelines.results` makes its tables again",
             file=sys.stderr,

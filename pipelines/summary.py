@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipelines.runs import Run, flatten
+from pipelines.configurations import SHOWN, decisive, telling
+from pipelines.runs import Run
 from pipelines.tasks import Task
 
 CONFIDENCE = 0.95
@@ -64,8 +65,13 @@ def rows(runs: Sequence[Run], task: Task) -> list[Row]:
     for run in runs:
         if task.metric not in run.metrics:
             raise ValueError(f"{task.name} {run.rnn} seed {run.seed} has no {task.metric}, only {sorted(run.metrics)}")
-        groups.setdefault(f"{run.rnn} {_without_seed(run)} {run.data}", []).append(run)
-    made = [Row(_label(group[0], runs, task), sorted(group, key=lambda run: run.seed), task) for group in groups.values()]
+        groups.setdefault(f"{run.rnn} {decisive(run.config)} {run.data}", []).append(run)
+    labels = [_label(group[0], runs, task) for group in groups.values()]
+    if len(set(labels)) < len(labels):
+        labels = [_label(group[0], runs, task, shown=None) for group in groups.values()]
+    made = [
+        Row(label, sorted(group, key=lambda run: run.seed), task) for label, group in zip(labels, groups.values(), strict=True)
+    ]
     return in_order(made, task)
 
 
@@ -74,17 +80,10 @@ def in_order(made: Sequence[Row], task: Task) -> list[Row]:
     return sorted(made, key=lambda row: task.sort_key(row.spread(task.metric).mean))
 
 
-def _without_seed(run: Run) -> dict[str, str]:
-    return {key: str(value) for key, value in sorted(flatten(run.config).items()) if key != "seed"}
-
-
-def _label(run: Run, runs: Sequence[Run], task: Task) -> str:
+def _label(run: Run, runs: Sequence[Run], task: Task, *, shown: int | None = SHOWN) -> str:
     """The architecture's name, and the variant's; of one in several configurations, with the values that tell it apart."""
-    told = _without_seed(run)
-    others = [_without_seed(other) for other in runs if other.rnn == run.rnn]
-    telling = [f"{key} {value}" for key, value in told.items() if any(other.get(key) != value for other in others)]
-    name = f"{run.label}, {task.variant.name}" if task.variant else run.label
-    return f"{name} ({', '.join(telling)})" if telling else name
+    name, told = f"{run.label}, {task.variant.name}" if task.variant else run.label, telling(run, runs, shown)
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def table(made: Sequence[Row], task: Task) -> Cells:

@@ -6,8 +6,8 @@ command goes on with a sweep that was interrupted, and never makes more than the
 """
 
 import sys
-from pathlib import Path
 
+from pipelines.cards import card_of
 from pipelines.composition import Experiment, compose, refusing
 
 
@@ -32,17 +32,13 @@ def check_one_seed(experiment: Experiment) -> None:
     """Refuse several seeds and several processes: a trial is one training in one process.
 
     Raises:
-        ValueError: where the command line asks for more, or the corpus is missing.
+        ValueError: where the command line asks for more, or the corpus is missing or another one.
     """
     if experiment.trainer.strategy == "ddp":
         raise ValueError("a trial trains in one process: give a trainer with strategy auto, not ddp")
     if len(experiment.all_seeds()) != 1:
         raise ValueError(f"a trial trains one seed, not {experiment.seeds}: give seed=")
-    if not (experiment.processed() / "card.json").exists():
-        where = Path("data/processed") / experiment.task_name
-        raise ValueError(
-            f"{where} has no corpus: `python -m pipelines.fetch` and `preprocess` task={experiment.task_name} first"
-        )
+    card_of(experiment)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ import os
 import signal
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from subprocess import Popen
+from typing import Any, NamedTuple
 
 from pipelines.composition import Experiment, stage
 
@@ -35,14 +39,70 @@ def train(experiment: Experiment) -> None:
         raise ValueError("\n".join(failures))
 
 
+class Beside(NamedTuple):
+    """A seed that is trained in a process of its own, and where that tells why it failed."""
+
+    seed: int
+    process: BaseProcess
+    told: Connection
+
+    def failure(self) -> list[str]:
+        """Why the process, which is over, failed; nothing if it did not."""
+        self.process.join()
+        try:
+            reason = self.told.recv()
+        except EOFError:
+            reason = f"ended with exit code {self.process.exitcode}"
+        return [f"seed {self.seed}: {reason}"] if reason else []
+
+
 def train_side_by_side(experiment: Experiment, seeds: list[int]) -> list[str]:
-    """Train each seed in a process of its own; returns why some failed."""
+    """Train each seed in a process of its own; returns why some failed.
+
+    Raises:
+        SystemExit: where it was told to stop, once all have saved.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", str(experiment.trainer.threads))
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    with ProcessPoolExecutor(experiment.workers, mp_context=context, max_tasks_per_child=1) as pool:
-        jobs = {seed: pool.submit(train_beside_others, experiment, seed) for seed in seeds}
-    return [f"seed {seed}: {job.exception()}" for seed, job in jobs.items() if job.exception()]
+    waiting, failures = list(seeds), []
+    running: dict[Any, Beside] = {}
+    with on_signal(stop_all):
+        while waiting or running:
+            while waiting and len(running) < experiment.workers:
+                told, telling = context.Pipe(duplex=False)
+                process = context.Process(target=train_beside_others, args=(experiment, waiting[0], telling))
+                process.start()
+                telling.close()
+                running[process.sentinel] = Beside(waiting.pop(0), process, told)
+            for sentinel in wait(list(running)):
+                failures += running.pop(sentinel).failure()
+    return failures
+
+
+def stop_all(number: int) -> None:
+    """Have the seeds that are trained save and end.
+
+    Raises:
+        SystemExit: always.
+    """
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join()
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def on_signal(action: Callable[[int], None]) -> Iterator[None]:
+    """While inside, ``action`` is what a signal to stop brings about."""
+    handlers = {number: signal.signal(number, lambda number, _: action(number)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def train_by_command(experiment: Experiment, seed: int) -> int:
@@ -51,11 +111,9 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
     Raises:
         SystemExit: where it was told to stop.
     """
-    with Popen([sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]) as child:
-        handlers = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in STOPPING}
+    command = [sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]
+    with Popen(command) as child, on_signal(child.send_signal):
         code = child.wait()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
     if code - 128 in STOPPING:
         raise SystemExit(code)
     return code
@@ -67,17 +125,22 @@ def stop_with_parent() -> None:
     if parent is None:
         return
 
-    def wait() -> None:
+    def follow() -> None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
 
 
-def train_beside_others(experiment: Experiment, seed: int) -> None:
-    """Train one seed in a process that stops, and saves, with the one that asked for it."""
+def train_beside_others(experiment: Experiment, seed: int, telling: Connection) -> None:
+    """Train one seed in a process that stops, and saves, with the one that asked for it, and is told why it failed."""
     stop_with_parent()
-    train_seed(experiment, seed)
+    reason = ""
+    try:
+        train_seed(experiment, seed)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+    telling.send(reason)
 
 
 def train_seed(experiment: Experiment, seed: int) -> None:

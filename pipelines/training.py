@@ -5,32 +5,31 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
-import numpy as np
 import torch
 
 from pipelines import tracking
+from pipelines.building import build_system, start_from_vectors
+from pipelines.cards import card_of
 from pipelines.composition import CONF, Experiment, Training
 from pipelines.kinds import TAGGING, TRANSLATION, kind_of
+from pipelines.processes import alone_in
 from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
 from pipelines.tasks import read_task
-from rnn_lightning import AtomicCheckpointIO, Durable, System, Tagger, count_parameters, hidden_size_for
+from rnn_lightning import AtomicCheckpointIO, Durable, Seq2Seq, System, Tagger, count_parameters
 from rnn_lightning.corpora.files import whole_folder, write_json
-from rnn_lightning.corpora.tagging import VECTORS
 from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
-OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
-OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}
-OF_CARD |= {name: name for name in ("input_size", "standardize", "classes", "num_classes", "labels")}
-"""What the data decide of a model: keys of the card, and keywords of the system."""
+RETOLD = ("config", "command", "commit", "dvc_lock", "label", "unit")
+"""What may be told anew of a training that is done: its key says that the weights would be the same."""
 
 
 def train_one(experiment: Experiment, seed: int) -> None:
@@ -39,17 +38,25 @@ def train_one(experiment: Experiment, seed: int) -> None:
     Its folder in ``trained/`` appears when, and only when, all planned steps are made.
     """
     quieten()
-    card = read_json(experiment.processed() / "card.json")
+    card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
     work = Path("work") / f"{experiment.task_name}-{experiment.rnn_name}-{seed}-{key_of(facts)}"
-    if not (work / "training.json").exists():
-        measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
-        write_json(work / "training.json", facts | measured)
-        for name in (LAST, BEST):
-            (work / name).unlink()
-    with whole_folder(experiment.trained(seed)) as folder:
-        for name in KEPT:
-            shutil.copy(work / name, folder)
+    with alone_in(work, f"{experiment.task_name} {experiment.rnn_name} seed {seed}") if is_first_process() else nullcontext():
+        if not (work / "training.json").exists():
+            measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
+            write_json(work / "training.json", facts | measured)
+            for name in (LAST, BEST):
+                (work / name).unlink()
+        elif (known := read_json(work / "training.json"))["config"] != facts["config"]:
+            write_json(work / "training.json", known | {name: facts[name] for name in RETOLD})
+        with whole_folder(experiment.trained(seed)) as folder:
+            for name in KEPT:
+                shutil.copy(work / name, folder)
+
+
+def is_first_process() -> bool:
+    """Of several processes Lightning begins all but the first by the same command, and numbers them."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def fit(
@@ -77,15 +84,12 @@ def fit(
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
-    kind = kind_of(experiment.processed())
-    if kind == TAGGING:
-        start_from_vectors(cast(Tagger, system), experiment.processed())
+    kind = prepare(experiment, system, data)
     metric, every = experiment.task.metric, experiment.trainer.every_seconds
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
-    # Of several processes Lightning begins all but the first by the same command, and numbers them.
-    first = experiment.trainer.devices == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+    first = experiment.trainer.devices == 1 or is_first_process()
     run_id = begin() if first else ""
     translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
     trainer = make_trainer(
@@ -163,43 +167,20 @@ def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> ligh
     )
 
 
-def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> System:
-    """The task's system around the architecture, at the task's number of parameters where it sets one.
+def prepare(experiment: Experiment, system: System, data: Any) -> str | None:
+    """Give ``system`` what its kind of task starts from, and see that its test can be made; returns the kind.
 
     Raises:
-        ValueError: where neither a number of parameters nor a hidden size is given.
+        ValueError: where vectors are missing, or the search of the test is none.
     """
-    task = experiment.task
-    rnn = {**experiment.rnn, **task.rnn}
-    told = dict(task.model.model_extra or {})
-    more: dict[str, Any] = {name: card[key] for key, name in OF_CARD.items() if card.get(key) is not None}
-    if (told.get("schedule") or {}).get("name") == "cosine":
-        more["schedule"] = {"T_max": planned, **told["schedule"]}
-    if "hidden_size" not in rnn:
-        if task.parameters is None:
-            raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
+    kind = kind_of(experiment.processed())
+    if kind == TAGGING:
+        start_from_vectors(cast(Tagger, system), experiment.processed())
+    if kind == TRANSLATION:
+        from pipelines.translation import check_search
 
-        def build(size: int) -> System:
-            return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
-
-        rnn["hidden_size"] = hidden_size_for(rnn["cell"], parameters=task.parameters, build=build)
-    return task.model.build(rnn=rnn, **more)
-
-
-def start_from_vectors(system: Tagger, processed: Path) -> None:
-    """Give the embedding the pretrained vectors of the corpus, where the task asks for some.
-
-    Raises:
-        ValueError: where only one of the two has vectors.
-    """
-    told, file = system.hparams.get("vectors"), processed / VECTORS
-    if told is None and not file.exists():
-        return
-    if told is None or not file.exists():
-        have = "the corpus has" if told is None else f"task.model.vectors is {told!r}, but the corpus has no"
-        raise ValueError(f"{have} pretrained vectors: set both task.corpus.vectors, a file, and task.model.vectors, or neither")
-    with np.load(file, allow_pickle=False) as arrays:
-        system.load_vectors(torch.from_numpy(arrays["matrix"]), torch.from_numpy(arrays["found"]))
+        check_search(cast(Seq2Seq, system), data, experiment.task.metric.search)
+    return kind
 
 
 def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> lightning.Callback:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SOURCE_TOKENIZER = "tokenizer.json"
+NUMBERS = ("beam_size", "coverage", "diversity", "groups", "max_length", "min_length", "n_best", "patience")
+SEARCHES = (*NUMBERS, "normalisation", "stop")
+"""What a search can be told in plain values."""
 SHOWN = 12
 """Translations that a validation shows."""
 
@@ -64,8 +67,14 @@ def search_keywords(told: Mapping[str, Any]) -> dict[str, Any]:
     """Keywords of ``Seq2Seq.translate`` from plain values: ``{"normalisation": {"name": "gnmt", "alpha": 0.6}, ...}``.
 
     Raises:
-        ValueError: for an unknown normalisation, or a keyword that it does not have.
+        ValueError: for an unknown keyword, no number where one is needed, an unknown normalisation or a keyword that it does
+            not have.
     """
+    for name, value in told.items():
+        if name not in SEARCHES:
+            raise ValueError(f"a search has {', '.join(SEARCHES)}, and no {name!r}")
+        if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{name} of a search must be a number, not {value!r}")
     return {**told, "normalisation": make_normalisation(told.get("normalisation"))}
 
 
@@ -107,6 +116,17 @@ def translate_test(experiment: Experiment, system: Seq2Seq, data: PairModule, fo
     return {f"test/{name}": value for name, value in scores.values.items()}
 
 
+def check_search(system: Seq2Seq, data: PairModule, told: Mapping[str, Any]) -> None:
+    """Refuse, before ``system`` is trained, a search that its test would fail by.
+
+    Raises:
+        ValueError: as ``search_keywords`` and ``Seq2Seq.translate``.
+    """
+    batch = data.dataset("validation")[(0,)]
+    system.eval().translate(batch.inputs, batch.lengths, **search_keywords(told))
+    system.train()
+
+
 class Translator(Callback):
     """Translates the validation split greedily at every validation, logs how good that is, and shows some of it."""
 
@@ -133,7 +153,8 @@ class Translator(Callback):
         files = [page]
         if system.decoder.attention is not None:
             files.append(self.draw_attention(system, self.folder / f"attention-{step:06}.png"))
-        tracking.log_files(self.run_id, files, "validation")
+        with tracking.dispensable(f"the translations of step {step}"):
+            tracking.log_files(self.run_id, files, "validation")
 
     def draw_attention(self, system: Seq2Seq, file: Path) -> Path:
         """The attention of the model's own translation of the first validation row."""

@@ -1,5 +1,6 @@
 """What was tuned before architectures were compared, and whether each had the same chance."""
 
+import shlex
 from collections.abc import Sequence
 
 from pipelines.runs import Run, flatten
@@ -29,5 +30,7 @@ def _found(run: Run) -> str:
     if not told:
         return ""
     shown = {key: number(values[key]) if isinstance(values[key], float) else values[key] for key in told["varied"]}
-    found = "".join(f"; {key.removeprefix('task.')} {value}" for key, value in shown.items())
+    given = {each.partition("=")[0].lstrip("+") for each in shlex.split(run.command)}
+    by_hand = {key: " by hand" if key in given else "" for key in shown}
+    found = "".join(f"; {key.removeprefix('task.')} {value}{by_hand[key]}" for key, value in shown.items())
     return f", {told['pruned']} of them given up early{found}"

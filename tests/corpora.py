@@ -81,8 +81,11 @@ def write_tagged(folder: Path, *, rows: int = 60, longest: int = 9) -> Path:
     return folder
 
 
-def write_fetched(raw: Path, columns: dict[str, dict[str, Any]]) -> Path:
-    """What a fetch from the Hub would have left: for each split its columns."""
+LINES = {"repository": "tiny/lines", "config": "default", "revision": "main"}
+
+
+def write_fetched(raw: Path, columns: dict[str, dict[str, Any]], asked: dict[str, Any] = LINES) -> Path:
+    """What a fetch from the Hub of what was ``asked`` for would have left: for each split its columns."""
     import pyarrow
     from pyarrow import parquet
 
@@ -91,7 +94,7 @@ def write_fetched(raw: Path, columns: dict[str, dict[str, Any]]) -> Path:
     raw.mkdir(parents=True)
     for split, table in columns.items():
         parquet.write_table(pyarrow.table(table), raw / f"{split}.parquet")
-    write_json(raw / "source.json", {"licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
+    write_json(raw / "source.json", {**asked, "licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
     return raw
 
 
@@ -162,7 +165,7 @@ def processed(
 ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
     """The card, and the arrays of each split, that a corpus makes of these ``columns`` of each split."""
     if not (place / "raw").exists():
-        write_fetched(place / "raw", columns)
+        write_fetched(place / "raw", columns, TINY)
     corpus.preprocess(place / "raw", place / "processed")
     card = json.loads((place / "processed/card.json").read_text())
     return card, {split: dict(np.load(place / f"processed/{split}.npz")) for split in SPLITS}

@@ -102,6 +102,10 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
     facts = dict(section.facts())
     assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.00200"
     assert facts["tuned, Elman RNN (tanh)"] == "0 trials"
+    for file in (project / "runs" / "words" / "gru").glob("*/training.json"):
+        told = json.loads(file.read_text())
+        file.write_text(json.dumps(told | {"command": f"{told['command']} task.model.lr=0.002"}))
+    assert dict(compare(project).facts())["tuned, GRU"].endswith("; model.lr 0.00200 by hand")
     (warning,) = section.warnings()
     assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by 0 trials" in warning
     shutil.rmtree(project / "runs" / "words" / "elman")

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
+from pipelines.building import build_system
 from pipelines.composition import CONF, Experiment, compose, grids
-from pipelines.training import build_system
 from rnn_lightning.budget import count_parameters
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.sequences import Batch

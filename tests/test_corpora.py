@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from pyarrow import parquet
+from corpora import write_fetched
 from tokenizers import Tokenizer
 
 from rnn_lightning.corpora import SPLITS, Corpus, CorpusError, Text
@@ -39,11 +39,12 @@ def text(level: str, end_of_line: bool, vocabulary_size: int | None = None) -> T
 
 def write_raw(raw: Path, rows: dict[str, list[str]]) -> Path:
     """What a fetch from the Hub would have left."""
-    raw.mkdir(parents=True)
-    for split, texts in rows.items():
-        parquet.write_table(pyarrow.table({"text": pyarrow.array(texts, pyarrow.string())}), raw / f"{split}.parquet")
-    write_json(raw / "source.json", {"licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
-    return raw
+    return write_fetched(raw, {split: {"text": pyarrow.array(texts, pyarrow.string())} for split, texts in rows.items()})
+
+
+def retold(raw: Path, **changes: Any) -> None:
+    """As if another corpus had been fetched."""
+    write_json(raw / "source.json", json.loads((raw / "source.json").read_text()) | changes)
 
 
 def processed(corpus: Corpus, raw: Path) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
@@ -146,6 +147,9 @@ def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:
         (lambda raw: (raw / "test.parquet").write_bytes(b"PAR1"), "raw/test.parquet is damaged: its SHA-256 is"),
         (lambda raw: (raw / "source.json").unlink(), "cannot read"),
         (lambda raw: (raw / "source.json").write_text("[]"), "source.json must hold a JSON object, not list"),
+        (lambda raw: retold(raw, repository="own/text"), "has repository 'own/text', not 'tiny/lines'; fetch the corpus again"),
+        (lambda raw: retold(raw, revision="v2"), "has revision 'v2', not 'main'; fetch the corpus again"),
+        (lambda raw: retold(raw, splits={"train": "half"}), "has splits {'train': 'half'}, not None; fetch the corpus again"),
     ],
 )
 def test_damage_to_fetched_files_is_told_in_one_line(damage: Any, expected: str, tmp_path: Path) -> None:

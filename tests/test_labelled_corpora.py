@@ -111,7 +111,7 @@ def test_numbers_of_classes_have_the_names_that_the_data_set_gives(tmp_path: Pat
     features = Features({"text": Value("string"), "intent": ClassLabel(names=names)})
     for split, columns in labelled(names).items():
         Dataset.from_dict(columns, features=features).to_parquet(raw / f"{split}.parquet")
-    write_json(raw / "source.json", {"licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
+    write_json(raw / "source.json", {**TINY, "licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
     card, arrays = processed(texts(), tmp_path, {})
     assert card["classes"] == names
     assert [names[target] for target in arrays["train"]["targets"]] == [name for _, name in TEXTS["train"]]

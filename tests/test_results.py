@@ -52,8 +52,8 @@ def test_a_run_replaces_the_same_run_only(project: Path) -> None:
     results([], root=project)
     assert sorted(run["metrics"]["test/loss"] for run in stored(project) if run["rnn"] == "lstm") == [2.2, 8.0, 9.0]
     readme = (project / "README.md").read_text()
-    assert "LSTM (rnn.hidden_size 64)" in readme
-    assert "LSTM (rnn.hidden_size 128)" in readme
+    assert "LSTM (hidden_size 64)" in readme
+    assert "LSTM (hidden_size 128)" in readme
 
 
 def test_results_outlive_the_runs(project: Path) -> None:
@@ -79,6 +79,24 @@ def test_the_command_fails_where_they_disagree(project: Path) -> None:
     outcome = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
     assert outcome.stderr.strip() == "error: the README shows results of words, but results/words.json does not exist"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["wordz"], "task must be one of ['letters', 'words'], not 'wordz'"),
+        (["letters"], "runs/letters has no finished run, and there is no results/letters.json"),
+        (["words"], "No such file or directory: 'README.md'"),
+    ],
+)
+def test_what_cannot_be_stored_is_one_line(project: Path, arguments: list[str], said: str) -> None:
+    make_task(project, "letters")
+    (project / "README.md").unlink()
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "pipelines.results", *arguments]
+    outcome = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stderr.count("\n")) == (2, 1)
+    assert outcome.stderr.startswith("error: ") and said in outcome.stderr
 
 
 def test_a_file_with_an_incomplete_run_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pipelines.composition import CONF, Experiment, Training, compose
 from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
+from pipelines.processes import alone_in
 from pipelines.train import train
 from pipelines.training import interval, train_one
 from rnn_lightning import LanguageModel, SequenceClassifier
@@ -88,6 +89,38 @@ def test_a_training_that_is_done_is_not_made_again_and_another_one_is(place: Pat
     assert json.loads(file.read_text())["config"]["task"]["training"]["clip"] == 0.5
 
 
+def test_a_training_that_is_done_is_told_anew_where_only_words_differ(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=elman", "seed=1")
+    train(experiment)
+    file = Path("trained/adding/elman/1/training.json")
+    before, weights = json.loads(file.read_text()), (file.parent / "model.ckpt").read_bytes()
+    words = ["task.description=Said better.", "++tuning={sweep:adding-elman-mine,trials:4,pruned:0,best:1,varied:[]}"]
+    train(compose([*ADDING, "rnn=elman", "seed=1", *words]))
+    after = json.loads(file.read_text())
+    assert (after["config"]["task"]["description"], after["config"]["tuning"]["trials"]) == ("Said better.", 4)
+    assert "task.description=Said better." in after["command"]
+    assert {key for key in before if before[key] != after[key]} == {"config", "command"}
+    assert (file.parent / "model.ckpt").read_bytes() == weights
+
+
+def test_two_processes_do_not_make_one_training(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=elman", "seed=1")
+    train(experiment)
+    (work,) = Path("work").glob("adding-elman-1-*")
+    with (
+        alone_in(work, "adding"),
+        pytest.raises(ValueError, match=f"another process is at work on adding elman seed 1, in {work}"),
+    ):
+        train(experiment)
+
+
+def test_a_graphics_processor_that_is_not_there_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    experiment = prepared(ADDING, "rnn=elman", "seed=1", "trainer.accelerator=gpu")
+    with pytest.raises(ValueError, match=r"trainer.accelerator is gpu, but PyTorch finds no graphics processor"):
+        train(experiment)
+
+
 def test_an_interrupted_training_leaves_no_result_and_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepared(ADDING, "rnn=layernorm_lstm", "seed=1")
     train_one(whole, 1)
@@ -137,8 +170,12 @@ def test_a_model_is_measured_on_the_data_that_it_learnt_from(place: Path) -> Non
     evaluate(experiment)
     measured = (place / "runs/adding/gru/1/metrics.json").read_text()
     (place / "data/raw/adding").rename(place / "data/raw/of-before")
-    prepared(ADDING, "rnn=gru", "seed=1", "task.corpus.seed=9")
+    other = prepared(ADDING, "rnn=gru", "seed=1", "task.corpus.seed=9")
     with pytest.raises(ValueError, match=r"trained/adding/gru/1 was trained on data \w{12}, and \w{12} is what is there now"):
+        evaluate(other)
+    with pytest.raises(
+        ValueError, match=r"data/processed/adding was made with other settings \(task.corpus.seed was 9, is 1\)"
+    ):
         evaluate(experiment)
     assert (place / "runs/adding/gru/1/metrics.json").read_text() == measured
 

@@ -39,6 +39,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"conf/sweep/{name}.yaml").write_text(text)
     for stage in ("fetch", "preprocess"):
         run(place, stage, *TASK)
+    left = place / "work/sweeps/adding-gru-modest/0/last.ckpt"  # by a sweep that the study knows nothing of
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of another network")
     return place
 
 
@@ -120,7 +123,8 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     reports = project / "reports/sweeps/adding-gru-modest"
     assert {"trials.csv", "history.png", "parallel.png", "slices.png"} <= {file.name for file in reports.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")
-    assert client.get_model_version_by_alias("adding-gru", "best").run_id == best.user_attrs["run"]
+    kept = client.get_model_version_by_alias("adding-gru", "best")
+    assert (kept.run_id, str(kept.version)) == (best.user_attrs["run"], "1")  # though the sweep was ended twice
     experiment = client.get_experiment_by_name("adding sweeps")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from corpora import contents, fetched_from_hub, write_fetched
+from corpora import LINES, contents, fetched_from_hub, write_fetched
 from pyarrow import parquet
 
 from rnn_lightning import sequences
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
+from rnn_lightning.corpora.files import write_json
 from rnn_lightning.corpora.lexicon import PADDING, UNKNOWN, UNKNOWN_CHARACTER, Lexicon, shortened
 from rnn_lightning.systems import tagger
 
@@ -117,7 +118,7 @@ def test_class_labels_and_text_give_the_same(tmp_path: Path) -> None:
     for split, table in columns(ROWS, labels=True).items():
         plain = {name: column if isinstance(column, list) else column.to_pylist() for name, column in table.items()}
         Dataset.from_dict(plain, features=features).to_parquet(raw / f"{split}.parquet")
-    (raw / "source.json").write_text('{"licence": "cc0-1.0", "files": {}}')
+    write_json(raw / "source.json", {**LINES, "licence": "cc0-1.0", "files": {}})
     tagging().preprocess(raw, tmp_path / "from_labels")
     ours, theirs = contents(processed(tmp_path)[0]), contents(tmp_path / "from_labels")
     assert {name for name in ours if ours[name] != theirs[name]} <= {"card.json"}

@@ -65,6 +65,17 @@ def test_a_new_tag_that_another_process_set_first_is_set_again(store: MlflowClie
     assert store.get_experiment_by_name("tagged").tags["title"] == "one"
 
 
+STORES = {"nonsense://x": "MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow.db": "/proc/nowhere"}
+
+
+@pytest.mark.parametrize("uri", STORES)
+def test_a_store_that_does_not_answer_is_one_line(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises((ValueError, OSError)) as refusal:
+        tracking.open_experiment("one")
+    assert STORES[uri] in str(refusal.value) and "\n" not in str(refusal.value)
+
+
 def test_work_that_is_done_does_not_fail_for_a_run_that_is_gone(store: MlflowClient, tmp_path: Path) -> None:
     run_id = start(tmp_path / "gone")
     with pytest.warns(UserWarning, match=f"does not know that run {run_id} ended as FINISHED"), tracking.recording(run_id):

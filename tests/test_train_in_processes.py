@@ -62,12 +62,13 @@ def run(place: Path, stage: str, *arguments: str) -> str:
     return done.stderr
 
 
-def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
     for stage in ("fetch", "preprocess"):
         run(tmp_path, stage)
     paths = os.pathsep.join([str(CONF.parent), *sys.path])
     told = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "PYTHONPATH": paths}
-    more = ["seed=null", "seeds=2", "workers=2", "task.training.epochs=2000", "trainer.every_seconds=1000000"]
+    more = ["seed=null", "seeds=3", "workers=2", "task.training.epochs=2000", "trainer.every_seconds=1000000"]
     command = [sys.executable, "-m", "pipelines.train", *NESTED, *more]
     ended = time.monotonic() + 120
     with subprocess.Popen(command, cwd=tmp_path, env=told, stderr=subprocess.DEVNULL) as began:
@@ -75,13 +76,13 @@ def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_
             time.sleep(0.2)
         family = psutil.Process(began.pid).children(recursive=True)
         assert not list(tmp_path.glob("work/nested-lstm-*/last.ckpt"))
-        began.send_signal(signal.SIGTERM)
-        assert began.wait(60) != 0
+        began.send_signal(number)
+        assert began.wait(60) == 128 + number
+    assert len(list(tmp_path.glob("work/nested-lstm-*/last.ckpt"))) == 2, "who begins the command again finds all saved"
     left = psutil.wait_procs(family, timeout=30)[1]
     for process in left:
         process.kill()
     assert family and not left
-    assert len(list(tmp_path.glob("work/nested-lstm-*/last.ckpt"))) == 2
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ from run_folders import run_by_stages
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from pipelines import tracking
+from pipelines.composition import compose
 from pipelines.predict import predict, reader
+from pipelines.training import train_one
 from pipelines.translated_lines import LineTranslator, TranslationRequest
 from pipelines.translation import Texts, score_texts, search_keywords
 from rnn_lightning import PairModule, Seq2Seq
@@ -55,6 +57,37 @@ def test_the_dashboard_shows_translations_and_attention_of_every_validation(run:
     shown = {Path(file.path).suffix for file in tracking.store.client().list_artifacts(run_id, "validation")}
     assert shown == {".md", ".png"}
     assert {"val/bleu", "val/accuracy"} <= set(tracking.store.client().get_run(run_id).data.metrics)
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ("beam=3", r"a search has beam_size, .*, stop, and no 'beam'"),
+        ("beam_size=wide", "beam_size of a search must be a number, not 'wide'"),
+        ("beam_size=0", "beam_size must be"),
+        ("stop=never", "stop must be one of"),
+        ("normalisation={name:gnmt,alfa:1}", "alfa"),
+    ],
+)
+def test_a_search_that_the_test_would_fail_by_is_refused_before_the_training(run: Path, search: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        train_one(compose([*DATES, "seed=2", f"++task.metric.search.{search}"]), 2)
+    assert not list(Path("work").glob("dates-gru-2-*/curves.csv"))
+
+
+def test_a_dashboard_that_takes_no_files_ends_no_training(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(tracking, "log_files", full)
+    with pytest.warns(UserWarning, match="the dashboard does not know the translations of step .*: no space left"):
+        train_one(compose([*DATES, "seed=3"]), 3)
+    assert Path("trained/dates/gru/3/model.ckpt").exists()
+
+
+def test_predict_refuses_a_search_that_there_is_not(run: Path) -> None:
+    with pytest.raises(ValueError, match="and no 'beamsize'"):
+        reader({"run": str(run), "beamsize": 3})
 
 
 def test_predict_answers_each_line_as_the_model_translates_it(run: Path) -> None:

@@ -1,7 +1,7 @@
 """The one process that decides: which values come next, in which slot, what a trial's end means, and when all is done."""
 
-import fcntl
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import tracking
+from pipelines.cards import card_of
 from pipelines.composition import Experiment
+from pipelines.processes import alone_in
 from pipelines.runs import read_json
 from pipelines.summary import duration, number
 from pipelines.sweeping.engines import Job, make_engine
@@ -42,13 +44,8 @@ class Conductor:
         self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
         self.name = f"{experiment.task_name}-{experiment.rnn_name}-{order.sweep}"
         self.folder = Path("work/sweeps") / self.name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is at work on sweep {self.name}") from None
-        self.card = read_json(experiment.processed() / "card.json")
+        self._lock = alone_in(self.folder, f"sweep {self.name}")
+        self.card = card_of(experiment)
         self.url = order.storage or default_storage()
         facts = self._facts()
         self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
@@ -105,6 +102,8 @@ class Conductor:
         asked = self.study.ask(fixed_distributions=spaces)
         trial = self._trial(asked.number)
         folder = Path(trial.user_attrs.get(PLACE, self.folder / str(trial.number)))
+        if PLACE not in trial.user_attrs:  # what lies there is of a trial that the study does not know
+            shutil.rmtree(folder, ignore_errors=True)
         asked.set_user_attr(PLACE, str(folder))
         asked.set_user_attr(TRIES, trial.user_attrs.get(TRIES, 0) + 1)
         folder.mkdir(parents=True, exist_ok=True)

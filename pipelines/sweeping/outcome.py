@@ -94,12 +94,14 @@ def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, 
 
 
 def register(best: FrozenTrial, experiment: Experiment) -> str | None:
-    """Make the best trial's model the newest version of ``TASK-RNN`` in the model registry, under the alias ``best``.
+    """Make the best trial's model, unless it is, the newest version of ``TASK-RNN`` in the registry, under the alias ``best``.
 
     Returns:
         The name; ``None`` for a model that has nothing to serve.
     """
     name = f"{experiment.task_name}-{experiment.rnn_name}"
+    if tracking.is_newest(name, best.user_attrs["run"]):
+        return name
     uri = publish_model(best.user_attrs["run"], Path(best.user_attrs[PLACE]), experiment.processed(), registered_name=name)
     if uri is None:
         return None

@@ -52,28 +52,43 @@ def open_study(
 
     Args:
         metric: the task's, which is the quality.
-        facts: what all trials have in common; a study of others is refused.
+        facts: what all trials have in common; a study of others is refused, or replaced if nothing came of it.
 
     Raises:
-        ValueError: where the study was made with other facts.
+        ValueError: where the study has trials with other facts.
     """
     best = "minimize" if metric.goal == "minimise" else "maximize"  # of the quality; of all else, less is better
     directions: Any = [best if each == "quality" else "minimize" for each in sweep.objectives]
+    text = json.dumps(facts, sort_keys=True)
+    if name in optuna.get_all_study_names(storage):
+        check_facts(optuna.load_study(study_name=name, storage=storage), storage, text)
     study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([metric.name.replace("test/", "val/"), *sweep.objectives[1:]])
-    text = json.dumps(facts, sort_keys=True)
-    known = study.user_attrs.get("facts")
-    if known is None:
-        study.set_user_attr("facts", text)
-    elif known != text:
-        before = json.loads(known)
-        other = sorted(key for key in before.keys() | facts.keys() if before.get(key) != facts.get(key))
-        raise ValueError(f"study {name} has trials with another {', '.join(other)}: give the new sweep a file of another name")
+    study.set_user_attr("facts", text)
     study.sampler = make_sampler(sweep.sampler, len(study.trials))
     study.pruner = make_pruner(sweep.pruner)
     return study
+
+
+def check_facts(study: optuna.Study, storage: optuna.storages.RDBStorage, facts: str) -> None:
+    """Delete a study of other facts that nothing came of, such as one that was mistyped.
+
+    Raises:
+        ValueError: where something did; names what differs.
+    """
+    known = study.user_attrs.get("facts", facts)
+    if known == facts:
+        return
+    came = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    if not study.get_trials(deepcopy=False, states=came):
+        optuna.delete_study(study_name=study.study_name, storage=storage)
+        return
+    before, now = json.loads(known), json.loads(facts)
+    other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    told = f"study {study.study_name} has trials with another {', '.join(other)}"
+    raise ValueError(f"{told}: give the new sweep a file of another name")
 
 
 def make_sampler(settings: Sampler, trials: int) -> optuna.samplers.BaseSampler:

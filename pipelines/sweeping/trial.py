@@ -10,7 +10,9 @@ import optuna
 import psutil
 
 from pipelines import tracking
+from pipelines.cards import card_of
 from pipelines.composition import compose
+from pipelines.processes import birth
 from pipelines.provenance import provenance
 from pipelines.publish import run_tags
 from pipelines.runs import read_json
@@ -44,8 +46,8 @@ class Errand(NamedTuple):
 def run_trial(errand: Errand) -> None:
     """Train as told; leaves in the folder what came of it, or nothing if it is killed."""
     stop_with_parent()
-    own = psutil.Process()
-    write_json(errand.folder / PROCESS, {"pid": own.pid, "born": own.create_time(), "host": platform.node()})
+    own = os.getpid()
+    write_json(errand.folder / PROCESS, {"pid": own, "born": birth(own), "host": platform.node()})
     if errand.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(errand.device)
     quieten()
@@ -69,7 +71,7 @@ def run_trial(errand: Errand) -> None:
 def _train(errand: Errand, trial: optuna.Trial) -> dict[str, Any]:
     experiment = compose([*errand.overrides, *(assigned(key, value) for key, value in errand.values.items())])
     (seed,) = experiment.all_seeds()
-    card = read_json(experiment.processed() / "card.json")
+    card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
 
     def begin() -> str:
@@ -120,7 +122,7 @@ def end_process(folder: Path) -> None:
         return
     try:
         process = psutil.Process(told["pid"])
-        if abs(process.create_time() - told["born"]) < 1:
+        if birth(process.pid) == told["born"]:
             process.kill()
             process.wait(30)
     except psutil.NoSuchProcess:

@@ -5,6 +5,7 @@ MLflow takes seconds to import: no module here does so before it is asked to.
 """
 
 from pipelines.tracking.record import (
+    is_newest,
     lightning_logger,
     log_curves,
     log_data,
@@ -14,11 +15,13 @@ from pipelines.tracking.record import (
     log_training,
     name_newest,
 )
-from pipelines.tracking.runs import finish, reap, recording, set_tags, start_run
+from pipelines.tracking.runs import dispensable, finish, reap, recording, set_tags, start_run
 from pipelines.tracking.store import open_experiment, open_store
 
 __all__ = [
+    "dispensable",
     "finish",
+    "is_newest",
     "lightning_logger",
     "log_curves",
     "log_data",

@@ -12,6 +12,8 @@ import numpy as np
 from pipelines.tracking.store import ROOT, client
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
     from pipelines.tracking.logger import Points, RunLogger
 
 SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "tokenizers")
@@ -125,9 +127,20 @@ def log_model(
 
 def name_newest(registered_name: str, alias: str) -> None:
     """Let ``alias`` name the newest version of a registered model, and no other."""
-    versions = client().search_model_versions(f"name = '{registered_name}'")
-    newest = max(versions, key=lambda each: int(each.version))
+    newest = _newest(registered_name)
+    assert newest is not None
     client().set_registered_model_alias(registered_name, alias, newest.version)
+
+
+def is_newest(registered_name: str, run_id: str) -> bool:
+    """Whether the newest version of a registered model is the run's."""
+    newest = _newest(registered_name)
+    return newest is not None and newest.run_id == run_id
+
+
+def _newest(registered_name: str) -> "ModelVersion | None":
+    versions = client().search_model_versions(f"name = '{registered_name}'")
+    return max(versions, key=lambda each: int(each.version), default=None)
 
 
 def _forget_models(experiment: str, run_id: str) -> None:

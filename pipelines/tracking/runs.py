@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from pipelines.processes import birth
 from pipelines.runs import flatten
 from pipelines.tracking.store import client, open_experiment
 
@@ -88,16 +89,11 @@ def _process_tags() -> dict[str, str]:
     return {
         "host": socket.gethostname(),
         "pid": str(os.getpid()),
-        "pid_born": _birth(os.getpid()),
+        "pid_born": str(birth(os.getpid())),
         "stage": stage,
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": stage,
     }
-
-
-def _birth(pid: int) -> str:
-    """Seconds from the machine's start to the process's: unlike a time of day, no setting of the clock changes it."""
-    return f"{psutil.Process(pid).create_time() - psutil.boot_time():.2f}"
 
 
 def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
@@ -124,7 +120,7 @@ def reap() -> int:
 def _alive(tags: Mapping[str, str]) -> bool:
     """Whether the process lives: the number of a dead one is given to another sooner or later, its time of birth is not."""
     try:
-        return _birth(int(tags["pid"])) == tags["pid_born"]
+        return str(birth(int(tags["pid"]))) == tags["pid_born"]
     except psutil.NoSuchProcess:
         return False
 
@@ -148,10 +144,17 @@ def recording(run_id: str) -> Iterator[None]:
         status = "KILLED"
         raise
     finally:
-        try:
+        with dispensable(f"that run {run_id} ended as {status}"):
             finish(run_id, status)
-        except Exception as error:  # as in the logger: whatever a store may raise is not the work's concern
-            warnings.warn(f"the dashboard does not know that run {run_id} ended as {status}: {error}", stacklevel=3)
+
+
+@contextmanager
+def dispensable(told: str) -> Iterator[None]:
+    """What is ``told`` to the dashboard inside, and does not reach it, costs a warning: work goes on without."""
+    try:
+        yield
+    except Exception as error:  # as in the logger: whatever a store may raise is not the work's concern
+        warnings.warn(f"the dashboard does not know {told}: {error}", stacklevel=3)
 
 
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:

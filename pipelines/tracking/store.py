@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SQLITE = "sqlite:///"
+_ANSWERED: set[str] = set()
 
 
 def open_store() -> str:
@@ -25,12 +26,25 @@ def open_store() -> str:
 
 
 def client() -> "MlflowClient":
-    """A client of the open store."""
+    """A client of the open store.
+
+    Raises:
+        ValueError: where it does not answer the first question of this process.
+    """
     uri = open_store()
     import mlflow
 
     mlflow.set_tracking_uri(uri)
-    return mlflow.MlflowClient(uri)
+    try:
+        made = mlflow.MlflowClient(uri)
+        if uri not in _ANSWERED:
+            made.search_experiments(max_results=1)
+            _ANSWERED.add(uri)
+    except Exception as error:  # of the store, its database or the network: each has its own kinds
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        advice = "set MLFLOW_TRACKING_URI to a database or a server, or leave it unset for one in the project"
+        raise ValueError(f"no dashboard at {uri}: {said}; {advice}") from error
+    return made
 
 
 def open_experiment(name: str, tags: Mapping[str, str] | None = None) -> str:

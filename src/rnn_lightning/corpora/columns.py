@@ -52,11 +52,14 @@ class TaggedFiles(Corpus):
             for split, path in self.files.items():
                 shutil.copyfile(path, folder / f"{split}.conll")
             files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-            names = {split: path.name for split, path in self.files.items()}
-            write_json(folder / SOURCE, {"names": names, "licence": self.licence, "files": files})
+            write_json(folder / SOURCE, {**self.asked(), "licence": self.licence, "files": files})
+
+    def asked(self) -> dict[str, Any]:
+        """What ``fetch`` notes of the files besides their bytes."""
+        return {"names": {split: path.name for split, path in self.files.items()}}
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.asked())
         sentences = {split: list(self.read(raw / f"{split}.conll")) for split in SPLITS}
         title = f"{', '.join(source['names'].values())}, column {self.tag}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)

@@ -98,13 +98,16 @@ def sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def verified_source(raw: Path) -> dict[str, Any]:
-    """What ``fetch`` noted in ``raw``, after a check of every file's hash against it.
+def verified_source(raw: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``fetch`` noted in ``raw``, after a check that it is what was ``asked`` for, and of every file's hash against it.
 
     Raises:
-        CorpusError: where a file is missing or its bytes have changed.
+        CorpusError: where another corpus was fetched, a file is missing or its bytes have changed.
     """
     source = read_json(raw / SOURCE)
+    for name, value in asked.items():
+        if source.get(name) != value:
+            raise CorpusError(f"{raw / SOURCE} has {name} {source.get(name)!r}, not {value!r}; fetch the corpus again")
     for name, expected in source["files"].items():
         path = raw / name
         if not path.exists():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
+from rnn_lightning.corpora.corpus import SPLITS, Corpus, Pairs, Stream
 from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
 
 
@@ -68,9 +68,7 @@ class Generated(Corpus):
             write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
-        check_specification(source, self.specification(), raw)
-        self.make(raw, processed, source)
+        self.make(raw, processed, verified_source(raw, self.specification()))
 
 
 class GeneratedArrays(Generated):
@@ -103,14 +101,3 @@ class GeneratedText(Generated):
         for split in self.rows:
             lines = self.lines(split, random_stream(self.seed, split))
             (folder / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def check_specification(source: Mapping[str, Any], expected: Mapping[str, Any], raw: Path) -> None:
-    """Refuse a folder that was fetched with other parameters.
-
-    Raises:
-        CorpusError: naming the first that differs.
-    """
-    for name, value in expected.items():
-        if source.get(name) != value:
-            raise CorpusError(f"{raw / SOURCE} has {name} {source.get(name)!r}, not {value!r}; fetch the corpus again")

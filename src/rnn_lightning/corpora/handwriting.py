@@ -47,7 +47,7 @@ class Handwriting(FromHub):
         self.spacing, self.upright, self.most_left_out = spacing, upright, most_left_out
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         splits: dict[str, Examples] = {}
         left_out, writers = {}, {}
         for split in SPLITS:

@@ -48,6 +48,11 @@ class HubSource:
     def __str__(self) -> str:
         return f"{self.repository} ({self.config}) at {self.revision}"
 
+    def asked(self) -> dict[str, Any]:
+        """What decides which data set it is; ``fetch_from_hub`` notes it."""
+        told = {"repository": self.repository, "config": self.config, "revision": self.revision}
+        return told | {"splits": None if self.splits is None else dict(self.splits)}
+
 
 class FromHub(Corpus):
     """A corpus of a data set on the Hub, of the fields of `HubSource`."""
@@ -91,10 +96,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
             split.to_parquet(folder / f"{name}.parquet")
             files[f"{name}.parquet"] = sha256(folder / f"{name}.parquet")
         noted = {
-            "repository": source.repository,
-            "config": source.config,
-            "revision": source.revision,
-            **({} if source.splits is None else {"splits": dict(source.splits)}),
+            **{name: value for name, value in source.asked().items() if value is not None},
             "commit": download.commit,
             "licence": download.licence,
             "rows": {name: len(split) for name, split in download.splits.items()},

@@ -71,7 +71,7 @@ class Images(FromHub):
         self.most_left_out = most_left_out
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         splits = read_splits(raw, self.read, self.held_out, by_class=self.label is not None)
         check_widths(splits.examples, "give height, and order columns")
         more = {**of_features(splits.examples["train"].inputs, alike=True), **splits.card}

@@ -51,7 +51,7 @@ class LabelledText(FromHub):
         self.level, self.vocabulary_size = level, vocabulary_size
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         train = read_columns(raw / "train.parquet", [self.text])[0]
         tokenizer = learn_sentence_tokenizer(train, self.level, self.vocabulary_size, **self.learned)
         splits = read_splits(raw, partial(self.read, tokenizer), None)

@@ -50,7 +50,7 @@ class Series(FromHub):
         self.held_out = None if held_out is None else HeldOut(**held_out)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         splits = read_splits(raw, self.read, self.held_out)
         check_widths(splits.examples, f"a row of {self.sequence!r} has another number of measurements")
         more = {**of_features(splits.examples["train"].inputs), **splits.card}

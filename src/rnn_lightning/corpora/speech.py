@@ -83,7 +83,7 @@ class Speech(FromHub):
         """Write the examples with their card."""
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         splits = read_splits(raw, self.read, self.held_out, by_class=self.by_class)
         more = {**of_features(splits.examples["train"].inputs), **splits.card, "spectra": vars(self.spectra)}
         title = f"{self.hub.repository} ({self.hub.config}), {self.answer_column}"

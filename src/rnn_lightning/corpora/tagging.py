@@ -84,7 +84,7 @@ class Tagging(Corpus):
         fetch_from_hub(self.hub, raw)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.hub.asked())
         sentences = {split: self.read(raw / f"{split}.parquet") for split in SPLITS}
         title = f"{self.hub.repository} ({self.hub.config}), {self.tags}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)

@@ -45,7 +45,7 @@ class Text(Corpus):
         fetch_from_hub(self.source, raw)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw)
+        source = verified_source(raw, self.source.asked())
         lines = {split: split_lines(read_columns(raw / f"{split}.parquet", ["text"])[0], self.end_of_line) for split in SPLITS}
         write_text(
             processed,

@@ -91,7 +91,7 @@ class Translation(Corpus):
         fetch_from_hub(self.hub, raw)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        noted = verified_source(raw)
+        noted = verified_source(raw, self.hub.asked())
         texts = {}
         for split in SPLITS:
             sources, targets = read_columns(raw / f"{split}.parquet", self.columns)

@@ -1,0 +1,102 @@
+"""Runs of one configuration are one row, whenever they were made; a row's label tells what is different, and is its own."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipelines.composition import compose
+from pipelines.configurations import SHOWN, decisive
+from pipelines.runs import Run
+from pipelines.summary import rows
+from pipelines.tasks import Task
+
+TASK = Task("words", "Words", "Made up.", "test/loss", "minimise")
+RUN = Run(
+    rnn="lstm",
+    label="LSTM",
+    seed=1,
+    metrics={"test/loss": 2.0},
+    parameters=10,
+    steps=1,
+    planned_steps=1,
+    seconds=1.0,
+    unit="tokens",
+    units_per_second=1.0,
+    peak_memory_mb=1.0,
+    hardware="a machine",
+    threads=1,
+    precision="32-true",
+    commit="c",
+    data="4f1c09" + "0" * 58,
+    command="python -m pipelines.train",
+    config=compose(["task=nested", "rnn=lstm", "seed=1"]).plain(1),
+)
+
+
+def changed(seed: int, **values: Any) -> Run:
+    """The run of another seed, with other values of its configuration: ``task__training__clip=0.5``; ``...`` takes one out."""
+    config: dict[str, Any] = compose(["task=nested", "rnn=lstm", f"seed={seed}"]).plain(seed)
+    for key, value in values.items():
+        *places, name = key.split("__")
+        inner = config
+        for place in places:
+            inner = inner[place]
+        if value is ...:
+            del inner[name]
+        else:
+            inner[name] = value
+    return replace(RUN, seed=seed, config=config)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"task__title": "Another title", "task__description": "Said better.", "task__references": []},
+        {"trainer__strategy": ...},
+        {"task__metric__search": ...},
+    ],
+)
+def test_neither_words_nor_a_setting_of_later_splits_a_row(values: dict[str, Any]) -> None:
+    (row,) = rows([changed(1), changed(2, **values)], TASK)
+    assert (row.label, [run.seed for run in row.runs]) == ("LSTM", [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ({"task__training__clip": 0.5}, {"LSTM (clip 1.0)", "LSTM (clip 0.5)"}),
+        ({"trainer__strategy": "ddp"}, {"LSTM (strategy auto)", "LSTM (strategy ddp)"}),
+        ({"rnn__dropout": 0.5}, {"LSTM (dropout unset)", "LSTM (dropout 0.5)"}),
+        (
+            {"rnn__dropout": 0.5, "task__model__dropout": 0.1},
+            {"LSTM (rnn.dropout unset, model.dropout unset)", "LSTM (rnn.dropout 0.5, model.dropout 0.1)"},
+        ),
+    ],
+)
+def test_a_label_has_the_values_that_differ_by_short_names(values: dict[str, Any], labels: set[str]) -> None:
+    found = {row.label for row in rows([changed(1), changed(1, **values)], TASK)}
+    assert {frozenset(label.removesuffix(")").split(" (")[1].split(", ")) for label in found} == {
+        frozenset(label.removesuffix(")").split(" (")[1].split(", ")) for label in labels
+    }
+
+
+def test_rows_that_differ_in_their_data_alone_say_so() -> None:
+    other = replace(changed(1), data="ab" * 32)
+    assert {row.label for row in rows([RUN, other], TASK)} == {"LSTM (data 4f1c09)", "LSTM (data ababab)"}
+
+
+def test_a_label_is_short_unless_it_would_be_anothers() -> None:
+    many = {f"rnn__k{number}": number for number in range(SHOWN + 2)}
+    first, second = (row.label for row in rows([changed(1), changed(1, **many)], TASK))
+    assert all(label.endswith("and 2 more)") for label in (first, second))
+    another = changed(1, **many | {f"rnn__k{SHOWN + 1}": "x"})
+    labels = [row.label for row in rows([changed(1), changed(1, **many), another], TASK)]
+    assert len(set(labels)) == 3
+    assert not any("more" in label for label in labels)
+
+
+def test_a_seed_decides_nothing_and_a_value_does() -> None:
+    assert decisive(changed(1).config) == decisive(changed(2).config)
+    assert decisive(changed(1).config) != decisive(changed(1, task__data__batch_size=3).config)
