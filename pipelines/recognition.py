@@ -60,6 +60,17 @@ def recognize_test(experiment: Experiment, system: CTCRecognizer, data: PairModu
     return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
 
 
+def check_search(system: CTCRecognizer, data: PairModule, told: Mapping[str, Any]) -> None:
+    """Refuse, before ``system`` is trained, a search that its test would fail by.
+
+    Raises:
+        ValueError: as ``search_of`` and ``CTCRecognizer.recognize``.
+    """
+    batch = data.dataset("validation")[(0,)]
+    system.eval().recognize(batch.inputs, batch.lengths, **search_of(told, system, data))
+    system.train()
+
+
 def search_of(told: Mapping[str, Any], system: CTCRecognizer, data: PairModule) -> dict[str, Any]:
     """Keywords of ``recognize`` from those of a task's search; the language model is counted in the training split.
 
@@ -70,6 +81,8 @@ def search_of(told: Mapping[str, Any], system: CTCRecognizer, data: PairModule) 
     fusion = search.pop("fusion", None)
     if unknown := set(search) - {"beam_size"}:
         raise ValueError(f"task.metric.search has {sorted(unknown)}; a recogniser's search has beam_size and fusion")
+    if not isinstance(beam_size := search.get("beam_size", 1), int):
+        raise ValueError(f"task.metric.search.beam_size must be a whole number, not {beam_size!r}")
     if fusion is None:
         return search
     try:

@@ -16,14 +16,14 @@ from pipelines import tracking
 from pipelines.building import build_system, start_from_vectors
 from pipelines.cards import card_of
 from pipelines.composition import CONF, Experiment, Training
-from pipelines.kinds import TAGGING, TRANSLATION, kind_of
+from pipelines.kinds import RECOGNITION, TAGGING, TRANSLATION, kind_of
 from pipelines.processes import alone_in
 from pipelines.provenance import key_of, provenance
 from pipelines.publish import describe_task, run_tags
 from pipelines.recorder import Recorder, peak_memory_mb
 from pipelines.runs import read_json
 from pipelines.tasks import read_task
-from rnn_lightning import AtomicCheckpointIO, Durable, Seq2Seq, System, Tagger, count_parameters
+from rnn_lightning import AtomicCheckpointIO, CTCRecognizer, Durable, Seq2Seq, System, Tagger, count_parameters
 from rnn_lightning.corpora.files import whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
@@ -173,13 +173,19 @@ def prepare(experiment: Experiment, system: System, data: Any) -> str | None:
     Raises:
         ValueError: where vectors are missing, or the search of the test is none.
     """
-    kind = kind_of(experiment.processed())
+    kind, search = kind_of(experiment.processed()), experiment.task.metric.search
     if kind == TAGGING:
         start_from_vectors(cast(Tagger, system), experiment.processed())
     if kind == TRANSLATION:
-        from pipelines.translation import check_search
+        from pipelines import translation
 
-        check_search(cast(Seq2Seq, system), data, experiment.task.metric.search)
+        translation.check_search(cast(Seq2Seq, system), data, search)
+    elif kind == RECOGNITION and search:
+        from pipelines import recognition
+
+        recognition.check_search(cast(CTCRecognizer, system), data, search)
+    elif search:
+        raise ValueError(f"task.metric.search is {search}, but neither translations nor labels of signals are searched for")
     return kind
 
 

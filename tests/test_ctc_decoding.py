@@ -149,6 +149,19 @@ def test_an_impossible_label_is_never_said() -> None:
     assert not bool((found.labels == 2).any()) and not bool(found.scores.isnan().any())
 
 
+def test_a_language_model_of_no_weight_changes_nothing_though_it_holds_labels_impossible() -> None:
+    fusion, _ = language(4)
+
+    def step(tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        ahead, state = fusion.step(tokens, state)
+        return ahead.index_fill(1, torch.tensor([0, 2]), -math.inf), state
+
+    log_probs = posteriors(3, 8, 4, seed=10)
+    without = prefix_beam_search(log_probs, beam_size=5, n_best=5)
+    beside = prefix_beam_search(log_probs, beam_size=5, n_best=5, fusion=Fusion(step, fusion.start, weight=0.0))
+    assert torch.equal(beside.labels, without.labels) and torch.equal(beside.scores, without.scores)
+
+
 @pytest.mark.parametrize(("beam", "best"), [(0, 1), (2, 3), (2, 0)])
 def test_a_bad_beam_is_refused(beam: int, best: int) -> None:
     with pytest.raises(ValueError, match=rf"n_best must lie in 1..beam_size, {beam}, not {best}"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from run_folders import run_by_stages
 
-from pipelines.recognition import search_of, targets_of
+from pipelines.recognition import check_search, search_of, targets_of
 from pipelines.runs import read_json
 from rnn_lightning import CTCRecognizer, NGram, PairModule, greedy
 
@@ -83,6 +83,8 @@ def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecogni
     [
         ({"beam": 4}, r"task.metric.search has \['beam'\]"),
         ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, and may have weight and bonus: 'order'"),
+        ({"beam_size": "wide"}, "beam_size must be a whole number, not 'wide'"),
+        ({"beam_size": 0}, "n_best must lie in 1..beam_size, 0"),
         ({"beam_size": 4, "fusion": {"order": 2, "wait": 1.0}}, "may have weight and bonus: .*'wait'"),
     ],
 )
@@ -91,4 +93,4 @@ def test_a_search_that_is_none_is_refused(
 ) -> None:
     _, model, data = made
     with pytest.raises(ValueError, match=said):
-        search_of(told, model, data)
+        check_search(model, data, told)

@@ -76,6 +76,15 @@ RULES = {
     "nothing is banned": Ruled(BannedPhrases([])),
     "forced prefixes": Ruled(ForcedPrefix(PREFIXES, PREFIX_LENGTHS), as_forced),
 }
+
+
+def test_a_forced_prefix_follows_the_model_to_its_device() -> None:
+    """The device "meta" has shapes and no numbers, and like any other it refuses tensors of another."""
+    rule = ForcedPrefix(torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]))
+    rows = Open(torch.zeros(2, 1, dtype=torch.int64, device="meta"), torch.tensor([0, 1], device="meta"))
+    assert rule(torch.zeros(2, 5, device="meta"), rows).shape == (2, 5)
+
+
 choices = st.lists(st.sampled_from(sorted(RULES)), min_size=1, max_size=3, unique=True)
 
 

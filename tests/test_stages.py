@@ -114,6 +114,12 @@ def test_two_processes_do_not_make_one_training(place: Path) -> None:
         train(experiment)
 
 
+def test_a_search_where_nothing_is_searched_for_is_refused(place: Path) -> None:
+    experiment = prepared(ADDING, "rnn=elman", "seed=1", "+task.metric.search={beam_size:3}")
+    with pytest.raises(ValueError, match=r"task.metric.search is \{'beam_size': 3\}, but neither translations nor labels"):
+        train(experiment)
+
+
 def test_a_graphics_processor_that_is_not_there_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     experiment = prepared(ADDING, "rnn=elman", "seed=1", "trainer.accelerator=gpu")

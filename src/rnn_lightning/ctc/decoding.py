@@ -29,6 +29,10 @@ class Fusion(NamedTuple):
     weight: float = 1.0
     bonus: float = 0.0
 
+    def weighed(self, log_probs: Tensor) -> Tensor:
+        """``weight`` times log-probabilities; nothing at all where it is 0, whatever the model holds to be impossible."""
+        return self.weight * log_probs if self.weight else torch.zeros_like(log_probs)
+
 
 class Transcripts(NamedTuple):
     """``labels`` (B, N, L), `IGNORED` behind each one's length, ``lengths`` (B, N), and ``scores`` (B, N): the best first.
@@ -111,7 +115,7 @@ def prefix_beam_search(
         beam = _advance(beam, emitted, real, blank, fusion)
     scores = beam.total + beam.told
     if fusion is not None:
-        scores = scores + fusion.weight * beam.ahead[:, :, blank]
+        scores = scores + fusion.weighed(beam.ahead[:, :, blank])
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     scores, order = scores[:, :n_best], order[:, :n_best]
     none = scores == -torch.inf
@@ -157,7 +161,7 @@ def _ways(beam: _Beam, emitted: Tensor, blank: int, fusion: Fusion | None) -> _W
     grown[:, :, blank] = -torch.inf
     told = beam.told.unsqueeze(2).expand_as(grown)
     if fusion is not None:
-        told = told + fusion.weight * beam.ahead + fusion.bonus
+        told = told + fusion.weighed(beam.ahead) + fusion.bonus
     return _Ways(total + emitted[:, blank : blank + 1], beam.label + repeated, grown, told)
 
 

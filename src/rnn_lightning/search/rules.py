@@ -93,8 +93,9 @@ class ForcedPrefix:
         time = rows.tokens.shape[1]
         if time >= self.prefixes.shape[1]:
             return log_probs
-        wanted = self.prefixes[rows.sentences, time].unsqueeze(1)  # (N, 1)
-        free = (time >= self.lengths[rows.sentences]).unsqueeze(1)
+        prefixes, lengths = self.prefixes.to(log_probs.device), self.lengths.to(log_probs.device)
+        wanted = prefixes[rows.sentences, time].unsqueeze(1)  # (N, 1)
+        free = (time >= lengths[rows.sentences]).unsqueeze(1)
         only = torch.full_like(log_probs, -torch.inf).scatter(1, wanted, log_probs.gather(1, wanted))
         return torch.where(free, log_probs, only)
 
