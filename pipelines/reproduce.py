@@ -101,14 +101,15 @@ def git(*arguments: str) -> None:
         raise ValueError(f"git {arguments[0]} {arguments[1]}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
 
 
-def call(tree: Path, arguments: Sequence[str], *, capture: bool = False) -> str:
-    """Run Python in ``tree``, on its code and its store of runs, whatever the project's own are.
+def call(tree: Path, arguments: Sequence[str], *, code: Path | None = None, capture: bool = False) -> str:
+    """Run Python in ``tree``, on its code, if no other is named, and its store of runs, whatever the project's own are.
 
     Raises:
         ValueError: if it fails.
     """
     known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment = known | {"PYTHONPATH": f"{tree / 'src'}{os.pathsep}{tree}"}
+    code = code or tree
+    environment = known | {"PYTHONPATH": f"{code / 'src'}{os.pathsep}{code}"}
     out = subprocess.PIPE if capture else None
     done = subprocess.run([sys.executable, *arguments], cwd=tree, env=environment, stdout=out, text=True, check=False)
     if done.returncode:
@@ -130,7 +131,9 @@ def check_config(run: Run, tree: Path, overrides: list[str]) -> None:
 
 
 def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> None:
-    """The run's corpus in ``tree``: the project's, if it is the same, or else fetched by the code of that commit.
+    """The run's corpus in ``tree``: the project's, if it is the same, or else fetched, by the code of that commit or of today.
+
+    The code of before 5581876 made files of other bytes under Python 3.11.4 and later than it does under 3.11.3.
 
     Raises:
         ValueError: where the corpus that is fetched is another one.
@@ -140,9 +143,10 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
     if _hash(processed) is None and _hash(own) == run.data:
         processed.parent.mkdir(parents=True, exist_ok=True)
         processed.symlink_to(own)
-    if _hash(processed) is None:
-        for stage in ("fetch", "preprocess"):
-            call(tree, ["-m", f"pipelines.{stage}", *overrides])
+    for code in (tree, ROOT):
+        if _hash(processed) != run.data:
+            for stage in ("fetch", "preprocess"):
+                call(tree, ["-m", f"pipelines.{stage}", *overrides], code=code)
     if _hash(processed) != run.data:
         raise ValueError(f"the corpus is another one: the run read {run.data}, what is fetched now is {_hash(processed)}")
 

@@ -67,6 +67,39 @@ def test_one_bit_makes_a_difference(again: float, agreed: bool, capsys: pytest.C
     assert ("abacus there" in said) != agreed
 
 
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ({"tree": "right"}, ["fetch by tree", "preprocess by tree"]),
+        (
+            {"tree": "wrong", "root": "right"},
+            [f"{stage} by {code}" for code in ("tree", "root") for stage in ("fetch", "preprocess")],
+        ),
+        ({"tree": "wrong", "root": "wrong"}, None),
+    ],
+)
+def test_a_corpus_is_made_by_the_code_of_the_commit_or_else_by_todays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, str], expected: list[str] | None
+) -> None:
+    tree, called = place / "work/reproduced/it", []
+
+    def call(where: Path, arguments: list[str], *, code: Path) -> str:
+        who = "tree" if code == tree else "root"
+        called.append(f"{arguments[1].removeprefix('pipelines.')} by {who}")
+        (where / "data/processed/adding").mkdir(parents=True, exist_ok=True)
+        (where / "data/processed/adding/card.json").write_text(json.dumps({"sha256": {"all": made[who]}}))
+        return ""
+
+    monkeypatch.setattr(reproduce, "call", call)
+    one = Run.of(stored(data="right"))
+    if expected is None:
+        with pytest.raises(ValueError, match="the run read right, what is fetched now is wrong"):
+            reproduce.provide_corpus("adding", one, tree, [])
+    else:
+        reproduce.provide_corpus("adding", one, tree, [])
+        assert called == expected
+
+
 def run(place: Path, *command: str, code: int = 0) -> str:
     told: Mapping[str, str] = {"PYTHONPATH": f"{place}:{place}/src", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=place, env={**os.environ, **told}, capture_output=True, text=True, check=False)
