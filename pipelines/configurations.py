@@ -33,7 +33,7 @@ def telling(run: Run, runs: Sequence[Run], shown: int | None = SHOWN) -> list[st
     """The values that tell a run's configuration from others of its architecture: ``lr 0.01``, ``data 4f1c09``."""
     told, others = decisive(run.config), [decisive(other.config) for other in runs if other.rnn == run.rnn]
     keys = [key for key in sorted({*told, *itertools.chain(*others)}) if _differs(key, told, others)]
-    values = [f"{_short(key, keys)} {told.get(key, 'unset')[:LONGEST]}" for key in keys]
+    values = [f"{_short(key, keys)} {told.get(key, 'unset')[: shown and LONGEST]}" for key in keys]
     more = [f"and {len(values) - shown} more"] if shown is not None and len(values) > shown else []
     data = [f"data {run.data[:6]}"] if any(other.data != run.data for other in runs if other.rnn == run.rnn) else []
     return values[:shown] + more + data

@@ -13,10 +13,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from pipelines.cards import NOTE
 from pipelines.composition import refusing
-from pipelines.provenance import ROOT, hardware
+from pipelines.provenance import ROOT
 from pipelines.results import read_results
 from pipelines.runs import Run, flatten, folder_of, read_json, read_run
 
@@ -140,7 +140,9 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
     """
     processed = tree / "data" / "processed" / task
     own = ROOT / "data" / "processed" / task
-    if _hash(processed) is None and _hash(own) == run.data:
+    if processed.is_symlink() and _hash(processed) != run.data:
+        processed.unlink()
+    if _hash(processed) is None and _hash(own) == run.data and _is_known(own, run, tree):
         processed.parent.mkdir(parents=True, exist_ok=True)
         processed.symlink_to(own)
     for code in (tree, ROOT):
@@ -149,6 +151,12 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
                 call(tree, ["-m", f"pipelines.{stage}", *overrides], code=code)
     if _hash(processed) != run.data:
         raise ValueError(f"the corpus is another one: the run read {run.data}, what is fetched now is {_hash(processed)}")
+
+
+def _is_known(own: Path, run: Run, tree: Path) -> bool:
+    """Whether the code in ``tree`` takes the project's corpus for the run's, by the note that it may ask for."""
+    asks, note = (tree / "pipelines" / "cards.py").exists(), own / NOTE
+    return not asks or (note.exists() and read_json(note) == run.config["task"]["corpus"])
 
 
 def _hash(processed: Path) -> str | None:
@@ -165,9 +173,8 @@ def compare(run: Run, again: Run) -> bool:
         print(f"{name:{width}}  stored {stored!r}  again {value!r}  {said}")
     agreed = again.metrics == run.metrics
     print(f"{run.command}\nat {run.commit}: {'matches bit for bit' if agreed else 'does not match'}")
-    here: Any = {"hardware": hardware(run.config["trainer"]["accelerator"]), "threads": again.threads}
-    for name, value in here.items():
-        before = getattr(run, name)
+    for name in ("hardware", "threads"):
+        value, before = getattr(again, name), getattr(run, name)
         if not agreed and value != before:
             print(f"{name}: {value} here, {before} there; equal bits are promised on one kind of machine only")
     return agreed

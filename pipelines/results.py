@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines import summary
 from pipelines.composition import refusing
+from pipelines.configurations import decisive
 from pipelines.runs import Run, read_json, read_runs
 from pipelines.tasks import read_task, variants_of
 
@@ -16,7 +17,7 @@ TABLE = re.compile(r"(<!-- results:(?P<task>[\w-]+) -->\n).*?(<!-- /results -->)
 
 
 def store(runs: Path, results: Path, task: str) -> list[Run]:
-    """Merge the finished runs of ``task`` into its file; a run with the same rnn, seed and configuration is replaced."""
+    """Merge the finished runs of ``task`` into its file; a run is replaced by one that differs in no more than words."""
     file = results / f"{task}.json"
     merged = {_key(run): run for run in [*read_results(file), *read_runs(runs, task)[0]]}
     kept = [merged[key] for key in sorted(merged)]
@@ -40,7 +41,7 @@ def read_results(file: Path) -> list[Run]:
 
 
 def _key(run: Run) -> tuple[str, int, str]:
-    return run.rnn, run.seed, json.dumps(run.config, sort_keys=True)
+    return run.rnn, run.seed, json.dumps(decisive(run.config), sort_keys=True)
 
 
 def _replace(file: Path, text: str) -> None:
@@ -85,7 +86,8 @@ def results(tasks: Sequence[str], *, root: Path, check: bool = False) -> bool:
     """
     if not check:
         for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
-            read_task(root / "conf", task)
+            if tasks:
+                read_task(root / "conf", task)
             kept = store(root / "runs", root / "results", task)
             if tasks and not kept:
                 raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")

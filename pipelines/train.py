@@ -18,6 +18,8 @@ from pipelines.composition import Experiment, stage
 PRELOADED = ["pipelines.training", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
 PRELOADED += ["mlflow.tracing", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
 """What costs seconds to import: once for all seeds, in the server that they are forked from."""
+LONGEST = 10_000
+"""Characters of a reason: what a pipe holds until it is asked, with room to spare."""
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -111,11 +113,17 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
     Raises:
         SystemExit: where it was told to stop.
     """
+    told: list[int] = []
+
+    def pass_on(number: int) -> None:
+        told.append(number)
+        child.send_signal(number)
+
     command = [sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]
-    with Popen(command) as child, on_signal(child.send_signal):
+    with Popen(command) as child, on_signal(pass_on):
         code = child.wait()
-    if code - 128 in STOPPING:
-        raise SystemExit(code)
+    if told or code - 128 in STOPPING:
+        raise SystemExit(128 + told[0] if told else code)
     return code
 
 
@@ -140,7 +148,7 @@ def train_beside_others(experiment: Experiment, seed: int, telling: Connection) 
         train_seed(experiment, seed)
     except Exception as error:
         reason = str(error) or type(error).__name__
-    telling.send(reason)
+    telling.send(reason[:LONGEST])
 
 
 def train_seed(experiment: Experiment, seed: int) -> None:

@@ -44,6 +44,20 @@ def test_a_number_sign_within_a_sentence_is_a_word(tmp_path: Path) -> None:
     assert (folder / "test.txt").read_text() == "a\tX\n#\tX\n\n#b\tY\n\n"
 
 
+def test_another_file_than_the_one_that_was_fetched_is_refused(tmp_path: Path) -> None:
+    first = TaggedFiles(files=write_files(tmp_path, COLUMNS), word=2, tag=4, numbered=True)
+    first.fetch(tmp_path / "raw")
+    (tmp_path / "v2").mkdir()
+    files = write_files(tmp_path / "v2", COLUMNS | {"test": COLUMNS["train"]})
+    with pytest.raises(CorpusError, match=r"v2/my-test.conllu is not the file that was fetched to .*raw; fetch the"):
+        TaggedFiles(files=files, word=2, tag=4, numbered=True).preprocess(tmp_path / "raw", tmp_path / "processed")
+    for file in tmp_path.glob("**/*.conllu"):
+        file.unlink()
+    first.preprocess(tmp_path / "raw", tmp_path / "processed")  # what was fetched is enough
+    with pytest.raises(CorpusError, match=r"has names \{.*my-train.*, not \{.*other"):
+        TaggedFiles(files=dict.fromkeys(SPLITS, "other"), word=2, tag=4).preprocess(tmp_path / "raw", tmp_path / "processed")
+
+
 BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "fewer": ({"train": "1 a a X\n2 b b\n"}, {}, r"raw/train.conll:2 has 3 columns, not 4 as the first line$"),
     "more": ({"test": "\n1 a a X\n2 b b X 9\n"}, {}, r"raw/test.conll:3 has 5 columns, not 4 as the first line$"),

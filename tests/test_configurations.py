@@ -97,6 +97,14 @@ def test_a_label_is_short_unless_it_would_be_anothers() -> None:
     assert not any("more" in label for label in labels)
 
 
+def test_long_values_are_cut_unless_that_makes_two_labels_one() -> None:
+    masks = [[{"name": "time_masks", "count": 2, "width": width}] for width in (5, 9)]
+    first, second = (row.label for row in rows([changed(1, task__data__augment=each) for each in masks], TASK))
+    assert first != second
+    short = [row.label for row in rows([changed(1, rnn__note="a" * 99), changed(1, rnn__note="b" * 99)], TASK)]
+    assert {len(label) for label in short} == {len("LSTM (note )") + 24}
+
+
 def test_a_seed_decides_nothing_and_a_value_does() -> None:
     assert decisive(changed(1).config) == decisive(changed(2).config)
     assert decisive(changed(1).config) != decisive(changed(1, task__data__batch_size=3).config)

@@ -60,11 +60,13 @@ def test_a_commit_picks_one_of_several_runs(place: Path) -> None:
 @pytest.mark.parametrize(("again", "agreed"), [(0.25, True), (0.25 + 2**-50, False)])
 def test_one_bit_makes_a_difference(again: float, agreed: bool, capsys: pytest.CaptureFixture[str]) -> None:
     cpu = {"config": {"trainer": {"accelerator": "cpu"}}}
-    one, other = Run.of(stored(**cpu)), Run.of(stored(**cpu, metrics={"test/loss": again}))
-    assert reproduce.compare(one, other) == agreed
-    said = capsys.readouterr().out
-    assert ("matches bit for bit" in said) == agreed
-    assert ("abacus there" in said) != agreed
+    one = Run.of(stored(**cpu))
+    for hardware in ("abacus", "loom"):
+        other = Run.of(stored(**cpu, metrics={"test/loss": again}, hardware=hardware))
+        assert reproduce.compare(one, other) == agreed
+        said = capsys.readouterr().out
+        assert ("matches bit for bit" in said) == agreed
+        assert ("hardware: loom here, abacus there" in said) == (not agreed and hardware == "loom")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,34 @@ def test_a_corpus_is_made_by_the_code_of_the_commit_or_else_by_todays(
     else:
         reproduce.provide_corpus("adding", one, tree, [])
         assert called == expected
+
+
+@pytest.mark.parametrize(
+    ("asks", "note", "linked"),
+    [(False, None, True), (True, {"seed": 1}, True), (True, {"seed": 2}, False), (True, None, False)],
+)
+def test_the_projects_corpus_is_taken_where_the_code_of_then_takes_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch, asks: bool, note: dict[str, int] | None, linked: bool
+) -> None:
+    tree, own = place / "work/reproduced/it", place / "data/processed/adding"
+    for folder in (own, tree / "pipelines"):
+        folder.mkdir(parents=True)
+    (own / "card.json").write_text(json.dumps({"sha256": {"all": "right"}}))
+    if note is not None:
+        (own / "corpus.json").write_text(json.dumps(note))
+    if asks:
+        (tree / "pipelines/cards.py").touch()
+    processed = tree / "data/processed/adding"
+
+    def fetch(*_: Any, **__: Any) -> str:
+        processed.mkdir(parents=True, exist_ok=True)
+        (processed / "card.json").write_text(json.dumps({"sha256": {"all": "right"}}))
+        return ""
+
+    monkeypatch.setattr(reproduce, "call", fetch)
+    one = Run.of(stored(data="right", config={"task": {"corpus": {"seed": 1}}, "trainer": {}}))
+    reproduce.provide_corpus("adding", one, tree, [])
+    assert processed.is_symlink() == linked
 
 
 def run(place: Path, *command: str, code: int = 0) -> str:

@@ -56,6 +56,24 @@ def test_a_run_replaces_the_same_run_only(project: Path) -> None:
     assert "LSTM (hidden_size 128)" in readme
 
 
+def test_other_words_make_no_other_run(project: Path) -> None:
+    results([], root=project)
+    config = stored(project)[1]["config"]
+    words = {"task": config["task"] | {"title": "Words, said better"}}
+    later = config | words | {"trainer": config["trainer"] | {"strategy": "auto"}}
+    make_run(project, "words", "lstm", 1, {"test/loss": 9.0}, config=later)
+    results([], root=project)
+    kept = {run["seed"]: run["metrics"]["test/loss"] for run in stored(project) if run["rnn"] == "lstm"}
+    assert kept == {1: 9.0, 2: 2.2} and len(stored(project)) == 3
+    assert "| LSTM | 6 ± 43 | 2 |" in (project / "README.md").read_text()
+
+
+def test_a_stray_folder_stops_nothing(project: Path) -> None:
+    (project / "runs/a_task_of_before/lstm/1").mkdir(parents=True)
+    results([], root=project)
+    assert len(stored(project)) == 3
+
+
 def test_results_outlive_the_runs(project: Path) -> None:
     results([], root=project)
     (project / "runs" / "words" / "gru" / "1" / "metrics.json").unlink()

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from pipelines.composition import Metric, checked
 from pipelines.sweeping.settings import Sweep
-from pipelines.sweeping.study import open_storage, open_study
+from pipelines.sweeping.study import PLACE, open_storage, open_study
 
 SWEEP = checked(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
 METRIC = Metric(name="test/loss", goal="minimise")
@@ -48,3 +48,16 @@ def test_a_sweep_with_trials_keeps_its_name(storage: optuna.storages.RDBStorage,
     with pytest.raises(ValueError, match="study mine has trials with another data, space: give the new sweep a file"):
         opened(storage, data="b", space="lr 0.2")
     assert len(opened(storage, data="a", space="lr 0.1").trials) == 1
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_trial_that_waits_to_go_on_is_kept_and_one_that_never_began_is_not(
+    storage: optuna.storages.RDBStorage, saved: bool
+) -> None:
+    first = opened(storage, data="a")
+    first.enqueue_trial({"task.model.optimizer.lr": 0.1}, {PLACE: "work/0"} if saved else None)
+    if saved:
+        with pytest.raises(ValueError, match="study mine has trials with another data"):
+            opened(storage, data="b")
+    else:
+        assert opened(storage, data="b").trials == []

@@ -1,11 +1,8 @@
 """The dashboard under what happens to it: first use by many at once, stages that run again, processes that die."""
 
 import multiprocessing
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +16,6 @@ from pipelines.publish import publish
 from pipelines.runs import read_json, read_points
 
 ROOT = Path(__file__).resolve().parents[1]
-DOOMED = """
-import os, signal, sys
-from pathlib import Path
-from pipelines import tracking
-tracking.start_run(Path(sys.argv[1]), experiment="one", name="doomed", config={}, tags={})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +61,9 @@ STORES = {"nonsense://x": "MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow
 @pytest.mark.parametrize("uri", STORES)
 def test_a_store_that_does_not_answer_is_one_line(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises((ValueError, OSError)) as refusal:
+    with pytest.raises(OSError, match=STORES[uri]) as refusal:
         tracking.open_experiment("one")
-    assert STORES[uri] in str(refusal.value) and "\n" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_work_that_is_done_does_not_fail_for_a_run_that_is_gone(store: MlflowClient, tmp_path: Path) -> None:
@@ -131,30 +121,6 @@ def test_a_value_measured_again_is_replaced_but_not_repeated(store: MlflowClient
         tracking.log_metrics(run_id, {"test/loss": value})
     assert history(store, run_id, "test/loss") == [(0, 2.0), (0, 3.0)]
     assert store.get_run(run_id).data.metrics["test/loss"] == 3.0
-
-
-def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    assert subprocess.run([sys.executable, "-c", DOOMED, str(tmp_path)], env=environment, check=False).returncode == -9
-    living = start(tmp_path / "living")
-    experiment = store.get_experiment_by_name("one")
-    assert experiment is not None
-    assert [run.info.status for run in store.search_runs([experiment.experiment_id])] == ["KILLED"]
-    assert store.get_run(living).info.status == "RUNNING"
-
-
-def test_a_run_that_ends_with_its_process_while_the_dead_are_counted_stays_finished(
-    store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = start(tmp_path)
-
-    def end(tags: Mapping[str, str]) -> bool:
-        tracking.finish(run_id)
-        return tags["folder"] != str(tmp_path)
-
-    monkeypatch.setattr("pipelines.tracking.runs._alive", end)
-    assert tracking.reap() == 0
-    assert store.get_run(run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")])

@@ -100,10 +100,9 @@ def register(best: FrozenTrial, experiment: Experiment) -> str | None:
         The name; ``None`` for a model that has nothing to serve.
     """
     name = f"{experiment.task_name}-{experiment.rnn_name}"
-    if tracking.is_newest(name, best.user_attrs["run"]):
-        return name
-    uri = publish_model(best.user_attrs["run"], Path(best.user_attrs[PLACE]), experiment.processed(), registered_name=name)
-    if uri is None:
+    run_id, folder = best.user_attrs["run"], Path(best.user_attrs[PLACE])
+    known = tracking.is_newest(name, run_id)
+    if not known and publish_model(run_id, folder, experiment.processed(), registered_name=name) is None:
         return None
     tracking.name_newest(name, ALIAS)
     return name

@@ -81,8 +81,9 @@ def check_facts(study: optuna.Study, storage: optuna.storages.RDBStorage, facts:
     known = study.user_attrs.get("facts", facts)
     if known == facts:
         return
-    came = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    if not study.get_trials(deepcopy=False, states=came):
+    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.state in over or (trial.state == TrialState.WAITING and PLACE in trial.user_attrs) for trial in trials):
         optuna.delete_study(study_name=study.study_name, storage=storage)
         return
     before, now = json.loads(known), json.loads(facts)

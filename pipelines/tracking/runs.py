@@ -110,8 +110,9 @@ def reap() -> int:
     experiments = [each.experiment_id for each in store.search_experiments()]
     running = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
     gone = [run.info.run_id for run in store.search_runs(experiments, running) if not _alive(run.data.tags)]
-    # A process may have ended its run, and itself, since the search: what it said last is there now that it is gone.
-    dead = [run_id for run_id in gone if store.get_run(run_id).info.status == "RUNNING"]
+    # Since the search a process may have ended its run, and itself, and another may have taken the run up.
+    again = [store.get_run(run_id) for run_id in gone]
+    dead = [run.info.run_id for run in again if run.info.status == "RUNNING" and not _alive(run.data.tags)]
     for run_id in dead:
         store.set_terminated(run_id, "KILLED")
     return len(dead)

@@ -29,7 +29,7 @@ def client() -> "MlflowClient":
     """A client of the open store.
 
     Raises:
-        ValueError: where it does not answer the first question of this process.
+        ConnectionError: where it does not answer the first question of this process.
     """
     uri = open_store()
     import mlflow
@@ -43,7 +43,7 @@ def client() -> "MlflowClient":
     except Exception as error:  # of the store, its database or the network: each has its own kinds
         said = (str(error).splitlines() or [type(error).__name__])[0]
         advice = "set MLFLOW_TRACKING_URI to a database or a server, or leave it unset for one in the project"
-        raise ValueError(f"no dashboard at {uri}: {said}; {advice}") from error
+        raise ConnectionError(f"no dashboard at {uri}: {said}; {advice}") from error
     return made
 
 

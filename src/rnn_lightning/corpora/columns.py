@@ -60,6 +60,9 @@ class TaggedFiles(Corpus):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = verified_source(raw, self.asked())
+        for split, path in self.files.items():
+            if path.is_file() and sha256(path) != source["files"][f"{split}.conll"]:
+                raise CorpusError(f"{path} is not the file that was fetched to {raw}; fetch the corpus again")
         sentences = {split: list(self.read(raw / f"{split}.conll")) for split in SPLITS}
         title = f"{', '.join(source['names'].values())}, column {self.tag}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
