@@ -75,7 +75,7 @@ def states_of(place: Path, name: str) -> list[str]:
 def child_of(place: Path, name: str) -> int:
     """A trial that has written a checkpoint and is at work."""
     folder = place / f"work/sweeps/adding-gru-{name}"
-    for _ in range(9000):
+    for _ in range(18_000):  # six minutes: a cluster alone takes one or two to begin on a busy machine
         for file in folder.glob("*/process.json"):
             if (file.parent / "last.ckpt").exists() and not (file.parent / "outcome.json").exists():
                 return json.loads(file.read_text())["pid"]
