@@ -49,7 +49,7 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         tags=run_tags(task.name, training),
         description=describe(run, task),
     )
-    with tracking.recording(run_id):
+    with tracking.recording(run_id, seconds=training["seconds"]):  # not until whenever it was published last
         tracking.log_curves(run_id, read_points(folder))
         tracking.log_training(run_id, training)
         tracking.log_metrics(run_id, run.metrics)

@@ -159,17 +159,20 @@ def test_a_dashboard_that_is_gone_stops_no_training() -> None:
         logger.finalize("success")
 
 
-def test_publishing_twice_shows_every_run_once(store: MlflowClient, tmp_path: Path) -> None:
+def test_publishing_twice_shows_every_run_once(store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_task(tmp_path, "words")
     for seed in (1, 2):
         make_run(tmp_path, "words", "gru", seed, {"test/loss": 2.0 + seed})
-    for _ in range(2):
+    for stage in ("train", "publish"):
+        monkeypatch.setenv("DVC_STAGE", stage)
         assert publish(tmp_path / "runs", conf=tmp_path / "conf", data=tmp_path / "data") == 2
     experiment = store.get_experiment_by_name("words")
     assert experiment is not None
     runs = store.search_runs([experiment.experiment_id])
     assert sorted(str(run.info.run_name) for run in runs) == ["gru seed 1", "gru seed 2"]
     first = next(run for run in runs if run.info.run_name == "gru seed 1")
+    assert first.info.end_time - first.info.start_time == 1000 * (90 + 1), "what the training took, whenever it was published"
+    assert first.data.tags["mlflow.source.name"] == "train"
     points = read_points(tmp_path / "runs" / "words" / "gru" / "1")
     expected = sorted((step, value) for metric, step, value in points if metric == "val/loss")
     assert history(store, first.info.run_id, "val/loss") == expected

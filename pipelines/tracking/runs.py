@@ -25,6 +25,9 @@ from pipelines.tracking.store import client, open_experiment
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+BEGUN_BY = ("stage", "mlflow.source.name")
+"""Tags of who began a run; whoever goes on with it leaves them as they are."""
+
 
 def start_run(
     folder: Path,
@@ -63,7 +66,7 @@ def start_run(
     same = [run.info.run_id for run in found if run.data.tags["fingerprint"] == fingerprint]
     if same:
         run_id = same[0]
-        set_tags(run_id, all_tags)
+        set_tags(run_id, {key: value for key, value in all_tags.items() if key not in BEGUN_BY})
         store.update_run(run_id, status="RUNNING", name=name)
     else:
         run_id = store.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
@@ -126,16 +129,19 @@ def _alive(tags: Mapping[str, str]) -> bool:
         return False
 
 
-def finish(run_id: str, status: str = "FINISHED") -> None:
-    """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
-    client().set_terminated(run_id, status)
+def finish(run_id: str, status: str = "FINISHED", *, seconds: float | None = None) -> None:
+    """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``: now, or as if it had lasted so many ``seconds``."""
+    store = client()
+    end = None if seconds is None else store.get_run(run_id).info.start_time + round(1000 * seconds)
+    store.set_terminated(run_id, status, end)
 
 
 @contextmanager
-def recording(run_id: str) -> Iterator[None]:
+def recording(run_id: str, *, seconds: float | None = None) -> Iterator[None]:
     """Whatever happens inside, the run does not stay RUNNING: an error makes it FAILED, an interruption KILLED.
 
-    A dashboard that cannot be told costs a warning: the work inside is done, and its files are there.
+    A dashboard that cannot be told costs a warning: the work inside is done, and its files are there. ``seconds`` are the
+    run's, as for ``finish``.
     """
     status = "FAILED"
     try:
@@ -146,7 +152,7 @@ def recording(run_id: str) -> Iterator[None]:
         raise
     finally:
         with dispensable(f"that run {run_id} ended as {status}"):
-            finish(run_id, status)
+            finish(run_id, status, seconds=seconds)
 
 
 @contextmanager
