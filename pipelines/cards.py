@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipelines.composition import Experiment
-from pipelines.runs import flatten, read_json
+from pipelines.runs import changes, read_json
 from rnn_lightning.corpora.files import write_json
 
 NOTE = "corpus.json"
@@ -27,10 +27,7 @@ def card_of(experiment: Experiment) -> dict[str, Any]:
         raise ValueError(f"{folder} has no corpus: {again} first")
     if not (folder / NOTE).exists():
         raise ValueError(f"{folder} does not say what it was made with: {again} again")
-    made, asked = flatten(read_json(folder / NOTE)), flatten(_asked(experiment))
-    other = sorted(key for key in asked.keys() | made.keys() if asked.get(key) != made.get(key))
-    if other:
-        told = "; ".join(f"task.corpus.{key} was {made.get(key)!r}, is {asked.get(key)!r}" for key in other[:5])
+    if told := changes(read_json(folder / NOTE), _asked(experiment), "task.corpus."):
         raise ValueError(f"{folder} was made with other settings ({told}): {again} again, or give its settings here too")
     return read_json(folder / "card.json")
 

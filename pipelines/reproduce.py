@@ -18,7 +18,7 @@ from pipelines.cards import NOTE
 from pipelines.composition import refusing
 from pipelines.provenance import ROOT
 from pipelines.results import read_results
-from pipelines.runs import Run, flatten, folder_of, read_json, read_run
+from pipelines.runs import Run, changes, folder_of, read_json, read_run
 
 COMPOSED = "import json, sys; from pipelines.composition import compose; made = compose(sys.argv[1:]); "
 COMPOSED += "print(json.dumps(made.plain(made.seed)))"
@@ -123,10 +123,8 @@ def check_config(run: Run, tree: Path, overrides: list[str]) -> None:
     Raises:
         ValueError: naming the keys that differ.
     """
-    made, stored = (flatten(each) for each in (json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True)), run.config))
-    other = sorted(key for key in made.keys() | stored.keys() if made.get(key) != stored.get(key))
-    if other:
-        told = "; ".join(f"{key} is {made.get(key)!r}, was {stored.get(key)!r}" for key in other[:5])
+    composed = json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True))
+    if told := changes(run.config, composed):
         raise ValueError(f"`{run.command}` composes another configuration than the run had: {told}")
 
 

@@ -130,6 +130,13 @@ def read_points(folder: Path) -> list[tuple[str, int, float]]:
         return [(line["metric"], int(line["step"]), float(line["value"])) for line in csv.DictReader(lines)]
 
 
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:
+    """``KEY was A, is B; ...`` for the first five keys of nested values that differ; nothing where none does."""
+    old, new = flatten(before, prefix), flatten(now, prefix)
+    other = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return "; ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in other[:5])
+
+
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}

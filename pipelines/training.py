@@ -41,7 +41,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
     work = Path("work") / f"{experiment.task_name}-{experiment.rnn_name}-{seed}-{key_of(facts)}"
-    with alone_in(work, f"{experiment.task_name} {experiment.rnn_name} seed {seed}") if is_first_process() else nullcontext():
+    with alone_in(work, f"{experiment.task_name} {experiment.rnn_name} seed {seed}") if is_first(experiment) else nullcontext():
         if not (work / "training.json").exists():
             measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
             write_json(work / "training.json", facts | measured)
@@ -54,9 +54,9 @@ def train_one(experiment: Experiment, seed: int) -> None:
                 shutil.copy(work / name, folder)
 
 
-def is_first_process() -> bool:
+def is_first(experiment: Experiment) -> bool:
     """Of several processes Lightning begins all but the first by the same command, and numbers them."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+    return experiment.trainer.devices == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def fit(
@@ -89,7 +89,7 @@ def fit(
     durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
-    first = experiment.trainer.devices == 1 or is_first_process()
+    first = is_first(experiment)
     run_id = begin() if first else ""
     translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
     trainer = make_trainer(

@@ -163,4 +163,4 @@ def test_a_run_is_made_again_from_its_commit_its_data_and_its_configuration(tmp_
     text["runs"][0]["config"]["task"]["training"]["clip"] = 9.0
     file.write_text(json.dumps(text))
     told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=2)
-    assert "task.training.clip is 1.0, was 9.0" in told
+    assert "task.training.clip was 9.0, is 1.0" in told
