@@ -12,13 +12,13 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from rnn_lightning.files import read_json, write_json
 
-from pipelines.composition import Experiment, compose, refusing
-from pipelines.provenance import commit, hardware
-from pipelines.runs import read_json
-from pipelines.training import build_system
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.schema import Experiment
+from pipelines.training.run import build_system
 from rnn_lightning import Batch, System
-from rnn_lightning.corpora.files import write_json
 from rnn_lightning.sequences import IGNORED
 
 
@@ -66,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    refusing(main)
+    exit_on_user_error(main)

@@ -16,11 +16,11 @@ from statistics import median
 from typing import Any
 
 import torch
+from rnn_lightning.files import write_json
 from tqdm import tqdm
 
-from pipelines.provenance import commit, hardware
+from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import LanguageModel, StreamModule
-from rnn_lightning.corpora.files import write_json
 from rnn_lightning.data.module import Batches
 
 HIDDEN = 128

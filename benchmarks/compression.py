@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 import torch
+from rnn_lightning.files import read_json, write_json
 
-from pipelines.composition import Experiment, compose, refusing
-from pipelines.provenance import commit, hardware
-from pipelines.runs import read_json
-from pipelines.translation import read_texts, score_texts, search_keywords, translate_split
+from pipelines.kinds.translation import read_texts, score_texts, search_keywords, translate_split
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
-from rnn_lightning.corpora.files import write_json
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
@@ -52,4 +52,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: main(sys.argv[1:]))
+    exit_on_user_error(lambda: main(sys.argv[1:]))

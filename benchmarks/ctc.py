@@ -18,11 +18,11 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
+from rnn_lightning.files import write_json
 from torch import Tensor
 
-from pipelines.provenance import commit, hardware
-from rnn_lightning import Fusion, NGram, prefix_beam_search
-from rnn_lightning.corpora.files import write_json
+from pipelines.runs.provenance import commit, hardware
+from rnn_lightning import NGram, ShallowFusion, ctc_beam_search
 
 ROWS, STEPS, LABELS, BEAM, ORDER, BLANK = 16, 200, 80, 16, 3, 0
 WEIGHT, BONUS = 0.5, 1.0
@@ -123,9 +123,9 @@ def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
         AssertionError: where they do not find the same.
     """
     exact = posteriors()
-    fusion = Fusion(counted.step, counted.start, WEIGHT, BONUS) if counted else None
+    fusion = ShallowFusion(counted.step, counted.start, WEIGHT, BONUS) if counted else None
     grams = Language(counted.log_probabilities.tolist(), counted.following.tolist()) if counted else None
-    found = prefix_beam_search(exact, beam_size=BEAM, blank=BLANK, fusion=fusion)
+    found = ctc_beam_search(exact, beam_size=BEAM, blank=BLANK, fusion=fusion)
     for row, (labels, score) in enumerate(straightforward(exact.tolist(), grams)):
         assert tuple(found.labels[row, 0, : found.lengths[row, 0]].tolist()) == labels, f"row {row} differs"
         assert math.isclose(found.scores[row, 0].item(), score, rel_tol=1e-9), f"the score of row {row} differs"
@@ -133,7 +133,7 @@ def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
     plain = single.tolist()
     times = [
         (
-            seconds(lambda: prefix_beam_search(single, beam_size=BEAM, blank=BLANK, fusion=fusion)),
+            seconds(lambda: ctc_beam_search(single, beam_size=BEAM, blank=BLANK, fusion=fusion)),
             seconds(lambda: straightforward(plain, grams)),
         )
         for _ in range(pairs)

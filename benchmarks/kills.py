@@ -1,7 +1,7 @@
 """Sweeps whose processes are killed at random: ``python -m benchmarks.kills [--kills 50] [--database postgresql]``.
 
 Small sweeps with 2 to 4 workers run one after the other, and SIGKILL strikes one of their processes every few seconds: a trial,
-or the conductor, whose command is then given again. After each sweep its trials are counted, and in the end both databases
+or the runner, whose command is then given again. After each sweep its trials are counted, and in the end both databases
 are checked. A server of PostgreSQL is started for this alone (Debian: ``apt-get install postgresql``).
 """
 
@@ -24,8 +24,8 @@ from typing import Any
 
 import optuna
 
-from pipelines.provenance import ROOT, commit, hardware
-from rnn_lightning.corpora.files import write_json
+from pipelines.runs.provenance import ROOT, commit, hardware
+from rnn_lightning.files import write_json
 
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.every_seconds=0"]
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
@@ -144,7 +144,7 @@ class Sweep:
         )
 
     def strike(self, draws: random.Random) -> None:
-        """Kill one of its processes, if a trial is at work; a conductor that is killed begins again."""
+        """Kill one of its processes, if a trial is at work; a runner that is killed begins again."""
         at_work = processes(self.store.place / f"work/sweeps/adding-gru-{self.name}")
         if not at_work or self.process.poll() is not None:
             return
@@ -153,7 +153,7 @@ class Sweep:
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
             return
-        self.killed["conductor" if victim == self.process.pid else "trial"] += 1
+        self.killed["runner" if victim == self.process.pid else "trial"] += 1
         if victim == self.process.pid:
             self.process.wait()
             self.begin()

@@ -15,7 +15,7 @@ import lightning
 import numpy as np
 import torch
 
-from pipelines.training import quieten
+from pipelines.training.run import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
 from rnn_lightning.sequences import map_state
 

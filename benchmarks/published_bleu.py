@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 import torch
+from rnn_lightning.files import read_json, write_json
 
-from pipelines.composition import compose, refusing
-from pipelines.provenance import commit, hardware
-from pipelines.runs import read_json
-from pipelines.translation import read_texts, translate_split
+from pipelines.kinds.translation import read_texts, translate_split
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.compose import compose, exit_on_user_error
 from rnn_lightning import Seq2Seq
-from rnn_lightning.corpora.files import write_json
 
 
 def tokenised(lines: list[str], language: str) -> list[str]:
@@ -49,4 +48,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: main(sys.argv[1:]))
+    exit_on_user_error(lambda: main(sys.argv[1:]))

@@ -9,15 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from rnn_lightning.files import write_json
 
-from pipelines.composition import Experiment, compose, refusing
-from pipelines.provenance import commit, hardware
-from pipelines.tagging import tag_sentences, tag_split
+from pipelines.kinds.tagging import tag_sentences, tag_split
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.schema import Experiment
 from rnn_lightning import Tagger
-from rnn_lightning.corpora.files import write_json
 from rnn_lightning.corpora.lexicon import LEXICON, Lexicon
 
-THREADS, GOES, LONG = (1, 2), 3, 5000
+THREADS, MAX_STARTS, LONG = (1, 2), 3, 5000
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float]]:
@@ -30,8 +31,8 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float]]:
     rows: list[dict[str, float]] = []
     for threads in THREADS:
         torch.set_num_threads(threads)
-        split = min(seconds(lambda: tag_split(system, data, "test")) for _ in range(GOES))
-        long = min(seconds(lambda: tag_sentences(system, lexicon, [sentence])) for _ in range(GOES))
+        split = min(seconds(lambda: tag_split(system, data, "test")) for _ in range(MAX_STARTS))
+        long = min(seconds(lambda: tag_sentences(system, lexicon, [sentence])) for _ in range(MAX_STARTS))
         rows.append({"threads": threads, "words_per_second": words / split, f"seconds_for_{LONG}_words": long})
         print(f"{threads} threads: {words / split:,.0f} words/s; one sentence of {LONG:,} words in {long:.2f} s")
     return rows
@@ -51,4 +52,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: main(sys.argv[1:]))
+    exit_on_user_error(lambda: main(sys.argv[1:]))

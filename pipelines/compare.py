@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from pipelines import across, figures, report, summary
-from pipelines.composition import grids, refusing
+from pipelines.comparing import across, figures, report, summary
+from pipelines.comparing.report import CrossTaskSummary, Section
+from pipelines.comparing.summary import as_text
 from pipelines.publish import publish_comparison
-from pipelines.report import Section, Together
-from pipelines.runs import Expected, folder_of, read_points, read_runs
-from pipelines.summary import as_text
-from pipelines.tasks import Task, read_card, read_task
+from pipelines.runs.folders import Expected, folder_of, read_points, read_runs
+from pipelines.settings.compose import exit_on_user_error, grids
+from pipelines.settings.tasks import Task, read_card, read_task
 
 REPORTS = {"ahead": "generated", "characters": "text", "words": "text"}
 """Where grids are reported that have no report of their own name."""
@@ -35,8 +35,8 @@ def compare(
     beside = {task.name: [each for each in known if each.variant and each.variant.of == task.name] for task in apart}
     sections = [_section(runs, out, [task, *beside[task.name]], expected) for task in apart]
     together = [
-        Together(found, figures.standings(found, out / f"together-{at}.png"))
-        for at, found in enumerate(across.standings([(each.task, each.rows) for each in sections]), 1)
+        CrossTaskSummary(found, figures.cross_task_scores(found, out / f"together-{at}.png"))
+        for at, found in enumerate(across.cross_task_scores([(each.task, each.rows) for each in sections]), 1)
     ]
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
     texts = [make(sections, together) for make in (report.markdown, report.web_page, report.as_json)]
@@ -45,7 +45,7 @@ def compare(
     for section in sections:
         print(report.terminal(section), end="\n\n")
     for each in together:
-        print(as_text(across.table(each.standings)), end="\n\n")
+        print(as_text(across.table(each.cross_task_scores)), end="\n\n")
     print(f"{out / 'comparison.html'} has the figures. Next: `make dashboard` shows every run.")
     publish_comparison(out, sections, together, pages)
     return sections
@@ -89,4 +89,4 @@ def main(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: main(sys.argv[1:] or ["generated"]))
+    exit_on_user_error(lambda: main(sys.argv[1:] or ["generated"]))

@@ -4,16 +4,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipelines.composition import CONF, Experiment, stage
+from pipelines.settings.compose import CONF, run_stage
+from pipelines.settings.schema import Experiment
 
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
-    from pipelines.cards import card_of
+    from rnn_lightning.files import whole_folder, write_json
+
     from pipelines.publish import publish_model, publish_run
-    from pipelines.runs import read_run
-    from pipelines.tasks import read_task
-    from rnn_lightning.corpora.files import whole_folder, write_json
+    from pipelines.runs.cards import card_of
+    from pipelines.runs.folders import read_run
+    from pipelines.settings.tasks import read_task
 
     card = card_of(experiment)
     task = read_task(CONF, experiment.task_name, card)
@@ -36,7 +38,7 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
         ValueError: naming both.
         FileNotFoundError: where nothing is trained.
     """
-    from pipelines.runs import read_json
+    from rnn_lightning.files import read_json
 
     learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
     if learnt != here:
@@ -47,7 +49,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     """The test metrics of the model in ``folder``."""
     import torch
 
-    from pipelines.training import make_trainer, quieten
+    from pipelines.training.run import make_trainer, quieten
 
     quieten()
     torch.set_num_threads(experiment.trainer.threads)
@@ -64,23 +66,23 @@ def look_closer(experiment: Experiment, system: Any, data: Any, folder: Path) ->
 
     What only one kind needs is imported for it alone.
     """
-    from pipelines import kinds
+    from pipelines.kinds import base as kinds
 
     kind = kinds.kind_of(experiment.processed())
     if kind == kinds.TRANSLATION:
-        from pipelines.translation import translate_test as closer
+        from pipelines.kinds.translation import translate_test as closer
     elif kind == kinds.TAGGING:
-        from pipelines.tagging import tag_test as closer
+        from pipelines.kinds.tagging import tag_test as closer
     elif kind == kinds.CLASSES:
-        from pipelines.classes import classify_test as closer
+        from pipelines.kinds.classes import classify_test as closer
     elif kind == kinds.FRAMES:
-        from pipelines.frames import frames_test as closer
+        from pipelines.kinds.frames import frames_test as closer
     elif kind == kinds.RECOGNITION:
-        from pipelines.recognition import recognize_test as closer
+        from pipelines.kinds.recognition import recognize_test as closer
     else:
         return {}
     return closer(experiment, system, data, folder)
 
 
 if __name__ == "__main__":
-    stage(evaluate)
+    run_stage(evaluate)

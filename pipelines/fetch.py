@@ -1,6 +1,7 @@
 """Stage: bring a task's corpus to ``data/raw/TASK``."""
 
-from pipelines.composition import Experiment, stage
+from pipelines.settings.compose import run_stage
+from pipelines.settings.schema import Experiment
 
 
 def fetch(experiment: Experiment) -> None:
@@ -9,4 +10,4 @@ def fetch(experiment: Experiment) -> None:
 
 
 if __name__ == "__main__":
-    stage(fetch)
+    run_stage(fetch)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.composition import checked, refusing
-from pipelines.lines import CLASSIFIED, RECOGNIZED, SEARCH, UTTERANCE, LineReader
+from pipelines.kinds.lines import CLASSIFIED, RECOGNIZED, SEARCH, UTTERANCE, LineReader
+from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.schema import validate
 from rnn_lightning.corpora.lexicon import LEXICON
 
 
@@ -26,22 +27,22 @@ def reader(told: dict[str, Any]) -> LineReader:
         raise ValueError("run=FOLDER must name the folder of an evaluated run")
     run = Path(told["run"])
     if (run / SEARCH).exists():
-        from pipelines.translated_lines import LineTranslator, TranslationRequest
+        from pipelines.kinds.translated_lines import LineTranslator, TranslationRequest
 
-        return LineTranslator(checked(TranslationRequest, told))
+        return LineTranslator(validate(TranslationRequest, told))
     if (run / LEXICON).exists():
-        from pipelines.tagged_lines import LineTagger, TaggingRequest
+        from pipelines.kinds.tagged_lines import LineTagger, TaggingRequest
 
-        return LineTagger(checked(TaggingRequest, told))
+        return LineTagger(validate(TaggingRequest, told))
     marks = [mark for mark in (RECOGNIZED, UTTERANCE, CLASSIFIED) if (run / mark).exists()]
     if not marks:
         lacking = f"it has none of {', '.join((SEARCH, LEXICON, RECOGNIZED, UTTERANCE, CLASSIFIED))}"
         raise FileNotFoundError(f"{run} is no evaluated run of text or signals: {lacking}")
-    from pipelines import signal_lines
+    from pipelines.kinds import signal_lines
 
     if marks[0] == RECOGNIZED:
-        return signal_lines.LabelReader(checked(signal_lines.RecognitionRequest, told))
-    request = checked(signal_lines.SignalRequest, told)
+        return signal_lines.LabelReader(validate(signal_lines.RecognitionRequest, told))
+    request = validate(signal_lines.SignalRequest, told)
     return signal_lines.FrameReader(request) if marks[0] == UTTERANCE else signal_lines.ClassReader(request)
 
 
@@ -58,4 +59,4 @@ def predict(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: predict(sys.argv[1:]))
+    exit_on_user_error(lambda: predict(sys.argv[1:]))

@@ -1,7 +1,8 @@
 """Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``."""
 
-from pipelines.cards import note_corpus
-from pipelines.composition import Experiment, stage
+from pipelines.runs.cards import note_corpus
+from pipelines.settings.compose import run_stage
+from pipelines.settings.schema import Experiment
 
 
 def preprocess(experiment: Experiment) -> None:
@@ -11,4 +12,4 @@ def preprocess(experiment: Experiment) -> None:
 
 
 if __name__ == "__main__":
-    stage(preprocess)
+    run_stage(preprocess)

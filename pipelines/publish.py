@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import report, tracking
-from pipelines.composition import refusing
-from pipelines.lines import SEARCH
-from pipelines.report import Section, Together
-from pipelines.runs import Run, folder_of, read_json, read_points, read_runs
-from pipelines.summary import duration, number, short
-from pipelines.tasks import Task, read_card, read_task
+from pipelines import tracking
+from pipelines.comparing import report
+from pipelines.comparing.report import CrossTaskSummary, Section
+from pipelines.display.numbers import duration, number, short
+from pipelines.kinds.lines import SEARCH
+from pipelines.runs.folders import Run, folder_of, read_points, read_runs
+from pipelines.runs.provenance import run_tags
+from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.tasks import Task, read_card, read_task
 from rnn_lightning.corpora.lexicon import LEXICON
+from rnn_lightning.files import read_json
 
 
 def publish(runs: Path, *, conf: Path, data: Path) -> int:
@@ -24,18 +27,11 @@ def publish(runs: Path, *, conf: Path, data: Path) -> int:
     for name in sorted(path.name for path in runs.glob("*") if path.is_dir()):
         card = read_card(data, name)
         task = read_task(conf, name, card)
-        describe_task(task)
+        tracking.describe_task(task)
         for run in read_runs(runs, name)[0]:
             publish_run(folder_of(runs, name, run.rnn, run.seed), run, task, card)
             published += 1
     return published
-
-
-def describe_task(task: Task) -> str:
-    """Make the task's experiment, or renew its description; returns its id."""
-    held = "".join(f"\n- {each.name}: {number(each.value)} ({each.source})" for each in task.references)
-    note = f"## {task.title}\n\n{task.description}\n\nJudged by `{task.metric}`, to {task.goal}.\n{held}"
-    return tracking.open_experiment(task.name, {"mlflow.note.content": note, "title": task.title})
 
 
 def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str:
@@ -91,12 +87,6 @@ def publish_model(run_id: str, folder: Path, processed: Path, registered_name: s
     )
 
 
-def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
-    """The tags by which the dashboard's table is searched and grouped, from what ``training.json`` holds."""
-    names = ("rnn", "seed", "label", "hardware", "threads", "precision", "backend", "commit", "dvc_lock", "data")
-    return {"task": task} | {name: str(values[name]) for name in names if values.get(name) is not None}
-
-
 def describe(run: Run, task: Task) -> str:
     """Markdown for the top of the run's page."""
     scores = "\n".join(f"| {name} | {number(value)} |" for name, value in sorted(run.metrics.items()))
@@ -106,7 +96,9 @@ def describe(run: Run, task: Task) -> str:
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"
 
 
-def publish_comparison(out: Path, sections: Sequence[Section], together: Sequence[Together], pages: Sequence[Path]) -> None:
+def publish_comparison(
+    out: Path, sections: Sequence[Section], together: Sequence[CrossTaskSummary], pages: Sequence[Path]
+) -> None:
     """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
     tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
     tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
@@ -140,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    refusing(main)
+    exit_on_user_error(main)

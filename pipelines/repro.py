@@ -16,9 +16,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pipelines.composition import grids, refusing
+from pipelines.display.numbers import duration
 from pipelines.results import read_results
-from pipelines.summary import duration
+from pipelines.settings.compose import exit_on_user_error, grids
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""
@@ -87,4 +87,4 @@ def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    refusing(lambda: repro(*(sys.argv[1:] or ["generated"])))
+    exit_on_user_error(lambda: repro(*(sys.argv[1:] or ["generated"])))

@@ -14,14 +14,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.cards import NOTE
-from pipelines.composition import refusing
-from pipelines.provenance import ROOT
-from pipelines.results import read_results
-from pipelines.runs import Run, changes, folder_of, read_json, read_run
+from rnn_lightning.files import read_json
 
-COMPOSED = "import json, sys; from pipelines.composition import compose; made = compose(sys.argv[1:]); "
-COMPOSED += "print(json.dumps(made.plain(made.seed)))"
+from pipelines.results import read_results
+from pipelines.runs.cards import NOTE
+from pipelines.runs.folders import Run, changes, folder_of, read_run
+from pipelines.runs.provenance import ROOT
+from pipelines.settings.compose import exit_on_user_error
+
+COMPOSED = """import json, sys
+try:
+    from pipelines.settings.compose import compose
+except ImportError:  # commits before pipelines/ had rooms
+    from pipelines.composition import compose
+made = compose(sys.argv[1:])
+print(json.dumps(made.plain(made.seed)))
+"""
 """What the recorded command makes of the configuration of its commit."""
 
 
@@ -185,7 +193,7 @@ def main() -> int:
     arguments.add_argument("--keep", action="store_true", help="leave the checkout in work/reproduced")
     told = arguments.parse_args()
     agreed = []
-    refusing(lambda: agreed.append(reproduce(told.run, commit=told.commit, keep=told.keep)))
+    exit_on_user_error(lambda: agreed.append(reproduce(told.run, commit=told.commit, keep=told.keep)))
     return 0 if agreed == [True] else 1
 
 

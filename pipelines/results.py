@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines import summary
-from pipelines.composition import refusing
-from pipelines.configurations import decisive
-from pipelines.runs import Run, read_json, read_runs
-from pipelines.tasks import read_task, variants_of
+from pipelines.comparing import summary
+from pipelines.runs.configurations import identity
+from pipelines.runs.folders import Run, read_runs
+from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.tasks import read_task, variants_of
+from rnn_lightning.files import read_json, write_text
 
 TABLE = re.compile(r"(<!-- results:(?P<task>[\w-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -22,7 +23,7 @@ def store(runs: Path, results: Path, task: str) -> list[Run]:
     merged = {_key(run): run for run in [*read_results(file), *read_runs(runs, task)[0]]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:
-        _replace(file, json.dumps({"runs": [run.plain() for run in kept]}, indent=1) + "\n")
+        write_text(file, json.dumps({"runs": [run.plain() for run in kept]}, indent=1) + "\n")
     return kept
 
 
@@ -41,15 +42,7 @@ def read_results(file: Path) -> list[Run]:
 
 
 def _key(run: Run) -> tuple[str, int, str]:
-    return run.rnn, run.seed, json.dumps(decisive(run.config), sort_keys=True)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write ``file`` as a whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.new")
-    unfinished.write_text(text)
-    unfinished.replace(file)
+    return run.rnn, run.seed, json.dumps(identity(run.config), sort_keys=True)
 
 
 def with_tables(readme: str, results: Path, conf: Path) -> str:
@@ -96,7 +89,7 @@ def results(tasks: Sequence[str], *, root: Path, check: bool = False) -> bool:
     shown = readme.read_text()
     right = with_tables(shown, root / "results", root / "conf")
     if not check and right != shown:
-        _replace(readme, right)
+        write_text(readme, right)
     return right == shown
 
 
@@ -106,7 +99,7 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true", help="change nothing; fail if the README and the files disagree")
     told = arguments.parse_args()
     agreed: list[bool] = []
-    refusing(lambda: agreed.append(results(told.task, root=Path(), check=told.check)))
+    exit_on_user_error(lambda: agreed.append(results(told.task, root=Path(), check=told.check)))
     if told.check and not agreed[0]:
         print(
             "error: README.md and results/ disagree; `python -m pipelines.results` makes its tables again",

@@ -7,24 +7,25 @@ command goes on with a sweep that was interrupted, and never makes more than the
 
 import sys
 
-from pipelines.cards import card_of
-from pipelines.composition import Experiment, compose, refusing
+from pipelines.runs.cards import card_of
+from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.schema import Experiment
 
 
 def sweep(arguments: list[str]) -> None:
     """Make the trials, then keep the best: ``conf/tuned/TASK-RNN.yaml``, the registry, tables and figures in ``reports/``."""
-    from pipelines.sweeping.conductor import Conductor
-    from pipelines.sweeping.settings import check_space, read_order, read_sweep
+    from pipelines.sweeping.runner import SweepRunner
+    from pipelines.sweeping.settings import check_space, read_arguments, read_sweep
 
-    order = read_order(arguments)
+    order = read_arguments(arguments)
     settings = read_sweep(order.sweep)
     base = ["tuned=none", *order.overrides]  # what an earlier sweep found decides nothing here
     check_space(settings, order.sweep, base)
     experiment = compose(base)
     check_one_seed(experiment)
-    with Conductor(order, settings, experiment, base) as conductor:
-        conductor.run()
-        for line in conductor.keep():
+    with SweepRunner(order, settings, experiment, base) as runner:
+        runner.run()
+        for line in runner.keep():
             print(line)
 
 
@@ -42,4 +43,4 @@ def check_one_seed(experiment: Experiment) -> None:
 
 
 if __name__ == "__main__":
-    refusing(lambda: sweep(sys.argv[1:]))
+    exit_on_user_error(lambda: sweep(sys.argv[1:]))

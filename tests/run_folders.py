@@ -79,10 +79,10 @@ def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
 @contextmanager
 def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
     """The run of seed 1 that all stages make in ``place``, which is also the working folder as long as it is in use."""
-    from pipelines.composition import compose
     from pipelines.evaluate import evaluate
     from pipelines.fetch import fetch
     from pipelines.preprocess import preprocess
+    from pipelines.settings.compose import compose
     from pipelines.train import train
 
     with pytest.MonkeyPatch.context() as patch:

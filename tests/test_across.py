@@ -9,10 +9,10 @@ import pytest
 from run_folders import make_run, make_task
 
 from pipelines import compare as stage
-from pipelines.across import Standing, interquartile_mean, standings
-from pipelines.runs import read_runs
-from pipelines.summary import Row, rows
-from pipelines.tasks import Task, read_task
+from pipelines.comparing.across import CrossTaskScore, cross_task_scores, interquartile_mean
+from pipelines.comparing.summary import Row, rows
+from pipelines.runs.folders import read_runs
+from pipelines.settings.tasks import Task, read_task
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3], "gru": [2.2, 2.25, 2.6], "elman": [3.0, 3.3, 3.1]}
 OTHERS = {"lstm": [0.6, 0.5, 0.7], "gru": [0.1, 0.2, 0.4], "elman": [0.9, 0.3, 0.8]}
@@ -33,14 +33,14 @@ def changed(losses: Table, scale: float, shift: float = 0.0) -> Table:
     return {rnn: [scale * value + shift for value in values] for rnn, values in losses.items()}
 
 
-def by_rnn(found: Sequence[Sequence[Standing]]) -> dict[str, Standing]:
+def by_rnn(found: Sequence[Sequence[CrossTaskScore]]) -> dict[str, CrossTaskScore]:
     (group,) = found
     return {each.rnn: each for each in group}
 
 
 def test_scores_go_from_the_worst_mean_to_the_best(tmp_path: Path) -> None:
     """Against a second form: both tasks' values on a line from 0 to 1, the middle half of all of them averaged."""
-    found = by_rnn(standings([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", OTHERS)]))
+    found = by_rnn(cross_task_scores([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", OTHERS)]))
     for rnn, each in found.items():
         scores = []
         for losses in (LOSSES, OTHERS):
@@ -55,7 +55,7 @@ def test_scores_go_from_the_worst_mean_to_the_best(tmp_path: Path) -> None:
 
 
 def standings_order(place: Path) -> list[str]:
-    (group,) = standings([compared(place, "one", LOSSES), compared(place, "two", OTHERS)])
+    (group,) = cross_task_scores([compared(place, "one", LOSSES), compared(place, "two", OTHERS)])
     assert [each.score for each in group] == sorted((each.score for each in group), reverse=True)
     return [each.rnn for each in group]
 
@@ -63,8 +63,8 @@ def standings_order(place: Path) -> list[str]:
 @pytest.mark.parametrize(("scale", "shift", "goal"), [(10.0, 3.0, "minimise"), (-1.0, 4.0, "maximise")])
 def test_units_and_direction_of_a_metric_do_not_matter(tmp_path: Path, scale: float, shift: float, goal: str) -> None:
     two = compared(tmp_path, "two", OTHERS)
-    plain = by_rnn(standings([compared(tmp_path / "plain", "one", LOSSES), two]))
-    other = by_rnn(standings([compared(tmp_path / "other", "one", changed(LOSSES, scale, shift), goal=goal), two]))
+    plain = by_rnn(cross_task_scores([compared(tmp_path / "plain", "one", LOSSES), two]))
+    other = by_rnn(cross_task_scores([compared(tmp_path / "other", "one", changed(LOSSES, scale, shift), goal=goal), two]))
     for rnn, each in plain.items():
         assert (each.score, each.low, each.high) == pytest.approx((other[rnn].score, other[rnn].low, other[rnn].high))
         assert each.ranks == other[rnn].ranks
@@ -72,7 +72,7 @@ def test_units_and_direction_of_a_metric_do_not_matter(tmp_path: Path, scale: fl
 
 def test_the_interval_is_that_of_a_bootstrap_within_tasks(tmp_path: Path) -> None:
     """Against a plain form of the stratified bootstrap, as exact as its draws allow."""
-    found = by_rnn(standings([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", OTHERS)]))["gru"]
+    found = by_rnn(cross_task_scores([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", OTHERS)]))["gru"]
     generator = np.random.default_rng(7)
     scores = []
     for losses in (LOSSES, OTHERS):
@@ -84,9 +84,9 @@ def test_the_interval_is_that_of_a_bootstrap_within_tasks(tmp_path: Path) -> Non
 
 def test_a_task_of_one_seed_keeps_it(tmp_path: Path) -> None:
     single = {rnn: values[:1] for rnn, values in OTHERS.items()}
-    found = by_rnn(standings([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", single)]))
+    found = by_rnn(cross_task_scores([compared(tmp_path, "one", LOSSES), compared(tmp_path, "two", single)]))
     assert all(each.low <= each.score <= each.high for each in found.values())
-    both = by_rnn(standings([compared(tmp_path, "three", single), compared(tmp_path, "two", single)]))
+    both = by_rnn(cross_task_scores([compared(tmp_path, "three", single), compared(tmp_path, "two", single)]))
     assert all(np.isnan(each.low) for each in both.values())
 
 
@@ -96,8 +96,8 @@ def test_only_tasks_of_the_same_architectures_stand_together(tmp_path: Path) -> 
     three, four = compared(tmp_path, "three", pair), compared(tmp_path, "four", changed(pair, 2.0))
     alone = compared(tmp_path, "five", {"lstm": [1.0]})
     equal = compared(tmp_path, "six", {"lstm": [1.0], "gru": [1.0]})
-    assert standings([one]) == standings([one, three, alone, equal]) == standings([]) == []
-    groups = standings([one, three, alone, two, four, equal])
+    assert cross_task_scores([one]) == cross_task_scores([one, three, alone, equal]) == cross_task_scores([]) == []
+    groups = cross_task_scores([one, three, alone, two, four, equal])
     assert sorted(len(group) for group in groups) == [2, 3]
     assert {tuple(group[0].ranks) for group in groups} == {("one", "two"), ("three", "four")}
 

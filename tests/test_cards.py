@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cards import NOTE, card_of
-from pipelines.composition import compose
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
-from pipelines.training import train_one
+from pipelines.runs.cards import NOTE, card_of
+from pipelines.settings.compose import compose
+from pipelines.training.run import train_one
 
 SMALL = ["task=adding", "seed=1", "task.corpus.rows={train:20,validation:5,test:5}", "task.corpus.steps=6"]
 

@@ -17,11 +17,11 @@ from torchmetrics.functional.classification import (
 )
 
 from pipelines import tracking
-from pipelines.classes import apart, class_table, most_confused, scores_of
-from pipelines.composition import compose
 from pipelines.evaluate import evaluate
-from pipelines.kinds import CLASSES, kind_of
+from pipelines.kinds.base import CLASSES, kind_of
+from pipelines.kinds.classes import apart, class_table, most_confused, scores_of
 from pipelines.preprocess import preprocess
+from pipelines.settings.compose import compose
 from pipelines.train import train
 
 SMALL = ["rnn=bilstm", "seed=1", "task.parameters=null", "+task.rnn.hidden_size=6", "task.training.epochs=3"]

@@ -9,9 +9,10 @@ import pytest
 from run_folders import make_run, make_task
 
 from pipelines import compare as stage
-from pipelines import figures, summary
-from pipelines.report import Section
-from pipelines.runs import Expected, read_points
+from pipelines.comparing import figures
+from pipelines.comparing.report import Section
+from pipelines.display import numbers
+from pipelines.runs.folders import Expected, read_points
 
 TWO_SIDED_95 = {2: 12.706, 3: 4.303, 4: 3.182}
 """Student's t at 95% by number of seeds, from a printed table."""
@@ -144,14 +145,14 @@ def test_every_finished_run_has_the_points_that_were_logged(project: Path) -> No
     [(0.0123456, "0.01235"), (4.7512, "4.751"), (115.78, "115.8"), (0.5, "0.5000"), (12345.6, "12346"), (0, "0")],
 )
 def test_numbers_show_what_counts(value: float, shown: str) -> None:
-    assert summary.number(value) == shown
+    assert numbers.number(value) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [(999, "999"), (1_000_000, "1.00 M"), (998_400, "998 k"), (12_345, "12.3 k")])
 def test_counts_are_short(value: float, shown: str) -> None:
-    assert summary.short(value) == shown
+    assert numbers.short(value) == shown
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(42, "42 s"), (210, "3.5 min"), (4800, "1 h 20 min"), (7199, "2 h 0 min")])
 def test_durations_are_readable(seconds: float, shown: str) -> None:
-    assert summary.duration(seconds) == shown
+    assert numbers.duration(seconds) == shown

@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
-from pipelines.building import build_system
-from pipelines.composition import CONF, Experiment, compose, grids
+from pipelines.settings.compose import CONF, compose, grids
+from pipelines.settings.schema import Experiment
+from pipelines.training.building import build_system
 from rnn_lightning.budget import count_parameters
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.sequences import Batch

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.composition import compose
-from pipelines.configurations import SHOWN, decisive
-from pipelines.runs import Run
-from pipelines.summary import rows
-from pipelines.tasks import Task
+from pipelines.comparing.summary import rows
+from pipelines.runs.configurations import SHOWN, identity
+from pipelines.runs.folders import Run
+from pipelines.settings.compose import compose
+from pipelines.settings.tasks import Task
 
 TASK = Task("words", "Words", "Made up.", "test/loss", "minimise")
 RUN = Run(
@@ -106,5 +106,5 @@ def test_long_values_are_cut_unless_that_makes_two_labels_one() -> None:
 
 
 def test_a_seed_decides_nothing_and_a_value_does() -> None:
-    assert decisive(changed(1).config) == decisive(changed(2).config)
-    assert decisive(changed(1).config) != decisive(changed(1, task__data__batch_size=3).config)
+    assert identity(changed(1).config) == identity(changed(2).config)
+    assert identity(changed(1).config) != identity(changed(1, task__data__batch_size=3).config)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from rnn_lightning.corpora.files import sha256, write_arrays
+from rnn_lightning.files import sha256, write_arrays
 
 ARRAYS = {
     "tokens": np.arange(1000, dtype=np.int32),

@@ -10,7 +10,7 @@ from torch import Tensor
 from rnn_lightning.ctc import ctc_align, ctc_loss, feasible
 from rnn_lightning.ctc.contract import needed_steps
 from rnn_lightning.ctc.lattice import ends_of_paths, walk, with_blanks
-from rnn_lightning.sequences import IGNORED, real_steps
+from rnn_lightning.sequences import IGNORED, length_mask
 
 SHAPES = [(steps, labels, blank) for steps in (1, 2, 3, 5) for labels, blank in ((2, 0), (2, 1), (3, 1), (4, 0), (4, 3))]
 
@@ -50,7 +50,7 @@ def test_an_alignment_is_the_best_path_and_all_together_are_the_likelihood(steps
     log_probs = posteriors(len(rows), steps, labels, seed=10 + steps)
     targets, target_lengths = padded(rows)
     lengths = torch.tensor([steps - row % 2 for row in range(len(rows))])
-    log_probs = log_probs.masked_fill(~real_steps(lengths, steps).unsqueeze(2), math.nan)
+    log_probs = log_probs.masked_fill(~length_mask(lengths, steps).unsqueeze(2), math.nan)
     found = ctc_align(log_probs, targets, lengths, target_lengths, blank=blank)
     places = with_blanks(targets.clamp(min=0), blank)
     last = walk(log_probs, places, lengths, target_lengths, total=True)[-1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rnn_lightning import IGNORED, Batch, CTCRecognizer, NGram, PairModule, check_invariance, ctc_loss
-from rnn_lightning.ctc import Fusion
+from rnn_lightning.ctc import ShallowFusion
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.subsampling import Subsampling
 
@@ -185,7 +185,7 @@ def test_a_language_model_decides_where_the_signal_does_not() -> None:
         model.output.weight.zero_()
         model.output.bias.copy_(torch.tensor([1.0, 2.0, 2.0, 0.0]))
     grams = NGram([[2, 1, 2]] * 20, vocab_size=4, order=3, end=0)
-    fusion = Fusion(grams.step, grams.start, weight=3.0)
+    fusion = ShallowFusion(grams.step, grams.start, weight=3.0)
     found = model.recognize(draw(1, 3), beam_size=30, fusion=fusion)
     assert found.labels.tolist() == [[[2, 1, 2]]]
 

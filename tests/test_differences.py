@@ -11,10 +11,10 @@ import pytest
 from run_folders import make_run, make_task
 
 from pipelines import compare as stage
-from pipelines.differences import Difference, differences
-from pipelines.report import Section
+from pipelines.comparing.differences import Difference, differences
+from pipelines.comparing.report import Section
+from pipelines.comparing.summary import Spread
 from pipelines.results import results
-from pipelines.summary import Spread
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3, 2.2], "gru": [2.1, 2.25, 2.4, 2.28], "elman": [3.0, 3.3, 3.1, 3.2]}
 

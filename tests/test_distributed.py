@@ -14,7 +14,7 @@ import torch
 from distributed_worker import DETERMINED, SYSTEMS, train
 
 from rnn_lightning import Batch
-from rnn_lightning.processes import own_rows, place
+from rnn_lightning.processes import rank_and_world_size, shard_batch
 
 Found = list[dict[str, Any]]
 
@@ -111,8 +111,8 @@ def test_every_row_is_one_process_s(monkeypatch: pytest.MonkeyPatch, processes: 
     whole = Batch(torch.rand(rows, 3), torch.arange(rows), torch.arange(rows), None, torch.ones(rows, dtype=torch.bool))
     seen = []
     for rank in range(processes):
-        monkeypatch.setattr("rnn_lightning.processes.place", lambda rank=rank: (rank, processes))
-        own = own_rows(whole)
+        monkeypatch.setattr("rnn_lightning.processes.rank_and_world_size", lambda rank=rank: (rank, processes))
+        own = shard_batch(whole)
         assert own.target_lengths is None
         for row, target in enumerate(own.targets.tolist()):
             assert torch.equal(own.inputs[row], whole.inputs[target])
@@ -121,4 +121,4 @@ def test_every_row_is_one_process_s(monkeypatch: pytest.MonkeyPatch, processes: 
 
 
 def test_a_process_alone_is_the_first_of_one() -> None:
-    assert place() == (0, 1)
+    assert rank_and_world_size() == (0, 1)

@@ -10,7 +10,7 @@ import pytest
 from test_durable import TRAINER, KillAfter, KilledError, fingerprint, setting
 
 from rnn_lightning import AtomicCheckpointIO, Durable
-from rnn_lightning.progress import place_of
+from rnn_lightning.progress import epoch_and_batch
 
 EPOCHS = 3
 
@@ -54,7 +54,7 @@ def test_the_place_is_that_of_counting_batch_by_batch(batches: int, accumulated:
     for epoch in range(3):
         for made in range(batches):
             if made % accumulated == 0:  # a step is taken after so many, and after an epoch's last
-                assert place_of(steps, batches, accumulated) == (epoch, made)
+                assert epoch_and_batch(steps, batches, accumulated) == (epoch, made)
                 steps += 1
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipelines.edits import Fate, edits, fate_table, fates
+from pipelines.kinds.edits import LabelErrors, edits, errors_by_label, label_error_table
 
 
 @cache
@@ -48,7 +48,7 @@ NAMES = ["<blank>", "a", "|", " ", "d"]
 
 def test_fates_are_the_edits_of_each_label_the_worst_first() -> None:
     pairs = [rows(seed) for seed in range(40)]
-    made = fates(pairs, NAMES)
+    made = errors_by_label(pairs, NAMES)
     every = [edit for pair in pairs for edit in edits(*pair)]
     assert {fate.label for fate in made} == {"a", "|", " "}
     for fate in made:
@@ -63,14 +63,17 @@ def test_fates_are_the_edits_of_each_label_the_worst_first() -> None:
 
 
 def test_a_label_that_is_only_inserted_has_no_rate() -> None:
-    (fate,) = fates([((), (4, 4))], NAMES)
-    assert fate == Fate("d", 0, 0, fate.taken, 0, 2) and not fate.taken
-    assert fate_table([fate]).splitlines()[2:] == ["| `d` | 0 | 0 | 0 | 0 | 2 | - |  |", "| all | 0 | 0 | 0 | 0 | 2 | - |  |"]
+    (fate,) = errors_by_label([((), (4, 4))], NAMES)
+    assert fate == LabelErrors("d", 0, 0, fate.taken, 0, 2) and not fate.taken
+    assert label_error_table([fate]).splitlines()[2:] == [
+        "| `d` | 0 | 0 | 0 | 0 | 2 | - |  |",
+        "| all | 0 | 0 | 0 | 0 | 2 | - |  |",
+    ]
 
 
 def test_a_table_names_what_labels_are_taken_for_the_most_frequent_first() -> None:
     found = [((1,), (2,))] * 2 + [((1,), (3,)), ((1,), (1,)), ((1,), ())]
-    lines = fate_table(fates(found, NAMES), most_taken=1).splitlines()
+    lines = label_error_table(errors_by_label(found, NAMES), most_taken=1).splitlines()
     assert lines[2] == "| `a` | 5 | 1 | 3 | 1 | 0 | 0.8000 | '\\|' 2 |"
-    assert fate_table(fates(found, NAMES)).splitlines()[2].endswith("| '\\|' 2, ' ' 1 |")
-    assert fate_table([]).splitlines()[2:] == ["| all | 0 | 0 | 0 | 0 | 0 | - |  |"]
+    assert label_error_table(errors_by_label(found, NAMES)).splitlines()[2].endswith("| '\\|' 2, ' ' 1 |")
+    assert label_error_table([]).splitlines()[2:] == ["| all | 0 | 0 | 0 | 0 | 0 | - |  |"]

@@ -14,11 +14,11 @@ import torch
 from corpora import cut_rows, write_fetched
 
 from pipelines import tracking
-from pipelines.composition import compose
 from pipelines.evaluate import evaluate
-from pipelines.frames import by_group, classify_frames
-from pipelines.kinds import FRAMES, kind_of
+from pipelines.kinds.base import FRAMES, kind_of
+from pipelines.kinds.frames import by_group, classify_frames
 from pipelines.preprocess import preprocess
+from pipelines.settings.compose import compose
 from pipelines.train import train
 from rnn_lightning import FrameClassifier, PairModule
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = "rnn_lightning"
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "files": set(),
     "sequences": set(),
     "processes": {"sequences"},
     "progress": set(),
@@ -41,11 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "budget": {"sequences", "recurrent"},
     "compress": set(),
     "laws": {"sequences", "recurrent"},
-    "microscope": {"sequences", "recurrent"},
     "data": {"sequences", "processes", "progress", "pen"},
-    "corpora": {"sequences", "data", "vectors", "pen", "audio"},
+    "corpora": {"files", "sequences", "data", "vectors", "pen", "audio"},
     "systems": {
-        *{"sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"files", "sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }
@@ -56,7 +56,7 @@ PIPELINE_TOOLS = {"hydra", "omegaconf", "mlflow", "optuna", "dvc", "pydantic"}
 CORPUS_TOOLS = {"datasets", "tokenizers"}
 LIGHTNING = {"lightning", "pytorch_lightning"}
 LIGHTNING_ROOMS = {"systems", "data"}
-KNOWS_MLFLOW = ("pipelines/tracking", "pipelines/served_model")
+KNOWS_MLFLOW = ("pipelines/tracking",)
 
 LONGEST_FUNCTION, LONGEST_FILE = 25, 250
 ALLOWED_TO_BE_LONGER: set[str] = set()

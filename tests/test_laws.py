@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnn_lightning import CTCRecognizer, LanguageModel, SequenceClassifier
 from rnn_lightning.laws import LAWS, LawBroken, check_invariance
 from rnn_lightning.recurrent import CELLS, Recurrent, recurrent
-from rnn_lightning.sequences import State, map_state, real_steps
+from rnn_lightning.sequences import State, length_mask, map_state
 
 F, H, V = 3, 4, 11
 TOKENS = torch.randint(V, (4, 6), generator=torch.Generator().manual_seed(0))
@@ -99,7 +99,7 @@ def no_mask(network: nn.Module, inputs: Tensor, lengths: Any, state: Any) -> Any
 
 
 def mask_by_product(network: nn.Module, inputs: Tensor, lengths: Any, state: Any) -> Any:
-    real = 1.0 if lengths is None else real_steps(lengths, inputs.shape[1]).unsqueeze(2)
+    real = 1.0 if lengths is None else length_mask(lengths, inputs.shape[1]).unsqueeze(2)
     return network(inputs * real, None, state)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.processes import alone_in, birth
+from pipelines.runs.processes import lock_folder, start_time
 
 ROOT = Path(__file__).resolve().parent.parent
-HOLD = "import sys; from pathlib import Path; from pipelines.processes import alone_in; "
-HOLD += "lock = alone_in(Path(sys.argv[1]), 'it'); print('held', flush=True); sys.stdin.read()"
+HOLD = "import sys; from pathlib import Path; from pipelines.runs.processes import lock_folder; "
+HOLD += "lock = lock_folder(Path(sys.argv[1]), 'it'); print('held', flush=True); sys.stdin.read()"
 
 
 def test_a_folder_is_one_process_alone_until_it_is_gone(tmp_path: Path) -> None:
@@ -22,21 +22,21 @@ def test_a_folder_is_one_process_alone_until_it_is_gone(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(ValueError, match=rf"another process is at work on adding gru seed 1, in {folder}"):
-            alone_in(folder, "adding gru seed 1")
+            lock_folder(folder, "adding gru seed 1")
         other.kill()
-    with alone_in(folder, "adding gru seed 1"), pytest.raises(ValueError, match="another process"):
-        alone_in(folder, "adding gru seed 1")
-    alone_in(folder, "adding gru seed 1").close()
+    with lock_folder(folder, "adding gru seed 1"), pytest.raises(ValueError, match="another process"):
+        lock_folder(folder, "adding gru seed 1")
+    lock_folder(folder, "adding gru seed 1").close()
 
 
 def test_the_birth_of_a_process_does_not_move_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = birth(os.getpid())
+    before = start_time(os.getpid())
     assert 0 < before < 1e9, "seconds of this machine, not of 1970"
     boot = psutil.boot_time()
     for place in ("psutil", "psutil._pslinux"):
         monkeypatch.setattr(f"{place}.boot_time", lambda: boot + 7200)
-    assert birth(os.getpid()) == before
+    assert start_time(os.getpid()) == before
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert birth(child.pid) > before
+        assert start_time(child.pid) > before
     with pytest.raises(psutil.NoSuchProcess):
-        birth(child.pid)
+        start_time(child.pid)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from corpora import made, write_stream
+from rnn_lightning.files import read_json
 
-from pipelines.composition import compose
-from pipelines.runs import read_json
+from pipelines.settings.compose import compose
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

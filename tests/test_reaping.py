@@ -10,14 +10,14 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import tracking
-from pipelines.processes import birth
+from pipelines.runs.processes import start_time
 
 ROOT = Path(__file__).resolve().parents[1]
 DOOMED = """
 import os, signal, sys
 from pathlib import Path
 from pipelines import tracking
-from pipelines.processes import birth
+from pipelines.runs.processes import start_time
 tracking.start_run(Path(sys.argv[1]), experiment="one", name="doomed", config={}, tags={})
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -54,7 +54,7 @@ def test_a_run_that_ends_with_its_process_while_the_dead_are_counted_stays_finis
         return tags["folder"] != str(tmp_path)
 
     monkeypatch.setattr("pipelines.tracking.runs._alive", end)
-    assert tracking.reap() == 0
+    assert tracking.mark_dead_runs_killed() == 0
     assert store.get_run(run_id).info.status == "FINISHED"
 
 
@@ -66,10 +66,10 @@ def test_a_run_that_is_taken_up_while_the_dead_are_counted_stays_running(
 
     def take_up(tags: Mapping[str, str]) -> bool:
         if tags["folder"] == str(tmp_path) and tags["pid_born"] == "0.0":
-            tracking.set_tags(run_id, {"pid_born": str(birth(os.getpid()))})
+            tracking.set_tags(run_id, {"pid_born": str(start_time(os.getpid()))})
             return False
         return alive(tags)
 
     monkeypatch.setattr("pipelines.tracking.runs._alive", take_up)
-    assert tracking.reap() == 0
+    assert tracking.mark_dead_runs_killed() == 0
     assert store.get_run(run_id).info.status == "RUNNING"

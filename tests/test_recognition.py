@@ -8,11 +8,11 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from rnn_lightning.files import read_json
 from run_folders import run_by_stages
 
-from pipelines.recognition import check_search, search_of, targets_of
-from pipelines.runs import read_json
-from rnn_lightning import CTCRecognizer, NGram, PairModule, greedy
+from pipelines.kinds.recognition import check_search, search_of, targets_of
+from rnn_lightning import CTCRecognizer, NGram, PairModule, ctc_greedy
 
 SEARCH = "+task.metric.search={beam_size: 4, fusion: {order: 2, weight: 0.3, bonus: 0.2}}"
 TINY = ["task=strokes", "rnn=lstm", "task.corpus.rows={train: 60, validation: 20, test: 30}", "task.training.epochs=2"]
@@ -53,7 +53,7 @@ def test_what_was_found_stands_beside_what_is_right_and_gives_the_rate(made: tup
     for row in range(30):
         batch = dataset[(row,)]
         with torch.no_grad():
-            found = greedy(model(batch.inputs)[0])
+            found = ctc_greedy(model(batch.inputs)[0])
         best.append(model.text(model.sequences(found.labels[:, 0], found.lengths[:, 0])[0]))
     wrong = sum(edits(said, other) for said, other in zip(best, right, strict=True))
     assert scores["test/cer"] == pytest.approx(wrong / sum(map(len, right)))

@@ -16,7 +16,7 @@ from oracles import EQUATIONS, WEIGHT_NAMES, Array, Weights, read_both_ways, rea
 from torch import Tensor, nn
 
 from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Recurrent, Residual, Unrolled, recurrent
-from rnn_lightning.sequences import State, map_state, real_steps
+from rnn_lightning.sequences import State, length_mask, map_state
 
 B, T, F, H = 5, 7, 3, 4
 LENGTHS = torch.tensor([7, 1, 0, 4, 6])
@@ -81,7 +81,7 @@ def a_state(network: Recurrent, inputs: Tensor) -> State:
 @every_form
 def test_garbage_in_the_padding_changes_no_bit_of_outputs_state_or_gradients(form: Form) -> None:
     network, inputs = form.build(), inputs_of()
-    padding = ~real_steps(LENGTHS, T).unsqueeze(2)
+    padding = ~length_mask(LENGTHS, T).unsqueeze(2)
     clean = with_gradients(network, inputs, LENGTHS)
     assert_same(with_gradients(network, inputs.masked_fill(padding, float("nan")), LENGTHS), clean)
     assert not clean["outputs"].masked_select(padding).any()
@@ -238,6 +238,6 @@ def test_wrappers_keep_the_contract(cell: str) -> None:
     inputs = inputs_of()
     layers = [recurrent(cell, F, F).double(), recurrent(cell, F, F).double()]
     once = layers[0](inputs, LENGTHS)[0]
-    padding = ~real_steps(LENGTHS, T).unsqueeze(2)
+    padding = ~length_mask(LENGTHS, T).unsqueeze(2)
     assert_close(Residual(layers[0])(inputs, LENGTHS)[0], (inputs + once).masked_fill(padding, 0))
     assert_close(Deep(layers)(inputs, LENGTHS)[0], layers[1](once, LENGTHS)[0])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines import reproduce
-from pipelines.runs import Run
+from pipelines.runs.folders import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "seed=3", "task.corpus.steps=10", "task.parameters=600", "task.training.epochs=1"]

@@ -226,7 +226,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "message"), WRONG, ids=str)
+@pytest.mark.parametrize(("wrong", "message"), WRONG)
 def test_a_search_says_what_it_cannot_do(wrong: dict[str, Any], message: str) -> None:
     model = Model(0, 3, 2)
     told = {"step": model.step, "state": model.state, "first": model.first, "end": 0, "max_length": 4, **wrong}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnn_lightning.sequences import Batch, check_lengths, map_state, real_steps, reverse, select_state
+from rnn_lightning.sequences import Batch, check_lengths, length_mask, map_state, reverse, select_state
 
 STEPS = 6
 lengths_of_rows = st.lists(st.integers(0, STEPS), max_size=5)
@@ -16,7 +16,7 @@ thoroughly = settings(derandomize=True, deadline=None, max_examples=60)
 @thoroughly
 @given(lengths_of_rows)
 def test_real_steps_are_the_first_of_each_row(lengths: list[int]) -> None:
-    mask = real_steps(torch.tensor(lengths, dtype=torch.int64), STEPS)
+    mask = length_mask(torch.tensor(lengths, dtype=torch.int64), STEPS)
     assert mask.tolist() == [[step < length for step in range(STEPS)] for length in lengths]
 
 

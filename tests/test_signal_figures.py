@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from pipelines import signal_figures
+from pipelines.kinds import signal_figures
 from rnn_lightning.audio import Spectra
 from rnn_lightning.pen import FEATURES, pen_features
 

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 import torch
 
-from pipelines.composition import compose
 from pipelines.predict import predict, reader
+from pipelines.settings.compose import compose
 from rnn_lightning import CTCRecognizer, FrameClassifier, SequenceClassifier, System
 from rnn_lightning.audio import Spectra
 from rnn_lightning.pen import pen_features

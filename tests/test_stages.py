@@ -9,13 +9,14 @@ import torch
 
 from pipelines import tracking
 from pipelines.compare import compare
-from pipelines.composition import CONF, Experiment, Training, compose
 from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
-from pipelines.processes import alone_in
+from pipelines.runs.processes import lock_folder
+from pipelines.settings.compose import CONF, compose
+from pipelines.settings.schema import Experiment, Training
 from pipelines.train import train
-from pipelines.training import interval, train_one
+from pipelines.training.run import interval, train_one
 from rnn_lightning import LanguageModel, SequenceClassifier
 
 ADDING = [
@@ -108,7 +109,7 @@ def test_two_processes_do_not_make_one_training(place: Path) -> None:
     train(experiment)
     (work,) = Path("work").glob("adding-elman-1-*")
     with (
-        alone_in(work, "adding"),
+        lock_folder(work, "adding"),
         pytest.raises(ValueError, match=f"another process is at work on adding elman seed 1, in {work}"),
     ):
         train(experiment)

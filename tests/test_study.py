@@ -7,11 +7,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipelines.composition import Metric, checked
+from pipelines.settings.schema import Metric, validate
 from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import PLACE, open_storage, open_study
 
-SWEEP = checked(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
+SWEEP = validate(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
 METRIC = Metric(name="test/loss", goal="minimise")
 
 

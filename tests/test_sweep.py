@@ -138,7 +138,7 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
 
 def test_a_later_run_takes_up_what_was_found(project: Path) -> None:
     script = (
-        "import sys; from pipelines.composition import compose; found = compose(sys.argv[1:]); "
+        "import sys; from pipelines.settings.compose import compose; found = compose(sys.argv[1:]); "
         "print(found.task.training.clip, found.plain(1).get('tuning'))"
     )
     (project / "conf/tuned/copying-lstm.yaml").write_text(

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from pipelines.composition import CONF, checked, compose
+from pipelines.settings.compose import CONF, compose
+from pipelines.settings.schema import validate
 from pipelines.sweeping import settings
-from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_order, read_sweep
+from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_arguments, read_sweep
 
 SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
 SPACE = {"task.training.clip": {"choices": [0.25, 1.0]}}
@@ -33,7 +34,7 @@ def test_every_sweep_fits_the_tasks_it_is_for(name: str) -> None:
     ],
 )
 def test_a_range_is_optunas(told: dict[str, Any], expected: object) -> None:
-    assert checked(Parameter, told).distribution() == expected
+    assert validate(Parameter, told).distribution() == expected
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -76,7 +77,7 @@ def test_a_bad_file_is_refused_by_name_and_key(name: str, tmp_path: Path, monkey
 )
 def test_a_key_or_value_that_the_experiment_does_not_have_is_named(space: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        check_space(checked(Sweep, {"space": space}), "mine", ["task=nested", "tuned=none"])
+        check_space(validate(Sweep, {"space": space}), "mine", ["task=nested", "tuned=none"])
 
 
 @pytest.mark.parametrize(
@@ -90,11 +91,11 @@ def test_a_key_or_value_that_the_experiment_does_not_have_is_named(space: dict[s
 )
 def test_a_bad_order_is_refused(arguments: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        read_order(arguments)
+        read_arguments(arguments)
 
 
 def test_an_order_leaves_the_rest_to_the_experiment() -> None:
-    order = read_order(["task=ewt", "sweep=basic", "trials=3", "task.training.clip=0"])
+    order = read_arguments(["task=ewt", "sweep=basic", "trials=3", "task.training.clip=0"])
     assert (order.sweep, order.trials, order.workers, order.overrides) == ("basic", 3, 1, ["task=ewt", "task.training.clip=0"])
 
 
@@ -118,7 +119,7 @@ def test_values_survive_the_command_line(value: Any) -> None:
     ],
 )
 def test_a_grid_has_every_combination_once(space: dict[str, Any], count: int) -> None:
-    sweep = checked(Sweep, {"space": space, "sampler": {"name": "grid"}})
+    sweep = validate(Sweep, {"space": space, "sampler": {"name": "grid"}})
     points = sweep.grid()
     assert len(points) == count == len({tuple(point.values()) for point in points})
     for key, parameter in sweep.space.items():
@@ -130,4 +131,4 @@ def test_a_grid_has_every_combination_once(space: dict[str, Any], count: int) ->
 @pytest.mark.parametrize("space", [{"low": 0.0, "high": 1.0}, {"low": 1, "high": 9, "log": True}])
 def test_an_endless_grid_is_refused(space: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a grid needs choices or steps, which a has not"):
-        checked(Sweep, {"space": {"a": space}, "sampler": {"name": "grid"}})
+        validate(Sweep, {"space": {"a": space}, "sampler": {"name": "grid"}})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.processes import birth
+from pipelines.runs.processes import start_time
 from pipelines.sweeping.trial import PROCESS, end_process, has_saved
 from rnn_lightning.systems.durable import LAST
 
@@ -31,7 +31,7 @@ def test_a_trial_has_saved_what_is_newer_than_its_process(
 def test_only_the_very_process_that_is_named_is_ended(tmp_path: Path, host: str | None, late: float, ended: bool) -> None:
     """Numbers of processes are given again, and another machine has numbers of its own."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as sleeper:
-        told = {"pid": sleeper.pid, "born": birth(sleeper.pid) - late, "host": host or platform.node()}
+        told = {"pid": sleeper.pid, "born": start_time(sleeper.pid) - late, "host": host or platform.node()}
         (tmp_path / PROCESS).write_text(json.dumps(told))
         end_process(tmp_path)
         assert (sleeper.poll() is not None) == ended or (ended and sleeper.wait(10) is not None)

@@ -11,13 +11,14 @@ import torch
 from run_folders import run_by_stages
 
 from pipelines import tracking
-from pipelines.composition import Experiment, compose
 from pipelines.fetch import fetch
-from pipelines.lines import LineReader
+from pipelines.kinds.lines import LineReader
+from pipelines.kinds.tagging import count_confusion, span_table
 from pipelines.predict import predict, reader
 from pipelines.preprocess import preprocess
-from pipelines.tagging import count_confusion, span_table
-from pipelines.training import build_system, start_from_vectors
+from pipelines.settings.compose import compose
+from pipelines.settings.schema import Experiment
+from pipelines.training.run import build_system, start_from_vectors
 from rnn_lightning import SpanF1, Tagger
 
 FORESIGHT = [

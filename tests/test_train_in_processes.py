@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from pipelines import train
-from pipelines.composition import CONF, compose
+from pipelines.settings.compose import CONF, compose
 from pipelines.sweep import check_one_seed
+from pipelines.training import launching
 
 NESTED = [
     "task=nested",
@@ -90,7 +91,7 @@ def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_
 
 def test_a_signal_before_the_command_of_a_seed_can_save_stops_all_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(train, "Popen", lambda command: subprocess.Popen(sleeper))
+    monkeypatch.setattr(launching, "Popen", lambda command: subprocess.Popen(sleeper))
     threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     with pytest.raises(SystemExit) as ended:
         train.train(compose(["task=nested", *TWO, "seeds=2"]))
@@ -101,10 +102,10 @@ def test_a_long_reason_is_told_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("too long a tale " * 10_000)
 
-    monkeypatch.setattr(train, "train_seed", fail)
+    monkeypatch.setattr(launching, "train_seed", fail)
     told, telling = multiprocessing.Pipe(duplex=False)
-    train.train_beside_others(compose(["task=nested"]), 1, telling)
-    assert told.recv() == ("too long a tale " * 10_000)[: train.LONGEST]
+    launching.train_in_child(compose(["task=nested"]), 1, telling)
+    assert told.recv() == ("too long a tale " * 10_000)[: launching.LONGEST]
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from run_folders import run_by_stages
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from pipelines import tracking
-from pipelines.composition import compose
+from pipelines.kinds.translated_lines import LineTranslator, TranslationRequest
+from pipelines.kinds.translation import Texts, score_texts, search_keywords
 from pipelines.predict import predict, reader
-from pipelines.training import train_one
-from pipelines.translated_lines import LineTranslator, TranslationRequest
-from pipelines.translation import Texts, score_texts, search_keywords
+from pipelines.settings.compose import compose
+from pipelines.training.run import train_one
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.search import GNMTLength
 

@@ -12,11 +12,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
-from pipelines.composition import Trainer
-from pipelines.provenance import ROOT
-from pipelines.sweeping.trial import Errand, run_trial
+from pipelines.runs.provenance import ROOT
+from pipelines.settings.schema import Trainer
+from pipelines.sweeping.trial import TrialSpec, run_trial
 from pipelines.tracking.store import SQLITE
-from pipelines.train import PRELOADED
+from pipelines.training.launching import PRELOADED
 
 PATIENCE = 30.0
 """Seconds that a trial has for saving itself when the sweep ends before it."""
@@ -34,7 +34,7 @@ class Engine(ABC):
     """Starts trials, each in a process of its own."""
 
     @abstractmethod
-    def start(self, errand: Errand) -> Job:
+    def start(self, errand: TrialSpec) -> Job:
         """Begin a trial."""
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Local(Engine):
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(["pipelines.sweeping.trial", *PRELOADED])
 
-    def start(self, errand: Errand) -> Job:
+    def start(self, errand: TrialSpec) -> Job:
         process = self._context.Process(target=run_trial, args=(errand,), name=f"trial {errand.number}")
         process.start()
 
@@ -107,7 +107,7 @@ class Cluster(Engine):
         self._ray = ray
         self._task = ray.remote(num_cpus=trainer.threads, num_gpus=gpus, max_retries=0, max_calls=1)(_run_there)
 
-    def start(self, errand: Errand) -> Job:
+    def start(self, errand: TrialSpec) -> Job:
         handle = self._task.remote(str(ROOT), errand)
 
         def alive() -> bool:
@@ -133,7 +133,7 @@ class Cluster(Engine):
         self._ray.shutdown()
 
 
-def _run_there(root: str, errand: Errand) -> None:
+def _run_there(root: str, errand: TrialSpec) -> None:
     """What a process of the cluster does, which may have begun in any folder."""
     os.chdir(root)
     run_trial(errand)

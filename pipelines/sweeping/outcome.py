@@ -11,12 +11,14 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import tracking
-from pipelines.composition import CONF, Experiment
-from pipelines.figures import LOOK
+from pipelines.display.numbers import number
+from pipelines.display.plotting import LOOK
 from pipelines.publish import publish_model
-from pipelines.summary import number
+from pipelines.settings.compose import CONF
+from pipelines.settings.schema import Experiment
 from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import PLACE, counted
+from rnn_lightning.files import write_text
 
 REPORTS, ALIAS = Path("reports/sweeps"), "best"
 
@@ -86,10 +88,7 @@ def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, 
     config["tuning"] = {"sweep": name, "trials": len(over), "pruned": pruned, "best": best.number, "varied": list(best.params)}
     metric = experiment.task.metric.name.replace("test/", "val/")
     told = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])}.\n"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.new")
-    unfinished.write_text(told + OmegaConf.to_yaml(config))
-    unfinished.replace(file)
+    write_text(file, told + OmegaConf.to_yaml(config))
     return file
 
 

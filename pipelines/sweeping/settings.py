@@ -8,7 +8,8 @@ from typing import Any, Literal
 from omegaconf import OmegaConf
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipelines.composition import CONF, Settings, checked, compose
+from pipelines.settings.compose import CONF, compose
+from pipelines.settings.schema import Settings, validate
 
 Scalar = bool | int | float | str | None
 
@@ -109,7 +110,7 @@ class Sweep(Settings):
         return [dict(zip(self.space, row, strict=True)) for row in itertools.product(*values)]
 
 
-class Order(Settings):
+class SweepArguments(Settings):
     """What the command line asks of a sweep, besides the experiment."""
 
     sweep: str
@@ -120,7 +121,7 @@ class Order(Settings):
     overrides: list[str] = Field(default_factory=list)
 
 
-def read_order(arguments: list[str]) -> Order:
+def read_arguments(arguments: list[str]) -> SweepArguments:
     """``sweep=``, ``trials=``, ``workers=``, ``storage=`` and ``engine=`` of a command line; all else is for the experiment.
 
     Raises:
@@ -133,7 +134,7 @@ def read_order(arguments: list[str]) -> Order:
             told[name] = value
         else:
             told["overrides"].append(argument)
-    return checked(Order, told)
+    return validate(SweepArguments, told)
 
 
 def read_sweep(name: str) -> Sweep:
@@ -148,7 +149,7 @@ def read_sweep(name: str) -> Sweep:
         raise ValueError(f"sweep must be one of {known}, not {name!r}")
     told: Any = OmegaConf.to_container(OmegaConf.load(file))
     try:
-        return checked(Sweep, told if isinstance(told, Mapping) else {})
+        return validate(Sweep, told if isinstance(told, Mapping) else {})
     except ValueError as error:
         raise ValueError("\n".join(f"{_shown(file)}: {line}" for line in str(error).splitlines())) from None
 

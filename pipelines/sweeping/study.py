@@ -1,6 +1,5 @@
 """The study: Optuna's record of trials in a database, which outlives whoever writes to it."""
 
-import fcntl
 import json
 import warnings
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from pipelines.composition import Metric
+from pipelines.settings.schema import Metric
 from pipelines.sweeping.settings import Pruner, Sampler, Sweep
 from pipelines.tracking.store import ROOT, SQLITE
+from rnn_lightning.files import made_once
 
 FINAL, TRIES, PLACE, REASON = "final", "tries", "place", "reason"
 """User attributes of a trial: counts although it failed; how often it was begun; its folder; why it failed."""
@@ -31,14 +31,7 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url.startswith(SQLITE):
         file = Path(url.removeprefix(SQLITE)).absolute()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.with_name(f"{file.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not file.exists():
-                unfinished = file.with_name(f"{file.name}.new")
-                unfinished.unlink(missing_ok=True)
-                optuna.storages.RDBStorage(f"{SQLITE}{unfinished}")
-                unfinished.rename(file)
+        made_once(file, lambda unfinished: optuna.storages.RDBStorage(f"{SQLITE}{unfinished}"))
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     except Exception as error:

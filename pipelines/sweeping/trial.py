@@ -8,25 +8,23 @@ from typing import Any, NamedTuple
 import lightning
 import optuna
 import psutil
+from rnn_lightning.files import read_json, write_json
 
 from pipelines import tracking
-from pipelines.cards import card_of
-from pipelines.composition import compose
-from pipelines.processes import birth
-from pipelines.provenance import provenance
-from pipelines.publish import run_tags
-from pipelines.runs import read_json
+from pipelines.runs.cards import card_of
+from pipelines.runs.processes import start_time
+from pipelines.runs.provenance import provenance, run_tags
+from pipelines.settings.compose import compose
 from pipelines.sweeping.settings import Pruner, assigned
 from pipelines.sweeping.study import make_pruner, open_storage
-from pipelines.train import stop_with_parent
-from pipelines.training import fit, quieten
-from rnn_lightning.corpora.files import write_json
+from pipelines.training.launching import stop_with_parent
+from pipelines.training.run import fit, quieten
 from rnn_lightning.systems.durable import LAST
 
 OUTCOME, PROCESS = "outcome.json", "process.json"
 
 
-class Errand(NamedTuple):
+class TrialSpec(NamedTuple):
     """What the process of a trial is told."""
 
     study: str
@@ -43,11 +41,11 @@ class Errand(NamedTuple):
     device: int | None
 
 
-def run_trial(errand: Errand) -> None:
+def run_trial(errand: TrialSpec) -> None:
     """Train as told; leaves in the folder what came of it, or nothing if it is killed."""
     stop_with_parent()
     own = os.getpid()
-    write_json(errand.folder / PROCESS, {"pid": own, "born": birth(own), "host": platform.node()})
+    write_json(errand.folder / PROCESS, {"pid": own, "born": start_time(own), "host": platform.node()})
     if errand.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(errand.device)
     quieten()
@@ -68,7 +66,7 @@ def run_trial(errand: Errand) -> None:
     write_json(errand.folder / OUTCOME, outcome)
 
 
-def _train(errand: Errand, trial: optuna.Trial) -> dict[str, Any]:
+def _train(errand: TrialSpec, trial: optuna.Trial) -> dict[str, Any]:
     experiment = compose([*errand.overrides, *(assigned(key, value) for key, value in errand.values.items())])
     (seed,) = experiment.all_seeds()
     card = card_of(experiment)
@@ -122,7 +120,7 @@ def end_process(folder: Path) -> None:
         return
     try:
         process = psutil.Process(told["pid"])
-        if birth(process.pid) == told["born"]:
+        if start_time(process.pid) == told["born"]:
             process.kill()
             process.wait(30)
     except psutil.NoSuchProcess:

@@ -15,11 +15,12 @@ from pipelines.tracking.record import (
     log_training,
     name_newest,
 )
-from pipelines.tracking.runs import dispensable, finish, reap, recording, set_tags, start_run
+from pipelines.tracking.runs import finish, mark_dead_runs_killed, recording, set_tags, start_run, warn_if_tracking_fails
 from pipelines.tracking.store import open_experiment, open_store
+from pipelines.tracking.tasks import describe_task
 
 __all__ = [
-    "dispensable",
+    "describe_task",
     "finish",
     "is_newest",
     "lightning_logger",
@@ -29,11 +30,12 @@ __all__ = [
     "log_metrics",
     "log_model",
     "log_training",
+    "mark_dead_runs_killed",
     "name_newest",
     "open_experiment",
     "open_store",
-    "reap",
     "recording",
     "set_tags",
     "start_run",
+    "warn_if_tracking_fails",
 ]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from pipelines.processes import birth
-from pipelines.runs import flatten
+from pipelines.runs.folders import flatten
+from pipelines.runs.processes import start_time
 from pipelines.tracking.store import client, open_experiment
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def start_run(
         tags: what else is known before it starts; ``data`` and ``commit`` are part of the fingerprint.
         description: markdown for the run's page.
     """
-    reap()
+    mark_dead_runs_killed()
     store, experiment_id = client(), open_experiment(experiment)
     parameters = {key: str(value)[:500] for key, value in flatten(config).items()}
     place = _digest([socket.gethostname(), str(folder.resolve())])
@@ -71,11 +71,11 @@ def start_run(
     else:
         run_id = store.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
         _log_parameters(run_id, parameters)
-    _retire([run for run in found if run.data.tags["fingerprint"] != fingerprint], run_id)
+    _delete_superseded([run for run in found if run.data.tags["fingerprint"] != fingerprint], run_id)
     return run_id
 
 
-def _retire(runs: list["Run"], successor: str) -> None:
+def _delete_superseded(runs: list["Run"], successor: str) -> None:
     """Take the runs out of the tables; MLflow keeps them under "Deleted", where the tag says what replaced them."""
     for run in runs:
         client().set_tag(run.info.run_id, "superseded_by", successor)
@@ -92,7 +92,7 @@ def _process_tags() -> dict[str, str]:
     return {
         "host": socket.gethostname(),
         "pid": str(os.getpid()),
-        "pid_born": str(birth(os.getpid())),
+        "pid_born": str(start_time(os.getpid())),
         "stage": stage,
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": stage,
@@ -107,7 +107,7 @@ def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
         client().log_batch(run_id, params=params[begin : begin + 100])
 
 
-def reap() -> int:
+def mark_dead_runs_killed() -> int:
     """Mark the RUNNING runs of this machine whose process is gone as KILLED; returns how many there were."""
     store = client()
     experiments = [each.experiment_id for each in store.search_experiments()]
@@ -124,7 +124,7 @@ def reap() -> int:
 def _alive(tags: Mapping[str, str]) -> bool:
     """Whether the process lives: the number of a dead one is given to another sooner or later, its time of birth is not."""
     try:
-        return str(birth(int(tags["pid"]))) == tags["pid_born"]
+        return str(start_time(int(tags["pid"]))) == tags["pid_born"]
     except psutil.NoSuchProcess:
         return False
 
@@ -151,12 +151,12 @@ def recording(run_id: str, *, seconds: float | None = None) -> Iterator[None]:
         status = "KILLED"
         raise
     finally:
-        with dispensable(f"that run {run_id} ended as {status}"):
+        with warn_if_tracking_fails(f"that run {run_id} ended as {status}"):
             finish(run_id, status, seconds=seconds)
 
 
 @contextmanager
-def dispensable(told: str) -> Iterator[None]:
+def warn_if_tracking_fails(told: str) -> Iterator[None]:
     """What is ``told`` to the dashboard inside, and does not reach it, costs a warning: work goes on without."""
     try:
         yield

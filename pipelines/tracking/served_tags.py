@@ -20,12 +20,12 @@ class TagServer(PythonModel):
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, context: PythonModelContext, model_input: list[str]
     ) -> list[str]:
-        from rnn_lightning.corpora.corpus import present
+        from rnn_lightning.corpora.corpus import to_arrays
         from rnn_lightning.data.pairs import Pairs
 
         answers = []
         for line in model_input:
-            batch = Pairs(present(self.lexicon.encode([line.split()])), 1)[(0,)]
+            batch = Pairs(to_arrays(self.lexicon.encode([line.split()])), 1)[(0,)]
             tags = self.model.tag(batch.inputs, batch.lengths)[0].tolist()
             answers.append(" ".join(self.lexicon.tags[tag] for tag in tags))
         return answers

@@ -1,11 +1,12 @@
 """Where the dashboard's data lie, and how many processes at once find it there."""
 
-import fcntl
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rnn_lightning.files import made_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,7 +86,7 @@ def _database(uri: str) -> Path | None:
 
 
 def _artifacts(experiment: str) -> str | None:
-    """Beside the database of a local store; ``None``, the server's choice, for any other."""
+    """SeedProcess the database of a local store; ``None``, the server's choice, for any other."""
     database = _database(open_store())
     return (database.parent / "mlartifacts" / experiment).as_uri() if database else None
 
@@ -95,17 +96,13 @@ def _create(database: Path) -> None:
 
     Two processes that let MLflow make the tables of one new file at once leave a file that none can open again.
     """
-    from mlflow import MlflowClient
-
     for noisy in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = database.with_name(f"{database.name}.new")
-    with database.with_name(f"{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if database.exists():
-            return
-        unfinished.unlink(missing_ok=True)
-        uri = f"{SQLITE}{unfinished}"
-        MlflowClient(uri, registry_uri=uri).search_experiments()
-        unfinished.rename(database)
+    made_once(database, _make_tables)
+
+
+def _make_tables(unfinished: Path) -> None:
+    from mlflow import MlflowClient
+
+    uri = f"{SQLITE}{unfinished}"
+    MlflowClient(uri, registry_uri=uri).search_experiments()

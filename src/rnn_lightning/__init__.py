@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .budget import count_parameters, flops_per_step, hidden_size_for
     from .compress import compressed
-    from .crf import LinearChainCRF, Paths
-    from .ctc import Alignment, Fusion, Transcripts, ctc_align, ctc_loss, greedy, prefix_beam_search
+    from .crf import LinearChainCRF, TagPaths
+    from .ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy, ctc_loss
     from .data import PairModule, StreamModule
     from .laws import LawBroken, check_invariance
     from .metrics import Span, SpanF1, spans_of
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
     "compress": ("compressed",),
-    "crf": ("LinearChainCRF", "Paths"),
-    "ctc": ("Alignment", "Fusion", "Transcripts", "ctc_align", "ctc_loss", "greedy", "prefix_beam_search"),
+    "crf": ("LinearChainCRF", "TagPaths"),
+    "ctc": ("Alignment", "ShallowFusion", "Transcripts", "ctc_align", "ctc_loss", "ctc_greedy", "ctc_beam_search"),
     "data": ("PairModule", "StreamModule"),
     "laws": ("LawBroken", "check_invariance"),
     "metrics": ("Span", "SpanF1", "spans_of"),
@@ -66,32 +66,32 @@ __all__ = [
     "Constraints",
     "Durable",
     "FrameClassifier",
-    "Fusion",
     "LanguageModel",
     "LawBroken",
     "LinearChainCRF",
     "NGram",
     "PairModule",
-    "Paths",
     "Recurrent",
     "Seq2Seq",
     "SequenceClassifier",
+    "ShallowFusion",
     "Span",
     "SpanF1",
     "State",
     "StreamModule",
     "System",
+    "TagPaths",
     "Tagger",
     "Transcripts",
     "check_invariance",
     "compressed",
     "count_parameters",
     "ctc_align",
+    "ctc_beam_search",
+    "ctc_greedy",
     "ctc_loss",
     "flops_per_step",
-    "greedy",
     "hidden_size_for",
-    "prefix_beam_search",
     "span_constraints",
     "spans_of",
 ]

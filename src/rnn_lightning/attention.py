@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .sequences import real_steps
+from .sequences import length_mask
 
 
 class Memory(NamedTuple):
@@ -128,5 +128,5 @@ def remember(values: Tensor, lengths: Tensor | None, summary: Tensor, attention:
     if attention is None:
         nothing = values[:, :0]
         return Memory(nothing, nothing, None, summary)
-    real = None if lengths is None else real_steps(lengths.to(values.device), values.shape[1])
+    real = None if lengths is None else length_mask(lengths.to(values.device), values.shape[1])
     return Memory(values, attention.keys(values), real, summary)

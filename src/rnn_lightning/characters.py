@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .recurrent import recurrent
-from .sequences import PADDING, ends_of
+from .sequences import PADDING, last_outputs
 
 
 class CharacterEncoder(nn.Module, ABC):
@@ -61,7 +61,7 @@ class RecurrentCharacters(CharacterEncoder):
     def read(self, embedded: Tensor, real: Tensor) -> Tensor:
         lengths = real.sum(1)
         outputs, _ = self.network(embedded, lengths)
-        return ends_of(outputs, lengths, bidirectional=self.network.bidirectional)
+        return last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
 
 
 class ConvolvedCharacters(CharacterEncoder):

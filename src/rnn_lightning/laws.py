@@ -11,7 +11,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from .sequences import State, check_lengths, map_state, real_steps
+from .sequences import State, check_lengths, length_mask, map_state
 
 Reading: TypeAlias = tuple[Tensor, State]
 """The outputs of a batch and the state after it; itself a State."""
@@ -88,7 +88,7 @@ def read(system: nn.Module, inputs: Tensor, lengths: Tensor | None, before: Stat
             "the laws are those of a step for a step: check its network, or a system without subsampling"
         )
     if lengths is not None and outputs.dim() > 2:
-        real = real_steps(lengths.to(outputs.device), outputs.shape[1])  # (B, T)
+        real = length_mask(lengths.to(outputs.device), outputs.shape[1])  # (B, T)
         outputs = outputs.masked_fill(~real.view(*real.shape, *[1] * (outputs.dim() - 2)), 0)
     return outputs, state
 
@@ -129,7 +129,7 @@ Law: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Reading], float]
 
 
 def padding_is_unread(system: nn.Module, inputs: Tensor, lengths: Tensor, whole: Reading) -> float:
-    real = real_steps(lengths.to(inputs.device), inputs.shape[1])
+    real = length_mask(lengths.to(inputs.device), inputs.shape[1])
     real = real.view(*real.shape, *[1] * (inputs.dim() - 2))
     return gap_between(read(system, torch.where(real, inputs, garbage(inputs)), lengths), whole)
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-from .sequences import check_lengths, real_steps
+from .sequences import check_lengths, length_mask
 from .tag_schemes import OUTSIDE, split_tags
 
 
@@ -109,7 +109,7 @@ class SpanF1(Metric):
         if lengths is None:
             lengths = torch.full(gold.shape[:1], gold.shape[1], device=gold.device)
         check_lengths(lengths, gold)
-        real = real_steps(lengths.to(gold.device), gold.shape[1])
+        real = length_mask(lengths.to(gold.device), gold.shape[1])
         found, meant = self._spans("predicted", predicted, real), self._spans("gold", gold, real)
         self.predicted += self._count(found)
         self.gold += self._count(meant)

@@ -13,33 +13,33 @@ from torch import Tensor, distributed
 from .sequences import Batch, State, map_state
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """The rank of this process, and how many there are: W."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def own_rows(batch: Batch) -> Batch:
+def shard_batch(batch: Batch) -> Batch:
     """The rows of ``batch`` (B) that this process reads; where B is below W, the last processes have none."""
-    rank, processes = place()
+    rank, processes = rank_and_world_size()
     if processes == 1:
         return batch
     return Batch._make(part if part is None else part[rank::processes] for part in batch)
 
 
-def own_state(state: State) -> State:
+def shard_state(state: State) -> State:
     """The rows of the ``state`` (B) of a batch that belong to this process."""
-    rank, processes = place()
+    rank, processes = rank_and_world_size()
     return map_state(lambda leaf: leaf[rank::processes], state)
 
 
-def whole_state(state: State | None) -> State | None:
+def gather_state(state: State | None) -> State | None:
     """The state (B) of the batch, on the CPU, of which each process holds its own rows; ``None`` where it has not begun.
 
     All processes must ask.
     """
-    processes = place()[1]
+    processes = rank_and_world_size()[1]
     if processes == 1:
         return state
     parts: list[State | None] = [None] * processes
@@ -58,14 +58,14 @@ def _interleaved(parts: Sequence[State], processes: int) -> State:
     return whole
 
 
-def mean_of(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
+def all_reduce_mean(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
     """What is said of all targets where ``mean`` is that of the ``count`` targets of this process.
 
     Returns:
         their mean; how many they are; and the weight of this process: where every process weighs its mean so, the average of
         their gradients is the gradient of the mean over all targets.
     """
-    processes = place()[1]
+    processes = rank_and_world_size()[1]
     if processes == 1:
         return mean, count, 1.0
     told = torch.stack([mean.double() * count, mean.new_tensor(count, dtype=torch.float64)])
@@ -74,18 +74,18 @@ def mean_of(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
     return told[0] / total, int(told[1]), processes * count / total
 
 
-def total_of(number: int) -> int:
+def all_reduce_sum(number: int) -> int:
     """The sum of the ``number`` of every process."""
     return _over_all([number], distributed.ReduceOp.SUM)[0]
 
 
-def largest_of(*numbers: int) -> list[int]:
+def all_reduce_max(*numbers: int) -> list[int]:
     """The largest of each of the ``numbers`` of all processes."""
     return _over_all(list(numbers), distributed.ReduceOp.MAX)
 
 
 def _over_all(numbers: list[int], operation: distributed.ReduceOp.RedOpType) -> list[int]:
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return numbers
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
     told = torch.tensor(numbers, device=device)

@@ -3,7 +3,7 @@
 import math
 
 
-def place_of(steps: int, batches: int, accumulated: int) -> tuple[int, int]:
+def epoch_and_batch(steps: int, batches: int, accumulated: int) -> tuple[int, int]:
     """Where a training stands after so many optimiser steps: the epoch, and the batches of it that are made.
 
     An epoch has so many ``batches``; each step takes ``accumulated`` of them, the epoch's last one what is left.

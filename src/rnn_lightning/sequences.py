@@ -50,7 +50,7 @@ def select_state(mask: Tensor, chosen: State, other: State) -> State:
     return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
 
 
-def real_steps(lengths: Tensor, steps: int) -> Tensor:
+def length_mask(lengths: Tensor, steps: int) -> Tensor:
     """A mask (B, ``steps``), true on the first ``lengths[b]`` steps of row b."""
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
@@ -82,7 +82,7 @@ def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     return inputs.gather(1, index.view(*index.shape, *[1] * (inputs.dim() - 2)).expand_as(inputs))
 
 
-def ends_of(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool) -> Tensor:
+def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool) -> Tensor:
     """What a network has read at the end of each row: its last real output of ``outputs`` (B, T, H), as (B, H).
 
     Of a network that reads both ways, whose outputs stand side by side, the backward half is its output at the first step.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .sequences import check_lengths, real_steps
+from .sequences import check_lengths, length_mask
 
 
 class Subsampling(nn.Module):
@@ -44,7 +44,7 @@ class Subsampling(nn.Module):
         """``inputs`` (B, T, F) as (B, T / s, G), zero behind each row's length; these lengths; and the state after them."""
         if lengths is not None:
             check_lengths(lengths, inputs)
-            inputs = inputs.masked_fill(~real_steps(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2), 0)
+            inputs = inputs.masked_fill(~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2), 0)
         read = torch.cat([tail, inputs], 1)  # (B, k - s + T, F)
         ends = (
             torch.full((len(inputs),), inputs.shape[1], device=inputs.device) if lengths is None else lengths.to(inputs.device)
@@ -58,7 +58,7 @@ class Subsampling(nn.Module):
         if lengths is None:
             return found, None, after
         left = self.steps(lengths)
-        return found.masked_fill(~real_steps(left.to(found.device), found.shape[1]).unsqueeze(2), 0), left, after
+        return found.masked_fill(~length_mask(left.to(found.device), found.shape[1]).unsqueeze(2), 0), left, after
 
 
 def subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:

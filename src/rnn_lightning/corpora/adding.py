@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.corpus import Pairs
-from rnn_lightning.corpora.generated import GeneratedArrays
+from .card import CardFields
+from .corpus import Pairs
+from .generated import GeneratedArrays
 
 
 class Adding(GeneratedArrays):
@@ -41,6 +41,6 @@ class Adding(GeneratedArrays):
         offsets = np.arange(rows + 1, dtype=np.int64) * self.steps
         return Pairs(inputs.reshape(-1, 2), offsets, targets)
 
-    def facts(self, source: Mapping[str, Any]) -> Facts:
+    def facts(self, source: Mapping[str, Any]) -> CardFields:
         title = f"Adding problem, {self.steps} steps"
-        return Facts(title, source, references={"baseline_mean_squared_error": 1 / 6})
+        return CardFields(title, source, references={"baseline_mean_squared_error": 1 / 6})

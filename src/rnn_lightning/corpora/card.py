@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.corpus import CorpusError, Pairs, Stream
-from rnn_lightning.corpora.files import sha256, whole_folder, write_arrays, write_json, write_split
+from ..files import sha256, whole_folder, write_arrays, write_json
+from .corpus import CorpusError, Pairs, Stream
+from .files import write_split
 
 PERCENTILES = (0, 25, 50, 75, 95, 100)
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFields:
     """What the arrays cannot tell.
 
     ``source`` is what ``fetch`` noted, with the ``licence``. ``references`` are numbers to hold a result against, with the
@@ -45,7 +46,7 @@ class Facts:
 def write_processed(
     processed: Path,
     splits: Mapping[str, Stream | Pairs],
-    facts: Facts,
+    facts: CardFields,
     texts: Mapping[str, str] | None = None,
     arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> None:
@@ -73,7 +74,7 @@ def write_processed(
         write_json(folder / "card.json", describe(splits, facts) | {"sha256": hashes})
 
 
-def describe(splits: Mapping[str, Stream | Pairs], facts: Facts) -> dict[str, Any]:
+def describe(splits: Mapping[str, Stream | Pairs], facts: CardFields) -> dict[str, Any]:
     """The card but for the hashes of the files."""
     train_items = {item.tobytes() for item in _items(splits["train"], facts)}
     train_pairs = set(_pairs(splits["train"]))
@@ -115,7 +116,7 @@ def _sizes(split: Stream | Pairs) -> dict[str, int]:
     return {"rows": len(split.input_offsets) - 1, "steps": len(split.inputs), "targets": len(split.targets)}
 
 
-def _sides(split: Stream | Pairs, facts: Facts, train_pairs: set[tuple[bytes, bytes]] | None) -> dict[str, Any]:
+def _sides(split: Stream | Pairs, facts: CardFields, train_pairs: set[tuple[bytes, bytes]] | None) -> dict[str, Any]:
     """What the card says of targets that are sequences, and of them together with their inputs."""
     if isinstance(split, Stream) or split.target_offsets is None:
         return {}
@@ -137,14 +138,14 @@ def _pairs(split: Stream | Pairs) -> list[tuple[bytes, bytes]]:
     return list(zip(inputs, targets, strict=True))
 
 
-def _unit(split: Stream | Pairs, facts: Facts) -> str:
+def _unit(split: Stream | Pairs, facts: CardFields) -> str:
     """What the card measures the lengths of, and looks for in the training split."""
     if isinstance(split, Pairs):
         return "row"
     return "line" if len(split.documents) == 2 and facts.line_end is not None else "document"
 
 
-def _offsets(split: Stream | Pairs, facts: Facts) -> NDArray[np.int64]:
+def _offsets(split: Stream | Pairs, facts: CardFields) -> NDArray[np.int64]:
     """Where the documents, rows or lines begin, and where the last of them ends: (D + 1,)."""
     if isinstance(split, Pairs):
         return split.input_offsets
@@ -154,19 +155,19 @@ def _offsets(split: Stream | Pairs, facts: Facts) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], ends, [len(split.tokens)]]))  # a last line without an end is one too
 
 
-def _lengths(split: Stream | Pairs, facts: Facts) -> NDArray[np.int64]:
+def _lengths(split: Stream | Pairs, facts: CardFields) -> NDArray[np.int64]:
     """Steps of each document, row or line, the end mark included: (D,)."""
     return np.diff(_offsets(split, facts))
 
 
-def _items(split: Stream | Pairs, facts: Facts) -> list[NDArray[Any]]:
+def _items(split: Stream | Pairs, facts: CardFields) -> list[NDArray[Any]]:
     """The documents, rows or lines that are long enough to be told apart, as views (T,) or (T, F)."""
     least = facts.shortest_line if _unit(split, facts) == "line" else 1
     offsets = _offsets(split, facts)
     return [split[0][start:end] for start, end in pairwise(offsets) if end - start >= least]
 
 
-def _share_seen(split: Stream | Pairs, facts: Facts, train_items: set[bytes]) -> float | None:
+def _share_seen(split: Stream | Pairs, facts: CardFields, train_items: set[bytes]) -> float | None:
     """The share of documents, rows or long lines whose inputs occur verbatim in the training split."""
     items = _items(split, facts)
     return sum(item.tobytes() in train_items for item in items) / len(items) if items else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rnn_lightning.corpora.corpus import CorpusError
+from .corpus import CorpusError
 
 
 def read_classes(table: Any, column: str, path: Path) -> tuple[list[str | None], list[str]]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError
-from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
-from rnn_lightning.corpora.tagging import Reading, Sentence, write_tagging
+from ..files import sha256, whole_folder, write_json
+from .corpus import SPLITS, Corpus, CorpusError
+from .files import SOURCE, verified_source
+from .tagging import Reading, Sentence, write_tagging
 
 SEPARATORS = {"blank": None, "tab": "\t"}
 """What stands between columns: any white space, or one tab each."""

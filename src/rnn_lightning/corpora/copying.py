@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.corpus import Stream
-from rnn_lightning.corpora.generated import GeneratedArrays
+from .card import CardFields
+from .corpus import Stream
+from .generated import GeneratedArrays
 
 
 class Copying(GeneratedArrays):
@@ -45,7 +45,7 @@ class Copying(GeneratedArrays):
         scored[:, -self.symbols :] = True
         return Stream(tokens.reshape(-1), np.arange(rows + 1, dtype=np.int64) * steps, scored.reshape(-1))
 
-    def facts(self, source: Mapping[str, Any]) -> Facts:
+    def facts(self, source: Mapping[str, Any]) -> CardFields:
         title = f"Copying memory, {self.symbols} symbols over {self.delay} steps"
         references = {"chance_nats_per_scored_token": math.log(self.alphabet)}
-        return Facts(title, source, self.alphabet + 2, references)
+        return CardFields(title, source, self.alphabet + 2, references)

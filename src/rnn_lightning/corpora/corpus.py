@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 SPLITS = ("train", "validation", "test")
 
 
-class CorpusError(Exception):
+class CorpusError(ValueError):
     """A corpus that cannot be had or cannot be trusted; the message is one line that names the value and the way out."""
 
 
@@ -53,7 +53,7 @@ class Pairs(NamedTuple):
     character_offsets: NDArray[np.int64] | None = None
 
 
-def present(split: Stream | Pairs) -> dict[str, NDArray[Any]]:
+def to_arrays(split: Stream | Pairs) -> dict[str, NDArray[Any]]:
     """The arrays of a split that are there, by their names in its file."""
     return {name: array for name, array in split._asdict().items() if array is not None}
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS
-from rnn_lightning.corpora.generated import GeneratedText
-from rnn_lightning.corpora.text import read_lines
-from rnn_lightning.corpora.translation import Tokens, write_translation
+from .corpus import SPLITS
+from .generated import GeneratedText
+from .text import read_lines
+from .translation import Tokens, write_translation
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError, Pairs
-from rnn_lightning.corpora.lexicon import offsets_of
+from .card import CardFields, write_processed
+from .corpus import SPLITS, CorpusError, Pairs
+from .lexicon import offsets_of
 
 BLANK, UNKNOWN = "<blank>", "<unknown>"
 """The label that CTC puts between others, and the one of characters that the training split has not."""
@@ -129,7 +129,7 @@ def write_classes(
     processed: Path,
     splits: Mapping[str, Examples],
     classes: Sequence[str],
-    facts: Facts,
+    facts: CardFields,
     texts: Mapping[str, str] | None = None,
 ) -> None:
     """Write examples whose answers are ``classes``, and ``texts`` under their names.
@@ -149,7 +149,7 @@ def write_classes(
     write_processed(processed, pairs, told(facts, more), texts)
 
 
-def write_transcripts(processed: Path, splits: Mapping[str, Examples], facts: Facts) -> None:
+def write_transcripts(processed: Path, splits: Mapping[str, Examples], facts: CardFields) -> None:
     """Write examples whose answers are texts or lists of labels, as labels of CTC: those of the training split behind `BLANK`.
 
     A label that only another split has can never be found; it is the label `UNKNOWN`, which comes last where there is
@@ -168,7 +168,7 @@ def write_transcripts(processed: Path, splits: Mapping[str, Examples], facts: Fa
     write_processed(processed, pairs, told(facts, {**facts.more, "labels": labels, "unknown_labels": unseen}))
 
 
-def write_frames(processed: Path, splits: Mapping[str, Examples], facts: Facts) -> None:
+def write_frames(processed: Path, splits: Mapping[str, Examples], facts: CardFields) -> None:
     """Write examples whose answers are a label for every step; the classes are those of the training split.
 
     Where rows have groups, ``SPLIT.groups.txt`` has them, a line each.
@@ -195,9 +195,9 @@ def joined(inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int
     return np.concatenate(inputs) if len(inputs) else np.empty(0, np.float32), offsets_of(inputs)
 
 
-def told(facts: Facts, more: Mapping[str, Any]) -> Facts:
+def told(facts: CardFields, more: Mapping[str, Any]) -> CardFields:
     """The ``facts`` with ``more`` in place of theirs."""
-    return Facts(**{**vars(facts), "more": more})
+    return CardFields(**{**vars(facts), "more": more})
 
 
 def of_features(inputs: Sequence[NDArray[np.float32]], *, alike: bool = False) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS
-from rnn_lightning.corpora.generated import GeneratedText, check_chances
-from rnn_lightning.corpora.tagging import Reading, Sentence, write_tagging
-from rnn_lightning.corpora.text import read_lines
+from .corpus import SPLITS
+from .generated import GeneratedText, check_chances
+from .tagging import Reading, Sentence, write_tagging
+from .text import read_lines
 
 NOUNS = {
     "animal": ("dog", "cat", "bird", "horse", "wolf", "owl"),

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, Pairs, Stream
-from rnn_lightning.corpora.files import SOURCE, sha256, verified_source, whole_folder, write_json
+from ..files import sha256, whole_folder, write_json
+from .card import CardFields, write_processed
+from .corpus import SPLITS, Corpus, Pairs, Stream
+from .files import SOURCE, verified_source
 
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
@@ -79,7 +80,7 @@ class GeneratedArrays(Generated):
         """``rows`` rows of the corpus."""
 
     @abstractmethod
-    def facts(self, source: Mapping[str, Any]) -> Facts:
+    def facts(self, source: Mapping[str, Any]) -> CardFields:
         """What the card says besides the measurements; ``source`` is what ``fetch`` noted."""
 
     def fetch_into(self, folder: Path) -> None:

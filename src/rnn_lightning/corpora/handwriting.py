@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.corpus import SPLITS, CorpusError, Signal
-from rnn_lightning.corpora.examples import Examples, of_features, read_examples, write_transcripts
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.signals import trajectory_of
-from rnn_lightning.corpora.text import read_table
-from rnn_lightning.pen import FEATURES, pen_features
+from ..pen import FEATURES, pen_features
+from .card import CardFields
+from .corpus import SPLITS, CorpusError, Signal
+from .examples import Examples, of_features, read_examples, write_transcripts
+from .files import verified_source
+from .hub import FromHub
+from .signals import trajectory_of
+from .text import read_table
 
 
 class Handwriting(FromHub):
@@ -63,7 +63,7 @@ class Handwriting(FromHub):
             **self.apart(writers),
         }
         title = f"{self.hub.repository} ({self.hub.config}), {self.text}"
-        write_transcripts(processed, splits, Facts(title, source, more=more))
+        write_transcripts(processed, splits, CardFields(title, source, more=more))
 
     def read(self, path: Path) -> list[list[Any]]:
         """The columns of strokes, texts and writers, the last empty where none is named."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rnn_lightning.corpora.corpus import Corpus, CorpusError
-from rnn_lightning.corpora.files import SOURCE, read_json, sha256, whole_folder, write_json
+from ..files import sha256, whole_folder, write_json
+from .corpus import Corpus, CorpusError
+from .files import SOURCE, read_json
 
 Result = TypeVar("Result")
 BUSY = (408, 425, 429)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.examples import (
+from .card import CardFields
+from .class_names import named, read_classes
+from .examples import (
     Examples,
     HeldOut,
     check_widths,
@@ -26,9 +26,9 @@ from rnn_lightning.corpora.examples import (
     write_classes,
     write_transcripts,
 )
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.text import read_columns, read_table
+from .files import verified_source
+from .hub import FromHub
+from .text import read_columns, read_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -76,7 +76,7 @@ class Images(FromHub):
         check_widths(splits.examples, "give height, and order columns")
         more = {**of_features(splits.examples["train"].inputs, alike=True), **splits.card}
         title = f"{self.hub.repository} ({self.hub.config}), {self.label or self.text} by {self.order}"
-        facts = Facts(title, source, more=more)
+        facts = CardFields(title, source, more=more)
         if self.label is None:
             write_transcripts(processed, splits.examples, facts)
         else:

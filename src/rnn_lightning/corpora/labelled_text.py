@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.corpus import CorpusError
-from rnn_lightning.corpora.examples import Examples, read_examples, read_splits, write_classes
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.text import read_columns, read_table
-from rnn_lightning.corpora.vocabulary import UNKNOWN, check_frequency, check_level, learn_sentence_tokenizer
+from .card import CardFields
+from .class_names import named, read_classes
+from .corpus import CorpusError
+from .examples import Examples, read_examples, read_splits, write_classes
+from .files import verified_source
+from .hub import FromHub
+from .text import read_columns, read_table
+from .vocabulary import UNKNOWN, check_frequency, check_level, learn_sentence_tokenizer
 
 
 class LabelledText(FromHub):
@@ -59,7 +59,7 @@ class LabelledText(FromHub):
             raise CorpusError(
                 f"{self.hub}: out_of_scope must be one of its classes {splits.classes}, not {self.out_of_scope!r}"
             )
-        facts = Facts(
+        facts = CardFields(
             title=f"{self.hub.repository} ({self.hub.config}), {self.label}",
             source=source,
             vocabulary_size=tokenizer.get_vocab_size(),

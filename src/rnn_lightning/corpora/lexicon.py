@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.corpus import CorpusError, Pairs
-from rnn_lightning.corpora.files import read_json
+from .corpus import CorpusError, Pairs
+from .files import read_json
 
 LEXICON = "lexicon.json"
 UNKNOWN = 0

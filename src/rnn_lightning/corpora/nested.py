@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lightning.corpora.corpus import SPLITS
-from rnn_lightning.corpora.generated import GeneratedText, check_chances
-from rnn_lightning.corpora.text import read_lines, write_text
+from .corpus import SPLITS
+from .generated import GeneratedText, check_chances
+from .text import read_lines, write_text
 
 AGREEING = {
     **{"dog": "barks", "cat": "purrs", "bird": "sings", "horse": "gallops", "fish": "swims", "wolf": "howls"},

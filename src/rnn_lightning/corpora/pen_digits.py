@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.corpus import Signal
-from rnn_lightning.corpora.examples import Examples, of_features, write_transcripts
-from rnn_lightning.corpora.generated import Generated, random_stream
-from rnn_lightning.corpora.signals import trajectory_of
-from rnn_lightning.pen import FEATURES, pen_features
+from ..pen import FEATURES, pen_features
+from .card import CardFields
+from .corpus import Signal
+from .examples import Examples, of_features, write_transcripts
+from .generated import Generated, random_stream
+from .signals import trajectory_of
 
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
     "0": [[(0.5, 1), (0.15, 0.75), (0.1, 0.35), (0.3, 0), (0.55, 0.1), (0.7, 0.5), (0.62, 0.85), (0.45, 1)]],
@@ -76,7 +76,9 @@ class PenDigits(Generated):
         more = {"features": list(FEATURES), **of_features(splits["train"].inputs)}
         least, most = self.digits
         noted = {name: value for name, value in source.items() if name != "glyphs"}
-        write_transcripts(processed, splits, Facts(f"Numbers of {least} to {most} digits in pen strokes", noted, more=more))
+        write_transcripts(
+            processed, splits, CardFields(f"Numbers of {least} to {most} digits in pen strokes", noted, more=more)
+        )
 
     def draw(self, rows: int, generator: np.random.Generator) -> Examples:
         """``rows`` numbers, their features (T, F) and their digits."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.examples import (
+from .card import CardFields
+from .class_names import named, read_classes
+from .examples import (
     Examples,
     HeldOut,
     check_widths,
@@ -23,9 +23,9 @@ from rnn_lightning.corpora.examples import (
     read_splits,
     write_classes,
 )
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.text import read_table
+from .files import verified_source
+from .hub import FromHub
+from .text import read_table
 
 
 class Series(FromHub):
@@ -55,7 +55,7 @@ class Series(FromHub):
         check_widths(splits.examples, f"a row of {self.sequence!r} has another number of measurements")
         more = {**of_features(splits.examples["train"].inputs), **splits.card}
         title = f"{self.hub.repository} ({self.hub.config}), {self.label}"
-        write_classes(processed, splits.examples, splits.classes, Facts(title, source, more=more))
+        write_classes(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of those left out, and the names of their classes."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.audio import Spectra, decode
-from rnn_lightning.corpora.corpus import Signal
-from rnn_lightning.pen import pen_features
+from ..audio import Spectra, decode
+from ..pen import pen_features
+from .corpus import Signal
 
 UNKNOWN_SIZE = 0x7FFF0000
 """From here on the size in a header of RIFF means that who wrote it did not know it yet, as in a pipe."""

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.audio import Spectra
-from rnn_lightning.corpora.card import Facts
-from rnn_lightning.corpora.class_names import named, read_classes
-from rnn_lightning.corpora.corpus import Signal
-from rnn_lightning.corpora.examples import (
+from ..audio import Spectra
+from .card import CardFields
+from .class_names import named, read_classes
+from .corpus import Signal
+from .examples import (
     Examples,
     HeldOut,
     of_features,
@@ -28,10 +28,10 @@ from rnn_lightning.corpora.examples import (
     write_frames,
     write_transcripts,
 )
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import FromHub
-from rnn_lightning.corpora.signals import samples_of, sound_of
-from rnn_lightning.corpora.text import read_table
+from .files import verified_source
+from .hub import FromHub
+from .signals import samples_of, sound_of
+from .text import read_table
 
 UNITS = ("character", "word")
 
@@ -79,7 +79,7 @@ class Speech(FromHub):
         """
 
     @abstractmethod
-    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: Facts) -> None:
+    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: CardFields) -> None:
         """Write the examples with their card."""
 
     def preprocess(self, raw: Path, processed: Path) -> None:
@@ -87,7 +87,7 @@ class Speech(FromHub):
         splits = read_splits(raw, self.read, self.held_out, by_class=self.by_class)
         more = {**of_features(splits.examples["train"].inputs), **splits.card, "spectra": vars(self.spectra)}
         title = f"{self.hub.repository} ({self.hub.config}), {self.answer_column}"
-        self.write(processed, splits.examples, splits.classes, Facts(title, source, more=more))
+        self.write(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
 
     by_class = False
 
@@ -144,7 +144,7 @@ class FramewiseSpeech(Speech):
     def answer(self, told: Any, frames: int) -> list[str]:
         return labels_of(told or [], self.label, self.spectra.centres(frames))
 
-    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: Facts) -> None:
+    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: CardFields) -> None:
         write_frames(processed, splits, facts)
 
 
@@ -167,7 +167,7 @@ class TranscribedSpeech(Speech):
             return [segment[self.label] for segment in told]
         return told if self.unit == "character" else told.split()
 
-    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: Facts) -> None:
+    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: CardFields) -> None:
         write_transcripts(processed, splits, facts)
 
 
@@ -189,7 +189,7 @@ class SpokenClasses(Speech):
     def answer(self, told: Any, frames: int) -> str:
         return named(told)
 
-    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: Facts) -> None:
+    def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], facts: CardFields) -> None:
         write_classes(processed, splits, classes, facts)
 
 

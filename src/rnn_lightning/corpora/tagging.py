@@ -11,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
-from rnn_lightning.corpora.lexicon import LEXICON, LONGEST_WORD, UNKNOWN, Lexicon
-from rnn_lightning.corpora.text import read_table
-from rnn_lightning.vectors import Vectors, read_vectors
+from ..vectors import Vectors, read_vectors
+from .card import CardFields, write_processed
+from .corpus import SPLITS, Corpus, CorpusError, Pairs
+from .files import verified_source
+from .hub import HubSource, fetch_from_hub
+from .lexicon import LEXICON, LONGEST_WORD, UNKNOWN, Lexicon
+from .text import read_table
 
 VECTORS = "vectors.npz"
 
@@ -164,7 +164,7 @@ def write_tagging(
         "tag_counts": {split: dict(Counter(tags_in(some)).most_common()) for split, some in filled.items()},
         **facts_of(lexicon, reading, vectors),
     }
-    facts = Facts(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN, more=more)
+    facts = CardFields(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN, more=more)
     splits = {split: encode_sentences(some, lexicon) for split, some in filled.items()}
     files = {LEXICON: lexicon.text()} | {f"{split}.txt": in_columns(some) for split, some in filled.items()}
     arrays = {} if vectors is None else {VECTORS: {"matrix": vectors.matrix, "found": vectors.found}}

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
-from rnn_lightning.corpora.vocabulary import END, UNKNOWN, check_level, encode_lines, learn_tokenizer
+from .card import CardFields, write_processed
+from .corpus import SPLITS, Corpus, CorpusError
+from .files import verified_source
+from .hub import HubSource, fetch_from_hub
+from .vocabulary import END, UNKNOWN, check_level, encode_lines, learn_tokenizer
 
 SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
 """Tokens from which on a line that occurs in two splits is no coincidence."""
@@ -80,7 +80,7 @@ def write_text(
     if level == "character":
         check_characters(lines)
     line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
-    facts = Facts(
+    facts = CardFields(
         title=title,
         source=source,
         vocabulary_size=tokenizer.get_vocab_size(),

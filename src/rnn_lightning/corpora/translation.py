@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.card import Facts, write_processed
-from rnn_lightning.corpora.corpus import SPLITS, Corpus, CorpusError, Pairs
-from rnn_lightning.corpora.files import verified_source
-from rnn_lightning.corpora.hub import HubSource, fetch_from_hub
-from rnn_lightning.corpora.text import read_columns
-from rnn_lightning.corpora.vocabulary import (
+from .card import CardFields, write_processed
+from .corpus import SPLITS, Corpus, CorpusError, Pairs
+from .files import verified_source
+from .hub import HubSource, fetch_from_hub
+from .text import read_columns
+from .vocabulary import (
     END,
     UNKNOWN,
     check_frequency,
@@ -162,10 +162,10 @@ def facts_of(
     tokens: Tokens,
     tokenizers: "tuple[Tokenizer, Tokenizer]",
     dropped: Mapping[str, int],
-) -> Facts:
+) -> CardFields:
     """What the card says besides the measurements."""
     ours, theirs = tokenizers
-    return Facts(
+    return CardFields(
         title,
         source,
         vocabulary_size=ours.get_vocab_size(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_lightning.corpora.corpus import Stream
+from .corpus import Stream
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -1,5 +1,5 @@
 """Conditional random fields over tags."""
 
-from .field import LinearChainCRF, Paths
+from .field import LinearChainCRF, TagPaths
 
-__all__ = ["LinearChainCRF", "Paths"]
+__all__ = ["LinearChainCRF", "TagPaths"]

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..sequences import IGNORED, check_lengths, real_steps
+from ..sequences import IGNORED, check_lengths, length_mask
 from ..tag_schemes import Constraints
 from .partition import log_partition
-from .recursion import at_the_end, bordered, highest, in_columns, recursion, total_of, traced
+from .recursion import at_the_end, backtrack, highest, in_columns, recursion, sum_over_steps, with_boundaries
 
 
-class Paths(NamedTuple):
+class TagPaths(NamedTuple):
     """The best sequences of tags of each row, best first and without duplicates.
 
     ``tags`` (B, N, T) are ``IGNORED`` behind a row's length; ``scores`` (B, N) are those of ``LinearChainCRF.score``. Where a
@@ -58,7 +58,7 @@ class LinearChainCRF(nn.Module):
         forbidden = torch.zeros(num_tags + 1, num_tags + 1, dtype=torch.bool)
         if constraints is not None:
             check_constraints(constraints, num_tags)
-            forbidden = bordered(*(~part for part in constraints))
+            forbidden = with_boundaries(*(~part for part in constraints))
         self.register_buffer("forbidden", forbidden)
 
     def log_partition(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ class LinearChainCRF(nn.Module):
             return torch.autograd.grad(self.log_partition(emissions, lengths).sum(), emissions)[0]
 
     @torch.no_grad()
-    def decode(self, emissions: Tensor, lengths: Tensor | None = None, n_best: int = 1) -> Paths:
+    def decode(self, emissions: Tensor, lengths: Tensor | None = None, n_best: int = 1) -> TagPaths:
         """The ``n_best`` allowed sequences that score highest (Viterbi's algorithm, with that many paths for each tag).
 
         Raises:
@@ -122,17 +122,17 @@ class LinearChainCRF(nn.Module):
         if n_best < 1:
             raise ValueError(f"n_best must be at least 1, not {n_best}")
         emissions, lengths = self._checked(emissions, lengths)
-        moves, real = self._moves(emissions.dtype), real_steps(lengths, emissions.shape[1])
+        moves, real = self._moves(emissions.dtype), length_mask(lengths, emissions.shape[1])
         alphas, shifts = recursion(in_columns(emissions), moves, partial(highest, count=n_best), n_best)
         ends = at_the_end(alphas, lengths) + moves[:-1, -1]  # (B, N, K)
         scores, places = ends.flatten(1).topk(n_best)
-        scores = scores + total_of(shifts, lengths).unsqueeze(1)
+        scores = scores + sum_over_steps(shifts, lengths).unsqueeze(1)
         empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
         scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
         if not bool((scores < torch.inf).all()):
             raise FloatingPointError("emissions and their sums must be finite, but the best score is NaN or infinite")
-        tags = traced(alphas, moves[:-1, :-1], places.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
-        return Paths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
+        tags = backtrack(alphas, moves[:-1, :-1], places.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
+        return TagPaths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
 
     def _checked(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Emissions of at least single precision, zero behind each row's length, and the lengths."""
@@ -143,17 +143,17 @@ class LinearChainCRF(nn.Module):
             return emissions, torch.full(emissions.shape[:1], emissions.shape[1], device=emissions.device)
         check_lengths(lengths, emissions)
         lengths = lengths.to(emissions.device, torch.int64)
-        return emissions.masked_fill(~real_steps(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
+        return emissions.masked_fill(~length_mask(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
 
     def _moves(self, dtype: torch.dtype) -> Tensor:
-        return bordered(self.transitions, self.start, self.end).to(dtype).masked_fill(self.forbidden, -torch.inf)
+        return with_boundaries(self.transitions, self.start, self.end).to(dtype).masked_fill(self.forbidden, -torch.inf)
 
     def _path(self, tags: Tensor, emissions: Tensor, lengths: Tensor) -> Tensor:
         """``tags`` as (B, T + 2) with K, which is no tag, before, behind and in the padding."""
         if tags.dtype != torch.int64 or tags.shape != emissions.shape[:2]:
             shape = tuple(emissions.shape[:2])
             raise ValueError(f"tags must be int64 of shape {shape}, not {tags.dtype} of shape {tuple(tags.shape)}")
-        real = real_steps(lengths, tags.shape[1])
+        real = length_mask(lengths, tags.shape[1])
         wrong = (real & ((tags < 0) | (tags >= self.num_tags))).nonzero()
         if len(wrong):
             row, step = wrong[0].tolist()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .recursion import at_the_end, bordered, floor_of, log_sum, recursion, total_of
+from .recursion import at_the_end, floor_of, log_sum, recursion, sum_over_steps, with_boundaries
 
 SMALLEST = 1e-280
 """The smallest probability that is trusted: what rounds to zero beside it, below 1e-307, does not count."""
@@ -47,7 +47,7 @@ class ScaledLogPartition(torch.autograd.Function):
         reached, beliefs, scales = torch.stack(reached[:-1]), torch.stack(beliefs), torch.stack(scales)
         ending = at_the_end(beliefs, lengths) * end  # (B, K)
         total = ending.sum(1)
-        log_z = total_of(scales.log() + tops, lengths) + total.log()
+        log_z = sum_over_steps(scales.log() + tops, lengths) + total.log()
         if not trusted(reached, moves) or not bool(((total > SMALLEST) | (lengths == 0)).all()):
             log_z = torch.full_like(log_z, torch.nan)
         ctx.save_for_backward(beliefs, reached, flow, ending / total.unsqueeze(1), lengths)
@@ -64,7 +64,7 @@ class ScaledLogPartition(torch.autograd.Function):
         for time in range(len(marginals) - 1, 0, -1):
             marginals[time - 1].addcmul_(beliefs[time - 1], flow @ (marginals[time] * inverse[time]))
         pairs = torch.einsum("tib,tjb->ij", beliefs[:-1], (marginals * inverse)[1:]) * flow
-        of_moves = bordered(pairs, marginals[0].sum(1), ending.sum(0))
+        of_moves = with_boundaries(pairs, marginals[0].sum(1), ending.sum(0))
         return marginals.to(outer[0].dtype), of_moves.to(outer[0].dtype), None
 
 
@@ -80,6 +80,6 @@ def log_partition_in_logs(emissions: Tensor, moves: Tensor, lengths: Tensor) -> 
     """What ``ScaledLogPartition`` computes, for scores of any size."""
     alphas, shifts = recursion(emissions, moves, log_sum)
     ends = at_the_end(alphas, lengths).squeeze(1) + moves[:-1, -1]  # (B, K)
-    total = log_sum(ends.t()).squeeze(0) + total_of(shifts, lengths)
+    total = log_sum(ends.t()).squeeze(0) + sum_over_steps(shifts, lengths)
     total = total.masked_fill(total < floor_of(total) / 2, -torch.inf)
     return total.masked_fill(lengths == 0, 0)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import real_steps
+from ..sequences import length_mask
 
 
 def recursion(emissions: Tensor, moves: Tensor, reduce: Callable[[Tensor], Tensor], paths: int = 1) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ def highest(scores: Tensor, count: int) -> Tensor:
     return scores.amax(0, keepdim=True) if count == 1 else scores.topk(count, 0).values
 
 
-def traced(alphas: Tensor, transitions: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+def backtrack(alphas: Tensor, transitions: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
     """The tags (T, N, B) of the paths that end at ``places`` (N, B), path and tag (n * K + k) of a row's last step.
 
     What a path came from is found again from the alphas before, by the sums that made it, and so is the same to the bit.
@@ -79,12 +79,12 @@ def at_the_end(values: Tensor, lengths: Tensor) -> Tensor:
     return values.movedim(-1, 0)[torch.arange(len(lengths), device=lengths.device), (lengths - 1).clamp(min=0)]
 
 
-def total_of(values: Tensor, lengths: Tensor) -> Tensor:
+def sum_over_steps(values: Tensor, lengths: Tensor) -> Tensor:
     """The sum (B,) of ``values`` (T, B) over each row's real steps."""
-    return values.masked_fill(~real_steps(lengths, len(values)).t(), 0).sum(0)
+    return values.masked_fill(~length_mask(lengths, len(values)).t(), 0).sum(0)
 
 
-def bordered(transitions: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+def with_boundaries(transitions: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     """Moves (K + 1, K + 1) of (K, K), (K,) and (K,); from nothing to nothing it is zero."""
     below = torch.cat([starts, starts.new_zeros(1)]).unsqueeze(0)
     return torch.cat([torch.cat([transitions, ends.unsqueeze(1)], 1), below])

@@ -3,8 +3,8 @@
 Pure functions of ``(log_probs, lengths)``: a loss, two ways to read labels off, and when each label is said.
 """
 
-from .decoding import Fusion, Transcripts, greedy, prefix_beam_search
+from .decoding import ShallowFusion, Transcripts, ctc_beam_search, ctc_greedy
 from .lattice import Alignment, ctc_align
 from .loss import ctc_loss, feasible
 
-__all__ = ["Alignment", "Fusion", "Transcripts", "ctc_align", "ctc_loss", "feasible", "greedy", "prefix_beam_search"]
+__all__ = ["Alignment", "ShallowFusion", "Transcripts", "ctc_align", "ctc_beam_search", "ctc_greedy", "ctc_loss", "feasible"]

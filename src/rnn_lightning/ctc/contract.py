@@ -6,7 +6,7 @@ Shapes: B rows, T steps, C labels with the blank, U labels of the longest target
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, real_steps
+from ..sequences import IGNORED, length_mask
 
 
 def check_posteriors(log_probs: Tensor, lengths: Tensor | None, blank: int) -> Tensor:
@@ -26,7 +26,7 @@ def check_posteriors(log_probs: Tensor, lengths: Tensor | None, blank: int) -> T
     if lengths is None:
         lengths = torch.full((rows,), steps, device=log_probs.device)
     check_counts("lengths", lengths, rows, steps)
-    wrong = (log_probs.isnan() | (log_probs > 1e-3)) & real_steps(lengths.to(log_probs.device), steps).unsqueeze(2)
+    wrong = (log_probs.isnan() | (log_probs > 1e-3)) & length_mask(lengths.to(log_probs.device), steps).unsqueeze(2)
     if bool(wrong.any()):
         row, step, label = wrong.nonzero()[0].tolist()
         found = log_probs[row, step, label].item()
@@ -52,7 +52,7 @@ def check_targets(targets: Tensor, target_lengths: Tensor | None, log_probs: Ten
         target_lengths = torch.full((len(targets),), targets.shape[1], device=targets.device)
     check_counts("target_lengths", target_lengths, *targets.shape)
     target_lengths = target_lengths.to(targets.device)
-    real = real_steps(target_lengths, targets.shape[1])
+    real = length_mask(target_lengths, targets.shape[1])
     wrong = ((targets < 0) | (targets >= labels) | (targets == blank)) & real
     if bool(wrong.any()):
         row, place = wrong.nonzero()[0].tolist()
@@ -77,7 +77,7 @@ def check_counts(name: str, counts: Tensor, rows: int, most: int) -> None:
 
 def needed_steps(targets: Tensor, target_lengths: Tensor) -> Tensor:
     """The least steps (B,) that each of ``targets`` (B, U) takes: its labels, and a blank between two that are equal."""
-    both = real_steps(target_lengths, targets.shape[1])[:, 1:]
+    both = length_mask(target_lengths, targets.shape[1])[:, 1:]
     return target_lengths + ((targets[:, 1:] == targets[:, :-1]) & both).sum(1)
 
 

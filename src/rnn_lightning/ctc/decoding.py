@@ -9,14 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, State, map_state, real_steps
+from ..sequences import IGNORED, State, length_mask, map_state
 from .contract import check_posteriors, padded
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 """A language model: labels (N,) and a state to log-probabilities (N, C) of the next label, and the state after it."""
 
 
-class Fusion(NamedTuple):
+class ShallowFusion(NamedTuple):
     """A language model beside the posteriors (shallow fusion; Graves and Jaitly 2014): a prefix also has
     ``weight`` log P(prefix) and ``bonus`` a label.
 
@@ -46,14 +46,14 @@ class Transcripts(NamedTuple):
     scores: Tensor
 
 
-def greedy(log_probs: Tensor, lengths: Tensor | None = None, *, blank: int = 0) -> Transcripts:
+def ctc_greedy(log_probs: Tensor, lengths: Tensor | None = None, *, blank: int = 0) -> Transcripts:
     """The labels of the likeliest path of ``log_probs`` (B, T, C), repeats and blanks taken out; its score is the path's.
 
     Raises:
         ValueError: as ``ctc_loss``.
     """
     lengths = check_posteriors(log_probs, lengths, blank)
-    real = real_steps(lengths, log_probs.shape[1])
+    real = length_mask(lengths, log_probs.shape[1])
     if log_probs.shape[1] == 0:
         best, path = log_probs.new_zeros(log_probs.shape[:2]), lengths.new_zeros(log_probs.shape[:2])
     else:
@@ -89,14 +89,14 @@ class _Beam(NamedTuple):
 
 
 @torch.no_grad()
-def prefix_beam_search(
+def ctc_beam_search(
     log_probs: Tensor,
     lengths: Tensor | None = None,
     *,
     beam_size: int = 16,
     n_best: int = 1,
     blank: int = 0,
-    fusion: Fusion | None = None,
+    fusion: ShallowFusion | None = None,
 ) -> Transcripts:
     """The likeliest label sequences of ``log_probs`` (B, T, C), each summed over its paths (Graves 2012, section 7.5.3;
     Hannun et al. 2014, arXiv:1408.2873), as far as the ``beam_size`` best prefixes after each step show them.
@@ -126,7 +126,7 @@ def prefix_beam_search(
     return Transcripts(labels.masked_fill(behind, IGNORED), counts, scores)
 
 
-def _begin(log_probs: Tensor, beam_size: int, blank: int, fusion: Fusion | None) -> _Beam:
+def _begin(log_probs: Tensor, beam_size: int, blank: int, fusion: ShallowFusion | None) -> _Beam:
     rows, steps, labels = log_probs.shape
     impossible = log_probs.new_full((rows, beam_size), -torch.inf)
     first = impossible.clone()
@@ -150,7 +150,7 @@ class _Ways(NamedTuple):
     told: Tensor
 
 
-def _ways(beam: _Beam, emitted: Tensor, blank: int, fusion: Fusion | None) -> _Ways:
+def _ways(beam: _Beam, emitted: Tensor, blank: int, fusion: ShallowFusion | None) -> _Ways:
     """What a step that emits ``emitted`` (B, C) can make of each prefix."""
     last, total, classes = beam.last, beam.total, emitted.shape[1]
     repeated = emitted.gather(1, last.clamp(min=0)).masked_fill(last < 0, -torch.inf)
@@ -180,7 +180,7 @@ def _merge(beam: _Beam, ways: _Ways) -> _Ways:
     return ways._replace(label=label, grown=ways.grown.masked_fill(known, -torch.inf))
 
 
-def _advance(beam: _Beam, emitted: Tensor, real: Tensor, blank: int, fusion: Fusion | None) -> _Beam:
+def _advance(beam: _Beam, emitted: Tensor, real: Tensor, blank: int, fusion: ShallowFusion | None) -> _Beam:
     """The beam after a step; in the rows that are over, where ``real`` (B, 1) is false, as it was."""
     size, classes = beam.lengths.shape[1], emitted.shape[1]
     ways = _merge(beam, _ways(beam, emitted, blank, fusion))
@@ -215,7 +215,7 @@ def _of(values: Tensor, prefixes: Tensor) -> Tensor:
     return values.gather(1, prefixes.unsqueeze(2).expand(-1, -1, values.shape[2]))
 
 
-def _ask(beam: _Beam, parent: Tensor, label: Tensor, grown: Tensor, fusion: Fusion) -> _Beam:
+def _ask(beam: _Beam, parent: Tensor, label: Tensor, grown: Tensor, fusion: ShallowFusion) -> _Beam:
     """Have the language model read the last ``label`` (B, K) of each prefix that has ``grown``, and of no other."""
     first = torch.arange(len(parent), device=parent.device).unsqueeze(1) * parent.shape[1]
     state = map_state(lambda leaf: leaf[(first + parent).flatten()], beam.state)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, real_steps
+from ..sequences import IGNORED, length_mask
 from .contract import check_posteriors, check_targets
 
 
@@ -48,7 +48,7 @@ def ctc_align(
     steps = walk(log_probs, places, lengths, target_lengths)
     scores, last = torch.stack(ends_of_paths(steps[-1], target_lengths), 1).max(1)
     path = _back(steps, log_probs, places, lengths, 2 * target_lengths - last)  # (B, T) places
-    there = (scores > -torch.inf).unsqueeze(1) & real_steps(lengths, log_probs.shape[1])
+    there = (scores > -torch.inf).unsqueeze(1) & length_mask(lengths, log_probs.shape[1])
     labels = places.gather(1, path).masked_fill(~there, IGNORED)
     said = (path.unsqueeze(1) == 2 * torch.arange(targets.shape[1], device=path.device).view(1, -1, 1) + 1) & there.unsqueeze(1)
     counts = said.sum(2)  # (B, U)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import real_steps
+from ..sequences import length_mask
 from .contract import check_posteriors, check_targets, needed_steps
 
 
@@ -38,7 +38,7 @@ def ctc_loss(
     targets, target_lengths = check_targets(targets, target_lengths, log_probs, blank)
     if log_probs.dtype in (torch.float16, torch.bfloat16):
         log_probs = log_probs.float()
-    real = real_steps(lengths, log_probs.shape[1])
+    real = length_mask(lengths, log_probs.shape[1])
     blanks = log_probs[:, :, blank].masked_fill(~real, 0).sum(1)
     spelled = (target_lengths > 0) & (needed_steps(targets, target_lengths) <= lengths)
     losses = torch.where(target_lengths == 0, -blanks, torch.inf)

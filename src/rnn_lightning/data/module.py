@@ -10,8 +10,8 @@ import lightning
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..processes import own_rows, place
-from ..progress import place_of
+from ..processes import rank_and_world_size, shard_batch
+from ..progress import epoch_and_batch
 from ..sequences import Batch
 
 
@@ -110,7 +110,7 @@ class SequenceModule(lightning.LightningDataModule, ABC):
         if self.trainer:
             limit = self.trainer.limit_train_batches
             batches = min(limit, len(sampler)) if isinstance(limit, int) else int(limit * len(sampler))
-            sampler.cursor = place_of(self.trainer.global_step, batches, self.trainer.accumulate_grad_batches)[1]
+            sampler.cursor = epoch_and_batch(self.trainer.global_step, batches, self.trainer.accumulate_grad_batches)[1]
         return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader:
@@ -129,9 +129,9 @@ class SequenceModule(lightning.LightningDataModule, ABC):
         Raises:
             ValueError: where a Trainer of several processes would give these different batches.
         """
-        if place()[1] > 1 and self.trainer and self.trainer._accelerator_connector.use_distributed_sampler:
+        if rank_and_world_size()[1] > 1 and self.trainer and self.trainer._accelerator_connector.use_distributed_sampler:
             raise ValueError("batches are shared out by rows: give the Trainer use_distributed_sampler=False")
-        share: Any = own_rows  # typed, a collate_fn would make a batch of a list of rows
+        share: Any = shard_batch  # typed, a collate_fn would make a batch of a list of rows
         return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=share)
 
 

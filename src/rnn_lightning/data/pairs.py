@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, PADDING, Batch, real_steps
+from ..sequences import IGNORED, PADDING, Batch, length_mask
 from .augment import Augmentations
 from .module import Batches, SequenceModule, check_counts
 
@@ -30,7 +30,7 @@ class Rows:
     def padded(self, rows: Tensor, filling: int) -> tuple[Tensor, Tensor | None]:
         """The ``rows`` (B,) side by side, (B, T) or (B, T, F), and their lengths (B,), ``None`` where all are the longest."""
         lengths = torch.from_numpy(self.lengths)[rows]
-        real = real_steps(lengths, int(lengths.max()) if len(lengths) else 0)  # (B, T)
+        real = length_mask(lengths, int(lengths.max()) if len(lengths) else 0)  # (B, T)
         steps = torch.arange(real.shape[1])
         padded = self.values[torch.where(real, self.starts[rows].unsqueeze(1) + steps, 0)]
         if bool(real.all()):
@@ -100,7 +100,7 @@ class Pairs(Batches):
 
     def _spelled(self, rows: Tensor, words: Tensor, spellings: Rows) -> Tensor:
         """The ``words`` (B, T) of ``rows`` (B,), each with its characters: (B, T, 1 + C)."""
-        real = real_steps(torch.from_numpy(self.lengths)[rows], words.shape[1])  # (B, T)
+        real = length_mask(torch.from_numpy(self.lengths)[rows], words.shape[1])  # (B, T)
         places = (self.inputs.starts[rows].unsqueeze(1) + torch.arange(words.shape[1]))[real]  # (N,)
         characters, _ = spellings.padded(places, PADDING)  # (N, C)
         spelled = words.new_full((*words.shape, 1 + characters.shape[1]), PADDING)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from ..sequences import State, check_lengths, real_steps
+from ..sequences import State, check_lengths, length_mask
 
 
 class Recurrent(nn.Module, ABC):
@@ -21,6 +21,11 @@ class Recurrent(nn.Module, ABC):
     input_size: int
     output_size: int
     bidirectional: bool
+
+    @property
+    def causal(self) -> bool:
+        """Whether no output depends on a later input, so that reading in two goes equals reading at once."""
+        return not self.bidirectional
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         """Read ``inputs`` (B, T, F) on from ``state`` (``None``: from the start).
@@ -46,7 +51,7 @@ class Recurrent(nn.Module, ABC):
             return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
             return self.read(inputs, None, state)
-        padding = ~real_steps(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
+        padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
         outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)
         return outputs.masked_fill(padding, 0), state
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..sequences import State, real_steps, select_state
+from ..sequences import State, length_mask, select_state
 from .contract import Recurrent, check_initialisation, glorot_blocks_, no_grad_fill_, orthogonal_blocks_
 
 
@@ -52,7 +52,7 @@ class Unrolled(Recurrent):
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         steps = self.cell.project(inputs).unbind(1)
-        real = None if lengths is None else real_steps(lengths.to(inputs.device), len(steps)).unbind(1)
+        real = None if lengths is None else length_mask(lengths.to(inputs.device), len(steps)).unbind(1)
         outputs = []
         for time, projected in enumerate(steps):
             output, after = self.cell.step(projected, state)

@@ -23,7 +23,7 @@ from .frontier import Done, Frontier, Search
 from .normalisation import Normalisation, Unnormalised
 from .required import phrases_of
 from .stop import Stop
-from .trail import Trail
+from .trail import Backpointers
 
 
 @torch.no_grad()
@@ -96,7 +96,7 @@ def beam_search(
 
 def run(search: Search, step: Step, frontier: Frontier) -> Hypotheses:
     """Step until no sentence is left; the P best of each group side by side."""
-    trail, length = Trail(frontier.rows.tokens), 0
+    trail, length = Backpointers(frontier.rows.tokens), 0
     left: list[Done] = []
     while len(frontier.rows.tokens):
         length += 1

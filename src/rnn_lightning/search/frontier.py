@@ -16,7 +16,7 @@ from .normalisation import Normalisation
 from .required import Phrases, select_required
 from .selection import Selected, select_best, select_diverse
 from .stop import Finished, Stop
-from .trail import Trail
+from .trail import Backpointers
 
 
 class Active(NamedTuple):
@@ -83,7 +83,7 @@ class Search:
         memory = Memory(state, said, () if self.phrases is None else self.phrases.start())
         return Frontier(active, Finished.start(first, self.groups, n_best), Rows(first, zeros, zeros), memory)
 
-    def advance(self, frontier: Frontier, log_probs: Tensor, trail: Trail, length: int) -> tuple[Frontier, Done | None]:
+    def advance(self, frontier: Frontier, log_probs: Tensor, trail: Backpointers, length: int) -> tuple[Frontier, Done | None]:
         """The frontier after the step that made ``log_probs`` (N, V), and the sentences that it leaves behind, if any."""
         active, finished, rows, memory = frontier
         check_shape(log_probs, len(rows.tokens), self.end)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..sequences import real_steps
+from ..sequences import length_mask
 from .contract import Open, check_counts
 
 
@@ -83,7 +83,7 @@ class ForcedPrefix:
         lengths = torch.full((rows,), steps, device=prefixes.device) if lengths is None else lengths
         if lengths.shape != (rows,) or bool(((lengths < 0) | (lengths > steps)).any()):
             raise ValueError(f"lengths must be {rows} numbers, one a prefix, of 0..{steps}, not {lengths.tolist()}")
-        self.prefixes, self.lengths = prefixes.masked_fill(~real_steps(lengths, steps), 0), lengths
+        self.prefixes, self.lengths = prefixes.masked_fill(~length_mask(lengths, steps), 0), lengths
         if bool((self.prefixes < 0).any()):
             raise ValueError(f"a prefix must have no negative token, not {int(self.prefixes.min())}")
         self.highest = int(self.prefixes.max()) if self.prefixes.numel() else 0

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..sequences import State, map_state, real_steps
+from ..sequences import State, length_mask, map_state
 from .contract import Step, check_shape, check_start
 
 
@@ -23,7 +23,7 @@ def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tens
     steps = tokens.shape[-1]
     if lengths.shape != tokens.shape[:-1] or bool(((lengths < 0) | (lengths > steps)).any()):
         raise ValueError(f"lengths must be of 0..{steps} and of shape {tuple(tokens.shape[:-1])}, not {lengths.tolist()}")
-    real = real_steps(lengths.flatten().to(tokens.device), steps)  # (B * n, T)
+    real = length_mask(lengths.flatten().to(tokens.device), steps)  # (B * n, T)
     sequences = tokens.masked_fill(~real.view_as(tokens), 0).reshape(len(first), tokens.shape[1:-1].numel(), steps)
     parts, said = [], first
     for time in range(steps if len(first) else 0):

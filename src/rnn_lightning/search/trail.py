@@ -10,7 +10,7 @@ from torch import Tensor
 from .contract import Hypotheses, trimmed
 
 
-class Trail:
+class Backpointers:
     """Every row of every step as a node with a parent, so that tokens are written down only for what has won.
 
     A finished hypothesis goes by the node of the row that it ended in, which has all of its tokens but ``end``.

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
-from ..ctc import Alignment, Fusion, Transcripts, ctc_align, ctc_loss, greedy, prefix_beam_search
-from ..processes import place, total_of
+from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy, ctc_loss
+from ..processes import all_reduce_sum, rank_and_world_size
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import Batch, State, real_steps
+from ..sequences import Batch, State, length_mask
 from ..standardize import Standardize
 from ..subsampling import subsampling as make_subsampling
 from .system import System, check_sizes
@@ -117,7 +117,7 @@ class CTCRecognizer(System):
             raise ValueError(f"inputs must be floats of shape {shape}, not {inputs.dtype} of shape {tuple(inputs.shape)}")
         wrong = ~torch.isfinite(inputs).all(2)
         if lengths is not None and lengths.shape == inputs.shape[:1]:
-            wrong &= real_steps(lengths, inputs.shape[1])
+            wrong &= length_mask(lengths, inputs.shape[1])
         places = wrong.nonzero()
         if len(places):
             row, step = places[0].tolist()
@@ -133,7 +133,7 @@ class CTCRecognizer(System):
         spelled = losses.isfinite()
         self.infeasible[split] += int((~spelled).sum())
         if split != "train":
-            self._count(split, greedy(log_probs.detach(), steps, blank=self.blank), targets, counts)
+            self._count(split, ctc_greedy(log_probs.detach(), steps, blank=self.blank), targets, counts)
         if not bool(spelled.any()):
             return log_probs.sum() * 0.0, 0
         count = int(counts.to(spelled.device)[spelled].clamp(min=1).sum())
@@ -173,17 +173,17 @@ class CTCRecognizer(System):
 
     def on_validation_epoch_end(self) -> None:
         if self.train_loss.update_called:
-            self.log("train/infeasible", float(total_of(self.infeasible["train"])))
+            self.log("train/infeasible", float(all_reduce_sum(self.infeasible["train"])))
             self.infeasible["train"] = 0
         super().on_validation_epoch_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["infeasible"] = total_of(self.infeasible["train"])
+        checkpoint["infeasible"] = all_reduce_sum(self.infeasible["train"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.infeasible["train"] = checkpoint.get("infeasible", 0) if place()[0] == 0 else 0
+        self.infeasible["train"] = checkpoint.get("infeasible", 0) if rank_and_world_size()[0] == 0 else 0
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
@@ -197,7 +197,7 @@ class CTCRecognizer(System):
     def log_scores(self, split: str) -> None:
         for name, rate in self.rates_of(split).items():
             self.log(f"{split}/{name}", rate.compute(), prog_bar=True)
-        self.log(f"{split}/infeasible", float(total_of(self.infeasible[split])))
+        self.log(f"{split}/infeasible", float(all_reduce_sum(self.infeasible[split])))
 
     @torch.no_grad()
     def recognize(
@@ -207,7 +207,7 @@ class CTCRecognizer(System):
         *,
         beam_size: int | None = None,
         n_best: int = 1,
-        fusion: Fusion | None = None,
+        fusion: ShallowFusion | None = None,
     ) -> Transcripts:
         """The labels of ``inputs`` (B, T, F): those of the best path, or with ``beam_size`` of a search over prefixes.
 
@@ -219,8 +219,8 @@ class CTCRecognizer(System):
         log_probs, _ = self(inputs, lengths)
         steps = self.steps(inputs, lengths)
         if beam_size is None:
-            return greedy(log_probs, steps, blank=self.blank)
-        return prefix_beam_search(log_probs, steps, beam_size=beam_size, n_best=n_best, blank=self.blank, fusion=fusion)
+            return ctc_greedy(log_probs, steps, blank=self.blank)
+        return ctc_beam_search(log_probs, steps, beam_size=beam_size, n_best=n_best, blank=self.blank, fusion=fusion)
 
     @torch.no_grad()
     def align(self, inputs: Tensor, lengths: Tensor | None, targets: Tensor, target_lengths: Tensor | None = None) -> Alignment:

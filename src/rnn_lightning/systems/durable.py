@@ -5,7 +5,6 @@ the step: so a checkpoint needs weights, optimiser, schedule, the carried state 
 """
 
 import math
-import os
 import signal
 import threading
 import time
@@ -20,8 +19,9 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
-from ..processes import largest_of
-from ..progress import place_of
+from ..files import written_beside
+from ..processes import all_reduce_max
+from ..progress import epoch_and_batch
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -30,22 +30,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the final name, syncs, renames: a reader finds the old file or the new one, never a torn one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(beside, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with written_beside(Path(path)) as partial, open(partial, "wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         check_checkpoint(path)
@@ -157,7 +143,7 @@ class Durable(Callback):
         loops = checkpoint["loops"]["fit_loop"]
         per_epoch = checkpoint["batches_per_epoch"]
         steps = checkpoint["global_step"]
-        epoch, inside = place_of(steps, per_epoch, trainer.accumulate_grad_batches)
+        epoch, inside = epoch_and_batch(steps, per_epoch, trainer.accumulate_grad_batches)
         batches = epoch * per_epoch + inside
         _count(loops["epoch_progress"]["total"], epoch, begun=epoch + 1)
         _count(loops["epoch_progress"]["current"], epoch, begun=epoch + 1)
@@ -184,7 +170,7 @@ class Durable(Callback):
         saves = self._may_save(trainer, batch_idx)
         if saves or not self._ever_saves(trainer):
             due = time.monotonic() - self._saved_at >= self.every_seconds
-            number, due = largest_of(self._signal or 0, int(due))  # processes save together, and stop together
+            number, due = all_reduce_max(self._signal or 0, int(due))  # processes save together, and stop together
             if saves and (number or due):
                 self.save(trainer)
             if number:  # of the other processes Lightning takes any other code for a crash, and kills the first

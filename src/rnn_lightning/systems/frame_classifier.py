@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import IGNORED, Batch, State, real_steps
+from ..sequences import IGNORED, Batch, State, length_mask
 from ..standardize import Standardize
 from .system import System, check_sizes, real_targets
 
@@ -79,7 +79,7 @@ class FrameClassifier(System):
             raise ValueError(f"with splice {self.splice} and delay {self.delay} a row must be read in one go, without a state")
         features = self.standardize(inputs)
         if lengths is not None and lengths.shape == inputs.shape[:1]:
-            real = real_steps(lengths.to(inputs.device), inputs.shape[1])
+            real = length_mask(lengths.to(inputs.device), inputs.shape[1])
             features = features.masked_fill(~real.unsqueeze(2), 0)
         features = F.pad(features, (0, 0, 0, self.delay))
         if self.splice:
@@ -96,7 +96,7 @@ class FrameClassifier(System):
             raise ValueError(f"inputs must be floats of shape {shape}, not {inputs.dtype} of shape {tuple(inputs.shape)}")
         wrong = ~torch.isfinite(inputs).all(2)
         if lengths is not None and lengths.shape == inputs.shape[:1]:
-            wrong &= real_steps(lengths, inputs.shape[1])
+            wrong &= length_mask(lengths, inputs.shape[1])
         places = wrong.nonzero()
         if len(places):
             row, step = places[0].tolist()
@@ -136,4 +136,4 @@ class FrameClassifier(System):
         found = self(inputs, lengths)[0].argmax(2)
         if lengths is None:
             return found
-        return found.masked_fill(~real_steps(lengths.to(found.device), found.shape[1]), IGNORED)
+        return found.masked_fill(~length_mask(lengths.to(found.device), found.shape[1]), IGNORED)

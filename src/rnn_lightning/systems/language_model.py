@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..output_layer import TiledCrossEntropy
-from ..processes import own_state, whole_state
+from ..processes import gather_state, shard_state
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..sequences import IGNORED, Batch, State, map_state, select_state
@@ -157,13 +157,13 @@ class LanguageModel(System):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["carried_state"] = whole_state(self.states.get("train"))
+        checkpoint["carried_state"] = gather_state(self.states.get("train"))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         carried = checkpoint.get("carried_state")
         if carried is not None:
-            self.states["train"] = map_state(lambda part: part.to(self.device), own_state(carried))
+            self.states["train"] = map_state(lambda part: part.to(self.device), shard_state(carried))
 
     @torch.no_grad()
     def generate(self, prompt: Tensor, length: int, *, temperature: float = 1.0, seed: int | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from ..decoder import AttentionDecoder, coverage_penalty
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, ends_of
+from ..sequences import IGNORED, Batch, State, last_outputs
 from .system import System, check_sizes, check_tokens, real_targets
 
 
@@ -113,14 +113,14 @@ class Seq2Seq(System):
         if values.shape[1] == 0:
             summary = values.new_zeros(len(values), values.shape[2])
         else:
-            summary = ends_of(values, lengths, bidirectional=self.encoder.bidirectional)
+            summary = last_outputs(values, lengths, bidirectional=self.encoder.bidirectional)
         return remember(values, lengths, summary, self.decoder.attention)
 
     def start(self, rows: int, device: torch.device) -> Tensor:
         """What the decoder reads first (B,)."""
         return torch.full((rows,), self.end, device=device)
 
-    def said_before(self, targets: Tensor) -> Tensor:
+    def shift_right(self, targets: Tensor) -> Tensor:
         """What the decoder reads (B, U) to say ``targets`` (B, U), whatever fills these up."""
         first = self.start(len(targets), targets.device).unsqueeze(1)
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
@@ -129,7 +129,7 @@ class Seq2Seq(System):
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
-        features = self.read_targets(memory, targets, own)
+        features = self.teacher_forced(memory, targets, own)
         counted = targets != IGNORED
         if not bool(counted.any()):
             return features.sum() * 0.0, 0
@@ -137,9 +137,9 @@ class Seq2Seq(System):
         logits = self.decoder.output(features[counted])
         return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
 
-    def read_targets(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
+    def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
         """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
-        said, state = self.said_before(targets), self.decoder.start(memory)
+        said, state = self.shift_right(targets), self.decoder.start(memory)
         if own == 0:
             return self.decoder(memory, said, state).features
         features = []
@@ -191,13 +191,13 @@ class Seq2Seq(System):
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
         memory = self.encode(sources, lengths)
-        return self.decoder(memory, self.said_before(targets), self.decoder.start(memory)).weights
+        return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
-        features = self.read_targets(self.encode(batch.inputs, batch.lengths), targets)
+        features = self.teacher_forced(self.encode(batch.inputs, batch.lengths), targets)
         losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)
 

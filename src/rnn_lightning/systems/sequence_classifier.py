@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import IGNORED, Batch, State, ends_of, real_steps
+from ..sequences import IGNORED, Batch, State, last_outputs, length_mask
 from ..standardize import Standardize
 from .system import System
 
@@ -76,9 +76,9 @@ class SequenceClassifier(System):
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
         if self.vocab_size is not None and lengths is not None:  # what fills a row up need be no token
-            inputs = inputs.masked_fill(~real_steps(lengths.to(inputs.device), inputs.shape[1]), 0)
+            inputs = inputs.masked_fill(~length_mask(lengths.to(inputs.device), inputs.shape[1]), 0)
         outputs, after = self.network(self.embedding(inputs), lengths, state)
-        ends = ends_of(outputs, lengths, bidirectional=self.network.bidirectional)
+        ends = last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
         return self.output(self.dropout(ends)), after
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
@@ -90,7 +90,7 @@ class SequenceClassifier(System):
                 raise ValueError(f"inputs must be features (B, T, {self.input_size}), not of shape {tuple(inputs.shape)}")
             wrong, rule = ~torch.isfinite(inputs), "features must be finite"
         if lengths is not None and inputs.shape[1]:
-            padding = ~real_steps(lengths, inputs.shape[1])
+            padding = ~length_mask(lengths, inputs.shape[1])
             wrong = wrong.masked_fill(padding.view(*padding.shape, *[1] * (wrong.dim() - 2)), False)
         places = wrong.nonzero()
         if len(places):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from ..processes import mean_of
-from ..sequences import IGNORED, Batch, real_steps
+from ..processes import all_reduce_mean
+from ..sequences import IGNORED, Batch, length_mask
 from .optimization import make_optimizer, make_schedule
 
 
@@ -57,7 +57,7 @@ class System(lightning.LightningModule):
         else:
             self.pass_over("train")
             loss, count = self._of_nothing(), 0
-        mean, total, weight = mean_of(loss.detach(), count)
+        mean, total, weight = all_reduce_mean(loss.detach(), count)
         if not torch.isfinite(mean):
             raise FloatingPointError(
                 f"the loss is {mean.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
@@ -142,7 +142,7 @@ def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
         ValueError: for a target outside the vocabulary.
     """
     if lengths is not None:
-        targets = targets.masked_fill(~real_steps(lengths.to(targets.device), targets.shape[1]), IGNORED)
+        targets = targets.masked_fill(~length_mask(lengths.to(targets.device), targets.shape[1]), IGNORED)
     if targets.device.type == "cpu":
         check_tokens("target", targets, size, also=IGNORED)
     return targets

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..crf import LinearChainCRF
-from ..sequences import IGNORED, real_steps
+from ..sequences import IGNORED, length_mask
 from ..tag_schemes import Constraints
 
 
@@ -38,7 +38,7 @@ class SoftmaxOutput(TagOutput):
         tags = emissions.argmax(2)
         if lengths is None:
             return tags
-        return tags.masked_fill(~real_steps(lengths.to(tags.device), tags.shape[1]), IGNORED)
+        return tags.masked_fill(~length_mask(lengths.to(tags.device), tags.shape[1]), IGNORED)
 
 
 class CRFOutput(TagOutput):

@@ -14,7 +14,7 @@ from ..characters import character_encoder
 from ..metrics import SpanF1
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
-from ..sequences import IGNORED, PADDING, Batch, State, real_steps
+from ..sequences import IGNORED, PADDING, Batch, State, length_mask
 from ..tag_schemes import span_constraints
 from .system import System, check_sizes, real_targets
 from .tag_output import OUTPUTS
@@ -212,5 +212,5 @@ def blank(inputs: Tensor, lengths: Tensor | None) -> Tensor:
     """``inputs`` (B, T, ...) with padding behind each row's length, whatever stands there."""
     if lengths is None:
         return inputs
-    padding = ~real_steps(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
+    padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
     return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), PADDING)

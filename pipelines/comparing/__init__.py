@@ -1,0 +1,1 @@
+"""Comparisons: finished runs to tables, tests of differences, figures and reports."""

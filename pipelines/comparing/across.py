@@ -1,0 +1,112 @@
+"""Architectures over several tasks at once: the interquartile mean of their scores, and their ranks.
+
+A score is a run's metric on a line from the worst architecture's mean on that task (0) to the best one's (1). Interquartile
+means with intervals from a bootstrap that is stratified by task are what Agarwal et al. (2021, arXiv:2108.13264) recommend
+for few runs.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipelines.comparing.summary import CONFIDENCE, Cells, Row
+from pipelines.settings.tasks import Task
+
+RESAMPLES, SEED, TRIMMED = 2000, 1, 0.25
+CAPTION = (
+    "The interquartile mean of all runs' scores, which go from 0, the worst architecture's mean on a task, to 1, the best "
+    "one's, with a 95% interval (percentile bootstrap over seeds, stratified by task); and the rank of each mean."
+)
+
+
+class CrossTaskScore(NamedTuple):
+    """An architecture over all tasks: interquartile mean, its interval, the rank on each task and their mean."""
+
+    rnn: str
+    label: str
+    score: float
+    low: float
+    high: float
+    ranks: dict[str, int]
+
+    @property
+    def rank(self) -> float:
+        return fmean(self.ranks.values())
+
+
+def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[list[CrossTaskScore]]:
+    """For each set of architectures that several tasks have in common and no others, how these stand; the best first.
+
+    Args:
+        compared: tasks with their rows. Rows of variants are left aside; so is a task with one architecture alone, with two
+            configurations of one, or without any difference.
+    """
+    eligible = [(task, {row.rnn: row for row in own}) for task, rows in compared if (own := _own(task, rows))]
+    eligible.sort(key=lambda pair: sorted(pair[1]))
+    groups = [list(group) for _, group in groupby(eligible, key=lambda pair: sorted(pair[1]))]
+    return [_standings(group) for group in groups if len(group) > 1]
+
+
+def _own(task: Task, rows: Sequence[Row]) -> list[Row]:
+    own = [row for row in rows if row.task.variant is None]
+    names, means = {row.rnn for row in own}, {row.spread(task.metric).mean for row in own}
+    return own if len(names) == len(own) > 1 and len(means) > 1 else []
+
+
+def _standings(group: Sequence[tuple[Task, dict[str, Row]]]) -> list[CrossTaskScore]:
+    ordered = {task.name: sorted(rows, key=lambda rnn: task.sort_key(_mean(task, rows[rnn]))) for task, rows in group}
+    made = []
+    for rnn, row in group[0][1].items():
+        samples = [_scores(task, rows, rnn) for task, rows in group]
+        low, high = _interval(samples)
+        ranks = {name: order.index(rnn) + 1 for name, order in ordered.items()}
+        made.append(CrossTaskScore(rnn, row.label, interquartile_mean(*samples), low, high, ranks))
+    return sorted(made, key=lambda each: (-each.score, each.rank))
+
+
+def _mean(task: Task, row: Row) -> float:
+    return row.spread(task.metric).mean
+
+
+def _scores(task: Task, rows: dict[str, Row], rnn: str) -> list[float]:
+    means = [_mean(task, row) for row in rows.values()]
+    best, worst = sorted((min(means), max(means)), key=task.sort_key)
+    return [(run.metrics[task.metric] - worst) / (best - worst) for run in rows[rnn].runs]
+
+
+def interquartile_mean(*samples: Any, axis: int = -1) -> Any:
+    """The mean of the middle half of all ``samples`` together."""
+    from scipy.stats import trim_mean
+
+    return trim_mean(np.concatenate([np.asarray(sample) for sample in samples], axis), TRIMMED, axis=axis)
+
+
+def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Each task's runs are drawn anew from its own; a task of one run stays as it is."""
+    from scipy.stats import bootstrap
+
+    many, single = [one for one in samples if len(one) > 1], [one for one in samples if len(one) == 1]
+    if not many:
+        return float("nan"), float("nan")
+
+    def statistic(*drawn: Any, axis: int = -1) -> Any:
+        still = [np.broadcast_to(np.asarray(one), (*drawn[0].shape[:-1], 1)) for one in single]
+        return interquartile_mean(*drawn, *still, axis=axis)
+
+    told: Any = {"n_resamples": RESAMPLES, "rng": SEED, "confidence_level": CONFIDENCE, "method": "percentile"}
+    found = bootstrap(many, statistic, vectorized=True, **told).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def table(found: Sequence[CrossTaskScore]) -> Cells:
+    """The cross_task_scores as rows of a table."""
+    tasks = list(found[0].ranks)
+    body = [
+        [each.label, f"{each.score:z.2f} ({each.low:z.2f} to {each.high:z.2f})", f"{each.rank:.2f}"]
+        + [str(each.ranks[task]) for task in tasks]
+        for each in found
+    ]
+    return [["architecture", "score (95%)", "mean rank", *tasks], *body]

@@ -1,0 +1,77 @@
+"""Whether one row is better than another: the difference over the seeds that both have, and how likely chance alone makes it.
+
+Equal seeds give equal orders of the data, so that two runs of one seed make a pair.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pipelines.comparing.summary import NONE, Cells, Row, Spread, spread
+from pipelines.display.numbers import decimals, number
+from pipelines.settings.tasks import Task
+
+CAPTION = (
+    "The best row less each other, over the seeds that both have: mean and 95% interval of the paired differences, the "
+    "p-value of a paired t-test, corrected for their number by Holm's method, and the size of the effect: how often a run of "
+    "the best is better than one of the other, all pairs of runs counted, and Romano's word for it."
+)
+WORDS = {0.147: "negligible", 0.33: "small", 0.474: "medium", 1.0: "large"}
+"""Up to which Cliff's delta an effect is called so (Romano et al. 2006)."""
+
+
+class Difference(NamedTuple):
+    """The best row's metric less that of another, over their ``seeds``; ``p`` is ``None`` where all differences are equal.
+
+    ``wins`` is the share of all pairs of runs, one of each row, in which that of the best is better, ties counted half.
+    """
+
+    best: str
+    other: str
+    spread: Spread
+    p: float | None
+    seeds: int
+    wins: float
+
+    @property
+    def effect(self) -> str:
+        """A word for Cliff's delta, which is ``2 wins - 1``."""
+        delta = abs(2 * self.wins - 1)
+        return next(word for limit, word in WORDS.items() if delta < limit or limit == 1)
+
+
+def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
+    """The first of ``rows``, which are sorted, against each other that has two seeds or more in common with it."""
+    from statsmodels.stats.multitest import multipletests  # takes a second, which stages that show one run need not wait
+
+    made = [_difference(rows[0], other, task) for other in rows[1:]]
+    found = [each for each in made if each.seeds >= 2]
+    tested = [each.p for each in found if each.p is not None]
+    corrected: Any = multipletests(tested, method="holm")[1] if tested else []
+    left = iter(corrected)
+    return [each if each.p is None else each._replace(p=float(next(left))) for each in found]
+
+
+def _difference(best: Row, other: Row, task: Task) -> Difference:
+    from scipy.stats import mannwhitneyu, ttest_rel
+
+    ours, theirs = ({run.seed: run.metrics[task.metric] for run in row.runs} for row in (best, other))
+    seeds = sorted(ours.keys() & theirs.keys())
+    if len(seeds) < 2:
+        return Difference(best.label, other.label, Spread(math.nan, None), None, len(seeds), math.nan)
+    pairs = [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]
+    apart = [one - two for one, two in zip(*pairs, strict=True)]
+    p = None if min(apart) == max(apart) else float(ttest_rel(*pairs).pvalue)
+    higher = float(mannwhitneyu(*pairs).statistic) / len(seeds) ** 2
+    return Difference(best.label, other.label, spread(apart), p, len(seeds), 1 - higher if task.goal == "minimise" else higher)
+
+
+def table(found: Sequence[Difference], task: Task) -> Cells:
+    """The differences as rows of a table."""
+    body = []
+    for each in found:
+        digits = max(decimals(each.spread.half or each.spread.mean), 0)
+        p = NONE if each.p is None else "< 0.001" if each.p < 0.001 else number(each.p)
+        effect = f"{each.effect} ({each.wins:.0%} of pairs)"
+        body.append([f"{each.best} - {each.other}", each.spread.shown(digits), p, str(each.seeds), effect])
+    return [["difference", f"{task.metric} (95%)", "p (Holm)", "seeds", "effect"], *body]

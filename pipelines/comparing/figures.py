@@ -1,0 +1,152 @@
+"""Figures of a comparison. An architecture has the same colour in all of them, whichever others are there."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from zlib import crc32
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from pipelines.comparing.across import CrossTaskScore
+from pipelines.comparing.summary import Row
+from pipelines.display.numbers import number
+from pipelines.display.plotting import LOOK, plt, save
+from pipelines.settings.tasks import Reference, Task
+
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
+COLOURS = {
+    "elman": "#999999",
+    "lstm": "#0072B2",
+    "gru": "#D55E00",
+    "layernorm_lstm": "#009E73",
+    "peephole_lstm": "#CC79A7",
+    "min_gru": "#E69F00",
+    "min_lstm": "#56B4E9",
+}
+MARKERS = "osD^vPX"
+Curve = Mapping[int, float]
+"""Step to value."""
+
+
+def style(rnn: str, *, variant: bool = False) -> dict[str, Any]:
+    """Colour and marker of an architecture, for ever: by its name, not by its rank. In a variant of the task it is hollow."""
+    names = list(COLOURS)
+    at = names.index(rnn) if rnn in COLOURS else crc32(rnn.encode())
+    return {
+        "color": list(COLOURS.values())[at % len(COLOURS)],
+        "marker": MARKERS[(at + at // len(COLOURS)) % len(MARKERS)],
+        "fillstyle": "none" if variant else "full",
+    }
+
+
+def _style(row: Row) -> dict[str, Any]:
+    return style(row.rnn, variant=row.task.variant is not None)
+
+
+def _named(row: Row) -> str:
+    """The row's label in lines that leave room for the plot."""
+    return textwrap.fill(row.label, 32)
+
+
+def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
+    """The validation metric against the step: a line for the mean over seeds, a band from the lowest to the highest seed."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots()
+        for row, seeds in curves:
+            steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
+            at_step = [[curve[step] for curve in seeds] for step in steps]
+            lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
+            colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
+            axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(
+                steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=_named(row)
+            )
+        axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
+        axes.xaxis.set_major_formatter(EngFormatter())
+        _draw_references(axes, task)
+        axes.legend()
+        return save(figure, file)
+
+
+def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
+    """The test metric of every seed, its mean and 95% interval: one line an architecture, the best on top."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(made)))
+        for place, row in enumerate(reversed(made)):
+            look, measured = _style(row), row.spread(task.metric)
+            seeds = [run.metrics[task.metric] for run in row.runs]
+            axes.plot(seeds, [place] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
+            axes.errorbar(measured.mean, place, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
+        axes.set_yticks(range(len(made)), [_named(row) for row in reversed(made)])
+        axes.set(
+            ylim=(-0.6, len(made) - 0.4),
+            xlabel=f"{task.metric}, {_better(task)}",
+            title=f"{task.title}: on the test set",
+        )
+        _draw_references(axes, task, upright=True)
+        return save(figure, file)
+
+
+def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
+    """The test metric against the number of parameters, and against the speed of training."""
+    costs = {"parameters": "parameters", "units_per_second": f"{task.unit} a second in training"}
+    with plt.rc_context(LOOK | {"figure.figsize": (13, 5)}):
+        figure, both = plt.subplots(1, 2, sharey=True)
+        for axes, (cost, label) in zip(both, costs.items(), strict=True):
+            for row in made:
+                measured, look = row.spread(task.metric), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
+                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=_named(row), **look)
+            found = [row.mean(cost) for row in made]
+            # Networks of equal cost should look equal: the axis does not magnify a difference of a percent.
+            axes.set_xlim(min(found) * 0.85, max(found) * 1.15)
+            axes.xaxis.set_major_formatter(EngFormatter())
+            axes.set(xlabel=label)
+        _draw_references(both[0], task)
+        both[0].set(ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and cost")
+        handles, labels = both[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper")
+        return save(figure, file)
+
+
+def cross_task_scores(found: Sequence[CrossTaskScore], file: Path) -> Path:
+    """The interquartile mean of each architecture's scores and its interval, the best on top."""
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(found)))
+        for place, each in enumerate(reversed(found)):
+            apart = [[each.score - each.low], [each.high - each.score]]
+            axes.errorbar(each.score, place, xerr=apart, capsize=4, markersize=8, linewidth=2, **style(each.rnn))
+        axes.set_yticks(range(len(found)), [each.label for each in reversed(found)])
+        axes.set(ylim=(-0.6, len(found) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
+        return save(figure, file)
+
+
+def _better(task: Task) -> str:
+    return "lower is better" if task.goal == "minimise" else "higher is better"
+
+
+def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:
+    """A dashed line for each reference that is near; one so far off that it would flatten all else is only named."""
+    low, high = axes.get_xlim() if upright else axes.get_ylim()
+    span = high - low
+    far = []
+    for each in task.references:
+        if low - span <= each.value <= high + span:
+            (axes.axvline if upright else axes.axhline)(each.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
+            _name_reference(axes, each, upright)
+        else:
+            side = "below" if each.value < low else "above"
+            far.append(f"({each.name}, {number(each.value)}, is far {side})")
+    if far:
+        axes.set_xlabel("\n".join([axes.get_xlabel(), *far]))
+
+
+def _name_reference(axes: Axes, reference: Reference, upright: bool) -> None:
+    look: Any = {"textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8, "ha": "right"}
+    if upright:
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (-2, 0), "rotation": 90, "va": "top"}
+        axes.annotate(reference.name, (reference.value, 1), **look, **place)
+    else:
+        axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)

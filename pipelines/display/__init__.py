@@ -1,0 +1,1 @@
+"""How values are shown to people: numbers in words, figures in files."""

@@ -1,0 +1,1 @@
+"""Runs: their folders, configurations, provenance and the locks that keep two processes out of one."""

@@ -1,0 +1,37 @@
+"""The card of the corpus that a stage is told to read, and no other's."""
+
+from typing import Any
+
+from rnn_lightning.files import read_json, write_json
+
+from pipelines.runs.folders import changes
+from pipelines.settings.schema import Experiment
+
+NOTE = "corpus.json"
+"""The settings that a processed corpus was made with."""
+
+
+def note_corpus(experiment: Experiment) -> None:
+    """Leave with the processed corpus what it was made with."""
+    write_json(experiment.processed() / NOTE, _asked(experiment))
+
+
+def card_of(experiment: Experiment) -> dict[str, Any]:
+    """The card of the experiment's processed corpus.
+
+    Raises:
+        ValueError: where there is none, or one that was made with other settings; names them.
+    """
+    folder = experiment.processed()
+    again = f"`python -m pipelines.fetch` and `preprocess` task={experiment.task_name}"
+    if not (folder / "card.json").exists():
+        raise ValueError(f"{folder} has no corpus: {again} first")
+    if not (folder / NOTE).exists():
+        raise ValueError(f"{folder} does not say what it was made with: {again} again")
+    if told := changes(read_json(folder / NOTE), _asked(experiment), "task.corpus."):
+        raise ValueError(f"{folder} was made with other settings ({told}): {again} again, or give its settings here too")
+    return read_json(folder / "card.json")
+
+
+def _asked(experiment: Experiment) -> dict[str, Any]:
+    return experiment.task.corpus.model_dump(mode="json", by_alias=True)

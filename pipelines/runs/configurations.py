@@ -1,0 +1,50 @@
+"""Configurations of runs: which are the same but for the seed, and what tells others apart."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.runs.folders import Run, flatten
+from pipelines.settings.schema import Metric, Settings, Trainer, Training
+
+DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
+"""Keys of a task that decide no number."""
+SETTINGS: dict[str, type[Settings]] = {"task.metric": Metric, "task.training": Training, "trainer": Trainer}
+SHOWN, LONGEST = 4, 24
+"""Values that a label names, and how long one of them may be."""
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, str]:
+    """What decides the numbers of a run besides its seed, by flat names; a setting that it is older than has its default."""
+    told = {key: str(value) for key, value in sorted(flatten(config).items())}
+    for word in ("seed", *(f"task.{word}" for word in DESCRIPTIVE_KEYS)):
+        told.pop(word, None)
+    return _defaults() | told
+
+
+def _defaults() -> dict[str, str]:
+    found: dict[str, Any] = {}
+    for place, kind in SETTINGS.items():
+        found |= {f"{place}.{name}": field.default for name, field in kind.model_fields.items() if not field.is_required()}
+    return {key: str(value) for key, value in found.items() if value != {}}
+
+
+def distinguishing(run: Run, runs: Sequence[Run], shown: int | None = SHOWN) -> list[str]:
+    """The values that tell a run's configuration from others of its architecture: ``lr 0.01``, ``data 4f1c09``."""
+    told, others = identity(run.config), [identity(other.config) for other in runs if other.rnn == run.rnn]
+    keys = [key for key in sorted({*told, *itertools.chain(*others)}) if _differs(key, told, others)]
+    values = [f"{_short(key, keys)} {told.get(key, 'unset')[: shown and LONGEST]}" for key in keys]
+    more = [f"and {len(values) - shown} more"] if shown is not None and len(values) > shown else []
+    data = [f"data {run.data[:6]}"] if any(other.data != run.data for other in runs if other.rnn == run.rnn) else []
+    return values[:shown] + more + data
+
+
+def _differs(key: str, told: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> bool:
+    return any(other.get(key) != told.get(key) for other in others)
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """The last name of a key; with the one before it where another of ``keys`` ends in the same."""
+    names = key.split(".")
+    alone = sum(each.split(".")[-1] == names[-1] for each in keys) == 1
+    return ".".join(names[-1:] if alone else names[-2:])

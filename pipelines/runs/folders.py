@@ -1,0 +1,131 @@
+"""Run folders, ``runs/TASK/RNN/SEED/``, read into the values that tables and figures are made of.
+
+A run is finished when its folder holds training.json, curves.csv and metrics.json, and its metrics are numbers.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnn_lightning.files import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network that was trained and tested: what it scored, what it cost, and what decided it.
+
+    ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` everything the run was told, ``command`` what
+    makes it again.
+    """
+
+    rnn: str
+    label: str
+    seed: int
+    metrics: dict[str, float]
+    parameters: int
+    steps: int
+    planned_steps: int
+    seconds: float
+    unit: str
+    units_per_second: float
+    peak_memory_mb: float
+    hardware: str
+    threads: int
+    precision: str
+    commit: str
+    data: str
+    command: str
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Run":
+        """A run from plain values, of which it takes what it names.
+
+        Raises:
+            ValueError: if one is missing, or a metric is no number.
+        """
+        names = [field.name for field in fields(cls)]
+        lacking = [name for name in names if name not in values]
+        if lacking:
+            raise ValueError(f"lacks {', '.join(lacking)}")
+        broken = [f"{name} is {value}" for name, value in values["metrics"].items() if not math.isfinite(value)]
+        if broken or not values["metrics"]:
+            raise ValueError(", ".join(broken) or "has no metrics")
+        return cls(**{name: values[name] for name in names})
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Missing(NamedTuple):
+    """A run that no table can contain, and why."""
+
+    task: str
+    rnn: str
+    seed: str
+    reason: str
+
+
+class Expected(NamedTuple):
+    """A run that was planned."""
+
+    task: str
+    rnn: str
+    seed: int
+
+
+def folder_of(runs: Path, task: str, rnn: str, seed: int | str) -> Path:
+    return runs / task / rnn / str(seed)
+
+
+def read_run(folder: Path) -> Run:
+    """The finished run of ``folder``.
+
+    Raises:
+        ValueError: if it is not finished; the message is the reason.
+    """
+    if not folder.is_dir():
+        raise ValueError("was not started")
+    for name, meaning in {"training.json": "training did not finish", "metrics.json": "was not evaluated"}.items():
+        if not (folder / name).exists():
+            raise ValueError(f"{meaning}: no {name}")
+    if not (folder / "curves.csv").exists():
+        raise ValueError("has no curves.csv")
+    return Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
+
+
+def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple[list[Run], list[Missing]]:
+    """All runs of a task, by architecture and seed, and those that should be there and are not."""
+    planned = {(each.rnn, str(each.seed)) for each in expected if each.task == task}
+    begun = {folder.parts[-2:] for folder in (runs / task).glob("*/*") if folder.is_dir() and folder.name[0] != "."}
+    finished, missing = [], []
+    for rnn, seed in sorted(planned | begun):
+        try:
+            finished.append(read_run(folder_of(runs, task, rnn, seed)))
+        except ValueError as error:
+            missing.append(Missing(task, rnn, seed, str(error)))
+    return finished, missing
+
+
+def read_points(folder: Path) -> list[tuple[str, int, float]]:
+    """All logged values of a run: metric, step, value."""
+    with (folder / "curves.csv").open(newline="") as lines:
+        return [(line["metric"], int(line["step"]), float(line["value"])) for line in csv.DictReader(lines)]
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:
+    """``KEY was A, is B; ...`` for the first five keys of nested values that differ; nothing where none does."""
+    old, new = flatten(before, prefix), flatten(now, prefix)
+    other = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return "; ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in other[:5])
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

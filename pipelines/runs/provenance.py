@@ -1,0 +1,105 @@
+"""Where a run comes from: its code, its data, its machine, and the command that makes it again."""
+
+import copy
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pipelines.runs.configurations import DESCRIPTIVE_KEYS
+from pipelines.settings.schema import Experiment
+from rnn_lightning.files import sha256
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = (
+    "src/rnn_lightning/*.py",
+    "src/rnn_lightning/crf/*.py",
+    "src/rnn_lightning/ctc/*.py",
+    "src/rnn_lightning/recurrent/*.py",
+    "src/rnn_lightning/search/*.py",
+    "src/rnn_lightning/systems/*.py",
+    "src/rnn_lightning/data/*.py",
+)
+
+
+def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
+    """What is known of a run before it begins; ``data`` is the hash of its processed corpus.
+
+    Raises:
+        ValueError: for an unknown cell.
+    """
+    from rnn_lightning.recurrent import CELLS
+
+    name = experiment.rnn.get("cell")
+    if name not in CELLS:
+        raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
+    both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
+    lock, trainer = ROOT / "dvc.lock", experiment.trainer
+    return {
+        "task": experiment.task_name,
+        "rnn": experiment.rnn_name,
+        "seed": seed,
+        "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
+        "backend": CELLS[name].backend,
+        "unit": experiment.task.unit,
+        "threads": trainer.threads,
+        "precision": f"{trainer.precision}, {trainer.products} matrix products",
+        "hardware": hardware(trainer.accelerator),
+        "commit": commit(),
+        "dvc_lock": sha256(lock) if lock.exists() else None,
+        "data": data,
+        "config": experiment.plain(seed),
+        "command": shlex.join(["python", "-m", "pipelines.train", *experiment.overrides(seed)]),
+    }
+
+
+def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
+    """The tags by which the dashboard's table is searched and grouped, from what ``training.json`` holds."""
+    names = ("rnn", "seed", "label", "hardware", "threads", "precision", "backend", "commit", "dvc_lock", "data")
+    return {"task": task} | {name: str(values[name]) for name in names if values.get(name) is not None}
+
+
+def key_of(facts: dict[str, Any]) -> str:
+    """A short name for what decides the weights: configuration, data and code, not a task's words, the search of its test
+    or where values were found."""
+    files = sorted(file for place in CODE for file in ROOT.glob(place))
+    config = copy.deepcopy(facts["config"])
+    for name in DESCRIPTIVE_KEYS:
+        config["task"].pop(name)
+    config["task"]["metric"].pop("search")
+    config.pop("tuning", None)
+    training = sorted((ROOT / "pipelines" / "training").glob("*.py"))
+    decisive = [config, facts["data"], sha256(*files, *training)]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def commit() -> str:
+    """The commit of the working tree, with ``-dirty`` where it has changed since."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
+
+
+def hardware(accelerator: str) -> str:
+    """The name of the processor that trains.
+
+    Raises:
+        ValueError: where a graphics processor is asked for and there is none.
+    """
+    if accelerator == "gpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ValueError("trainer.accelerator is gpu, but PyTorch finds no graphics processor: take trainer=cpu")
+        return torch.cuda.get_device_name()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
+
+    return f"{names[0] if names else platform.machine()}, {get_cpu_capability()}, {os.cpu_count()} cores"

@@ -1,0 +1,1 @@
+"""Settings: from a command line and ``conf/`` to checked values."""

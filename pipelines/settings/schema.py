@@ -1,0 +1,189 @@
+"""The settings of an experiment: what each key means, which values are allowed, and the paths that follow from them."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+PACKAGE = "rnn_lightning"
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Plain values that do not change; a key that none of the fields names is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassSpec(BaseModel):
+    """A class of the package by name, and the keywords it is built with; the class checks these itself."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
+
+    def cls(self) -> Any:
+        """The class itself.
+
+        Raises:
+            ValueError: where there is none of that name.
+        """
+        module, _, name = self.target.rpartition(".")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
+
+    def build(self, **more: Any) -> Any:
+        """An instance of the class, from the keywords here and ``more``, which prevail.
+
+        Raises:
+            ValueError: for a keyword that the class does not have, or a value that it refuses.
+        """
+        try:
+            return self.cls()(**{**(self.model_extra or {}), **more})
+        except TypeError as error:
+            raise ValueError(f"{self.target}: {error}") from None
+
+
+class Metric(Settings):
+    """What a task is judged by; ``search`` are keywords of ``Seq2Seq.translate`` where translations are."""
+
+    name: str
+    goal: Literal["minimise", "maximise"]
+    search: dict[str, Any] = {}
+
+
+class Training(Settings):
+    epochs: PositiveInt
+    clip: NonNegativeFloat
+    validate_every: PositiveInt | None = None
+
+
+def _at_hand(told: Any) -> Any:
+    """A graphics processor where there is one, for ``auto``; anything else as it is told."""
+    if told != "auto":
+        return told
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+class Trainer(Settings):
+    """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
+
+    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_at_hand)]
+    devices: PositiveInt
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+    products: Literal["highest", "high", "medium"]
+    threads: PositiveInt
+    every_seconds: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Trainer":
+        if self.devices > 1 and self.strategy == "auto":
+            raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
+        if self.precision == "16-mixed" and self.accelerator == "cpu":
+            raise ValueError("16-mixed needs a GPU; on the CPU take bf16-mixed")
+        return self
+
+
+class Variant(Settings):
+    """The task that this one is in all but one respect, and the name of that."""
+
+    of: str
+    name: str
+
+
+class Task(Settings):
+    title: str
+    description: str
+    variant: Variant | None = None
+    metric: Metric
+    references: list[dict[str, Any]] = []
+    unit: Literal["tokens", "characters", "frames", "sequences"]
+    corpus: ClassSpec
+    data: ClassSpec
+    model: ClassSpec
+    rnn: dict[str, Any] = {}
+    parameters: PositiveInt | None = None
+    training: Training
+
+
+class Grid(Settings):
+    """One grid of ``conf/grid.yaml``: every task with every architecture."""
+
+    task: list[str]
+    rnn: list[str]
+    trainer: list[str]
+    seeds: list[PositiveInt]
+
+
+class Experiment(Settings):
+    """Everything that decides a run, and the names it goes by."""
+
+    task_name: str
+    rnn_name: str
+    task: Task
+    rnn: dict[str, Any]
+    trainer: Trainer
+    seed: NonNegativeInt | None
+    seeds: PositiveInt
+    workers: PositiveInt
+    tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
+    command_line: list[str] = []
+
+    def all_seeds(self) -> list[int]:
+        """The one seed that is asked for, or the first ``seeds``."""
+        return list(range(1, self.seeds + 1)) if self.seed is None else [self.seed]
+
+    def raw(self) -> Path:
+        return Path("data/raw") / self.task_name
+
+    def processed(self) -> Path:
+        return Path("data/processed") / self.task_name
+
+    def trained(self, seed: int) -> Path:
+        """Where a finished training lies."""
+        return Path("trained") / self.task_name / self.rnn_name / str(seed)
+
+    def run(self, seed: int) -> Path:
+        """Where it lies once it is evaluated."""
+        return Path("runs") / self.task_name / self.rnn_name / str(seed)
+
+    def plain(self, seed: int) -> dict[str, Any]:
+        """What decides the run of one seed, as plain values."""
+        aside: dict[str, Any] = {"task": {"variant"}, "seeds": True, "workers": True, "command_line": True}
+        aside |= {} if self.tuning else {"tuning": True}
+        values = self.model_dump(mode="json", by_alias=True, exclude=aside)
+        return {**values, "seed": seed}
+
+    def overrides(self, seed: int) -> list[str]:
+        """The command line that makes the run of one seed."""
+        return [each for each in self.command_line if not each.startswith(("seed=", "seeds=", "workers="))] + [f"seed={seed}"]
+
+
+def validate(kind: type[Checked], told: Mapping[str, Any]) -> Checked:
+    """What ``kind`` makes of plain values.
+
+    Raises:
+        ValueError: one line an error, naming the key, the value and what is allowed.
+    """
+    try:
+        return kind(**told)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']} (got {each['input']!r})" for each in error.errors()]
+        raise ValueError("\n".join(lines)) from None

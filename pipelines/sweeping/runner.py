@@ -1,0 +1,209 @@
+"""The one process that decides: which values come next, in which slot, what a trial's end means, and when all is done."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, TrialState
+from rnn_lightning.files import read_json
+
+from pipelines import tracking
+from pipelines.display.numbers import duration, number
+from pipelines.runs.cards import card_of
+from pipelines.runs.processes import lock_folder
+from pipelines.settings.schema import Experiment
+from pipelines.sweeping.engines import Job, make_engine
+from pipelines.sweeping.outcome import keep
+from pipelines.sweeping.settings import Sweep, SweepArguments
+from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
+from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved
+
+MAX_STARTS = 3
+"""How often a trial is begun before it counts as failed, if something kills it each time before it has saved anything new."""
+
+
+class SweepRunner:
+    """Runs the trials of a study until as many are over as were asked for; use it as a context manager."""
+
+    def __init__(self, order: SweepArguments, sweep: Sweep, experiment: Experiment, base: Sequence[str]) -> None:
+        """Open the study and the run that its trials are shown under; neither is made twice.
+
+        Raises:
+            ValueError: where another process conducts this sweep, or the study has trials of another kind.
+        """
+        if order.engine == "local":
+            check_devices(experiment, order.workers)
+        self.order, self.sweep, self.experiment = order, sweep, experiment
+        self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
+        self.name = f"{experiment.task_name}-{experiment.rnn_name}-{order.sweep}"
+        self.folder = Path("work/sweeps") / self.name
+        self._lock = lock_folder(self.folder, f"sweep {self.name}")
+        self.card = card_of(experiment)
+        self.url = order.storage or default_storage()
+        facts = self._facts()
+        self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
+        self.shown_in = f"{experiment.task_name} sweeps"
+        note = f"Trials of sweeps of `{experiment.task_name}`, each under its sweep."
+        tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
+        self.run_id = tracking.start_run(
+            self.folder,
+            experiment=self.shown_in,
+            name=f"{experiment.rnn_name}, {order.sweep}",
+            config=facts,
+            tags={"data": facts["data"]},
+        )
+        self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
+        self._began = time.monotonic()
+        self.engine = make_engine(order.engine, experiment.trainer, self.url)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "overrides": self.overrides,
+            "experiment": self.experiment.plain(self.experiment.all_seeds()[0]),
+            "data": self.card["sha256"]["all"],
+            **self.sweep.model_dump(mode="json", exclude={"sampler", "pruner"}),
+        }
+
+    def __enter__(self) -> "SweepRunner":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Whatever ends the sweep ends its trials, which save; the same command goes on with them."""
+        self.engine.end([job for _, job in self.slots.values()])
+        status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
+        tracking.finish(self.run_id, status)
+        self._lock.close()
+
+    def run(self) -> None:
+        """Make trials until ``order.trials`` are over, or all of a grid."""
+        self._recover()
+        wanted = self.order.trials
+        if self.sweep.sampler.name == "grid":
+            points = self.sweep.grid()
+            wanted = min(wanted, len(points))
+            for point in points:
+                self.study.enqueue_trial(point, skip_if_exists=True)
+        while len(counted(self.study)) < wanted:
+            for slot in range(self.order.workers):
+                if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
+                    self._start(slot)
+            self.engine.wait([job for _, job in self.slots.values()])
+            self._settle_ended(wanted)
+
+    def _start(self, slot: int) -> None:
+        spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}
+        asked = self.study.ask(fixed_distributions=spaces)
+        trial = self._trial(asked.number)
+        folder = Path(trial.user_attrs.get(PLACE, self.folder / str(trial.number)))
+        if PLACE not in trial.user_attrs:  # what lies there is of a trial that the study does not know
+            shutil.rmtree(folder, ignore_errors=True)
+        asked.set_user_attr(PLACE, str(folder))
+        asked.set_user_attr(TRIES, trial.user_attrs.get(TRIES, 0) + 1)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / OUTCOME).unlink(missing_ok=True)
+        errand = TrialSpec(
+            study=self.name,
+            storage=self.url,
+            trial_id=trial._trial_id,
+            number=trial.number,
+            values=dict(asked.params),
+            overrides=[*self.overrides, *self._share()],
+            pruner=self.sweep.pruner,
+            objectives=list(self.sweep.objectives),
+            folder=folder,
+            parent_run=self.run_id,
+            experiment=self.shown_in,
+            device=slot if self.experiment.trainer.accelerator == "gpu" and self.order.engine == "local" else None,
+        )
+        self.slots[slot] = (self._trial(trial.number), self.engine.start(errand))
+
+    def _trial(self, number: int) -> FrozenTrial:
+        """Trial ``number`` as the study has it now; without a copy of all the others, which a thousand trials make costly."""
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def _share(self) -> list[str]:
+        """Threads for one of several workers on one processor, unless the command line says how many."""
+        told = any(each.startswith("trainer.threads=") for each in self.overrides)
+        threads = max((os.cpu_count() or 1) // self.order.workers, 1)
+        return [] if told else [f"trainer.threads={threads}"]
+
+    def _settle_ended(self, wanted: int) -> None:
+        for slot, (trial, job) in list(self.slots.items()):
+            if not job.alive():
+                del self.slots[slot]
+                self._settle(trial, job.reason())
+                self._say(trial.number, wanted)
+
+    def _settle(self, trial: FrozenTrial, otherwise: str, *, alone: bool = True) -> None:
+        """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often.
+
+        Args:
+            otherwise: why it left nothing, if it did not.
+            alone: whether it ended alone, and not with the whole sweep, which is nothing to count against it.
+        """
+        file = Path(trial.user_attrs[PLACE]) / OUTCOME
+        found = read_json(file) if file.exists() else {"state": "killed", "reason": otherwise}
+        live = optuna.Trial(self.study, trial._trial_id)
+        values: Any = found.get("values")
+        if found["state"] == "complete":
+            self.study.tell(trial.number, values)
+        elif found["state"] == "pruned":
+            self.study.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            live.set_user_attr(REASON, found["reason"])
+            tries = 0 if has_saved(file.parent) else trial.user_attrs[TRIES] - (not alone)
+            if found["state"] == "failed" or tries >= MAX_STARTS:
+                live.set_user_attr(FINAL, True)
+            else:
+                self.study.enqueue_trial(trial.params, {PLACE: trial.user_attrs[PLACE], TRIES: tries})
+            self.study.tell(trial.number, state=TrialState.FAIL)
+        self._show()
+
+    def _recover(self) -> None:
+        """Settle what an earlier go left open, whose processes may still live."""
+        for trial in running(self.study):
+            if PLACE not in trial.user_attrs:  # the earlier go ended before it began this one
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                continue
+            end_process(Path(trial.user_attrs[PLACE]))
+            self._settle(trial, "was running when the sweep was interrupted", alone=False)
+
+    def _show(self) -> None:
+        """The sweep's own curves: each trial's quality, and the best so far."""
+        best, points = None, []
+        minimise = self.study.directions[0] == optuna.study.StudyDirection.MINIMIZE
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            value = trial.values[0]
+            best = value if best is None else min(best, value) if minimise else max(best, value)
+            points += [("objective", trial.number, value), ("best", trial.number, best)]
+        tracking.log_curves(self.run_id, points)
+
+    def _say(self, last: int, wanted: int) -> None:
+        over = counted(self.study)
+        trial = self._trial(last)
+        spent, made = time.monotonic() - self._began, max(len(over), 1)
+        value = ", ".join(map(number, trial.values)) if trial.values else trial.user_attrs.get(REASON, "")
+        state = trial.state.name.lower()
+        left = duration(spent / made * max(wanted - len(over), 0))
+        print(f"trial {last} {state} {value}; {len(over)} of {wanted} over, about {left} left", file=sys.stderr, flush=True)
+
+    def keep(self) -> list[str]:
+        """Keep the best of all; returns what there is to say of it."""
+        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name)
+
+
+def check_devices(experiment: Experiment, workers: int) -> None:
+    """Refuse more workers than there are devices for one each.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if experiment.trainer.accelerator == "gpu" and workers > torch.cuda.device_count():
+        raise ValueError(f"each worker needs a device of its own: {workers} workers, {torch.cuda.device_count()} devices")

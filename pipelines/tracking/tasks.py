@@ -1,0 +1,12 @@
+"""A task in the dashboard: its experiment, with a description."""
+
+from pipelines.display.numbers import number
+from pipelines.settings.tasks import Task
+from pipelines.tracking.store import open_experiment
+
+
+def describe_task(task: Task) -> str:
+    """Make the task's experiment, or renew its description; returns its id."""
+    held = "".join(f"\n- {each.name}: {number(each.value)} ({each.source})" for each in task.references)
+    note = f"## {task.title}\n\n{task.description}\n\nJudged by `{task.metric}`, to {task.goal}.\n{held}"
+    return open_experiment(task.name, {"mlflow.note.content": note, "title": task.title})

@@ -1,0 +1,1 @@
+"""Training: from settings to a folder of ``trained/``, in one process or several."""

@@ -1,0 +1,140 @@
+"""Processes of trainings: one for every seed, side by side, which stop and save with the command that started them."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from subprocess import Popen
+from typing import Any, NamedTuple
+
+from pipelines.settings.schema import Experiment
+
+PRELOADED = ["pipelines.training.run", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
+PRELOADED += ["mlflow.tracing", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
+"""What costs seconds to import: once for all seeds, in the server that they are forked from."""
+LONGEST = 10_000
+"""Characters of a reason: what a pipe holds until it is asked, with room to spare."""
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class SeedProcess(NamedTuple):
+    """A seed that is trained in a process of its own, and where that tells why it failed."""
+
+    seed: int
+    process: BaseProcess
+    told: Connection
+
+    def failure(self) -> list[str]:
+        """Why the process, which is over, failed; nothing if it did not."""
+        self.process.join()
+        try:
+            reason = self.told.recv()
+        except EOFError:
+            reason = f"ended with exit code {self.process.exitcode}"
+        return [f"seed {self.seed}: {reason}"] if reason else []
+
+
+def train_side_by_side(experiment: Experiment, seeds: list[int]) -> list[str]:
+    """Train each seed in a process of its own; returns why some failed.
+
+    Raises:
+        SystemExit: where it was told to stop, once all have saved.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(experiment.trainer.threads))
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    waiting, failures = list(seeds), []
+    running: dict[Any, SeedProcess] = {}
+    with on_signal(stop_all):
+        while waiting or running:
+            while waiting and len(running) < experiment.workers:
+                told, telling = context.Pipe(duplex=False)
+                process = context.Process(target=train_in_child, args=(experiment, waiting[0], telling))
+                process.start()
+                telling.close()
+                running[process.sentinel] = SeedProcess(waiting.pop(0), process, told)
+            for sentinel in wait(list(running)):
+                failures += running.pop(sentinel).failure()
+    return failures
+
+
+def stop_all(number: int) -> None:
+    """Have the seeds that are trained save and end.
+
+    Raises:
+        SystemExit: always.
+    """
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join()
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def on_signal(action: Callable[[int], None]) -> Iterator[None]:
+    """While inside, ``action`` is what a signal to stop brings about."""
+    handlers = {number: signal.signal(number, lambda number, _: action(number)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def train_by_command(experiment: Experiment, seed: int) -> int:
+    """Train one seed by a command of its own, which Lightning repeats for every further process; returns its exit code.
+
+    Raises:
+        SystemExit: where it was told to stop.
+    """
+    told: list[int] = []
+
+    def pass_on(number: int) -> None:
+        told.append(number)
+        child.send_signal(number)
+
+    command = [sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]
+    with Popen(command) as child, on_signal(pass_on):
+        code = child.wait()
+    if told or code - 128 in STOPPING:
+        raise SystemExit(128 + told[0] if told else code)
+    return code
+
+
+def stop_with_parent() -> None:
+    """Save and end this process when the one that started it is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def train_in_child(experiment: Experiment, seed: int, telling: Connection) -> None:
+    """Train one seed in a process that stops, and saves, with the one that asked for it, and is told why it failed."""
+    stop_with_parent()
+    reason = ""
+    try:
+        train_seed(experiment, seed)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+    telling.send(reason[:LONGEST])
+
+
+def train_seed(experiment: Experiment, seed: int) -> None:
+    """Train one seed in this process."""
+    from pipelines.training.run import train_one
+
+    train_one(experiment, seed)

@@ -1,0 +1,236 @@
+"""One training: from settings to a folder of ``trained/``, interrupted or not."""
+
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from rnn_lightning.files import read_json, whole_folder, write_json
+
+from pipelines import tracking
+from pipelines.kinds.base import RECOGNITION, TAGGING, TRANSLATION, kind_of
+from pipelines.runs.cards import card_of
+from pipelines.runs.processes import lock_folder
+from pipelines.runs.provenance import key_of, provenance, run_tags
+from pipelines.settings.compose import CONF
+from pipelines.settings.schema import Experiment, Training
+from pipelines.settings.tasks import read_task
+from pipelines.tracking import describe_task
+from pipelines.training.building import build_system, start_from_vectors
+from pipelines.training.recorder import Recorder, peak_memory_mb
+from rnn_lightning import AtomicCheckpointIO, CTCRecognizer, Durable, Seq2Seq, System, Tagger, count_parameters
+from rnn_lightning.systems.durable import BEST, LAST
+
+KEPT = ("training.json", "curves.csv", "model.ckpt")
+REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
+"""What may be told anew of a training that is done: its key says that the weights would be the same."""
+
+
+def train_one(experiment: Experiment, seed: int) -> None:
+    """Train one seed to the end, from where an earlier go of the same configuration, data and code left off.
+
+    Its folder in ``trained/`` appears when, and only when, all planned steps are made.
+    """
+    quieten()
+    card = card_of(experiment)
+    facts = provenance(experiment, seed, card["sha256"]["all"])
+    work = Path("work") / f"{experiment.task_name}-{experiment.rnn_name}-{seed}-{key_of(facts)}"
+    with (
+        lock_folder(work, f"{experiment.task_name} {experiment.rnn_name} seed {seed}")
+        if is_first(experiment)
+        else nullcontext()
+    ):
+        if not (work / "training.json").exists():
+            measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
+            write_json(work / "training.json", facts | measured)
+            for name in (LAST, BEST):
+                (work / name).unlink()
+        elif (known := read_json(work / "training.json"))["config"] != facts["config"]:
+            write_json(work / "training.json", known | {name: facts[name] for name in REFRESHED})
+        with whole_folder(experiment.trained(seed)) as folder:
+            for name in KEPT:
+                shutil.copy(work / name, folder)
+
+
+def is_first(experiment: Experiment) -> bool:
+    """Of several processes Lightning begins all but the first by the same command, and numbers them."""
+    return experiment.trainer.devices == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def fit(
+    experiment: Experiment,
+    seed: int,
+    card: dict[str, Any],
+    work: Path,
+    begin: Callable[[], str],
+    *,
+    name: str | None = None,
+    watching: Sequence[lightning.Callback] = (),
+) -> dict[str, Any]:
+    """Train in ``work``; returns what was measured.
+
+    Args:
+        begin: opens the run in the dashboard once there is a model to train, and returns its id.
+        name: what its lines on the terminal begin with; the task, the architecture and the seed if there is none.
+        watching: callbacks that see each validation after it is written down.
+    """
+    training = experiment.task.training
+    torch.set_num_threads(experiment.trainer.threads)
+    torch.set_float32_matmul_precision(experiment.trainer.products)
+    data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
+    planned = len(data.train_dataloader())
+    between = interval(training, planned)
+    lightning.seed_everything(seed, verbose=False)
+    system = build_system(experiment, card, planned)
+    kind = prepare(experiment, system, data)
+    metric, every = experiment.task.metric, experiment.trainer.every_seconds
+    durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
+    name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
+    recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
+    first = is_first(experiment)
+    run_id = begin() if first else ""
+    translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
+    trainer = make_trainer(
+        experiment,
+        processes=experiment.trainer.devices,
+        max_epochs=1,
+        gradient_clip_val=training.clip or None,
+        val_check_interval=between,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        callbacks=[*translating, durable, recorder, *watching],
+        plugins=[AtomicCheckpointIO()],
+        logger=tracking.lightning_logger(run_id),
+    )
+    with tracking.recording(run_id) if first else following():
+        trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
+    if trainer.global_step != planned:
+        raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
+    keep_model(durable.best, work / "model.ckpt")
+    return {
+        "planned_steps": planned,
+        "steps": trainer.global_step,
+        "parameters": count_parameters(system),
+        "seconds": round(durable.spent_seconds, 1),
+        "units_per_second": round(recorder.units / recorder.seconds, 1),
+        "peak_memory_mb": round(peak_memory_mb(experiment.trainer.accelerator), 1),
+        "best_step": durable.best_step,
+        "best_value": durable.best_value,
+        "mlflow_run_id": run_id,
+    }
+
+
+def interval(training: Training, planned: int) -> int:
+    """The steps from one validation to the next, of ``planned``: an epoch's, but two where it has one.
+
+    After a validation nothing can be saved before the next step is made.
+
+    Raises:
+        ValueError: if all steps are fewer.
+    """
+    every = training.validate_every or max(planned // training.epochs, min(2, planned))
+    if every > planned:
+        raise ValueError(f"task.training.validate_every is {every}, but all epochs have {planned} steps")
+    return every
+
+
+@contextmanager
+def following() -> Iterator[None]:
+    """What a process does that only helps the first: it ends with the training, and leaves what to say of it to the first."""
+    with suppress(FloatingPointError):  # the first has it too
+        yield
+    raise SystemExit(0)
+
+
+def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> lightning.Trainer:
+    """Lightning's Trainer on the experiment's hardware, without the habits that stages have no use for.
+
+    Raises:
+        ValueError: for more processes than there are graphics processors to train on.
+    """
+    settings = experiment.trainer
+    if settings.accelerator == "gpu" and processes > torch.cuda.device_count():
+        raise ValueError(f"trainer.devices is {processes}, but there are {torch.cuda.device_count()} graphics processors")
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # else Lightning gives each process its share of all
+    return lightning.Trainer(
+        accelerator=settings.accelerator,
+        devices=processes,
+        strategy=settings.strategy if processes > 1 else "auto",
+        use_distributed_sampler=False,
+        precision=settings.precision,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **more,
+    )
+
+
+def prepare(experiment: Experiment, system: System, data: Any) -> str | None:
+    """Give ``system`` what its kind of task starts from, and see that its test can be made; returns the kind.
+
+    Raises:
+        ValueError: where vectors are missing, or the search of the test is none.
+    """
+    kind, search = kind_of(experiment.processed()), experiment.task.metric.search
+    if kind == TAGGING:
+        start_from_vectors(cast(Tagger, system), experiment.processed())
+    if kind == TRANSLATION:
+        from pipelines.kinds import translation
+
+        translation.check_search(cast(Seq2Seq, system), data, search)
+    elif kind == RECOGNITION and search:
+        from pipelines.kinds import recognition
+
+        recognition.check_search(cast(CTCRecognizer, system), data, search)
+    elif search:
+        raise ValueError(f"task.metric.search is {search}, but neither translations nor labels of signals are searched for")
+    return kind
+
+
+def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> lightning.Callback:
+    """What translates the validation split while a model of translations is trained."""
+    from pipelines.kinds.translation import Translator, read_texts
+
+    texts = read_texts(experiment.processed(), "validation", lowercase=card["lowercase"])
+    return Translator(data, texts, work / "validation", run_id)
+
+
+def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
+    """Open the run in the dashboard, in the experiment of its task."""
+    describe_task(read_task(CONF, experiment.task_name, card))
+    return tracking.start_run(
+        experiment.run(seed),
+        experiment=experiment.task_name,
+        name=f"{experiment.rnn_name} seed {seed}",
+        config=facts["config"],
+        tags=run_tags(experiment.task_name, facts),
+    )
+
+
+def keep_model(best: Path, file: Path) -> None:
+    """The checkpoint without what only a training needs."""
+    checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+    kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
+    AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
+
+
+def quieten() -> None:
+    """Keep Lightning's advertisements, and warnings that do not concern these stages, out of the progress lines."""
+    for room in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(room).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers",
+        ".*ended before the epoch ended",
+        ".*have passed in a `LightningDataModule`",
+        ".*LeafSpec",
+        ".*An input example was not provided",
+        ".*smaller than the logging interval",
+        ".*sync_dist=True",
+    ):
+        warnings.filterwarnings("ignore", message)

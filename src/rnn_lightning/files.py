@@ -1,0 +1,130 @@
+"""Files on disk: whole or absent whatever ends the process, equal bytes for equal content, and their SHA-256."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[Path]:
+    """Atomic replacement of a file: a path beside ``target`` to write to, synced and renamed to it if the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield partial
+        flush(partial)
+        partial.replace(target)
+        flush(target.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Atomic replacement of a folder: a folder beside ``target``, synced and renamed to it if the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)  # mkdtemp lets nobody else read
+        for path in [*partial.iterdir(), partial]:
+            flush(path)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+        flush(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def made_once(target: Path, make: Callable[[Path], object]) -> None:
+    """Create ``target`` by ``make(path)`` unless it exists; of several processes at once one does, the others wait for it."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            unfinished = target.with_name(f"{target.name}.new")
+            unfinished.unlink(missing_ok=True)
+            make(unfinished)
+            unfinished.rename(target)
+
+
+def flush(path: Path) -> None:
+    """Have the system put ``path``, a file or the names in a folder, on the disk (fsync)."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 text, atomically."""
+    with written_beside(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, atomically."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where it holds no JSON object; names the file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, not {type(content).__name__}")
+    return content
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an .npz archive whose bytes depend on the arrays alone: on no date, and on no release of Python."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(_Member(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+class _Member(zipfile.ZipInfo):
+    """An entry of 1980 whose header tells the sizes twice, as Python did before 3.11.4; later ones tell them once."""
+
+    def FileHeader(self, zip64: bool | None = None) -> bytes:
+        sizes = struct.pack("<HHQQ", 1, 16, self.file_size, self.compress_size)
+        large = max(self.file_size, self.compress_size) > zipfile.ZIP64_LIMIT
+        stated = (0xFFFFFFFF, 0xFFFFFFFF) if large else (self.compress_size, self.file_size)
+        self.extract_version = self.create_version = 45 if large else 20
+        name, form = self.filename.encode("ascii"), "<4s5H3L2H"
+        first_of_1980 = 0x21
+        numbers = (self.extract_version, self.flag_bits, self.compress_type, 0, first_of_1980, self.CRC, *stated)
+        return struct.pack(form, b"PK\3\4", *numbers, len(name), len(sizes)) + name + sizes
+
+
+def sha256(*paths: Path) -> str:
+    """One SHA-256, in hexadecimal, over the bytes of the files in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
