@@ -16,12 +16,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from rnn_lightning.files import write_json
 from tqdm import tqdm
 
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import LanguageModel, StreamModule
 from rnn_lightning.data.module import Batches
+from rnn_lightning.files import write_json
 
 HIDDEN = 128
 """Units of the network."""

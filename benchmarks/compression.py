@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import torch
-from rnn_lightning.files import read_json, write_json
 
 from pipelines.kinds.translation import read_texts, score_texts, search_keywords, translate_split
 from pipelines.runs.provenance import commit, hardware
@@ -19,6 +18,7 @@ from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
+from rnn_lightning.files import read_json, write_json
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:

@@ -18,11 +18,11 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
-from rnn_lightning.files import write_json
 from torch import Tensor
 
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import NGram, ShallowFusion, ctc_beam_search
+from rnn_lightning.files import write_json
 
 ROWS, STEPS, LABELS, BEAM, ORDER, BLANK = 16, 200, 80, 16, 3, 0
 WEIGHT, BONUS = 0.5, 1.0

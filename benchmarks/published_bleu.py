@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import torch
-from rnn_lightning.files import read_json, write_json
 
 from pipelines.kinds.translation import read_texts, translate_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from rnn_lightning import Seq2Seq
+from rnn_lightning.files import read_json, write_json
 
 
 def tokenised(lines: list[str], language: str) -> list[str]:

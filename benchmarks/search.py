@@ -17,12 +17,12 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from rnn_lightning.files import write_json
 from torch import Tensor
 
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
+from rnn_lightning.files import write_json
 from rnn_lightning.sequences import map_state
 
 VOCABULARY, SOURCE, STEPS, BEAM, END = 8_000, 14, 20, 5, 0

@@ -19,12 +19,12 @@ import optuna
 import psutil
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
-from rnn_lightning.files import write_json
 
 from benchmarks.kills import SPACE, TASK, Store, environment, prepare, sqlite
 from pipelines.runs.provenance import ROOT, commit, hardware
 from pipelines.sweeping.settings import Sampler
 from pipelines.sweeping.study import make_sampler, open_storage
+from rnn_lightning.files import write_json
 
 PRUNER = "pruner: {name: none}\n"
 MANY, ASKED = 1000, 20

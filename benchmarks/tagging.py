@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rnn_lightning.files import write_json
 
 from pipelines.kinds.tagging import tag_sentences, tag_split
 from pipelines.runs.provenance import commit, hardware
@@ -17,6 +16,7 @@ from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Tagger
 from rnn_lightning.corpora.lexicon import LEXICON, Lexicon
+from rnn_lightning.files import write_json
 
 THREADS, MAX_STARTS, LONG = (1, 2), 3, 5000
 

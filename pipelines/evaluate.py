@@ -10,12 +10,11 @@ from pipelines.settings.schema import Experiment
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
-    from rnn_lightning.files import whole_folder, write_json
-
     from pipelines.publish import publish_model, publish_run
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
     from pipelines.settings.tasks import read_task
+    from rnn_lightning.files import whole_folder, write_json
 
     card = card_of(experiment)
     task = read_task(CONF, experiment.task_name, card)

@@ -14,13 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_lightning.files import read_json
-
 from pipelines.results import read_results
 from pipelines.runs.cards import NOTE
 from pipelines.runs.folders import Run, changes, folder_of, read_run
 from pipelines.runs.provenance import ROOT
 from pipelines.settings.compose import exit_on_user_error
+from rnn_lightning.files import read_json
 
 COMPOSED = """import json, sys
 try:

@@ -88,6 +88,7 @@ def write_fetched(raw: Path, columns: dict[str, dict[str, Any]], asked: dict[str
     """What a fetch from the Hub of what was ``asked`` for would have left: for each split its columns."""
     import pyarrow
     from pyarrow import parquet
+
     from rnn_lightning.files import sha256, write_json
 
     raw.mkdir(parents=True)

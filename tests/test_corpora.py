@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow
 import pytest
 from corpora import write_fetched
-from rnn_lightning.files import sha256, whole_folder, write_json
 from tokenizers import Tokenizer
 
 from rnn_lightning.corpora import SPLITS, Corpus, CorpusError, Text
+from rnn_lightning.files import sha256, whole_folder, write_json
 
 LINES = {
     "train": [" the cat sat on the mat \n", "", " a <unk> sat by the cat \n", " the cat sat on the mat \n"],

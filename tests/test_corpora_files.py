@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rnn_lightning.files import sha256, write_arrays
 
 ARRAYS = {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fake_hub import COMMIT, ROWS
 from pyarrow import parquet
+
 from rnn_lightning.files import sha256
 
 SERVER = Path(__file__).with_name("fake_hub.py")

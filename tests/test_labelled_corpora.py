@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora import TINY, contents, cut_rows, fetched_from_hub, processed
-from rnn_lightning.files import sha256, write_json
 
 from rnn_lightning.corpora import SPLITS, CorpusError, LabelledText, Series
 from rnn_lightning.corpora.examples import Examples, HeldOut
+from rnn_lightning.files import sha256, write_json
 
 Columns = dict[str, dict[str, Any]]
 

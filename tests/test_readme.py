@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from corpora import made, write_stream
-from rnn_lightning.files import read_json
 
 from pipelines.settings.compose import compose
+from rnn_lightning.files import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -8,11 +8,11 @@ import mlflow
 import numpy as np
 import pytest
 import torch
-from rnn_lightning.files import read_json
 from run_folders import run_by_stages
 
 from pipelines.kinds.recognition import check_search, search_of, targets_of
 from rnn_lightning import CTCRecognizer, NGram, PairModule, ctc_greedy
+from rnn_lightning.files import read_json
 
 SEARCH = "+task.metric.search={beam_size: 4, fusion: {order: 2, weight: 0.3, bonus: 0.2}}"
 TINY = ["task=strokes", "rnn=lstm", "task.corpus.rows={train: 60, validation: 20, test: 30}", "task.training.epochs=2"]

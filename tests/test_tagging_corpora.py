@@ -11,11 +11,11 @@ import pyarrow
 import pytest
 from corpora import LINES, contents, fetched_from_hub, write_fetched
 from pyarrow import parquet
-from rnn_lightning.files import write_json
 
 from rnn_lightning import sequences
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
 from rnn_lightning.corpora.lexicon import PADDING, UNKNOWN, UNKNOWN_CHARACTER, Lexicon, shortened
+from rnn_lightning.files import write_json
 from rnn_lightning.systems import tagger
 
 NAMES = ["NOUN", "VERB", "DET", "_", "INTJ"]

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from rnn_lightning.files import read_json
 from run_folders import make_run, make_task
 from tracking_worker import work
 
 from pipelines import tracking
 from pipelines.publish import publish
 from pipelines.runs.folders import read_points
+from rnn_lightning.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow
 import pytest
 from corpora import contents, fetched_from_hub, rows_of, two_columns, write_fetched
-from rnn_lightning.files import sha256
 from tokenizers import Tokenizer
 
 from rnn_lightning.corpora import SPLITS, CorpusError, Translation
+from rnn_lightning.files import sha256
 
 PAIRS = {
     "train": [

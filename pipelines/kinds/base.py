@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from rnn_lightning.files import read_json
-
 from rnn_lightning.corpora.lexicon import LEXICON
+from rnn_lightning.files import read_json
 
 TRANSLATION, TAGGING, CLASSES, FRAMES, RECOGNITION = "translation", "tagging", "classes", "frames", "recognition"
 TARGET_TOKENIZER = "target_tokenizer.json"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rnn_lightning.files import read_json
 
 from pipelines.kinds import pictures
 from pipelines.kinds.lines import CLASSIFIED
 from pipelines.kinds.tagging import CONFUSION, count_confusion
 from pipelines.settings.schema import Experiment
 from rnn_lightning.data.pairs import PairModule
+from rnn_lightning.files import read_json
 from rnn_lightning.systems.sequence_classifier import SequenceClassifier
 
 REPORT = "classes.md"

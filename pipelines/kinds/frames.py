@@ -6,7 +6,6 @@ Shapes: T frames, F features, L classes.
 from pathlib import Path
 
 import numpy as np
-from rnn_lightning.files import read_json
 
 from pipelines.kinds import pictures, signal_figures
 from pipelines.kinds.classes import REPORT, class_table, scores_of
@@ -15,6 +14,7 @@ from pipelines.kinds.tagging import CONFUSION, count_confusion
 from pipelines.settings.schema import Experiment
 from rnn_lightning import FrameClassifier
 from rnn_lightning.data.pairs import PairModule
+from rnn_lightning.files import read_json
 
 
 def classify_frames(system: FrameClassifier, data: PairModule, split: str) -> list[list[int]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rnn_lightning.files import read_json
 from torchmetrics.functional.text import char_error_rate
 
 from pipelines.kinds import signal_figures
@@ -18,6 +17,7 @@ from pipelines.kinds.lines import RECOGNIZED
 from pipelines.settings.schema import Experiment
 from rnn_lightning import CTCRecognizer, NGram, ShallowFusion
 from rnn_lightning.data.pairs import PairModule
+from rnn_lightning.files import read_json
 from rnn_lightning.systems.ctc_recognizer import UNITS
 
 ALIGNMENT, STROKES, REPORT = "alignment.png", "strokes.png", "labels.md"

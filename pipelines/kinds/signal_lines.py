@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
-from rnn_lightning.files import read_json
 from torch import Tensor
 
 from pipelines.kinds.lines import LineReader
 from pipelines.settings.schema import ClassSpec
 from rnn_lightning.corpora.corpus import Signal
 from rnn_lightning.data.pairs import side_by_side
+from rnn_lightning.files import read_json
 from rnn_lightning.systems.ctc_recognizer import CTCRecognizer
 from rnn_lightning.systems.frame_classifier import FrameClassifier
 from rnn_lightning.systems.sequence_classifier import SequenceClassifier

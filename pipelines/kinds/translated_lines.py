@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
-from rnn_lightning.files import read_json
 from tokenizers import Tokenizer
 
 from pipelines.kinds.lines import SEARCH, LineReader
 from pipelines.kinds.translation import SOURCE_TOKENIZER, TARGET_TOKENIZER, search_keywords, text_of
 from rnn_lightning.compress import compressed
+from rnn_lightning.files import read_json
 from rnn_lightning.systems.seq2seq import Seq2Seq
 
 

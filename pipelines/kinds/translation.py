@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from rnn_lightning.files import read_json, write_json
 
 from pipelines import tracking
 from pipelines.kinds import pictures
@@ -15,6 +14,7 @@ from pipelines.kinds.base import TARGET_TOKENIZER
 from pipelines.kinds.lines import SEARCH
 from pipelines.settings.schema import Experiment
 from rnn_lightning.data.pairs import PairModule
+from rnn_lightning.files import read_json, write_json
 from rnn_lightning.search import Hypotheses, make_normalisation
 from rnn_lightning.systems.seq2seq import Seq2Seq
 

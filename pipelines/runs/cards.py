@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from rnn_lightning.files import read_json, write_json
-
 from pipelines.runs.folders import changes
 from pipelines.settings.schema import Experiment
+from rnn_lightning.files import read_json, write_json
 
 NOTE = "corpus.json"
 """The settings that a processed corpus was made with."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from omegaconf import OmegaConf
+
 from rnn_lightning.files import read_json
 
 GOALS = ("minimise", "maximise")

@@ -12,7 +12,6 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
-from rnn_lightning.files import read_json
 
 from pipelines import tracking
 from pipelines.display.numbers import duration, number
@@ -24,6 +23,7 @@ from pipelines.sweeping.outcome import keep
 from pipelines.sweeping.settings import Sweep, SweepArguments
 from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
 from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved
+from rnn_lightning.files import read_json
 
 MAX_STARTS = 3
 """How often a trial is begun before it counts as failed, if something kills it each time before it has saved anything new."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import lightning
 import optuna
 import psutil
-from rnn_lightning.files import read_json, write_json
 
 from pipelines import tracking
 from pipelines.runs.cards import card_of
@@ -19,6 +18,7 @@ from pipelines.sweeping.settings import Pruner, assigned
 from pipelines.sweeping.study import make_pruner, open_storage
 from pipelines.training.launching import stop_with_parent
 from pipelines.training.run import fit, quieten
+from rnn_lightning.files import read_json, write_json
 from rnn_lightning.systems.durable import LAST
 
 OUTCOME, PROCESS = "outcome.json", "process.json"

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import lightning
 import torch
-from rnn_lightning.files import read_json, whole_folder, write_json
 
 from pipelines import tracking
 from pipelines.kinds.base import RECOGNITION, TAGGING, TRANSLATION, kind_of
@@ -25,6 +24,7 @@ from pipelines.tracking import describe_task
 from pipelines.training.building import build_system, start_from_vectors
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from rnn_lightning import AtomicCheckpointIO, CTCRecognizer, Durable, Seq2Seq, System, Tagger, count_parameters
+from rnn_lightning.files import read_json, whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
