@@ -5,6 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 GRID ?= generated
 PORT ?= 5000
 SWEEPS_PORT ?= 8080
+TESTS_AT_ONCE ?= auto
 
 # Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,8 +35,8 @@ repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network)
 	$(BIN)/python -m pipelines.repro $(GRID)
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 
-test: setup  ## the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test: setup  ## the tests, one process a core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
 test-all: setup  ## the tests and the slow tests
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[cluster]'

@@ -1,0 +1,133 @@
+"""Who may import whom: the directions of the library's rooms and of those of pipelines/."""
+
+from collections.abc import Iterator
+
+from house import LIBRARY, ROOT, at_import, imports_of, none, python_files, room_of, room_of_file
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "files": set(),
+    "sequences": set(),
+    "processes": {"sequences"},
+    "progress": set(),
+    "regularize": {"sequences"},
+    "output_layer": set(),
+    "standardize": set(),
+    "pen": set(),
+    "audio": set(),
+    "recurrent": {"sequences", "regularize"},
+    "attention": {"sequences"},
+    "decoder": {"sequences", "regularize", "recurrent", "attention"},
+    "characters": {"sequences", "recurrent"},
+    "vectors": set(),
+    "search": {"sequences"},
+    "subsampling": {"sequences"},
+    "ngram": {"sequences"},
+    "ctc": {"sequences"},
+    "tag_schemes": set(),
+    "crf": {"sequences", "tag_schemes"},
+    "metrics": {"sequences", "tag_schemes"},
+    "budget": {"sequences", "recurrent"},
+    "compress": set(),
+    "laws": {"sequences", "recurrent"},
+    "data": {"sequences", "processes", "progress", "pen"},
+    "corpora": {"files", "sequences", "data", "vectors", "pen", "audio"},
+    "systems": {
+        *{"files", "sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
+    },
+}
+"""Each room of the library with those it may import; the package itself may import all but corpora."""
+PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
+
+COMMANDS = {
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
+    *{"publish", "results", "repro", "reproduce"},
+}
+"""Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
+ROOMS_MAY_IMPORT: dict[str, set[str]] = {
+    "display": set(),
+    "settings": {"display"},
+    "runs": {"settings"},
+    "tracking": {"display", "settings", "runs"},
+    "kinds": {"display", "settings", "runs", "tracking"},
+    "training": {"settings", "runs", "tracking", "kinds"},
+    "comparing": {"display", "settings", "runs"},
+    "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
+}
+"""Each room of pipelines/ with those it may import. No training imports a report."""
+COMMANDS_MAY_IMPORT: dict[str, set[str]] = {
+    "compare": {"publish"},
+    "evaluate": {"publish"},
+    "repro": {"results"},
+    "reproduce": {"results"},
+}
+"""Commands that another command calls."""
+
+PIPELINE_TOOLS = {"hydra", "omegaconf", "mlflow", "optuna", "dvc", "pydantic"}
+CORPUS_TOOLS = {"datasets", "tokenizers"}
+LIGHTNING = {"lightning", "pytorch_lightning"}
+LIGHTNING_ROOMS = {"systems", "data"}
+CORPUS_ROOMS = {"corpora", "predictors"}
+KNOWS_MLFLOW = ("pipelines/tracking",)
+
+
+def test_a_room_of_the_library_imports_only_the_rooms_below_it() -> None:
+    none(line for path in python_files("src") for line in _library_violations(path))
+
+
+def _library_violations(path: str) -> Iterator[str]:
+    own = room_of_file(path)
+    allowed = PACKAGE_MAY_IMPORT if own == "" else {own, *MAY_IMPORT.get(own, set())}
+    if own not in {"", *MAY_IMPORT}:
+        yield f"{path} is in no room: give {own!r} its line in MAY_IMPORT"
+    for module, node in imports_of(path):
+        top = module.split(".")[0]
+        tools = top == "pipelines" or top in PIPELINE_TOOLS or (top in LIGHTNING and own not in LIGHTNING_ROOMS)
+        early = top in CORPUS_TOOLS and (own not in CORPUS_ROOMS or node in at_import(path))
+        if tools or early or (top == LIBRARY and room_of(module) not in allowed):
+            yield f"{path}:{node.lineno} imports {module}"
+
+
+def test_a_room_of_pipelines_imports_only_the_rooms_below_it() -> None:
+    none(line for path in python_files("pipelines") for line in _pipeline_violations(path))
+
+
+def _pipeline_violations(path: str) -> Iterator[str]:
+    own = room_of_file(path)
+    if own in COMMANDS:
+        allowed = {*ROOMS_MAY_IMPORT, *COMMANDS_MAY_IMPORT.get(own, set())}
+    else:
+        allowed = {own, *ROOMS_MAY_IMPORT.get(own, set())}
+    if own not in {"", *COMMANDS, *ROOMS_MAY_IMPORT}:
+        yield f"{path} is no command and in no room: give {own!r} its line in COMMANDS or ROOMS_MAY_IMPORT"
+    for module, node in imports_of(path):
+        names = [module] if module != "pipelines" else [f"pipelines.{alias.name}" for alias in getattr(node, "names", [])]
+        for name in names:
+            if name.startswith("pipelines.") and room_of(name) not in allowed:
+                yield f"{path}:{node.lineno} imports {name}"
+
+
+def test_every_room_and_command_of_these_lists_exists() -> None:
+    library = {room_of_file(path) for path in python_files("src")} - {""}
+    pipelines = {room_of_file(path) for path in python_files("pipelines")} - {""}
+    assert library == set(MAY_IMPORT)
+    assert pipelines == COMMANDS | set(ROOMS_MAY_IMPORT)
+    for allowed, known in ((MAY_IMPORT, library), (ROOMS_MAY_IMPORT, pipelines), (COMMANDS_MAY_IMPORT, pipelines)):
+        none(f"{own} may import {other}, which does not exist" for own in allowed for other in allowed[own] - known)
+    assert all((ROOT / path).exists() for path in KNOWS_MLFLOW)
+
+
+def test_a_room_of_the_library_imports_only_what_it_needs() -> None:
+    """An entry of MAY_IMPORT that nothing uses any more goes."""
+    used: dict[str, set[str]] = {}
+    for path in python_files("src"):
+        used.setdefault(room_of_file(path), set()).update(
+            room_of(module) for module, _ in imports_of(path) if module.startswith(f"{LIBRARY}.")
+        )
+    none(f"{own} needs no {sorted(unused)}" for own in MAY_IMPORT if (unused := MAY_IMPORT[own] - used.get(own, set())))
+
+
+def test_one_place_knows_mlflow() -> None:
+    paths = [path for path in python_files("pipelines", "benchmarks") if not path.startswith(KNOWS_MLFLOW)]
+    imported = ((path, node.lineno) for path in paths for module, node in imports_of(path) if module.split(".")[0] == "mlflow")
+    none(f"{path}:{line} imports mlflow" for path, line in imported)

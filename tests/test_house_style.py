@@ -1,0 +1,87 @@
+"""How long functions and files may be, what a signature says, and that behaviour is asked for, not type."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+
+from house import ROOT, functions_of, none, python_files, room_of_file, tree_of
+
+MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
+ALLOWED_TO_BE_LONGER: set[str] = set()
+"""Files, or ``file:function``."""
+MAY_TAKE_ANY_KEYWORD: dict[str, str] = {}
+"""``file:function`` with ``**keywords``, and why."""
+MEANINGLESS = {"told", "telling"}
+
+
+def test_every_exception_of_these_lists_exists() -> None:
+    known = {*python_files(), *(f"{path}:{function.name}" for path in python_files() for function in functions_of(path))}
+    assert not (ALLOWED_TO_BE_LONGER | set(MAY_TAKE_ANY_KEYWORD)) - known
+
+
+def statements_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The statements of a function, those of the functions in it included, its docstring not."""
+    inside = sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
+    return inside - (ast.get_docstring(function) is not None)
+
+
+def test_a_function_fits_the_eye_and_a_file_has_one_subject() -> None:
+    none(line for path in python_files() for line in _too_long(path))
+
+
+def _too_long(path: str) -> Iterator[str]:
+    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+    if lines > LONGEST_FILE and path not in ALLOWED_TO_BE_LONGER:
+        yield f"{path} has {lines} lines"
+    for node in functions_of(path):
+        statements, height = statements_of(node), (node.end_lineno or 0) - node.lineno + 1
+        if (statements > MOST_STATEMENTS or height > LONGEST_FUNCTION) and f"{path}:{node.name}" not in ALLOWED_TO_BE_LONGER:
+            yield f"{path}:{node.lineno} {node.name} has {statements} statements in {height} lines"
+
+
+def test_a_signature_names_its_keywords() -> None:
+    anonymous = (
+        (path, node) for path in python_files("src", "pipelines") for node in functions_of(path) if node.args.kwarg is not None
+    )
+    none(
+        f"{path}:{node.lineno} {node.name} takes any keyword"
+        for path, node in anonymous
+        if f"{path}:{node.name}" not in MAY_TAKE_ANY_KEYWORD
+    )
+
+
+@cache
+def home_of_classes() -> dict[str, str]:
+    """Each class of the library, and of the rooms of pipelines/, with its room."""
+    homes: dict[str, str] = {}
+    for path in python_files("src", "pipelines"):
+        homes |= {node.name: room_of_file(path) for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)}
+    return homes
+
+
+def test_behaviour_is_asked_for_and_not_type() -> None:
+    """``isinstance`` of a class of ours stands only in the room of that class, and nobody asks ``hasattr``."""
+    none(line for path in python_files("src", "pipelines") for line in _type_questions(path))
+
+
+def _type_questions(path: str) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id == "hasattr":
+            yield f"{path}:{node.lineno} asks hasattr"
+        if node.func.id in ("isinstance", "issubclass"):
+            asked = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+            foreign = sorted(name for name in asked if home_of_classes().get(name, room_of_file(path)) != room_of_file(path))
+            if foreign:
+                yield f"{path}:{node.lineno} asks whether something is a {', '.join(foreign)}"
+
+
+def test_words_that_mean_everything_name_nothing() -> None:
+    """``told`` was a name in 77 functions with ten meanings."""
+    for path in python_files("src", "pipelines", "benchmarks"):
+        nodes = list(ast.walk(tree_of(path)))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)} | {
+            node.arg for node in nodes if isinstance(node, ast.arg)
+        }
+        assert not names & MEANINGLESS, f"{path} names {sorted(names & MEANINGLESS)}"
