@@ -103,9 +103,9 @@ def test_a_long_reason_is_told_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ValueError("too long a tale " * 10_000)
 
     monkeypatch.setattr(launching, "train_seed", fail)
-    told, telling = multiprocessing.Pipe(duplex=False)
-    launching.train_in_child(compose(["task=nested"]), 1, telling)
-    assert told.recv() == ("too long a tale " * 10_000)[: launching.LONGEST]
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    launching.train_in_child(compose(["task=nested"]), 1, sender)
+    assert receiver.recv() == ("too long a tale " * 10_000)[: launching.LONGEST]
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from pipelines.runs.provenance import ROOT
 from pipelines.settings.schema import Trainer
 from pipelines.sweeping.trial import TrialSpec, run_trial
 from pipelines.tracking.store import SQLITE
-from pipelines.training.launching import PRELOADED
+from pipelines.training.launching import fork_server
 
 PATIENCE = 30.0
 """Seconds that a trial has for saving itself when the sweep ends before it."""
@@ -50,8 +49,7 @@ class Local(Engine):
     """Processes of this machine, forked from a server that has imported all there is to import."""
 
     def __init__(self) -> None:
-        self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(["pipelines.sweeping.trial", *PRELOADED])
+        self._context = fork_server("pipelines.sweeping.trial")
 
     def start(self, errand: TrialSpec) -> Job:
         process = self._context.Process(target=run_trial, args=(errand,), name=f"trial {errand.number}")

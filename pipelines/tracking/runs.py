@@ -44,35 +44,37 @@ def start_run(
         folder: what the run writes to; it names the run's place.
         experiment: the task, as a rule; made if need be.
         name: what people call the run: ``lstm seed 1``.
-        config: everything the run was told, nested plain values; logged as parameters such as ``trainer.max_steps``.
+        config: all settings of the run, nested plain values; logged as parameters such as ``trainer.max_steps``.
         tags: what else is known before it starts; ``data`` and ``commit`` are part of the fingerprint.
         description: markdown for the run's page.
     """
     mark_dead_runs_killed()
     store, experiment_id = client(), open_experiment(experiment)
     parameters = {key: str(value)[:500] for key, value in flatten(config).items()}
-    place = _digest([socket.gethostname(), str(folder.resolve())])
-    fingerprint = _digest([parameters, tags.get("data"), tags.get("commit")])
-    all_tags = {
-        **_process_tags(),
-        **tags,
-        "folder": str(folder),
-        "place": place,
-        "fingerprint": fingerprint,
-        "mlflow.note.content": description,
-        "mlflow.source.git.commit": tags.get("commit", ""),
-    }
-    found = list(store.search_runs([experiment_id], f"tags.place = '{place}'"))
-    same = [run.info.run_id for run in found if run.data.tags["fingerprint"] == fingerprint]
+    identity = _identity(folder, parameters, tags)
+    all_tags = _process_tags() | dict(tags) | identity | {"mlflow.note.content": description}
+    here = list(store.search_runs([experiment_id], f"tags.place = '{identity['place']}'"))
+    same = [run for run in here if run.data.tags["fingerprint"] == identity["fingerprint"]]
     if same:
-        run_id = same[0]
+        run_id = same[0].info.run_id
         set_tags(run_id, {key: value for key, value in all_tags.items() if key not in BEGUN_BY})
         store.update_run(run_id, status="RUNNING", name=name)
     else:
         run_id = store.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
         _log_parameters(run_id, parameters)
-    _delete_superseded([run for run in found if run.data.tags["fingerprint"] != fingerprint], run_id)
+    _delete_superseded([run for run in here if run not in same], run_id)
     return run_id
+
+
+def _identity(folder: Path, parameters: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that tell whether a run is the same: its place, and the fingerprint of what decides its numbers."""
+    commit = tags.get("commit", "")
+    return {
+        "folder": str(folder),
+        "place": _digest([socket.gethostname(), str(folder.resolve())]),
+        "fingerprint": _digest([parameters, tags.get("data"), tags.get("commit")]),
+        "mlflow.source.git.commit": commit,
+    }
 
 
 def _delete_superseded(runs: list["Run"], successor: str) -> None:
@@ -140,7 +142,7 @@ def finish(run_id: str, status: str = "FINISHED", *, seconds: float | None = Non
 def recording(run_id: str, *, seconds: float | None = None) -> Iterator[None]:
     """Whatever happens inside, the run does not stay RUNNING: an error makes it FAILED, an interruption KILLED.
 
-    A dashboard that cannot be told costs a warning: the work inside is done, and its files are there. ``seconds`` are the
+    A dashboard that does not answer costs a warning: the work inside is done, and its files are there. ``seconds`` are the
     run's, as for ``finish``.
     """
     status = "FAILED"
@@ -156,12 +158,12 @@ def recording(run_id: str, *, seconds: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def warn_if_tracking_fails(told: str) -> Iterator[None]:
+def warn_if_tracking_fails(lost: str) -> Iterator[None]:
     """What is ``told`` to the dashboard inside, and does not reach it, costs a warning: work goes on without."""
     try:
         yield
     except Exception as error:  # as in the logger: whatever a store may raise is not the work's concern
-        warnings.warn(f"the dashboard does not know {told}: {error}", stacklevel=3)
+        warnings.warn(f"the dashboard does not know {lost}: {error}", stacklevel=3)
 
 
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:

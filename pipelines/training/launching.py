@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from subprocess import Popen
 from typing import Any, NamedTuple
@@ -24,41 +25,47 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class SeedProcess(NamedTuple):
-    """A seed that is trained in a process of its own, and where that tells why it failed."""
+    """The process that trains a seed, and the pipe through which it sends why it failed."""
 
     seed: int
     process: BaseProcess
-    told: Connection
+    reasons: Connection
 
     def failure(self) -> list[str]:
         """Why the process, which is over, failed; nothing if it did not."""
         self.process.join()
         try:
-            reason = self.told.recv()
+            reason = self.reasons.recv()
         except EOFError:
             reason = f"ended with exit code {self.process.exitcode}"
         return [f"seed {self.seed}: {reason}"] if reason else []
+
+
+def fork_server(*more: str) -> ForkServerContext:
+    """The context that starts processes from a fork server, which has imported ``PRELOADED`` and ``more`` modules once."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*more, *PRELOADED])
+    return context
 
 
 def train_side_by_side(experiment: Experiment, seeds: list[int]) -> list[str]:
     """Train each seed in a process of its own; returns why some failed.
 
     Raises:
-        SystemExit: where it was told to stop, once all have saved.
+        SystemExit: after a signal to stop, once all have saved.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(experiment.trainer.threads))
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context = fork_server()
     waiting, failures = list(seeds), []
     running: dict[Any, SeedProcess] = {}
     with on_signal(stop_all):
         while waiting or running:
             while waiting and len(running) < experiment.workers:
-                told, telling = context.Pipe(duplex=False)
-                process = context.Process(target=train_in_child, args=(experiment, waiting[0], telling))
+                reasons, sender = context.Pipe(duplex=False)
+                process = context.Process(target=train_in_child, args=(experiment, waiting[0], sender))
                 process.start()
-                telling.close()
-                running[process.sentinel] = SeedProcess(waiting.pop(0), process, told)
+                sender.close()
+                running[process.sentinel] = SeedProcess(waiting.pop(0), process, reasons)
             for sentinel in wait(list(running)):
                 failures += running.pop(sentinel).failure()
     return failures
@@ -93,19 +100,19 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
     """Train one seed by a command of its own, which Lightning repeats for every further process; returns its exit code.
 
     Raises:
-        SystemExit: where it was told to stop.
+        SystemExit: after a signal to stop.
     """
-    told: list[int] = []
+    received: list[int] = []
 
     def pass_on(number: int) -> None:
-        told.append(number)
+        received.append(number)
         child.send_signal(number)
 
     command = [sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]
     with Popen(command) as child, on_signal(pass_on):
         code = child.wait()
-    if told or code - 128 in STOPPING:
-        raise SystemExit(128 + told[0] if told else code)
+    if received or code - 128 in STOPPING:
+        raise SystemExit(128 + received[0] if received else code)
     return code
 
 
@@ -122,7 +129,7 @@ def stop_with_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def train_in_child(experiment: Experiment, seed: int, telling: Connection) -> None:
+def train_in_child(experiment: Experiment, seed: int, reasons: Connection) -> None:
     """Train one seed in a process that stops, and saves, with the one that asked for it, and is told why it failed."""
     stop_with_parent()
     reason = ""
@@ -130,7 +137,7 @@ def train_in_child(experiment: Experiment, seed: int, telling: Connection) -> No
         train_seed(experiment, seed)
     except Exception as error:
         reason = str(error) or type(error).__name__
-    telling.send(reason[:LONGEST])
+    reasons.send(reason[:LONGEST])
 
 
 def train_seed(experiment: Experiment, seed: int) -> None:
