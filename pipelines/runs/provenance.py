@@ -47,7 +47,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "backend": CELLS[name].backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
-        "precision": f"{trainer.precision}, {trainer.products} matrix products",
+        "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
