@@ -57,9 +57,7 @@ def read_task(conf: Path, name: str, card: Mapping[str, Any] | None = None) -> T
     return view(name, _header(compose_task(conf, name), name), card)
 
 
-def task_of_runs(
-    conf: Path, name: str, configs: Iterable[Mapping[str, Any]], card: Mapping[str, Any] | None = None
-) -> Task:
+def task_of_runs(conf: Path, name: str, configs: Iterable[Mapping[str, Any]], card: Mapping[str, Any] | None = None) -> Task:
     """The task as most of its runs were configured; as ``conf`` has it today where no run says so.
 
     Which task it is a variant of is no part of a run's configuration: that is always as in ``conf``, if it has the task.
