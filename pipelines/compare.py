@@ -36,7 +36,7 @@ def compare(
     known = [task_of_runs(conf, name, [run.config for run in read[name][0]], read_card(data, name)) for name in names]
     apart = [task for task in known if task.variant is None or task.variant.of not in names]
     beside = {task.name: [other for other in known if other.variant and other.variant.of == task.name] for task in apart}
-    sections = [_section(runs, out, {other: read[other.name] for other in (task, *beside[task.name])}) for task in apart]
+    sections = [_section(runs, out, [(one, *read[one.name]) for one in (task, *beside[task.name])]) for task in apart]
     together = [
         CrossTaskSummary(scores, figures.cross_task_scores(scores, out / f"together-{at}.png"))
         for at, scores in enumerate(across.cross_task_scores([(section.task, section.rows) for section in sections]), 1)
@@ -57,11 +57,11 @@ def _print(sections: Sequence[Section], together: Sequence[CrossTaskSummary]) ->
         print(as_text(across.table(summed.cross_task_scores)), end="\n\n")
 
 
-def _section(runs: Path, out: Path, read: dict[Task, tuple[list[Run], list[Missing]]]) -> Section:
+def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[Missing]]]) -> Section:
     """What there is to say of a task, the first of ``read``, and of its variants beside it."""
-    task, *_ = read
-    missing = [lacking for _, some in read.values() for lacking in some]
-    made = summary.in_order([row for one, (finished, _) in read.items() for row in summary.rows(finished, one)], task)
+    (task, *_), *_ = read
+    missing = [lacking for *_, some in read for lacking in some]
+    made = summary.in_order([row for one, finished, _ in read for row in summary.rows(finished, one)], task)
     if not made:
         return Section(task, made, missing, [])
     curves = [(row, [_curve(runs, task.metric.monitor, row, run.seed) for run in row.runs]) for row in made]

@@ -63,14 +63,13 @@ def renewed(root: Path) -> dict[Path, str]:
     return texts
 
 
-def grid(root: Path) -> list[Path]:
-    """Renew the files of DVC; returns those that were not as ``conf/grid.yaml`` says."""
-    stale = [(file, text) for file, text in renewed(root).items() if (root / file).read_text(encoding="utf-8") != text]
-    for file, text in stale:
-        write_text(root / file, text)
-        print(f"{file} has the grids of conf/grid.yaml now", file=sys.stderr)
-    return [file for file, _ in stale]
+def grid(root: Path) -> None:
+    """Renew those files of DVC that are not as ``conf/grid.yaml`` says."""
+    for file, text in renewed(root).items():
+        if (root / file).read_text(encoding="utf-8") != text:
+            write_text(root / file, text)
+            print(f"{file} has the grids of conf/grid.yaml now", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: grid(CONF.parent) and None)
+    exit_on_user_error(lambda: grid(CONF.parent))

@@ -28,9 +28,8 @@ def write_tables(sections: Sequence[Section], runs: Path, reports: Path, name: s
         for task, rows in by_task(sections).items():
             metric = next(iter(rows.values())).task.metric
             write_json(scores / f"{task}.json", {rnn: _short(row.spread(metric.name).mean) for rnn, row in rows.items()})
-            write_json(
-                costs / f"{task}.json", {rnn: {cost: _short(row.mean(cost)) for cost in COSTS} for rnn, row in rows.items()}
-            )
+            spent = {rnn: {cost: _short(row.mean(cost)) for cost in COSTS} for rnn, row in rows.items()}
+            write_json(costs / f"{task}.json", spent)
             write_curves({rnn: mean_curve(row, runs, metric.monitor) for rnn, row in rows.items()}, curves / f"{task}.csv")
 
 

@@ -61,7 +61,9 @@ class Run:
         broken = [f"{name} is {value}" for name, value in values["metrics"].items() if not math.isfinite(value)]
         if broken or not values["metrics"]:
             raise ValueError(", ".join(broken) or "has no metrics")
-        return cls(**{name: values[name] for name in names if name in values} | {"config": modern(values["config"])})
+        known: dict[str, Any] = {name: values[name] for name in names if name in values}
+        known["config"] = modern(values["config"])
+        return cls(**known)
 
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the run again."""
