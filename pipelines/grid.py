@@ -12,17 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.settings.compose import CONF, exit_on_user_error
-from pipelines.settings.grids import MAIN, PlannedRun, planned_files, read_grids
+from pipelines.settings.grids import HUB_FILE, MAIN_FILE, PlannedRun, file_of, planned_files, read_grids
 from pipelines.settings.tasks import read_task
 from rnn_lightning.files import write_text
 
-MAIN_FILE, HUB_FILE = Path("dvc.yaml"), Path("hub/dvc.yaml")
 BLOCK = re.compile(r"(?<=# begin: written by python -m pipelines.grid\n).*?(?=# end\n)", re.DOTALL)
-
-
-def file_of(report: str) -> Path:
-    """The file of DVC whose stages make the report."""
-    return MAIN_FILE if report == MAIN else HUB_FILE
 
 
 def block(runs: Sequence[PlannedRun], conf: Path, *, plots: bool) -> str:

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pipelines.display.numbers import duration
-from pipelines.grid import MAIN_FILE, file_of, grid
+from pipelines.grid import grid
 from pipelines.results import read_results
 from pipelines.settings.compose import CONF, exit_on_user_error
-from pipelines.settings.grids import MAIN, PlannedRun, planned_runs
+from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""

@@ -10,6 +10,8 @@ from pipelines.settings.schema import Grid, validate
 
 MAIN = "generated"
 """The grid of the root's ``dvc.yaml``, which plain ``dvc repro`` makes."""
+MAIN_FILE, HUB_FILE = Path("dvc.yaml"), Path("hub/dvc.yaml")
+"""The files of DVC: of the grid `MAIN`, and of all others."""
 RESERVED = ("scores", "costs", "curves", "sweeps")
 """Folders of ``reports/`` that are no report."""
 
@@ -62,6 +64,11 @@ def _read_grid(file: Path, name: str, blocks: Any) -> list[PlannedRun]:
             raise ValueError("\n".join(f"{file}: grid {name}: {line}" for line in str(error).splitlines())) from None
         runs += [PlannedRun(name, task, rnn, grid.trainer, grid.seeds) for task, rnn in product(grid.task, grid.rnn)]
     return runs
+
+
+def file_of(report: str) -> Path:
+    """The file of DVC whose stages make the report."""
+    return MAIN_FILE if report == MAIN else HUB_FILE
 
 
 def planned_runs(conf: Path, names: Sequence[str]) -> list[PlannedRun]:
