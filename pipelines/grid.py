@@ -24,7 +24,9 @@ def block(runs: Sequence[PlannedRun], conf: Path, *, plots: bool) -> str:
     tasks, reports = (list(dict.fromkeys(names)) for names in ([run.task for run in runs], [run.report for run in runs]))
     lines = ["vars:", f"  - tasks: {_flow(tasks)}", f"  - reports: {_flow(reports)}"]
     lines += ["  - runs:", *(f"      {run.key}: {_flow(run._asdict())}" for run in runs)]
-    lines += textwrap.wrap(f"  - planned: &planned {_flow(planned_files(runs))}", 120, subsequent_indent=" " * 6)
+    lines += textwrap.wrap(
+        f"  - planned: &planned {_flow(planned_files(runs))}", 120, subsequent_indent=" " * 6, break_on_hyphens=False
+    )
     return "\n".join([*lines, *(_plots(runs, tasks, conf) if plots else [])]) + "\n"
 
 
