@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings.compose import CONF, run_stage
+from pipelines.settings.compose import run_stage
 from pipelines.settings.schema import Experiment
 
 
@@ -13,11 +13,11 @@ def evaluate(experiment: Experiment) -> None:
     from pipelines.publish import publish_model, publish_run
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
-    from pipelines.settings.tasks import read_task
+    from pipelines.settings.tasks import task_of
     from rnn_lightning.files import whole_folder, write_json
 
     card = card_of(experiment)
-    task = read_task(CONF, experiment.task_name, card)
+    task = task_of(experiment, card)
     for seed in experiment.all_seeds():
         folder = experiment.run(seed)
         check_data(experiment.trained(seed), card)
@@ -52,7 +52,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
 
     quieten()
     torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.products)
+    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
     checkpoint = folder / "model.ckpt"
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())

@@ -4,19 +4,16 @@ A stage that DVC restores from its cache does not run, so it shows nothing: this
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines import tracking
-from pipelines.comparing import report
-from pipelines.comparing.report import CrossTaskSummary, Section
 from pipelines.display.numbers import duration, number, short
 from pipelines.kinds.lines import SEARCH
 from pipelines.runs.folders import Run, folder_of, read_points, read_runs
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.compose import exit_on_user_error
-from pipelines.settings.tasks import Task, read_card, read_task
+from pipelines.settings.tasks import Task, read_card, task_of_runs
 from rnn_lightning.corpora.lexicon import LEXICON
 from rnn_lightning.files import read_json
 
@@ -25,10 +22,10 @@ def publish(runs: Path, *, conf: Path, data: Path) -> int:
     """Fill the dashboard from every finished run in ``runs``; returns how many there are."""
     published = 0
     for name in sorted(path.name for path in runs.glob("*") if path.is_dir()):
-        card = read_card(data, name)
-        task = read_task(conf, name, card)
+        card, finished = read_card(data, name), read_runs(runs, name)[0]
+        task = task_of_runs(conf, name, [run.config for run in finished], card)
         tracking.describe_task(task)
-        for run in read_runs(runs, name)[0]:
+        for run in finished:
             publish_run(folder_of(runs, name, run.rnn, run.seed), run, task, card)
             published += 1
     return published
@@ -94,36 +91,6 @@ def describe(run: Run, task: Task) -> str:
     how = f"{run.threads} {'thread' if run.threads == 1 else 'threads'}, {run.precision}"
     table = f"| metric | value |\n|:--|--:|\n{scores}"
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"
-
-
-def publish_comparison(
-    out: Path, sections: Sequence[Section], together: Sequence[CrossTaskSummary], pages: Sequence[Path]
-) -> None:
-    """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
-    tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
-    tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
-    note = report.markdown(sections, together, with_figures=False)
-    run_id = tracking.start_run(out, experiment="comparison", name="report", config={}, tags=tags, description=note)
-    with tracking.recording(run_id):
-        tracking.log_files(run_id, pages)
-        drawn = [figure for section in sections for figure in section.figures]
-        tracking.log_files(run_id, [*drawn, *(each.figure for each in together)], "figures")
-    for label, values in means_by_architecture(sections).items():
-        run_id = tracking.start_run(out / label, experiment="comparison", name=label, config={}, tags=tags)
-        with tracking.recording(run_id):
-            tracking.log_metrics(run_id, values)
-
-
-def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, float]]:
-    """By label, the means over seeds: the name of each begins with its task, by which the dashboard groups."""
-    means: dict[str, dict[str, float]] = {}
-    for section in sections:
-        for row in section.rows:
-            costs = {name: row.mean(name) for name in ("parameters", "seconds", "units_per_second", "peak_memory_mb")}
-            scores = {name.replace("/", " "): row.spread(name).mean for name in row.runs[0].metrics}
-            named = {f"{section.task.name}/{name}": value for name, value in (scores | costs).items()}
-            means[row.label] = means.get(row.label, {}) | named
-    return means
 
 
 def main() -> None:

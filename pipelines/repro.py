@@ -10,35 +10,35 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from itertools import product
 from pathlib import Path
-from typing import Any
-
-from omegaconf import OmegaConf
 
 from pipelines.display.numbers import duration
+from pipelines.grid import grid
 from pipelines.results import read_results
-from pipelines.settings.compose import exit_on_user_error, grids
+from pipelines.settings.compose import CONF, exit_on_user_error
+from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""
 
 
-def reports() -> dict[str, tuple[str, list[str]]]:
-    """By report, the stage of ``dvc.yaml`` that makes it, and the grids that it compares."""
-    stages: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)["stages"]  # type: ignore[index]
-    made = [(name, stage) for name, stage in stages.items() if name.partition("_")[0] == "compare"]
-    return {Path(stage["outs"][0]).name: (name, stage["cmd"].split()[3:]) for name, stage in made}
+def stage_of(report: str, name: str) -> str:
+    """What DVC calls a stage of the report's file."""
+    file = file_of(report)
+    return name if file == MAIN_FILE else f"{file}:{name}"
 
 
-def targets(names: Sequence[str]) -> dict[str, list[str]]:
-    """By task of the grids ``names``, the last stages that its runs need."""
-    found: dict[str, list[str]] = {}
-    for name, grid in zip(names, grids(names), strict=True):
-        stage = "evaluate" if name == "generated" else f"evaluate_{name}"
-        for task, *others in product(grid.task, grid.rnn, grid.trainer, grid.seeds):
-            found.setdefault(task, []).append(f"{stage}@{'-'.join(map(str, [task, *others]))}")
-    return found
+def comparison_of(report: str) -> str:
+    """The stage that makes the report."""
+    return stage_of(report, "compare" if report == MAIN else f"compare@{report}")
+
+
+def targets(runs: Sequence[PlannedRun]) -> dict[str, list[str]]:
+    """By task, the last stages of its runs."""
+    stages: dict[str, list[str]] = {}
+    for run in runs:
+        stages.setdefault(run.task, []).append(stage_of(run.report, f"evaluate@{run.key}"))
+    return stages
 
 
 def shares(tasks: int, processors: int) -> tuple[int, int]:
@@ -48,31 +48,32 @@ def shares(tasks: int, processors: int) -> tuple[int, int]:
 
 
 def repro(report: str) -> None:
-    """Make the report ``reports/NAME``.
+    """Make the report ``reports/NAME`` of a grid of ``conf/grid.yaml``.
 
     Raises:
-        ValueError: where there is no such report, or a task fails; the others are made all the same.
+        ValueError: where there is no such grid, or a task fails; the others are made all the same.
     """
-    known = reports()
-    if report not in known:
-        raise ValueError(f"the report must be one of {sorted(known)}, not {report!r}")
-    stage, names = known[report]
-    if not _dvc("status", "--quiet", "--with-deps", stage):
+    runs = planned_runs(CONF, [report])
+    grid(CONF.parent)
+    comparison = comparison_of(report)
+    if _dvc("repro", "--quiet", stage_of(report, "settings")):  # which code and settings there are, all others depend on
+        raise ValueError("the settings of the grid cannot be composed, as said above")
+    if not _dvc("status", "--quiet", "--with-deps", comparison):
         print(f"{report} is up to date")
         return
-    wanted = longest_first(targets(names))
+    wanted = longest_first(targets(runs))
     tasks_at_once, seeds_at_once = shares(len(wanted), os.cpu_count() or 1)
-    told = os.environ | {AT_ONCE: os.environ.get(AT_ONCE, str(seeds_at_once))}
+    environment = os.environ | {AT_ONCE: os.environ.get(AT_ONCE, str(seeds_at_once))}
     began, failed = time.monotonic(), []
     with ThreadPoolExecutor(tasks_at_once) as pool:
-        jobs = {pool.submit(_dvc, "repro", *each, environment=told): task for task, each in wanted.items()}
+        jobs = {pool.submit(_dvc, "repro", *stages, environment=environment): task for task, stages in wanted.items()}
         for made, job in enumerate(as_completed(jobs), 1):
             failed += [jobs[job]] if job.result() else []
             print(f"{made} of {len(wanted)} tasks after {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
     if failed:
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
-    if _dvc("repro", stage, environment=told):
-        raise ValueError(f"stage {stage} failed, as said above")
+    if _dvc("repro", comparison, environment=environment):
+        raise ValueError(f"stage {comparison} failed, as said above")
 
 
 def longest_first(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -87,4 +88,4 @@ def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: repro(*(sys.argv[1:] or ["generated"])))
+    exit_on_user_error(lambda: repro(*(sys.argv[1:] or [MAIN])))

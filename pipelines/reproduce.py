@@ -13,12 +13,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines.results import read_results
 from pipelines.runs.cards import NOTE
 from pipelines.runs.folders import Run, changes, folder_of, read_run
 from pipelines.runs.provenance import ROOT
 from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.legacy import modern
 from rnn_lightning.files import read_json
 
 COMPOSED = """import json, sys
@@ -73,11 +75,11 @@ def find(name: str, commit: str | None) -> tuple[str, Run]:
     if len(parts) > 3:
         return task, read_run(Path(name))
     stored = [run for run in read_results(ROOT / "results" / f"{task}.json") if (run.rnn, run.seed) == (rnn, int(seed))]
-    found = [run for run in stored if run.commit.startswith(commit or "")]
-    if len(found) == 1:
-        return task, found[0]
-    if found:
-        raise ValueError(f"{name} was run at several commits: give --commit, one of {sorted(run.commit for run in found)}")
+    matching = [run for run in stored if run.commit.startswith(commit or "")]
+    if len(matching) == 1:
+        return task, matching[0]
+    if matching:
+        raise ValueError(f"{name} was run at several commits: give --commit, one of {sorted(run.commit for run in matching)}")
     if stored:
         raise ValueError(f"{name} has no run of commit {commit!r}, but of {sorted(run.commit for run in stored)}")
     raise ValueError(f"results/{task}.json has no run {rnn} of seed {seed}")
@@ -130,9 +132,9 @@ def check_config(run: Run, tree: Path, overrides: list[str]) -> None:
     Raises:
         ValueError: naming the keys that differ.
     """
-    composed = json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True))
-    if told := changes(run.config, composed):
-        raise ValueError(f"`{run.command}` composes another configuration than the run had: {told}")
+    composed = modern(json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True)))
+    if different := changes(run.config, composed):
+        raise ValueError(f"`{run.command}` composes another configuration than the run had: {different}")
 
 
 def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> None:
@@ -160,8 +162,12 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
 
 def _is_known(own: Path, run: Run, tree: Path) -> bool:
     """Whether the code in ``tree`` takes the project's corpus for the run's, by the note that it may ask for."""
-    asks, note = (tree / "pipelines" / "cards.py").exists(), own / NOTE
-    return not asks or (note.exists() and read_json(note) == run.config["task"]["corpus"])
+    asks, note = any((tree / "pipelines" / file).exists() for file in ("cards.py", "runs/cards.py")), own / NOTE
+    return not asks or (note.exists() and modern({"task": {"corpus": read_json(note)}})["task"] == _corpus(run))
+
+
+def _corpus(run: Run) -> dict[str, Any]:
+    return {"corpus": run.config["task"]["corpus"]}
 
 
 def _hash(processed: Path) -> str | None:
@@ -190,9 +196,9 @@ def main() -> int:
     arguments.add_argument("run", help="TASK/RNN/SEED of a stored run, or the folder of a finished one")
     arguments.add_argument("--commit", help="the beginning of the run's commit, where several runs have that name")
     arguments.add_argument("--keep", action="store_true", help="leave the checkout in work/reproduced")
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     agreed = []
-    exit_on_user_error(lambda: agreed.append(reproduce(told.run, commit=told.commit, keep=told.keep)))
+    exit_on_user_error(lambda: agreed.append(reproduce(options.run, commit=options.commit, keep=options.keep)))
     return 0 if agreed == [True] else 1
 
 

@@ -17,13 +17,13 @@ def sweep(arguments: list[str]) -> None:
     from pipelines.sweeping.runner import SweepRunner
     from pipelines.sweeping.settings import check_space, read_arguments, read_sweep
 
-    order = read_arguments(arguments)
-    settings = read_sweep(order.sweep)
-    base = ["tuned=none", *order.overrides]  # what an earlier sweep found decides nothing here
-    check_space(settings, order.sweep, base)
+    options = read_arguments(arguments)
+    settings = read_sweep(options.sweep)
+    base = ["tuned=none", *options.overrides]  # what an earlier sweep found decides nothing here
+    check_space(settings, options.sweep, base)
     experiment = compose(base)
     check_one_seed(experiment)
-    with SweepRunner(order, settings, experiment, base) as runner:
+    with SweepRunner(options, settings, experiment, base) as runner:
         runner.run()
         for line in runner.keep():
             print(line)

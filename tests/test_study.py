@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from pipelines.settings.schema import Metric, validate
 from pipelines.sweeping.settings import Sweep
-from pipelines.sweeping.study import PLACE, open_storage, open_study
+from pipelines.sweeping.study import FOLDER, open_storage, open_study
 
 SWEEP = validate(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
 METRIC = Metric(name="test/loss", goal="minimise")
@@ -55,7 +55,7 @@ def test_a_trial_that_waits_to_go_on_is_kept_and_one_that_never_began_is_not(
     storage: optuna.storages.RDBStorage, saved: bool
 ) -> None:
     first = opened(storage, data="a")
-    first.enqueue_trial({"task.model.optimizer.lr": 0.1}, {PLACE: "work/0"} if saved else None)
+    first.enqueue_trial({"task.model.optimizer.lr": 0.1}, {FOLDER: "work/0"} if saved else None)
     if saved:
         with pytest.raises(ValueError, match="study mine has trials with another data"):
             opened(storage, data="b")

@@ -47,34 +47,34 @@ def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[li
     eligible = [(task, {row.rnn: row for row in own}) for task, rows in compared if (own := _own(task, rows))]
     eligible.sort(key=lambda pair: sorted(pair[1]))
     groups = [list(group) for _, group in groupby(eligible, key=lambda pair: sorted(pair[1]))]
-    return [_standings(group) for group in groups if len(group) > 1]
+    return [_scores_of_group(group) for group in groups if len(group) > 1]
 
 
 def _own(task: Task, rows: Sequence[Row]) -> list[Row]:
     own = [row for row in rows if row.task.variant is None]
-    names, means = {row.rnn for row in own}, {row.spread(task.metric).mean for row in own}
+    names, means = {row.rnn for row in own}, {row.spread(task.metric.name).mean for row in own}
     return own if len(names) == len(own) > 1 and len(means) > 1 else []
 
 
-def _standings(group: Sequence[tuple[Task, dict[str, Row]]]) -> list[CrossTaskScore]:
-    ordered = {task.name: sorted(rows, key=lambda rnn: task.sort_key(_mean(task, rows[rnn]))) for task, rows in group}
+def _scores_of_group(group: Sequence[tuple[Task, dict[str, Row]]]) -> list[CrossTaskScore]:
+    ordered = {task.name: sorted(rows, key=lambda rnn: task.metric.sort_key(_mean(task, rows[rnn]))) for task, rows in group}
     made = []
     for rnn, row in group[0][1].items():
         samples = [_scores(task, rows, rnn) for task, rows in group]
         low, high = _interval(samples)
         ranks = {name: order.index(rnn) + 1 for name, order in ordered.items()}
         made.append(CrossTaskScore(rnn, row.label, interquartile_mean(*samples), low, high, ranks))
-    return sorted(made, key=lambda each: (-each.score, each.rank))
+    return sorted(made, key=lambda score: (-score.score, score.rank))
 
 
 def _mean(task: Task, row: Row) -> float:
-    return row.spread(task.metric).mean
+    return row.spread(task.metric.name).mean
 
 
 def _scores(task: Task, rows: dict[str, Row], rnn: str) -> list[float]:
     means = [_mean(task, row) for row in rows.values()]
-    best, worst = sorted((min(means), max(means)), key=task.sort_key)
-    return [(run.metrics[task.metric] - worst) / (best - worst) for run in rows[rnn].runs]
+    best, worst = sorted((min(means), max(means)), key=task.metric.sort_key)
+    return [(run.metrics[task.metric.name] - worst) / (best - worst) for run in rows[rnn].runs]
 
 
 def interquartile_mean(*samples: Any, axis: int = -1) -> Any:
@@ -96,17 +96,25 @@ def _interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
         still = [np.broadcast_to(np.asarray(one), (*drawn[0].shape[:-1], 1)) for one in single]
         return interquartile_mean(*drawn, *still, axis=axis)
 
-    told: Any = {"n_resamples": RESAMPLES, "rng": SEED, "confidence_level": CONFIDENCE, "method": "percentile"}
-    found = bootstrap(many, statistic, vectorized=True, **told).confidence_interval
-    return float(found.low), float(found.high)
+    resampled = bootstrap(
+        many,
+        statistic,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=SEED,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+    )
+    interval = resampled.confidence_interval
+    return float(interval.low), float(interval.high)
 
 
-def table(found: Sequence[CrossTaskScore]) -> Cells:
-    """The cross_task_scores as rows of a table."""
-    tasks = list(found[0].ranks)
+def table(scores: Sequence[CrossTaskScore]) -> Cells:
+    """The scores as rows of a table."""
+    tasks = list(scores[0].ranks)
     body = [
-        [each.label, f"{each.score:z.2f} ({each.low:z.2f} to {each.high:z.2f})", f"{each.rank:.2f}"]
-        + [str(each.ranks[task]) for task in tasks]
-        for each in found
+        [score.label, f"{score.score:z.2f} ({score.low:z.2f} to {score.high:z.2f})", f"{score.rank:.2f}"]
+        + [str(score.ranks[task]) for task in tasks]
+        for score in scores
     ]
     return [["architecture", "score (95%)", "mean rank", *tasks], *body]

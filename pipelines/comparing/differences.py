@@ -16,7 +16,7 @@ CAPTION = (
     "p-value of a paired t-test, corrected for their number by Holm's method, and the size of the effect: how often a run of "
     "the best is better than one of the other, all pairs of runs counted, and Romano's word for it."
 )
-WORDS = {0.147: "negligible", 0.33: "small", 0.474: "medium", 1.0: "large"}
+EFFECT_NAMES = {0.147: "negligible", 0.33: "small", 0.474: "medium", 1.0: "large"}
 """Up to which Cliff's delta an effect is called so (Romano et al. 2006)."""
 
 
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
     def effect(self) -> str:
         """A word for Cliff's delta, which is ``2 wins - 1``."""
         delta = abs(2 * self.wins - 1)
-        return next(word for limit, word in WORDS.items() if delta < limit or limit == 1)
+        return next(word for limit, word in EFFECT_NAMES.items() if delta < limit or limit == 1)
 
 
 def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
@@ -45,17 +45,17 @@ def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
     from statsmodels.stats.multitest import multipletests  # takes a second, which stages that show one run need not wait
 
     made = [_difference(rows[0], other, task) for other in rows[1:]]
-    found = [each for each in made if each.seeds >= 2]
-    tested = [each.p for each in found if each.p is not None]
+    paired = [difference for difference in made if difference.seeds >= 2]
+    tested = [difference.p for difference in paired if difference.p is not None]
     corrected: Any = multipletests(tested, method="holm")[1] if tested else []
     left = iter(corrected)
-    return [each if each.p is None else each._replace(p=float(next(left))) for each in found]
+    return [one if one.p is None else one._replace(p=float(next(left))) for one in paired]
 
 
 def _difference(best: Row, other: Row, task: Task) -> Difference:
     from scipy.stats import mannwhitneyu, ttest_rel
 
-    ours, theirs = ({run.seed: run.metrics[task.metric] for run in row.runs} for row in (best, other))
+    ours, theirs = ({run.seed: run.metrics[task.metric.name] for run in row.runs} for row in (best, other))
     seeds = sorted(ours.keys() & theirs.keys())
     if len(seeds) < 2:
         return Difference(best.label, other.label, Spread(math.nan, None), None, len(seeds), math.nan)
@@ -63,15 +63,16 @@ def _difference(best: Row, other: Row, task: Task) -> Difference:
     apart = [one - two for one, two in zip(*pairs, strict=True)]
     p = None if min(apart) == max(apart) else float(ttest_rel(*pairs).pvalue)
     higher = float(mannwhitneyu(*pairs).statistic) / len(seeds) ** 2
-    return Difference(best.label, other.label, spread(apart), p, len(seeds), 1 - higher if task.goal == "minimise" else higher)
+    wins = 1 - higher if task.metric.mode == "min" else higher
+    return Difference(best.label, other.label, spread(apart), p, len(seeds), wins)
 
 
-def table(found: Sequence[Difference], task: Task) -> Cells:
+def table(made: Sequence[Difference], task: Task) -> Cells:
     """The differences as rows of a table."""
     body = []
-    for each in found:
-        digits = max(decimals(each.spread.half or each.spread.mean), 0)
-        p = NONE if each.p is None else "< 0.001" if each.p < 0.001 else number(each.p)
-        effect = f"{each.effect} ({each.wins:.0%} of pairs)"
-        body.append([f"{each.best} - {each.other}", each.spread.shown(digits), p, str(each.seeds), effect])
-    return [["difference", f"{task.metric} (95%)", "p (Holm)", "seeds", "effect"], *body]
+    for one in made:
+        digits = max(decimals(one.spread.half or one.spread.mean), 0)
+        p = NONE if one.p is None else "< 0.001" if one.p < 0.001 else number(one.p)
+        effect = f"{one.effect} ({one.wins:.0%} of pairs)"
+        body.append([f"{one.best} - {one.other}", one.spread.shown(digits), p, str(one.seeds), effect])
+    return [["difference", f"{task.metric.name} (95%)", "p (Holm)", "seeds", "effect"], *body]

@@ -64,7 +64,7 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
             axes.plot(
                 steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=_named(row)
             )
-        axes.set(xlabel="training step", ylabel=task.validation_metric, title=f"{task.title}: while learning")
+        axes.set(xlabel="training step", ylabel=task.metric.monitor, title=f"{task.title}: while learning")
         axes.xaxis.set_major_formatter(EngFormatter())
         _draw_references(axes, task)
         axes.legend()
@@ -75,15 +75,15 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
     """The test metric of every seed, its mean and 95% interval: one line an architecture, the best on top."""
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(made)))
-        for place, row in enumerate(reversed(made)):
-            look, measured = _style(row), row.spread(task.metric)
-            seeds = [run.metrics[task.metric] for run in row.runs]
-            axes.plot(seeds, [place] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
-            axes.errorbar(measured.mean, place, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
+        for height, row in enumerate(reversed(made)):
+            look, measured = _style(row), row.spread(task.metric.name)
+            seeds = [run.metrics[task.metric.name] for run in row.runs]
+            axes.plot(seeds, [height] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
+            axes.errorbar(measured.mean, height, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
         axes.set_yticks(range(len(made)), [_named(row) for row in reversed(made)])
         axes.set(
             ylim=(-0.6, len(made) - 0.4),
-            xlabel=f"{task.metric}, {_better(task)}",
+            xlabel=f"{task.metric.name}, {_better(task)}",
             title=f"{task.title}: on the test set",
         )
         _draw_references(axes, task, upright=True)
@@ -97,34 +97,34 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
         figure, both = plt.subplots(1, 2, sharey=True)
         for axes, (cost, label) in zip(both, costs.items(), strict=True):
             for row in made:
-                measured, look = row.spread(task.metric), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
+                measured, look = row.spread(task.metric.name), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
                 axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=_named(row), **look)
-            found = [row.mean(cost) for row in made]
+            costs_of_rows = [row.mean(cost) for row in made]
             # Networks of equal cost should look equal: the axis does not magnify a difference of a percent.
-            axes.set_xlim(min(found) * 0.85, max(found) * 1.15)
+            axes.set_xlim(min(costs_of_rows) * 0.85, max(costs_of_rows) * 1.15)
             axes.xaxis.set_major_formatter(EngFormatter())
             axes.set(xlabel=label)
         _draw_references(both[0], task)
-        both[0].set(ylabel=f"{task.metric}, {_better(task)}", title=f"{task.title}: quality and cost")
+        both[0].set(ylabel=f"{task.metric.name}, {_better(task)}", title=f"{task.title}: quality and cost")
         handles, labels = both[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper")
         return save(figure, file)
 
 
-def cross_task_scores(found: Sequence[CrossTaskScore], file: Path) -> Path:
+def cross_task_scores(scores: Sequence[CrossTaskScore], file: Path) -> Path:
     """The interquartile mean of each architecture's scores and its interval, the best on top."""
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(found)))
-        for place, each in enumerate(reversed(found)):
-            apart = [[each.score - each.low], [each.high - each.score]]
-            axes.errorbar(each.score, place, xerr=apart, capsize=4, markersize=8, linewidth=2, **style(each.rnn))
-        axes.set_yticks(range(len(found)), [each.label for each in reversed(found)])
-        axes.set(ylim=(-0.6, len(found) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
+        figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(scores)))
+        for height, score in enumerate(reversed(scores)):
+            interval = [[score.score - score.low], [score.high - score.score]]
+            axes.errorbar(score.score, height, xerr=interval, capsize=4, markersize=8, linewidth=2, **style(score.rnn))
+        axes.set_yticks(range(len(scores)), [score.label for score in reversed(scores)])
+        axes.set(ylim=(-0.6, len(scores) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
         return save(figure, file)
 
 
 def _better(task: Task) -> str:
-    return "lower is better" if task.goal == "minimise" else "higher is better"
+    return "lower is better" if task.metric.mode == "min" else "higher is better"
 
 
 def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:

@@ -54,7 +54,7 @@ class Section:
         steps = sorted({f"{run.steps:,} of {run.planned_steps:,}" for run in runs})
         return [
             ["what", "value"],
-            ["judged by", f"{self.task.metric}, to {self.task.goal}"],
+            ["judged by", f"{self.task.metric.name}, to {self.task.metric.direction}"],
             ["parameters", f"{min(sizes):,} to {max(sizes):,} ({max(sizes) / min(sizes) - 1:.1%} apart)"],
             *tuned.facts(self.rows),
             ["steps", ", ".join(steps)],
@@ -69,15 +69,15 @@ class Section:
     def warnings(self) -> list[str]:
         """Where the runs are not like for like."""
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
-        unlike = [f"{len(found)} different values of {name}" for name, found in values.items() if len(found) > 1]
-        return [*(f"not like for like: {each}" for each in unlike), *tuned.warnings(self.rows)]
+        unlike = [f"{len(different)} different values of {name}" for name, different in values.items() if len(different) > 1]
+        return [*(f"not like for like: {difference}" for difference in unlike), *tuned.warnings(self.rows)]
 
     def plain(self) -> dict[str, Any]:
         """The section as plain values."""
         return {
             "task": self.task.name,
-            "metric": self.task.metric,
-            "goal": self.task.goal,
+            "metric": self.task.metric.name,
+            "mode": self.task.metric.mode,
             "compared": dict(self.facts()[1:]) if self.rows else {},
             "warnings": self.warnings(),
             "references": [reference._asdict() for reference in self.task.references],

@@ -63,8 +63,8 @@ def rows(runs: Sequence[Run], task: Task) -> list[Row]:
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        if task.metric not in run.metrics:
-            raise ValueError(f"{task.name} {run.rnn} seed {run.seed} has no {task.metric}, only {sorted(run.metrics)}")
+        if task.metric.name not in run.metrics:
+            raise ValueError(f"{task.name} {run.rnn} seed {run.seed} has no {task.metric.name}, only {sorted(run.metrics)}")
         groups.setdefault(f"{run.rnn} {identity(run.config)} {run.data}", []).append(run)
     labels = [_label(group[0], runs, task) for group in groups.values()]
     if len(set(labels)) < len(labels):
@@ -77,21 +77,23 @@ def rows(runs: Sequence[Run], task: Task) -> list[Row]:
 
 def in_order(made: Sequence[Row], task: Task) -> list[Row]:
     """The best mean of the task's metric first."""
-    return sorted(made, key=lambda row: task.sort_key(row.spread(task.metric).mean))
+    return sorted(made, key=lambda row: task.metric.sort_key(row.spread(task.metric.name).mean))
 
 
 def _label(run: Run, runs: Sequence[Run], task: Task, *, shown: int | None = SHOWN) -> str:
     """The architecture's name, and the variant's; of one in several configurations, with the values that tell it apart."""
-    name, told = f"{run.label}, {task.variant.name}" if task.variant else run.label, distinguishing(run, runs, shown)
-    return f"{name} ({', '.join(told)})" if told else name
+    name = f"{run.label}, {task.variant.name}" if task.variant else run.label
+    values = distinguishing(run, runs, shown)
+    return f"{name} ({', '.join(values)})" if values else name
 
 
 def table(made: Sequence[Row], task: Task) -> Cells:
     """Quality and cost of each row; the task's metric with its interval, the other metrics as means."""
-    others = sorted({name for row in made for name in row.runs[0].metrics} - {task.metric})
-    heading = ["architecture", f"{task.metric} (95%)", *others, "seeds", "parameters", "training", f"{task.unit}/s", "memory"]
-    digits = _digits([row.spread(task.metric) for row in made])
-    scores = [row.spread(task.metric).shown(digits) for row in made]
+    metric = task.metric.name
+    others = sorted({name for row in made for name in row.runs[0].metrics} - {metric})
+    heading = ["architecture", f"{metric} (95%)", *others, "seeds", "parameters", "training", f"{task.unit}/s", "memory"]
+    digits = _digits([row.spread(metric) for row in made])
+    scores = [row.spread(metric).shown(digits) for row in made]
     return [
         heading,
         *([row.label, score, *_means(row, others), *_cost(row)] for row, score in zip(made, scores, strict=True)),
@@ -123,7 +125,7 @@ def _cost(row: Row) -> list[str]:
 
 def references_table(task: Task) -> Cells:
     return [
-        ["reference", task.metric, "source"],
+        ["reference", task.metric.name, "source"],
         *([each.name, number(each.value), each.source] for each in task.references),
     ]
 

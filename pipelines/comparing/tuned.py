@@ -12,7 +12,7 @@ def facts(rows: Sequence[Row]) -> Cells:
     """What was tried for each architecture, and what was found: a line a row that was tuned, or one for all that were not."""
     if not any(_trials(row) for row in rows):
         return [["tuned", "nothing"]]
-    return [[f"tuned, {row.label}", f"{_trials(row)} trials{_found(row.runs[0])}"] for row in rows]
+    return [[f"tuned, {row.label}", f"{_trials(row)} trials{_values_found(row.runs[0])}"] for row in rows]
 
 
 def warnings(rows: Sequence[Row]) -> list[str]:
@@ -26,12 +26,12 @@ def _trials(row: Row) -> int:
     return (row.runs[0].config.get("tuning") or {"trials": 0})["trials"]
 
 
-def _found(run: Run) -> str:
-    told, values = run.config.get("tuning"), flatten(run.config)
-    if not told:
+def _values_found(run: Run) -> str:
+    tuning, values = run.config.get("tuning"), flatten(run.config)
+    if not tuning:
         return ""
-    shown = {key: number(values[key]) if isinstance(values[key], float) else values[key] for key in told["varied"]}
-    given = {each.partition("=")[0].lstrip("+") for each in shlex.split(run.command)}
+    shown = {key: number(values[key]) if isinstance(values[key], float) else values[key] for key in tuning["varied"]}
+    given = {argument.partition("=")[0].lstrip("+") for argument in shlex.split(run.command)}
     by_hand = {key: " by hand" if key in given else "" for key in shown}
-    found = "".join(f"; {key.removeprefix('task.')} {value}{by_hand[key]}" for key, value in shown.items())
-    return f", {told['pruned']} of them given up early{found}"
+    best = "".join(f"; {key.removeprefix('task.')} {value}{by_hand[key]}" for key, value in shown.items())
+    return f", {tuning['pruned']} of them given up early{best}"

@@ -1,8 +1,9 @@
-"""The card of the corpus that a stage is told to read, and no other's."""
+"""The card of a processed corpus, which must be one of the experiment's own settings."""
 
 from typing import Any
 
 from pipelines.runs.folders import changes
+from pipelines.settings.legacy import modern
 from pipelines.settings.schema import Experiment
 from rnn_lightning.files import read_json, write_json
 
@@ -27,8 +28,9 @@ def card_of(experiment: Experiment) -> dict[str, Any]:
         raise ValueError(f"{folder} has no corpus: {again} first")
     if not (folder / NOTE).exists():
         raise ValueError(f"{folder} does not say what it was made with: {again} again")
-    if told := changes(read_json(folder / NOTE), _asked(experiment), "task.corpus."):
-        raise ValueError(f"{folder} was made with other settings ({told}): {again} again, or give its settings here too")
+    before = modern({"task": {"corpus": read_json(folder / NOTE)}})["task"]["corpus"]
+    if different := changes(before, _asked(experiment), "task.corpus."):
+        raise ValueError(f"{folder} was made with other settings ({different}): {again} again, or give its settings here too")
     return read_json(folder / "card.json")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.runs.folders import Run, flatten
+from pipelines.settings.legacy import modern
 from pipelines.settings.schema import Metric, Settings, Trainer, Training
 
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
@@ -15,36 +16,35 @@ SHOWN, LONGEST = 4, 24
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, str]:
-    """What decides the numbers of a run besides its seed, by flat names; a setting that it is older than has its default."""
-    told = {key: str(value) for key, value in sorted(flatten(config).items())}
-    for word in ("seed", *(f"task.{word}" for word in DESCRIPTIVE_KEYS)):
-        told.pop(word, None)
-    return _defaults() | told
+    """What decides the numbers of a run besides its seed, by flat names; missing keys take today's defaults."""
+    values = {key: str(value) for key, value in sorted(flatten(modern(config)).items())}
+    aside = {"seed", *(f"task.{name}" for name in DESCRIPTIVE_KEYS)}
+    return _defaults() | {key: value for key, value in values.items() if key not in aside}
 
 
 def _defaults() -> dict[str, str]:
-    found: dict[str, Any] = {}
-    for place, kind in SETTINGS.items():
-        found |= {f"{place}.{name}": field.default for name, field in kind.model_fields.items() if not field.is_required()}
-    return {key: str(value) for key, value in found.items() if value != {}}
+    defaults: dict[str, Any] = {}
+    for path, kind in SETTINGS.items():
+        defaults |= {f"{path}.{name}": field.default for name, field in kind.model_fields.items() if not field.is_required()}
+    return {key: str(value) for key, value in defaults.items() if value != {}}
 
 
 def distinguishing(run: Run, runs: Sequence[Run], shown: int | None = SHOWN) -> list[str]:
     """The values that tell a run's configuration from others of its architecture: ``lr 0.01``, ``data 4f1c09``."""
-    told, others = identity(run.config), [identity(other.config) for other in runs if other.rnn == run.rnn]
-    keys = [key for key in sorted({*told, *itertools.chain(*others)}) if _differs(key, told, others)]
-    values = [f"{_short(key, keys)} {told.get(key, 'unset')[: shown and LONGEST]}" for key in keys]
+    own, others = identity(run.config), [identity(other.config) for other in runs if other.rnn == run.rnn]
+    keys = [key for key in sorted({*own, *itertools.chain(*others)}) if _differs(key, own, others)]
+    values = [f"{_short(key, keys)} {own.get(key, 'unset')[: shown and LONGEST]}" for key in keys]
     more = [f"and {len(values) - shown} more"] if shown is not None and len(values) > shown else []
     data = [f"data {run.data[:6]}"] if any(other.data != run.data for other in runs if other.rnn == run.rnn) else []
     return values[:shown] + more + data
 
 
-def _differs(key: str, told: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> bool:
-    return any(other.get(key) != told.get(key) for other in others)
+def _differs(key: str, own: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> bool:
+    return any(other.get(key) != own.get(key) for other in others)
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
     """The last name of a key; with the one before it where another of ``keys`` ends in the same."""
     names = key.split(".")
-    alone = sum(each.split(".")[-1] == names[-1] for each in keys) == 1
+    alone = sum(other.split(".")[-1] == names[-1] for other in keys) == 1
     return ".".join(names[-1:] if alone else names[-2:])

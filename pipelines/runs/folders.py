@@ -6,19 +6,25 @@ A run is finished when its folder holds training.json, curves.csv and metrics.js
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.settings.legacy import modern
 from rnn_lightning.files import read_json
+
+Curve = list[tuple[int, float]]
+"""Step and value of each validation."""
+POINTS = 50
+"""How many points of a curve are stored at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """One network that was trained and tested: what it scored, what it cost, and what decided it.
 
-    ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` everything the run was told, ``command`` what
-    makes it again.
+    ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
+    it again. A stored run may have ``curves``: by metric, [step, value] at each validation, thinned.
     """
 
     rnn: str
@@ -39,6 +45,7 @@ class Run:
     data: str
     command: str
     config: dict[str, Any]
+    curves: dict[str, Curve] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":
@@ -47,17 +54,21 @@ class Run:
         Raises:
             ValueError: if one is missing, or a metric is no number.
         """
-        names = [field.name for field in fields(cls)]
-        lacking = [name for name in names if name not in values]
+        names = [one.name for one in fields(cls)]
+        lacking = [name for name in names if name not in values and name != "curves"]
         if lacking:
             raise ValueError(f"lacks {', '.join(lacking)}")
         broken = [f"{name} is {value}" for name, value in values["metrics"].items() if not math.isfinite(value)]
         if broken or not values["metrics"]:
             raise ValueError(", ".join(broken) or "has no metrics")
-        return cls(**{name: values[name] for name in names})
+        known: dict[str, Any] = {name: values[name] for name in names if name in values}
+        known["config"] = modern(values["config"])
+        return cls(**known)
 
     def plain(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values, from which `of` makes the run again."""
+        values = asdict(self)
+        return values if self.curves else {name: value for name, value in values.items() if name != "curves"}
 
 
 class Missing(NamedTuple):
@@ -99,7 +110,7 @@ def read_run(folder: Path) -> Run:
 
 def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple[list[Run], list[Missing]]:
     """All runs of a task, by architecture and seed, and those that should be there and are not."""
-    planned = {(each.rnn, str(each.seed)) for each in expected if each.task == task}
+    planned = {(run.rnn, str(run.seed)) for run in expected if run.task == task}
     begun = {folder.parts[-2:] for folder in (runs / task).glob("*/*") if folder.is_dir() and folder.name[0] != "."}
     finished, missing = [], []
     for rnn, seed in sorted(planned | begun):
@@ -114,6 +125,25 @@ def read_points(folder: Path) -> list[tuple[str, int, float]]:
     """All logged values of a run: metric, step, value."""
     with (folder / "curves.csv").open(newline="") as lines:
         return [(line["metric"], int(line["step"]), float(line["value"])) for line in csv.DictReader(lines)]
+
+
+def read_curves(folder: Path, metrics: Sequence[str]) -> dict[str, Curve]:
+    """By metric, the points of a run's curves, of which there are at most `POINTS`: the first, the last, and some between.
+
+    Metrics that the run did not log are left out.
+    """
+    logged: dict[str, Curve] = {metric: [] for metric in metrics}
+    for metric, step, value in read_points(folder):
+        if metric in logged:
+            logged[metric].append((step, float(f"{value:.6g}")))
+    return {metric: thinned(curve) for metric, curve in logged.items() if curve}
+
+
+def thinned(curve: Curve, points: int = POINTS) -> Curve:
+    """At most ``points`` of a curve's points, evenly spread, the first and the last among them."""
+    if len(curve) <= points:
+        return curve
+    return [curve[round(number * (len(curve) - 1) / (points - 1))] for number in range(points)]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:

@@ -10,20 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pipelines.runs.code import weights_hash
 from pipelines.runs.configurations import DESCRIPTIVE_KEYS
 from pipelines.settings.schema import Experiment
 from rnn_lightning.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = (
-    "src/rnn_lightning/*.py",
-    "src/rnn_lightning/crf/*.py",
-    "src/rnn_lightning/ctc/*.py",
-    "src/rnn_lightning/recurrent/*.py",
-    "src/rnn_lightning/search/*.py",
-    "src/rnn_lightning/systems/*.py",
-    "src/rnn_lightning/data/*.py",
-)
+LOCKS = ("dvc.lock", "hub/dvc.lock")
+"""What DVC writes as it goes: no change of code or settings."""
 
 
 def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
@@ -47,7 +41,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "backend": CELLS[name].backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
-        "precision": f"{trainer.precision}, {trainer.products} matrix products",
+        "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
@@ -64,25 +58,28 @@ def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """A short name for what decides the weights: configuration, data and code, not a task's words, the search of its test
-    or where values were found."""
-    files = sorted(file for place in CODE for file in ROOT.glob(place))
+    """A short hash of what decides the weights: configuration, data and code; not the task's title and description, the search
+    of its test or the sweep that found its values."""
     config = copy.deepcopy(facts["config"])
     for name in DESCRIPTIVE_KEYS:
         config["task"].pop(name)
     config["task"]["metric"].pop("search")
     config.pop("tuning", None)
-    training = sorted((ROOT / "pipelines" / "training").glob("*.py"))
-    decisive = [config, facts["data"], sha256(*files, *training)]
+    decisive = [config, facts["data"], weights_hash()]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def commit() -> str:
-    """The commit of the working tree, with ``-dirty`` where it has changed since."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return told.stdout.strip() or "unknown"
+    """The commit of the working tree, with ``-dirty`` where a tracked file but DVC's locks has changed since."""
+    head = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{lock}" for lock in LOCKS))
+    return f"{head}-dirty" if head and changed else head or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; nothing where it fails, or this is no checkout."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def hardware(accelerator: str) -> str:

@@ -1,13 +1,16 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings.schema import Experiment, Grid, validate
+from pipelines.settings.schema import Experiment, validate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+SEARCHPATH = "hydra.searchpath="
+"""Begins the override that adds folders to ``conf/``: ``hydra.searchpath=[file:///home/me/conf]``."""
 
 
 def compose(overrides: Sequence[str]) -> Experiment:
@@ -17,39 +20,49 @@ def compose(overrides: Sequence[str]) -> Experiment:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = hydra_compose("config", list(overrides), return_hydra_config=True)
-            choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
-            names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
-            told = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-            values: Any = OmegaConf.to_container(told, resolve=True)
-            HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
-    except (HydraException, OmegaConfBaseException) as error:
-        message, _, _ = " ".join(str(error).split()).partition(" Config search path")
-        raise ValueError(message) from None
+    with _configuration(CONF):
+        config = hydra_compose("config", list(overrides), return_hydra_config=True)
+        choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
+        names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
+        plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        values: Any = OmegaConf.to_container(plain, resolve=True)
+        HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
     return validate(Experiment, {**names, **values, "command_line": list(overrides)})
 
 
-def grids(names: Sequence[str]) -> list[Grid]:
-    """Grids of ``conf/grid.yaml``.
+def compose_task(conf: Path, name: str) -> dict[str, Any]:
+    """The plain values of the task ``name`` of the folder ``conf``, with those of the files that it inherits from.
 
     Raises:
-        ValueError: for a name that is not there.
+        ValueError: if there is no such task, or its file cannot be composed.
     """
+    from hydra import compose as hydra_compose
     from omegaconf import OmegaConf
 
-    known: Any = OmegaConf.to_container(OmegaConf.load(CONF / "grid.yaml"))
-    for name in names:
-        if name not in known:
-            raise ValueError(f"grid must be one of {sorted(known)}, not {name!r}")
-    return [Grid(**known[name]) for name in names]
+    known = sorted(file.stem for file in (conf / "task").glob("*.yaml"))
+    if name not in known:
+        raise ValueError(f"task must be one of {known}, not {name!r}")
+    with _configuration(conf):
+        values: Any = OmegaConf.to_container(hydra_compose(overrides=[f"+task={name}"]), resolve=True)
+    return values["task"]
+
+
+@contextmanager
+def _configuration(conf: Path) -> Iterator[None]:
+    """Hydra on the folder ``conf``; what it refuses is a ``ValueError`` of one line."""
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+            yield
+    except (HydraException, OmegaConfBaseException) as error:
+        message, _, _ = " ".join(str(error).split()).partition(" Config search path")
+        raise ValueError(message) from None
 
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
@@ -58,7 +71,7 @@ def run_stage(function: Callable[[Experiment], None]) -> None:
 
 
 def exit_on_user_error(action: Callable[[], None]) -> None:
-    """Run ``action``; what it refuses is one line an error on stderr, and exit code 2."""
+    """Run ``action``; an error that the user can mend is one line an error on stderr, and exit code 2."""
     try:
         action()
     except (ValueError, OSError, FloatingPointError) as error:

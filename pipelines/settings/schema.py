@@ -14,6 +14,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -59,11 +60,28 @@ class ClassSpec(BaseModel):
 
 
 class Metric(Settings):
-    """What a task is judged by; ``search`` are keywords of ``Seq2Seq.translate`` where translations are."""
+    """The test metric that a task is judged by, and whether less of it is better (``min``) or more (``max``).
+
+    ``search`` are keywords of the decoder where the test split is decoded by a search.
+    """
 
     name: str
-    goal: Literal["minimise", "maximise"]
+    mode: Literal["min", "max"]
     search: dict[str, Any] = {}
+
+    @property
+    def monitor(self) -> str:
+        """The metric's name on the validation split: ``val/loss`` for ``test/loss``."""
+        return f"val/{self.name.removeprefix('test/')}"
+
+    @property
+    def direction(self) -> str:
+        """``mode`` in words that a sentence can hold."""
+        return "minimize" if self.mode == "min" else "maximize"
+
+    def sort_key(self, value: float) -> float:
+        """Sorts better values first."""
+        return value if self.mode == "min" else -value
 
 
 class Training(Settings):
@@ -72,10 +90,10 @@ class Training(Settings):
     validate_every: PositiveInt | None = None
 
 
-def _at_hand(told: Any) -> Any:
-    """A graphics processor where there is one, for ``auto``; anything else as it is told."""
-    if told != "auto":
-        return told
+def _available(accelerator: Any) -> Any:
+    """For ``auto``, ``gpu`` where PyTorch finds one, else ``cpu``; any other value as it is."""
+    if accelerator != "auto":
+        return accelerator
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
@@ -84,13 +102,13 @@ def _at_hand(told: Any) -> Any:
 class Trainer(Settings):
     """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
 
-    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_at_hand)]
+    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_available)]
     devices: PositiveInt
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-    products: Literal["highest", "high", "medium"]
+    matmul_precision: Literal["highest", "high", "medium"]
     threads: PositiveInt
-    every_seconds: NonNegativeFloat
+    checkpoint_seconds: NonNegativeFloat
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Trainer":
@@ -102,19 +120,48 @@ class Trainer(Settings):
 
 
 class Variant(Settings):
-    """The task that this one is in all but one respect, and the name of that."""
+    """The task that this one equals in all but one respect, and the name of that respect."""
 
     of: str
     name: str
 
 
-class Task(Settings):
+class Reference(Settings):
+    """A value of the task's metric that no recurrent network was needed for: a floor, a variance, a published result.
+
+    It is given as a ``value``, or as the key of one among the references of the data's ``card``.
+    """
+
+    name: str
+    value: float | None = None
+    card: str | None = None
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_value(self) -> "Reference":
+        if (self.value is None) == (self.card is None):
+            raise ValueError(f"reference {self.name!r} needs either a value or the key of one in the data's card")
+        return self
+
+    @model_serializer
+    def _given(self) -> dict[str, Any]:
+        return {key: value for key, value in self if value is not None}
+
+
+class TaskHeader(Settings):
+    """What a report says of a task; no number of a training depends on it but for the metric."""
+
     title: str
     description: str
     variant: Variant | None = None
     metric: Metric
-    references: list[dict[str, Any]] = []
+    references: list[Reference] = []
     unit: Literal["tokens", "characters", "frames", "sequences"]
+
+
+class Task(TaskHeader):
+    """``conf/task/NAME.yaml``: corpus, batches, model and training."""
+
     corpus: ClassSpec
     data: ClassSpec
     model: ClassSpec
@@ -124,12 +171,12 @@ class Task(Settings):
 
 
 class Grid(Settings):
-    """One grid of ``conf/grid.yaml``: every task with every architecture."""
+    """One block of ``conf/grid.yaml``: every task with every architecture, each for seeds 1 to ``seeds``."""
 
-    task: list[str]
-    rnn: list[str]
-    trainer: list[str]
-    seeds: list[PositiveInt]
+    task: list[str] = Field(min_length=1)
+    rnn: list[str] = Field(min_length=1)
+    trainer: str = "cpu"
+    seeds: PositiveInt = 1
 
 
 class Experiment(Settings):
@@ -173,17 +220,18 @@ class Experiment(Settings):
 
     def overrides(self, seed: int) -> list[str]:
         """The command line that makes the run of one seed."""
-        return [each for each in self.command_line if not each.startswith(("seed=", "seeds=", "workers="))] + [f"seed={seed}"]
+        kept = [override for override in self.command_line if not override.startswith(("seed=", "seeds=", "workers="))]
+        return [*kept, f"seed={seed}"]
 
 
-def validate(kind: type[Checked], told: Mapping[str, Any]) -> Checked:
-    """What ``kind`` makes of plain values.
+def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """The settings ``kind`` from plain values.
 
     Raises:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
     try:
-        return kind(**told)
+        return kind(**values)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']} (got {each['input']!r})" for each in error.errors()]
+        lines = [f"{'.'.join(map(str, line['loc']))}: {line['msg']} (got {line['input']!r})" for line in error.errors()]
         raise ValueError("\n".join(lines)) from None

@@ -1,97 +1,106 @@
-"""What a report must know of a task: its name for people, what it is judged by, and what a number is to be held against."""
+"""The view of a task that reports and the dashboard have: its title, its metric, and what a number is to be held against."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-
+from pipelines.settings.compose import compose_task
+from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant, validate
 from rnn_lightning.files import read_json
-
-GOALS = ("minimise", "maximise")
 
 
 class Reference(NamedTuple):
-    """A value of the task's metric that no recurrent network was needed for: a floor, a variance, a published result."""
+    """A value of the task's metric to hold results against, and where it comes from."""
 
     name: str
     value: float
     source: str
 
 
-class Variant(NamedTuple):
-    """A task that is another one in all but one respect, ``name``, and whose runs belong in that one's table."""
-
-    of: str
-    name: str
-
-
 @dataclass(frozen=True)
 class Task:
+    """A task by name; its references are those whose value is known."""
+
     name: str
     title: str
     description: str
-    metric: str
-    goal: str
+    metric: Metric
     references: Sequence[Reference] = ()
     variant: Variant | None = None
     unit: str = "units"
 
-    def __post_init__(self) -> None:
-        if self.goal not in GOALS:
-            raise ValueError(f"goal of task {self.name} must be one of {GOALS}, not {self.goal!r}")
 
-    @property
-    def validation_metric(self) -> str:
-        """The curve that foretells ``metric``: ``val/loss`` for ``test/loss``."""
-        return f"val/{self.metric.split('/')[-1]}"
-
-    def sort_key(self, value: float) -> float:
-        """Sorts better values first."""
-        return value if self.goal == "minimise" else -value
+def view(name: str, header: TaskHeader, card: Mapping[str, Any] | None = None) -> Task:
+    """The task ``name`` as reports show it; a reference to a value of the data's ``card`` is left out without the data."""
+    measured = (card or {}).get("references") or {}
+    references = []
+    for reference in header.references:
+        value = measured.get(reference.card) if reference.value is None else reference.value
+        if value is not None:
+            references.append(Reference(reference.name, float(value), reference.source or "the data's card"))
+    return Task(name, header.title, header.description, header.metric, tuple(references), header.variant, header.unit)
 
 
-def read_task(conf: Path, name: str, card: dict[str, Any] | None = None) -> Task:
-    """The task of ``conf/task/NAME.yaml``.
+def task_of(experiment: Experiment, card: Mapping[str, Any] | None = None) -> Task:
+    """The task of an experiment, with what its command line sets."""
+    return view(experiment.task_name, experiment.task, card)
 
-    A reference has a ``value``, or the key of one in the data's ``card``; without the data it is left out.
+
+def read_task(conf: Path, name: str, card: Mapping[str, Any] | None = None) -> Task:
+    """The task of ``conf/task/NAME.yaml`` and of the files that it inherits from.
 
     Raises:
         ValueError: if there is no such task, or its file does not say what it is judged by.
     """
-    file = conf / "task" / f"{name}.yaml"
-    if not file.exists():
-        known = sorted(each.stem for each in file.parent.glob("*.yaml"))
-        raise ValueError(f"task must be one of {known}, not {name!r}")
-    told = _contents(file)
-    metric = told.get("metric") or {}
-    if "name" not in metric or "goal" not in metric:
-        raise ValueError(f"{file} must say `metric: {{name: ..., goal: minimise}}`")
-    measured = (card or {}).get("references") or {}
-    references = [_reference(each, measured) for each in told.get("references") or []]
-    held = tuple(each for each in references if each is not None)
-    variant = Variant(**told["variant"]) if told.get("variant") else None
-    words = told.get("title", name), told.get("description", "")
-    return Task(name, *words, metric["name"], metric["goal"], held, variant, told.get("unit", "units"))
+    return view(name, _header(compose_task(conf, name), name), card)
+
+
+def task_of_runs(conf: Path, name: str, configs: Iterable[Mapping[str, Any]], card: Mapping[str, Any] | None = None) -> Task:
+    """The task as most of its runs were configured; as ``conf`` has it today where no run says so.
+
+    Which task it is a variant of is no part of a run's configuration: that is always as in ``conf``, if it has the task.
+    """
+    known = name in task_names(conf)
+    variant = read_task(conf, name).variant if known else None
+    headers = [config["task"] for config in configs if "metric" in config.get("task", {})]
+    if not headers:
+        return read_task(conf, name, card)
+    texts = [validate(TaskHeader, _fields(header)).model_dump_json() for header in headers]
+    (most_common, _), *_ = Counter(texts).most_common(1)
+    header = TaskHeader.model_validate_json(most_common)
+    return view(name, header.model_copy(update={"variant": variant}), card)
+
+
+def task_names(conf: Path) -> list[str]:
+    """The tasks of ``conf``, by name."""
+    return sorted(file.stem for file in (conf / "task").glob("*.yaml"))
 
 
 def variants_of(conf: Path, name: str) -> list[str]:
     """The tasks that are variants of another, by name."""
-    told = {file.stem: _contents(file).get("variant") or {} for file in (conf / "task").glob("*.yaml")}
-    return sorted(each for each, variant in told.items() if variant.get("of") == name)
-
-
-def _contents(file: Path) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(file)))
-
-
-def _reference(told: dict[str, Any], measured: dict[str, float]) -> Reference | None:
-    value = told["value"] if "value" in told else measured.get(told["card"])
-    return None if value is None else Reference(told["name"], float(value), told.get("source", "the data's card"))
+    found = []
+    for file in sorted((conf / "task").glob("*.yaml")):
+        if "variant:" in file.read_text(encoding="utf-8"):
+            variant = read_task(conf, file.stem).variant
+            found += [file.stem] if variant is not None and variant.of == name else []
+    return found
 
 
 def read_card(data: Path, task: str) -> dict[str, Any]:
     """The card of the task's data, empty where the data are not on this machine."""
     file = data / "processed" / task / "card.json"
     return read_json(file) if file.exists() else {}
+
+
+def _header(values: Mapping[str, Any], name: str) -> TaskHeader:
+    try:
+        return validate(TaskHeader, _fields(values))
+    except ValueError as error:
+        raise ValueError("\n".join(f"task {name}: {line}" for line in str(error).splitlines())) from None
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a header has; corpus, model and training are for those who train."""
+    return {key: value for key, value in values.items() if key in TaskHeader.model_fields}

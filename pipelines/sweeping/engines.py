@@ -33,7 +33,7 @@ class Engine(ABC):
     """Starts trials, each in a process of its own."""
 
     @abstractmethod
-    def start(self, errand: TrialSpec) -> Job:
+    def start(self, spec: TrialSpec) -> Job:
         """Begin a trial."""
 
     @abstractmethod
@@ -51,8 +51,8 @@ class Local(Engine):
     def __init__(self) -> None:
         self._context = fork_server("pipelines.sweeping.trial")
 
-    def start(self, errand: TrialSpec) -> Job:
-        process = self._context.Process(target=run_trial, args=(errand,), name=f"trial {errand.number}")
+    def start(self, spec: TrialSpec) -> Job:
+        process = self._context.Process(target=run_trial, args=(spec,), name=f"trial {spec.number}")
         process.start()
 
         def reason() -> str:
@@ -105,8 +105,8 @@ class Cluster(Engine):
         self._ray = ray
         self._task = ray.remote(num_cpus=trainer.threads, num_gpus=gpus, max_retries=0, max_calls=1)(_run_there)
 
-    def start(self, errand: TrialSpec) -> Job:
-        handle = self._task.remote(str(ROOT), errand)
+    def start(self, spec: TrialSpec) -> Job:
+        handle = self._task.remote(str(ROOT), spec)
 
         def alive() -> bool:
             return not self._ray.wait([handle], timeout=0)[0]
@@ -131,10 +131,10 @@ class Cluster(Engine):
         self._ray.shutdown()
 
 
-def _run_there(root: str, errand: TrialSpec) -> None:
+def _run_there(root: str, spec: TrialSpec) -> None:
     """What a process of the cluster does, which may have begun in any folder."""
     os.chdir(root)
-    run_trial(errand)
+    run_trial(spec)
 
 
 def make_engine(name: str, trainer: Trainer, storage: str) -> Engine:

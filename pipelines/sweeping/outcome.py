@@ -17,7 +17,7 @@ from pipelines.publish import publish_model
 from pipelines.settings.compose import CONF
 from pipelines.settings.schema import Experiment
 from pipelines.sweeping.settings import Sweep
-from pipelines.sweeping.study import PLACE, counted
+from pipelines.sweeping.study import FOLDER, counted
 from rnn_lightning.files import write_text
 
 REPORTS, ALIAS = Path("reports/sweeps"), "best"
@@ -37,7 +37,7 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
     folder.mkdir(parents=True, exist_ok=True)
     files = [
         write_trials(study, sweep, folder / "trials.csv"),
-        *draw(study, sweep, folder, experiment.task.metric.name.replace("test/", "val/")),
+        *draw(study, sweep, folder, experiment.task.metric.monitor),
     ]
     tuned = write_tuned(study, best, experiment, name)
     tracking.log_files(run_id, [*files, tuned])
@@ -86,9 +86,9 @@ def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, 
     over = [trial.state for trial in counted(study)]
     pruned = over.count(TrialState.PRUNED)
     config["tuning"] = {"sweep": name, "trials": len(over), "pruned": pruned, "best": best.number, "varied": list(best.params)}
-    metric = experiment.task.metric.name.replace("test/", "val/")
-    told = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])}.\n"
-    write_text(file, told + OmegaConf.to_yaml(config))
+    metric = experiment.task.metric.monitor
+    header = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])}.\n"
+    write_text(file, header + OmegaConf.to_yaml(config))
     return file
 
 
@@ -99,7 +99,7 @@ def register(best: FrozenTrial, experiment: Experiment) -> str | None:
         The name; ``None`` for a model that has nothing to serve.
     """
     name = f"{experiment.task_name}-{experiment.rnn_name}"
-    run_id, folder = best.user_attrs["run"], Path(best.user_attrs[PLACE])
+    run_id, folder = best.user_attrs["run"], Path(best.user_attrs[FOLDER])
     known = tracking.is_newest(name, run_id)
     if not known and publish_model(run_id, folder, experiment.processed(), registered_name=name) is None:
         return None

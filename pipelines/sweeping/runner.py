@@ -21,7 +21,7 @@ from pipelines.settings.schema import Experiment
 from pipelines.sweeping.engines import Job, make_engine
 from pipelines.sweeping.outcome import keep
 from pipelines.sweeping.settings import Sweep, SweepArguments
-from pipelines.sweeping.study import FINAL, PLACE, REASON, TRIES, counted, default_storage, open_storage, open_study, running
+from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS, counted, default_storage, open_storage, open_study, running
 from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved
 from rnn_lightning.files import read_json
 
@@ -32,21 +32,21 @@ MAX_STARTS = 3
 class SweepRunner:
     """Runs the trials of a study until as many are over as were asked for; use it as a context manager."""
 
-    def __init__(self, order: SweepArguments, sweep: Sweep, experiment: Experiment, base: Sequence[str]) -> None:
+    def __init__(self, arguments: SweepArguments, sweep: Sweep, experiment: Experiment, base: Sequence[str]) -> None:
         """Open the study and the run that its trials are shown under; neither is made twice.
 
         Raises:
-            ValueError: where another process conducts this sweep, or the study has trials of another kind.
+            ValueError: where another process runs this sweep, or the study has trials of another kind.
         """
-        if order.engine == "local":
-            check_devices(experiment, order.workers)
-        self.order, self.sweep, self.experiment = order, sweep, experiment
+        if arguments.engine == "local":
+            check_devices(experiment, arguments.workers)
+        self.arguments, self.sweep, self.experiment = arguments, sweep, experiment
         self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
-        self.name = f"{experiment.task_name}-{experiment.rnn_name}-{order.sweep}"
+        self.name = f"{experiment.task_name}-{experiment.rnn_name}-{arguments.sweep}"
         self.folder = Path("work/sweeps") / self.name
         self._lock = lock_folder(self.folder, f"sweep {self.name}")
         self.card = card_of(experiment)
-        self.url = order.storage or default_storage()
+        self.url = arguments.storage or default_storage()
         facts = self._facts()
         self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
         self.shown_in = f"{experiment.task_name} sweeps"
@@ -55,13 +55,13 @@ class SweepRunner:
         self.run_id = tracking.start_run(
             self.folder,
             experiment=self.shown_in,
-            name=f"{experiment.rnn_name}, {order.sweep}",
+            name=f"{experiment.rnn_name}, {arguments.sweep}",
             config=facts,
             tags={"data": facts["data"]},
         )
         self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
         self._began = time.monotonic()
-        self.engine = make_engine(order.engine, experiment.trainer, self.url)
+        self.engine = make_engine(arguments.engine, experiment.trainer, self.url)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -82,16 +82,16 @@ class SweepRunner:
         self._lock.close()
 
     def run(self) -> None:
-        """Make trials until ``order.trials`` are over, or all of a grid."""
+        """Make trials until ``arguments.trials`` are over, or all of a grid."""
         self._recover()
-        wanted = self.order.trials
+        wanted = self.arguments.trials
         if self.sweep.sampler.name == "grid":
             points = self.sweep.grid()
             wanted = min(wanted, len(points))
             for point in points:
                 self.study.enqueue_trial(point, skip_if_exists=True)
         while len(counted(self.study)) < wanted:
-            for slot in range(self.order.workers):
+            for slot in range(self.arguments.workers):
                 if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
                     self._start(slot)
             self.engine.wait([job for _, job in self.slots.values()])
@@ -101,14 +101,14 @@ class SweepRunner:
         spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}
         asked = self.study.ask(fixed_distributions=spaces)
         trial = self._trial(asked.number)
-        folder = Path(trial.user_attrs.get(PLACE, self.folder / str(trial.number)))
-        if PLACE not in trial.user_attrs:  # what lies there is of a trial that the study does not know
+        folder = Path(trial.user_attrs.get(FOLDER, self.folder / str(trial.number)))
+        if FOLDER not in trial.user_attrs:  # what lies there is of a trial that the study does not know
             shutil.rmtree(folder, ignore_errors=True)
-        asked.set_user_attr(PLACE, str(folder))
-        asked.set_user_attr(TRIES, trial.user_attrs.get(TRIES, 0) + 1)
+        asked.set_user_attr(FOLDER, str(folder))
+        asked.set_user_attr(STARTS, trial.user_attrs.get(STARTS, 0) + 1)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OUTCOME).unlink(missing_ok=True)
-        errand = TrialSpec(
+        spec = TrialSpec(
             study=self.name,
             storage=self.url,
             trial_id=trial._trial_id,
@@ -120,9 +120,9 @@ class SweepRunner:
             folder=folder,
             parent_run=self.run_id,
             experiment=self.shown_in,
-            device=slot if self.experiment.trainer.accelerator == "gpu" and self.order.engine == "local" else None,
+            device=slot if self.experiment.trainer.accelerator == "gpu" and self.arguments.engine == "local" else None,
         )
-        self.slots[slot] = (self._trial(trial.number), self.engine.start(errand))
+        self.slots[slot] = (self._trial(trial.number), self.engine.start(spec))
 
     def _trial(self, number: int) -> FrozenTrial:
         """Trial ``number`` as the study has it now; without a copy of all the others, which a thousand trials make costly."""
@@ -130,16 +130,16 @@ class SweepRunner:
 
     def _share(self) -> list[str]:
         """Threads for one of several workers on one processor, unless the command line says how many."""
-        told = any(each.startswith("trainer.threads=") for each in self.overrides)
-        threads = max((os.cpu_count() or 1) // self.order.workers, 1)
-        return [] if told else [f"trainer.threads={threads}"]
+        given = any(override.startswith("trainer.threads=") for override in self.overrides)
+        threads = max((os.cpu_count() or 1) // self.arguments.workers, 1)
+        return [] if given else [f"trainer.threads={threads}"]
 
     def _settle_ended(self, wanted: int) -> None:
         for slot, (trial, job) in list(self.slots.items()):
             if not job.alive():
                 del self.slots[slot]
                 self._settle(trial, job.reason())
-                self._say(trial.number, wanted)
+                self._report(trial.number, wanted)
 
     def _settle(self, trial: FrozenTrial, otherwise: str, *, alone: bool = True) -> None:
         """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often.
@@ -148,31 +148,31 @@ class SweepRunner:
             otherwise: why it left nothing, if it did not.
             alone: whether it ended alone, and not with the whole sweep, which is nothing to count against it.
         """
-        file = Path(trial.user_attrs[PLACE]) / OUTCOME
-        found = read_json(file) if file.exists() else {"state": "killed", "reason": otherwise}
+        file = Path(trial.user_attrs[FOLDER]) / OUTCOME
+        outcome = read_json(file) if file.exists() else {"state": "killed", "reason": otherwise}
         live = optuna.Trial(self.study, trial._trial_id)
-        values: Any = found.get("values")
-        if found["state"] == "complete":
+        values: Any = outcome.get("values")
+        if outcome["state"] == "complete":
             self.study.tell(trial.number, values)
-        elif found["state"] == "pruned":
+        elif outcome["state"] == "pruned":
             self.study.tell(trial.number, state=TrialState.PRUNED)
         else:
-            live.set_user_attr(REASON, found["reason"])
-            tries = 0 if has_saved(file.parent) else trial.user_attrs[TRIES] - (not alone)
-            if found["state"] == "failed" or tries >= MAX_STARTS:
+            live.set_user_attr(REASON, outcome["reason"])
+            starts = 0 if has_saved(file.parent) else trial.user_attrs[STARTS] - (not alone)
+            if outcome["state"] == "failed" or starts >= MAX_STARTS:
                 live.set_user_attr(FINAL, True)
             else:
-                self.study.enqueue_trial(trial.params, {PLACE: trial.user_attrs[PLACE], TRIES: tries})
+                self.study.enqueue_trial(trial.params, {FOLDER: trial.user_attrs[FOLDER], STARTS: starts})
             self.study.tell(trial.number, state=TrialState.FAIL)
         self._show()
 
     def _recover(self) -> None:
         """Settle what an earlier go left open, whose processes may still live."""
         for trial in running(self.study):
-            if PLACE not in trial.user_attrs:  # the earlier go ended before it began this one
+            if FOLDER not in trial.user_attrs:  # the earlier go ended before it began this one
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 continue
-            end_process(Path(trial.user_attrs[PLACE]))
+            end_process(Path(trial.user_attrs[FOLDER]))
             self._settle(trial, "was running when the sweep was interrupted", alone=False)
 
     def _show(self) -> None:
@@ -185,7 +185,7 @@ class SweepRunner:
             points += [("objective", trial.number, value), ("best", trial.number, best)]
         tracking.log_curves(self.run_id, points)
 
-    def _say(self, last: int, wanted: int) -> None:
+    def _report(self, last: int, wanted: int) -> None:
         over = counted(self.study)
         trial = self._trial(last)
         spent, made = time.monotonic() - self._began, max(len(over), 1)

@@ -1,4 +1,4 @@
-"""What a sweep is told: which values may vary and how, by what they are judged, and how they are chosen."""
+"""The settings of a sweep: its search space, its objectives, its sampler and its pruner."""
 
 import itertools
 from collections.abc import Mapping
@@ -127,14 +127,14 @@ def read_arguments(arguments: list[str]) -> SweepArguments:
     Raises:
         ValueError: for a number that is none, or nothing said of sweep or trials.
     """
-    told: dict[str, Any] = {"overrides": []}
+    own: dict[str, Any] = {"overrides": []}
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name in ("sweep", "trials", "workers", "storage", "engine"):
-            told[name] = value
+            own[name] = value
         else:
-            told["overrides"].append(argument)
-    return validate(SweepArguments, told)
+            own["overrides"].append(argument)
+    return validate(SweepArguments, own)
 
 
 def read_sweep(name: str) -> Sweep:
@@ -147,9 +147,9 @@ def read_sweep(name: str) -> Sweep:
     if not file.exists():
         known = sorted(each.stem for each in file.parent.glob("*.yaml"))
         raise ValueError(f"sweep must be one of {known}, not {name!r}")
-    told: Any = OmegaConf.to_container(OmegaConf.load(file))
+    values: Any = OmegaConf.to_container(OmegaConf.load(file))
     try:
-        return validate(Sweep, told if isinstance(told, Mapping) else {})
+        return validate(Sweep, values if isinstance(values, Mapping) else {})
     except ValueError as error:
         raise ValueError("\n".join(f"{_shown(file)}: {line}" for line in str(error).splitlines())) from None
 

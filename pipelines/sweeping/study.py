@@ -13,7 +13,7 @@ from pipelines.sweeping.settings import Pruner, Sampler, Sweep
 from pipelines.tracking.store import ROOT, SQLITE
 from rnn_lightning.files import made_once
 
-FINAL, TRIES, PLACE, REASON = "final", "tries", "place", "reason"
+FINAL, STARTS, FOLDER, REASON = "final", "tries", "place", "reason"
 """User attributes of a trial: counts although it failed; how often it was begun; its folder; why it failed."""
 
 
@@ -50,15 +50,15 @@ def open_study(
     Raises:
         ValueError: where the study has trials with other facts.
     """
-    best = "minimize" if metric.goal == "minimise" else "maximize"  # of the quality; of all else, less is better
-    directions: Any = [best if each == "quality" else "minimize" for each in sweep.objectives]
+    # Of all objectives but the quality less is better.
+    directions: Any = [metric.direction if name == "quality" else "minimize" for name in sweep.objectives]
     text = json.dumps(facts, sort_keys=True)
     if name in optuna.get_all_study_names(storage):
         check_facts(optuna.load_study(study_name=name, storage=storage), storage, text)
     study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names([metric.name.replace("test/", "val/"), *sweep.objectives[1:]])
+        study.set_metric_names([metric.monitor, *sweep.objectives[1:]])
     study.set_user_attr("facts", text)
     study.sampler = make_sampler(sweep.sampler, len(study.trials))
     study.pruner = make_pruner(sweep.pruner)
@@ -76,13 +76,13 @@ def check_facts(study: optuna.Study, storage: optuna.storages.RDBStorage, facts:
         return
     over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     trials = study.get_trials(deepcopy=False)
-    if not any(trial.state in over or (trial.state == TrialState.WAITING and PLACE in trial.user_attrs) for trial in trials):
+    if not any(trial.state in over or (trial.state == TrialState.WAITING and FOLDER in trial.user_attrs) for trial in trials):
         optuna.delete_study(study_name=study.study_name, storage=storage)
         return
     before, now = json.loads(known), json.loads(facts)
     other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    told = f"study {study.study_name} has trials with another {', '.join(other)}"
-    raise ValueError(f"{told}: give the new sweep a file of another name")
+    different = f"study {study.study_name} has trials with another {', '.join(other)}"
+    raise ValueError(f"{different}: give the new sweep a file of another name")
 
 
 def make_sampler(settings: Sampler, trials: int) -> optuna.samplers.BaseSampler:

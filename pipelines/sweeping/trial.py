@@ -25,7 +25,7 @@ OUTCOME, PROCESS = "outcome.json", "process.json"
 
 
 class TrialSpec(NamedTuple):
-    """What the process of a trial is told."""
+    """The arguments of a trial's process."""
 
     study: str
     storage: str
@@ -41,19 +41,19 @@ class TrialSpec(NamedTuple):
     device: int | None
 
 
-def run_trial(errand: TrialSpec) -> None:
-    """Train as told; leaves in the folder what came of it, or nothing if it is killed."""
+def run_trial(spec: TrialSpec) -> None:
+    """Train one trial; its folder then holds the outcome, or none if the process is killed."""
     stop_with_parent()
     own = os.getpid()
-    write_json(errand.folder / PROCESS, {"pid": own, "born": start_time(own), "host": platform.node()})
-    if errand.device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(errand.device)
+    write_json(spec.folder / PROCESS, {"pid": own, "born": start_time(own), "host": platform.node()})
+    if spec.device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(spec.device)
     quieten()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.load_study(study_name=errand.study, storage=open_storage(errand.storage), pruner=make_pruner(errand.pruner))
-    trial = optuna.Trial(study, errand.trial_id)
+    study = optuna.load_study(study_name=spec.study, storage=open_storage(spec.storage), pruner=make_pruner(spec.pruner))
+    trial = optuna.Trial(study, spec.trial_id)
     try:
-        outcome: dict[str, Any] = {"state": "complete", **_train(errand, trial)}
+        outcome: dict[str, Any] = {"state": "complete", **_train(spec, trial)}
     except optuna.TrialPruned:
         outcome = {"state": "pruned"}
     except (ValueError, FloatingPointError, RuntimeError) as error:
@@ -63,11 +63,11 @@ def run_trial(errand: TrialSpec) -> None:
         tracking.set_tags(run_id, {"state": outcome["state"]})
         if outcome["state"] == "pruned":
             tracking.finish(run_id)
-    write_json(errand.folder / OUTCOME, outcome)
+    write_json(spec.folder / OUTCOME, outcome)
 
 
-def _train(errand: TrialSpec, trial: optuna.Trial) -> dict[str, Any]:
-    experiment = compose([*errand.overrides, *(assigned(key, value) for key, value in errand.values.items())])
+def _train(spec: TrialSpec, trial: optuna.Trial) -> dict[str, Any]:
+    experiment = compose([*spec.overrides, *(assigned(key, value) for key, value in spec.values.items())])
     (seed,) = experiment.all_seeds()
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
@@ -75,23 +75,23 @@ def _train(errand: TrialSpec, trial: optuna.Trial) -> dict[str, Any]:
     def begin() -> str:
         seen = os.environ.get("CUDA_VISIBLE_DEVICES")
         device = f"gpu {seen}" if experiment.trainer.accelerator == "gpu" else "cpu"
-        own = {"mlflow.parentRunId": errand.parent_run, "trial": str(errand.number), "device": device, "host": platform.node()}
+        own = {"mlflow.parentRunId": spec.parent_run, "trial": str(spec.number), "device": device, "host": platform.node()}
         run_id = tracking.start_run(
-            errand.folder,
-            experiment=errand.experiment,
-            name=f"trial {errand.number}",
+            spec.folder,
+            experiment=spec.experiment,
+            name=f"trial {spec.number}",
             config=facts["config"],
             tags=run_tags(experiment.task_name, facts) | own,
         )
         trial.set_user_attr("run", run_id)
         return run_id
 
-    monitor = experiment.task.metric.name.replace("test/", "val/")
-    watching = [Reporter(trial, monitor)] if len(errand.objectives) == 1 else []
-    measured = fit(experiment, seed, card, errand.folder, begin, name=f"trial {errand.number}", watching=watching)
-    write_json(errand.folder / "training.json", facts | measured)
-    found = {"quality": measured["best_value"], "parameters": measured["parameters"], "seconds": measured["seconds"]}
-    return {"values": [found[each] for each in errand.objectives]}
+    monitor = experiment.task.metric.monitor
+    watching = [Reporter(trial, monitor)] if len(spec.objectives) == 1 else []
+    measured = fit(experiment, seed, card, spec.folder, begin, name=f"trial {spec.number}", watching=watching)
+    write_json(spec.folder / "training.json", facts | measured)
+    values = {"quality": measured["best_value"], "parameters": measured["parameters"], "seconds": measured["seconds"]}
+    return {"values": [values[objective] for objective in spec.objectives]}
 
 
 class Reporter(lightning.Callback):
@@ -108,19 +108,19 @@ class Reporter(lightning.Callback):
 
 def has_saved(folder: Path) -> bool:
     """Whether the process that worked in ``folder`` last has left a checkpoint there."""
-    told, saved = folder / PROCESS, folder / LAST
-    return told.exists() and saved.exists() and saved.stat().st_mtime > told.stat().st_mtime
+    begun, saved = folder / PROCESS, folder / LAST
+    return begun.exists() and saved.exists() and saved.stat().st_mtime > begun.stat().st_mtime
 
 
 def end_process(folder: Path) -> None:
     """End the process of this machine that works in ``folder``, if it still lives."""
     file = folder / PROCESS
-    told: dict[str, Any] = read_json(file) if file.exists() else {"host": None}
-    if told["host"] != platform.node():
+    noted: dict[str, Any] = read_json(file) if file.exists() else {"host": None}
+    if noted["host"] != platform.node():
         return
     try:
-        process = psutil.Process(told["pid"])
-        if start_time(process.pid) == told["born"]:
+        process = psutil.Process(noted["pid"])
+        if start_time(process.pid) == noted["born"]:
             process.kill()
             process.wait(30)
     except psutil.NoSuchProcess:

@@ -7,6 +7,6 @@ from pipelines.tracking.store import open_experiment
 
 def describe_task(task: Task) -> str:
     """Make the task's experiment, or renew its description; returns its id."""
-    held = "".join(f"\n- {each.name}: {number(each.value)} ({each.source})" for each in task.references)
-    note = f"## {task.title}\n\n{task.description}\n\nJudged by `{task.metric}`, to {task.goal}.\n{held}"
+    references = "".join(f"\n- {one.name}: {number(one.value)} ({one.source})" for one in task.references)
+    note = f"## {task.title}\n\n{task.description}\n\nJudged by `{task.metric.name}`, to {task.metric.direction}.\n{references}"
     return open_experiment(task.name, {"mlflow.note.content": note, "title": task.title})

@@ -17,9 +17,8 @@ from pipelines.kinds.base import RECOGNITION, TAGGING, TRANSLATION, kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder
 from pipelines.runs.provenance import key_of, provenance, run_tags
-from pipelines.settings.compose import CONF
 from pipelines.settings.schema import Experiment, Training
-from pipelines.settings.tasks import read_task
+from pipelines.settings.tasks import task_of
 from pipelines.tracking import describe_task
 from pipelines.training.building import build_system, start_from_vectors
 from pipelines.training.recorder import Recorder, peak_memory_mb
@@ -82,15 +81,15 @@ def fit(
     """
     training = experiment.task.training
     torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.products)
+    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = len(data.train_dataloader())
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
     kind = prepare(experiment, system, data)
-    metric, every = experiment.task.metric, experiment.trainer.every_seconds
-    durable = Durable(work, seed=seed, monitor=metric.name.replace("test/", "val/"), mode=metric.goal[:3], every_seconds=every)
+    metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
+    durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
     first = is_first(experiment)
@@ -203,7 +202,7 @@ def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Pa
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
     """Open the run in the dashboard, in the experiment of its task."""
-    describe_task(read_task(CONF, experiment.task_name, card))
+    describe_task(task_of(experiment, card))
     return tracking.start_run(
         experiment.run(seed),
         experiment=experiment.task_name,
