@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rnn_lightning.recurrent import CELLS, recurrent
+from rnn_lightning.recurrent import CELLS, build_network
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = "rnn_lightning"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
+    "registry": set(),
     "sequences": set(),
     "processes": {"sequences"},
     "progress": set(),
@@ -27,13 +28,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "standardize": set(),
     "pen": set(),
     "audio": set(),
-    "recurrent": {"sequences", "regularize"},
-    "attention": {"sequences"},
+    "recurrent": {"registry", "sequences", "regularize"},
+    "attention": {"registry", "sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
-    "characters": {"sequences", "recurrent"},
+    "characters": {"registry", "sequences", "recurrent"},
     "vectors": set(),
-    "search": {"sequences"},
-    "subsampling": {"sequences"},
+    "search": {"registry", "sequences"},
+    "subsampling": {"registry", "sequences"},
     "ngram": {"sequences"},
     "ctc": {"sequences"},
     "tag_schemes": set(),
@@ -41,12 +42,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"sequences", "tag_schemes"},
     "budget": {"sequences", "recurrent"},
     "compress": set(),
-    "laws": {"sequences", "recurrent"},
-    "data": {"sequences", "processes", "progress", "pen"},
+    "laws": {"sequences"},
+    "data": {"registry", "sequences", "processes", "progress", "pen"},
     "corpora": {"files", "sequences", "data", "vectors", "pen", "audio"},
     "systems": {
         *{"files", "sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
+        *{"registry", "search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""
@@ -198,10 +199,10 @@ def test_there_is_a_network_and_a_task_to_choose() -> None:
 
 
 @pytest.mark.parametrize("path", tracked("conf/rnn/*.yaml"))
-def test_a_network_of_conf_is_made_of_keywords_of_recurrent(path: str) -> None:
+def test_a_network_of_conf_is_made_of_keywords_of_build_network(path: str) -> None:
     settings = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
-    unknown = set(settings) - set(inspect.signature(recurrent).parameters)
-    assert not unknown, f"{path} sets {sorted(unknown)}, which recurrent does not take"
+    unknown = set(settings) - set(inspect.signature(build_network).parameters)
+    assert not unknown, f"{path} sets {sorted(unknown)}, which build_network does not take"
     assert settings["cell"] in CELLS, f"{path} asks for the cell {settings['cell']!r}"
 
 
