@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pen": set(),
     "audio": set(),
     "recurrent": {"registry", "sequences", "regularize"},
-    "attention": {"registry", "sequences"},
+    "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
     "characters": {"registry", "sequences", "recurrent"},
     "vectors": set(),

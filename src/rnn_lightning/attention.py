@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .registry import choose
 from .sequences import length_mask
 
 
@@ -119,7 +118,9 @@ def make_attention(kind: str, memory_size: int, query_size: int) -> Attention:
     Raises:
         ValueError: for another kind, or widths that it cannot compare.
     """
-    return choose("attention", ATTENTIONS, kind)(memory_size, query_size)
+    if kind not in ATTENTIONS:
+        raise ValueError(f"attention must be one of {sorted(ATTENTIONS)} or None, not {kind!r}")
+    return ATTENTIONS[kind](memory_size, query_size)
 
 
 def remember(values: Tensor, lengths: Tensor | None, summary: Tensor, attention: Attention | None) -> Memory:
