@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from rnn_lightning import LinearChainCRF, SpanF1
-from rnn_lightning.recurrent import recurrent
+from rnn_lightning.recurrent import build_network
 
 VOCABULARY, FEATURES, UNITS, ROWS, STEPS = 10_000, 100, 256, 32, 25
 
@@ -45,7 +45,7 @@ def straightforward(field: LinearChainCRF, emissions: Tensor, tags: Tensor, leng
 def compare(num_tags: int, pairs: int) -> str:
     torch.manual_seed(0)
     embedding, output = nn.Embedding(VOCABULARY, FEATURES), nn.Linear(2 * UNITS, num_tags)
-    network = recurrent("lstm", input_size=FEATURES, hidden_size=UNITS, num_layers=2, bidirectional=True)
+    network = build_network("lstm", input_size=FEATURES, hidden_size=UNITS, num_layers=2, bidirectional=True)
     field = LinearChainCRF(num_tags)
     parameters = [parameter for part in (embedding, network, output, field) for parameter in part.parameters()]
     optimizer = torch.optim.Adam(parameters)

@@ -94,9 +94,9 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
     },
     "peephole_lstm": {
         **GATED_NAMES,
-        "p_i": "cell.entrance_peephole",
+        "p_i": "cell.input_peephole",
         "p_f": "cell.forget_peephole",
-        "p_o": "cell.exit_peephole",
+        "p_o": "cell.output_peephole",
     },
     "feedforward": {"W": "cell.input_weight", "b": "cell.bias"},
 }

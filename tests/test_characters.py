@@ -11,10 +11,10 @@ from rnn_lightning.characters import ConvolvedCharacters, RecurrentCharacters, c
 from rnn_lightning.recurrent import CELLS
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "cnn": {"kind": "cnn", "filters": 4, "widths": [1, 3, 5], "embedding_size": 6},
+    "cnn": {"name": "cnn", "filters": 4, "widths": [1, 3, 5], "embedding_size": 6},
     **{
         f"{cell} {ways}": {
-            "kind": "rnn",
+            "name": "rnn",
             "embedding_size": 6,
             "rnn": {"cell": cell, "hidden_size": 4, "bidirectional": ways == 2},
         }
@@ -92,15 +92,25 @@ def test_batches_without_words_or_characters_are_zeros(name: str, shape: tuple[i
     assert found.shape == (*shape[:2], encoder.output_size) and not found.any()
 
 
+@every_encoder
+def test_settings_from_before_have_a_kind_in_place_of_a_name(name: str) -> None:
+    former = {"kind" if key == "name" else key: value for key, value in SETTINGS[name].items()}
+    torch.manual_seed(0)
+    again = character_encoder(10, former).double()
+    torch.testing.assert_close(again.state_dict(), build(name).state_dict(), rtol=0, atol=0)
+    assert "kind" in former
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, r"characters' kind must be one of \['cnn', 'rnn'\], not None"),
-        ({"kind": "lstm"}, "not 'lstm'"),
-        ({"kind": "cnn", "filter": 3}, "characters of kind 'cnn': .*'filter'"),
-        ({"kind": "cnn", "filters": 0}, r"filters must be at least 1, widths a list of at least 1 each, not 0 and \[3\]"),
-        ({"kind": "cnn", "embedding_size": 0}, "characters' embedding_size must be at least 1, not 0"),
-        ({"kind": "rnn"}, "characters of kind 'rnn': .*'rnn'"),
+        ({}, r"characters name must be one of \['cnn', 'rnn'\], not None"),
+        ({"name": "lstm"}, "not 'lstm'"),
+        ({"name": "cnn", "filter": 3}, "characters 'cnn': .*'filter'"),
+        ({"name": "cnn", "filters": 0}, r"filters must be at least 1, widths a list of at least 1 each, not 0 and \[3\]"),
+        ({"name": "cnn", "embedding_size": 0}, "characters 'cnn': embedding_size must be at least 1, not 0"),
+        ({"name": "cnn", "kind": "cnn"}, "characters 'cnn': .*'kind'"),
+        ({"name": "rnn"}, "characters 'rnn': .*'rnn'"),
     ],
 )
 def test_bad_settings_are_named(settings: dict[str, Any], expected: str) -> None:

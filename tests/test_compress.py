@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from rnn_lightning import CELLS, Seq2Seq, compressed
 from rnn_lightning.compress import WEIGHTS
-from rnn_lightning.recurrent import recurrent
+from rnn_lightning.recurrent import build_network
 
 LENGTHS = torch.tensor([7, 0, 3, 1])
-COMPRESSED_CELLS = [cell for cell in CELLS if cell in ("lstm", "gru")]
+COMPRESSED_CELLS = [cell for cell in CELLS if getattr(CELLS[cell], "kernel", None) in (nn.LSTM, nn.GRU)]
 
 
 def inputs(width: int) -> Tensor:
@@ -32,7 +32,7 @@ def rounded(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def test_16_bits_compute_in_float32_with_rounded_weights(cell: str, bidirectional: bool) -> None:
     torch.manual_seed(0)
-    network = recurrent(cell, 5, 8, 2, bidirectional=bidirectional)
+    network = build_network(cell, 5, 8, 2, bidirectional=bidirectional)
     expected = (rounded(network) if cell in COMPRESSED_CELLS else network)(inputs(5), LENGTHS)
     torch.testing.assert_close(compressed(network, "float16")(inputs(5), LENGTHS), expected)
 
@@ -55,7 +55,7 @@ def test_8_bits_of_a_product_err_no_more_than_rounding_can() -> None:
 @torch.no_grad()
 def test_8_bits_stay_near(cell: str) -> None:
     torch.manual_seed(0)
-    network = recurrent(cell, 5, 32, 2, bidirectional=True)
+    network = build_network(cell, 5, 32, 2, bidirectional=True)
     outputs, _ = network(inputs(5), LENGTHS)
     found, _ = compressed(network, "int8")(inputs(5), LENGTHS)
     assert 0 < (found - outputs).abs().max() < 0.05 * outputs.abs().max()

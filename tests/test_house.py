@@ -9,7 +9,7 @@ import pytest
 import yaml
 from house import ROOT, none, python_files, tracked
 
-from rnn_lightning.recurrent import CELLS, recurrent
+from rnn_lightning.recurrent import CELLS, build_network
 
 
 def the_map() -> list[str]:
@@ -56,10 +56,10 @@ def test_there_is_a_network_and_a_task_to_choose() -> None:
 
 
 @pytest.mark.parametrize("path", tracked("conf/rnn/*.yaml"))
-def test_a_network_of_conf_is_made_of_keywords_of_recurrent(path: str) -> None:
+def test_a_network_of_conf_is_made_of_keywords_of_build_network(path: str) -> None:
     settings = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
-    unknown = set(settings) - set(inspect.signature(recurrent).parameters)
-    assert not unknown, f"{path} sets {sorted(unknown)}, which recurrent does not take"
+    unknown = set(settings) - set(inspect.signature(build_network).parameters)
+    assert not unknown, f"{path} sets {sorted(unknown)}, which build_network does not take"
     assert settings["cell"] in CELLS, f"{path} asks for the cell {settings['cell']!r}"
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rnn_lightning import CTCRecognizer, LanguageModel, SequenceClassifier
 from rnn_lightning.laws import LAWS, LawBroken, check_invariance
-from rnn_lightning.recurrent import CELLS, Recurrent, recurrent
+from rnn_lightning.recurrent import CELLS, Recurrent, build_network
 from rnn_lightning.sequences import State, length_mask, map_state
 
 F, H, V = 3, 4, 11
@@ -24,7 +24,7 @@ class Speller(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedding, self.network, self.output = nn.Embedding(V, F), recurrent("gru", F, H), nn.Linear(H, V)
+        self.embedding, self.network, self.output = nn.Embedding(V, F), build_network("gru", F, H), nn.Linear(H, V)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         outputs, after = self.network(self.embedding(tokens), lengths, state)
@@ -47,7 +47,7 @@ class Judge(nn.Module):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_every_network_keeps_the_laws(cell: str, bidirectional: bool) -> None:
-    gaps = check_invariance(recurrent(cell, F, H, 2, bidirectional=bidirectional, dropout=0.5))
+    gaps = check_invariance(build_network(cell, F, H, 2, bidirectional=bidirectional, dropout=0.5))
     assert list(gaps) == [name for name in LAWS if not (bidirectional and name == "two goes read as one")]
     assert max(gaps.values()) < 1e-12
     assert gaps["garbage in the padding changes nothing"] == 0
@@ -55,8 +55,8 @@ def test_every_network_keeps_the_laws(cell: str, bidirectional: bool) -> None:
 
 def test_outputs_may_be_one_a_step_or_one_a_sequence() -> None:
     assert len(check_invariance(Speller(), inputs=TOKENS)) == len(LAWS)
-    assert len(check_invariance(Judge(recurrent("lstm", F, H)))) == len(LAWS)
-    assert len(check_invariance(Judge(recurrent("lstm", F, H, bidirectional=True)))) == len(LAWS) - 1
+    assert len(check_invariance(Judge(build_network("lstm", F, H)))) == len(LAWS)
+    assert len(check_invariance(Judge(build_network("lstm", F, H, bidirectional=True)))) == len(LAWS) - 1
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -88,7 +88,7 @@ class Bent(nn.Module):
 
     def __init__(self, bend: Callable[..., tuple[Tensor, State]]) -> None:
         super().__init__()
-        self.network, self.bend, self.input_size = recurrent("lstm", F, H), bend, F
+        self.network, self.bend, self.input_size = build_network("lstm", F, H), bend, F
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         return self.bend(self.network, inputs, lengths, state)

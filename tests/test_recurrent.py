@@ -15,8 +15,8 @@ import torch
 from oracles import EQUATIONS, WEIGHT_NAMES, Array, Weights, read_both_ways, read_row
 from torch import Tensor, nn
 
-from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Recurrent, Residual, Unrolled, recurrent
-from rnn_lightning.sequences import State, length_mask, map_state
+from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Layout, Recurrent, Residual, build_network, recurrent_weights
+from rnn_lightning.sequences import State, leaves, length_mask, map_state
 
 B, T, F, H = 5, 7, 3, 4
 LENGTHS = torch.tensor([7, 1, 0, 4, 6])
@@ -41,7 +41,9 @@ class Form:
     def build(self) -> Recurrent:
         """A network in double precision, no weight of which is zero."""
         torch.manual_seed(1)
-        network = recurrent(self.cell, F, H, self.num_layers, bidirectional=self.bidirectional, residual=self.residual).double()
+        network = build_network(
+            self.cell, F, H, self.num_layers, bidirectional=self.bidirectional, residual=self.residual
+        ).double()
         for parameter in network.parameters():
             nn.init.normal_(parameter, std=0.5)
         return network
@@ -55,10 +57,6 @@ every_cell = pytest.mark.parametrize("cell", CELLS)
 
 def inputs_of(rows: int = B, steps: int = T) -> Tensor:
     return torch.randn(rows, steps, F, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-
-
-def leaves(state: State) -> list[Tensor]:
-    return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
 
 
 def with_gradients(network: Recurrent, inputs: Tensor, lengths: Tensor) -> dict[str, Any]:
@@ -158,8 +156,7 @@ def test_a_copy_and_a_state_dict_read_the_same(form: Form) -> None:
 
 def one_layer(cell: str) -> Recurrent:
     """A layer of its own, with no wrapper around it, no weight of which is zero."""
-    build = CELLS[cell](F, H)
-    network = (build if isinstance(build, Recurrent) else Unrolled(build)).double()
+    network = CELLS[cell].layer(F, Layout(H)).double()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.5)
     return network
@@ -202,7 +199,7 @@ def test_both_directions_are_the_equations_forwards_and_backwards(cell: str) -> 
 @every_cell
 def test_a_bidirectional_layer_is_two_one_way_layers(cell: str) -> None:
     both = Form(cell, 1, bidirectional=True, residual=False).build()
-    ahead, back = recurrent(cell, F, H).double(), recurrent(cell, F, H).double()
+    ahead, back = build_network(cell, F, H).double(), build_network(cell, F, H).double()
     two = [list(layer.parameters()) for layer in (ahead, back)]
     for one_way, shared in zip([*two[0], *two[1]], both.parameters(), strict=True):
         one_way.data = shared.data
@@ -219,7 +216,7 @@ def test_a_bidirectional_layer_is_two_one_way_layers(cell: str) -> None:
 def test_gradients_are_those_of_finite_differences(form: Form) -> None:
     torch.manual_seed(3)
     hidden_size = 1 if form.num_layers == 1 else 3
-    network = recurrent(form.cell, 2, hidden_size, form.num_layers, bidirectional=form.bidirectional).double()
+    network = build_network(form.cell, 2, hidden_size, form.num_layers, bidirectional=form.bidirectional).double()
     for parameter in network.parameters():
         nn.init.normal_(parameter)  # no bias of zero, where a rectified unit has no derivative
     lengths = torch.tensor([3, 1, 0])
@@ -236,8 +233,19 @@ def test_gradients_are_those_of_finite_differences(form: Form) -> None:
 @every_cell
 def test_wrappers_keep_the_contract(cell: str) -> None:
     inputs = inputs_of()
-    layers = [recurrent(cell, F, F).double(), recurrent(cell, F, F).double()]
+    layers = [build_network(cell, F, F).double(), build_network(cell, F, F).double()]
     once = layers[0](inputs, LENGTHS)[0]
     padding = ~length_mask(LENGTHS, T).unsqueeze(2)
     assert_close(Residual(layers[0])(inputs, LENGTHS)[0], (inputs + once).masked_fill(padding, 0))
     assert_close(Deep(layers)(inputs, LENGTHS)[0], layers[1](once, LENGTHS)[0])
+
+
+@every_form
+def test_a_network_is_causal_where_what_comes_later_changes_nothing(form: Form) -> None:
+    network, inputs = form.build(), inputs_of()
+    outputs, _ = network(inputs)
+    later = inputs.clone()
+    later[:, 4:] += 1
+    same = torch.equal(network(later)[0][:, :4], outputs[:, :4])
+    assert network.causal == (not form.bidirectional)
+    assert same == (network.causal or not recurrent_weights(network))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rnn_lightning import LanguageModel
-from rnn_lightning.regularize import LockedDropout, dropout
+from rnn_lightning.regularize import LockedDropout, make_dropout
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -39,15 +39,15 @@ def test_each_row_has_a_mask_of_its_own() -> None:
 @pytest.mark.parametrize("locked", [False, True])
 def test_dropout_keeps_the_mean(locked: bool) -> None:
     torch.manual_seed(0)
-    dropped = dropout(0.3, locked=locked)(torch.ones(200, 2, 200))
+    dropped = make_dropout(0.3, locked=locked)(torch.ones(200, 2, 200))
     assert abs(dropped.mean().item() - 1) < 4 * (0.3 / 0.7 / 40_000) ** 0.5
 
 
 @pytest.mark.parametrize("locked", [False, True])
 def test_nothing_drops_out_in_evaluation_or_at_probability_zero(locked: bool) -> None:
     ones = torch.ones(3, 4, 50)
-    assert dropout(0.9, locked=locked).eval()(ones).equal(ones)
-    assert dropout(0.0, locked=locked)(ones).equal(ones)
+    assert make_dropout(0.9, locked=locked).eval()(ones).equal(ones)
+    assert make_dropout(0.0, locked=locked)(ones).equal(ones)
 
 
 def test_gradients_pass_where_nothing_was_dropped() -> None:
@@ -70,13 +70,13 @@ def test_a_copy_drops_as_the_original_does() -> None:
 @pytest.mark.parametrize("probability", [1.0, 1.5, -0.1, float("nan")])
 def test_a_probability_outside_its_range_is_refused(probability: float, locked: bool) -> None:
     with pytest.raises(ValueError) as raised:
-        dropout(probability, locked=locked)
+        make_dropout(probability, locked=locked)
     assert str(raised.value) == f"dropout must lie in [0, 1), not {probability}"
 
 
 def test_the_kind_is_chosen_by_locked() -> None:
-    assert isinstance(dropout(0.5, locked=True), LockedDropout)
-    assert isinstance(dropout(0.5, locked=False), nn.Dropout)
+    assert isinstance(make_dropout(0.5, locked=True), LockedDropout)
+    assert isinstance(make_dropout(0.5, locked=False), nn.Dropout)
 
 
 TOLD = [

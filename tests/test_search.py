@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from search_oracles import NEVER, Beam, Model, Score, assert_found, enumerate_all, limits_of, problems_of
 from torch import Tensor, nn
 
-from rnn_lightning.recurrent import recurrent
+from rnn_lightning.recurrent import build_network
 from rnn_lightning.search import NORMALISATIONS, LengthPower, Normalisation, beam_search, exhaustive_search, score
 from rnn_lightning.sequences import State, map_state
 
@@ -164,7 +164,7 @@ class Network:
     def __init__(self, sentences: int, vocabulary: int = 7) -> None:
         torch.manual_seed(5)
         self.embedding, self.output = nn.Embedding(vocabulary, 4).double(), nn.Linear(6, vocabulary).double()
-        self.network = recurrent("lstm", 4, 6, 2).double()
+        self.network = build_network("lstm", 4, 6, 2).double()
         self.first = torch.zeros(sentences, dtype=torch.int64)
         self.state = map_state(torch.randn_like, self.network.start(torch.zeros(sentences, 1, 4, dtype=torch.float64)))
 

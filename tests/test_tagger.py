@@ -18,8 +18,8 @@ from rnn_lightning.recurrent import CELLS
 
 SPELLINGS: dict[str, dict[str, Any] | None] = {
     "words": None,
-    "cnn": {"kind": "cnn", "filters": 3, "widths": [1, 3], "embedding_size": 4},
-    "rnn": {"kind": "rnn", "embedding_size": 4, "rnn": {"cell": "lstm", "hidden_size": 3, "bidirectional": True}},
+    "cnn": {"name": "cnn", "filters": 3, "widths": [1, 3], "embedding_size": 4},
+    "rnn": {"name": "rnn", "embedding_size": 4, "rnn": {"cell": "lstm", "hidden_size": 3, "bidirectional": True}},
 }
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 every_spelling = pytest.mark.parametrize("spelling", SPELLINGS)
@@ -216,7 +216,7 @@ REFUSED = {
         r"vectors must be one of \['tuned', 'frozen'\], or None, not 'fixed'",
     ),
     "dropout": (lambda: Tagger(9, 3, LSTM, word_dropout=1.0), r"word_dropout must lie in \[0, 1\), not 1.0"),
-    "number": (lambda: Tagger(9, 3, LSTM, characters={"kind": "cnn"}), "give num_characters"),
+    "number": (lambda: Tagger(9, 3, LSTM, characters={"name": "cnn"}), "give num_characters"),
     "word": (lambda: build()(with_number(20, 0)), r"word 20 in row 1, step 2: words are 0\.\.19"),
     "negative": (lambda: build("words")(with_number(-1, 0)), "word -1 in row 1, step 2"),
     "character": (lambda: build()(with_number(12, 4)), r"character 12 in row 1, step 2: characters are 0\.\.11"),

@@ -27,7 +27,7 @@ FORESIGHT = [
     "task.corpus.rows={train:200,validation:30,test:40}",
     "task.training.epochs=1",
     "task.training.validate_every=null",
-    "+task.model.characters={kind:cnn,filters:8,embedding_size:8}",
+    "+task.model.characters={name:cnn,filters:8,embedding_size:8}",
 ]
 
 

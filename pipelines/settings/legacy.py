@@ -5,6 +5,7 @@ from typing import Any
 
 RENAMED = {
     "task.metric.goal": "task.metric.mode",
+    "task.model.characters.kind": "task.model.characters.name",
     "trainer.products": "trainer.matmul_precision",
     "trainer.every_seconds": "trainer.checkpoint_seconds",
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .laws import LawBroken, check_invariance
     from .metrics import Span, SpanF1, spans_of
     from .ngram import NGram
-    from .recurrent import CELLS, Recurrent
+    from .recurrent import CELLS, Recurrent, build_network
     from .sequences import IGNORED, Batch, State
     from .systems import (
         AtomicCheckpointIO,
@@ -39,7 +39,7 @@ _ROOMS = {
     "laws": ("LawBroken", "check_invariance"),
     "metrics": ("Span", "SpanF1", "spans_of"),
     "ngram": ("NGram",),
-    "recurrent": ("CELLS", "Recurrent"),
+    "recurrent": ("CELLS", "Recurrent", "build_network"),
     "sequences": ("IGNORED", "Batch", "State"),
     "systems": (
         "AtomicCheckpointIO",
@@ -83,6 +83,7 @@ __all__ = [
     "TagPaths",
     "Tagger",
     "Transcripts",
+    "build_network",
     "check_invariance",
     "compressed",
     "count_parameters",

@@ -5,19 +5,19 @@ Shapes: B rows, F features, H hidden units.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from .recurrent import Recurrent, recurrent
-from .sequences import State
+from .recurrent import NetworkOptions, Recurrent, build_network
+from .sequences import State, leaves
 
 Built = TypeVar("Built", bound=nn.Module)
 
 
 class Cost(NamedTuple):
-    """What a network takes: its parameters, the FLOPs of a step of a row, and the bytes of a row's state."""
+    """The cost of a network: its parameters, the FLOPs of a step of a row, and the bytes of a row's state."""
 
     parameters: int
     flops_per_step: int
@@ -25,7 +25,7 @@ class Cost(NamedTuple):
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The numbers that ``module`` learns; a tied weight counts once."""
+    """The number of trainable parameters of ``module``; a tied weight counts once."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
@@ -44,7 +44,7 @@ def flops_per_step(module: nn.Module) -> int:
 
 
 def cost_of(network: Recurrent) -> Cost:
-    """What ``network`` takes."""
+    """The `Cost` of ``network``."""
     weight = next(network.parameters())
     state = network.start(weight.new_empty(1, 1, network.input_size))
     return Cost(count_parameters(network), flops_per_step(network), count_bytes(state))
@@ -52,9 +52,7 @@ def cost_of(network: Recurrent) -> Cost:
 
 def count_bytes(state: State) -> int:
     """The bytes of all tensors of ``state``."""
-    if isinstance(state, Tensor):
-        return state.numel() * state.element_size()
-    return sum(count_bytes(part) for part in state)
+    return sum(leaf.numel() * leaf.element_size() for leaf in leaves(state))
 
 
 def hidden_size_for(
@@ -64,13 +62,13 @@ def hidden_size_for(
     parameters: int | None = None,
     flops: int | None = None,
     build: Callable[[int], nn.Module] | None = None,
-    **network: Any,
+    **network: Unpack[NetworkOptions],
 ) -> int:
     """The hidden size whose cost is nearest to a budget; of two as near, the smaller.
 
     Args:
         cell: one of ``CELLS``.
-        input_size, network: what else ``recurrent`` is told.
+        input_size, network: the other arguments of ``build_network``.
         parameters, flops: the budget, as ``count_parameters`` or as ``flops_per_step`` counts.
         build: makes all that is to be counted from a hidden size, in place of the bare network: a system with its
             embedding and its output layer. Its cost must grow with the hidden size.
@@ -79,15 +77,13 @@ def hidden_size_for(
         ValueError: unless exactly one budget is given, and either ``build`` or the network's description; where hidden
             size 1 is over the budget already, or the cost does not grow.
     """
-    if parameters is not None and flops is None:
-        unit, budget, count = "parameters", parameters, count_parameters
-    elif flops is not None and parameters is None:
-        unit, budget, count = "FLOPs a step", flops, flops_per_step
-    else:
+    if (parameters is None) == (flops is None):
         raise ValueError(f"give one budget, parameters or flops, not {'neither' if flops is None else 'both'}")
+    unit, count = ("FLOPs a step", flops_per_step) if parameters is None else ("parameters", count_parameters)
+    budget = (parameters or 0) + (flops or 0)
     if (build is None) == (input_size is None) or (build is not None and network):
-        raise ValueError("describe the network by input_size and recurrent's keywords, or by build, and not by both")
-    module_of = build or partial(recurrent, cell, input_size, **network)
+        raise ValueError("describe the network by input_size and build_network's keywords, or by build, and not by both")
+    module_of = build or partial(build_network, cell, input_size or 0, **network)
 
     @cache
     def cost(hidden_size: int) -> int:
@@ -100,7 +96,30 @@ def hidden_size_for(
 
 
 def largest_within(cost: Callable[[int], int], budget: int) -> int:
-    """The largest whole number of at least 1 whose ``cost``, which must grow with it, is within ``budget``."""
+    """The largest whole number of at least 1 whose ``cost``, which must grow with it, is within ``budget``.
+
+    The cost of a network is a polynomial of degree 2 in its hidden size, since both sides of a weight are at most
+    proportional to it: three costs tell it. Its solution is taken if the costs there confirm it, else one is searched for.
+    """
+    solution = bisect(polynomial_through(cost), budget) if cost(1) < cost(2) else 1
+    return solution if cost(solution) <= budget < cost(solution + 1) else bisect(cost, budget)
+
+
+def polynomial_through(cost: Callable[[int], int]) -> Callable[[int], int]:
+    """The polynomial of degree 2 that equals ``cost`` at 1, 2 and 3, by Newton's forward differences.
+
+    A negative second difference counts as zero, so that the polynomial grows wherever ``cost`` grows from 1 to 2.
+    """
+    first, second = cost(2) - cost(1), max(cost(3) - 2 * cost(2) + cost(1), 0)
+    return lambda size: cost(1) + first * (size - 1) + second * (size - 1) * (size - 2) // 2
+
+
+def bisect(cost: Callable[[int], int], budget: int) -> int:
+    """The largest whole number of at least 1 whose ``cost``, which must grow with it, is within ``budget``: by bisection.
+
+    Raises:
+        ValueError: where the cost does not grow.
+    """
     above = 2
     while cost(above) <= budget:
         if cost(above) <= cost(above // 2):
@@ -114,19 +133,24 @@ def largest_within(cost: Callable[[int], int], budget: int) -> int:
 
 
 def build_weightless(build: Callable[[int], Built], hidden_size: int) -> Built:
-    """What ``build`` makes, without memory for its weights, unless it needs to look at them while it draws them."""
+    """Call ``build`` on PyTorch's meta device, where weights take no memory, unless it looks at them while it draws them."""
     try:
         with torch.device("meta"):
             return build(hidden_size)
-    except RuntimeError:  # PyTorch's word for a tensor without contents that is asked for them
+    except RuntimeError:  # a tensor without contents was asked for them
         with torch.random.fork_rng(devices=[]):
             return build(hidden_size)
 
 
 def costs_at(
-    cells: Iterable[str], *, input_size: int, parameters: int | None = None, flops: int | None = None, **network: Any
+    cells: Iterable[str],
+    *,
+    input_size: int,
+    parameters: int | None = None,
+    flops: int | None = None,
+    **network: Unpack[NetworkOptions],
 ) -> dict[str, tuple[int, Cost]]:
-    """For each cell the hidden size that spends the budget, and what a network of that size takes.
+    """For each cell the hidden size that spends the budget, and the `Cost` of a network of that size.
 
     Raises:
         ValueError: as ``hidden_size_for``.
@@ -134,6 +158,6 @@ def costs_at(
     table = {}
     for cell in cells:
         size = hidden_size_for(cell, input_size=input_size, parameters=parameters, flops=flops, **network)
-        network_of_size = build_weightless(partial(recurrent, cell, input_size, **network), size)
+        network_of_size = build_weightless(partial(build_network, cell, input_size, **network), size)
         table[cell] = size, cost_of(network_of_size)
     return table

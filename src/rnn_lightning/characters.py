@@ -1,22 +1,23 @@
-"""Words from their characters, so that a word never seen before still says something.
+"""Character-level encoders: a vector for each word from its characters, also for words outside the vocabulary.
 
 Shapes: N words, C characters of the longest, E features of a character, K features of a word, B rows, T steps.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .recurrent import recurrent
+from .recurrent import build_network
+from .registry import build
 from .sequences import PADDING, last_outputs
 
 
 class CharacterEncoder(nn.Module, ABC):
-    """A vector for each word, made of its characters; the padding behind them changes nothing.
+    """An encoder of words: characters (N, C) to vectors (N, K); the padding behind the characters changes nothing.
 
     ``forward`` reads ``characters`` (N, C), filled up with `PADDING`, and makes (N, K); a word without characters is zero.
     """
@@ -27,7 +28,7 @@ class CharacterEncoder(nn.Module, ABC):
         super().__init__()
         for name, size in {"vocab_size": vocab_size, "embedding_size": embedding_size}.items():
             if size < 1:
-                raise ValueError(f"characters' {name} must be at least 1, not {size}")
+                raise ValueError(f"{name} must be at least 1, not {size}")
         self.vocab_size = vocab_size
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
@@ -39,23 +40,23 @@ class CharacterEncoder(nn.Module, ABC):
 
     @abstractmethod
     def read(self, embedded: Tensor, real: Tensor) -> Tensor:
-        """What ``forward`` promises, from ``embedded`` (N, C, E), where ``real`` (N, C) is true for a word's own characters."""
+        """The vectors (N, K) of ``embedded`` (N, C, E); ``real`` (N, C) is true for a word's own characters."""
 
     def read_each_once(self, characters: Tensor) -> Tensor:
-        """``characters`` (B, T, C) as (B, T, K): words that occur several times are read once."""
+        """The vectors (B, T, K) of ``characters`` (B, T, C); a word that occurs several times is computed once."""
         if characters.numel() == 0:
             return self.embedding.weight.new_zeros(*characters.shape[:2], self.output_size)
-        words, places = characters.flatten(0, 1).unique(dim=0, return_inverse=True)  # (N, C), (B * T,)
-        return F.embedding(places.view(characters.shape[:2]), self(words))
+        words, index = characters.flatten(0, 1).unique(dim=0, return_inverse=True)  # (N, C), (B * T,)
+        return F.embedding(index.view(characters.shape[:2]), self(words))
 
 
 class RecurrentCharacters(CharacterEncoder):
-    """What a recurrent network has read at a word's end, or where it reads both ways at both (Ling et al. 2015, EMNLP)."""
+    """The last outputs of a recurrent network over the characters, one for each direction (Ling et al. 2015, EMNLP)."""
 
     def __init__(self, vocab_size: int, *, rnn: dict[str, Any], embedding_size: int = 50) -> None:
-        """``rnn`` are keywords of ``recurrent`` without ``input_size``."""
+        """``rnn`` are keywords of ``build_network`` without ``input_size``."""
         super().__init__(vocab_size, embedding_size)
-        self.network = recurrent(input_size=embedding_size, **rnn)
+        self.network = build_network(input_size=embedding_size, **rnn)
         self.output_size = self.network.output_size
 
     def read(self, embedded: Tensor, real: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class RecurrentCharacters(CharacterEncoder):
 
 
 class ConvolvedCharacters(CharacterEncoder):
-    """The strongest answer of each filter anywhere in the word (Kim et al. 2016, arXiv:1508.06615; Ma and Hovy 2016).
+    """Convolution and max pooling over the characters of a word (Kim et al. 2016, arXiv:1508.06615; Ma and Hovy 2016).
 
     A filter of width w sees w characters at a time, and zeros beyond both ends of the word.
     """
@@ -81,27 +82,24 @@ class ConvolvedCharacters(CharacterEncoder):
     def read(self, embedded: Tensor, real: Tensor) -> Tensor:
         padding = ~real.unsqueeze(1)  # (N, 1, C)
         embedded = embedded.transpose(1, 2).masked_fill(padding, 0)  # (N, E, C)
-        answers = torch.cat([cast(Tensor, layer(embedded)) for layer in self.layers], 1)
-        return answers.masked_fill(padding, -torch.inf).amax(2).clamp(min=0)
+        responses = torch.cat([cast(Tensor, layer(embedded)) for layer in self.layers], 1)
+        return responses.masked_fill(padding, -torch.inf).amax(2).clamp(min=0)
 
 
-KINDS: dict[str, type[RecurrentCharacters] | type[ConvolvedCharacters]] = {
+CHARACTER_ENCODERS: dict[str, type[RecurrentCharacters] | type[ConvolvedCharacters]] = {
     "rnn": RecurrentCharacters,
     "cnn": ConvolvedCharacters,
 }
 
 
-def character_encoder(vocab_size: int, settings: dict[str, Any]) -> CharacterEncoder:
-    """The encoder ``settings["kind"]`` of `KINDS`; the other keys are its keyword arguments.
+def character_encoder(vocab_size: int, settings: Mapping[str, Any]) -> CharacterEncoder:
+    """The encoder ``settings["name"]`` of `CHARACTER_ENCODERS`; the other keys are its keyword arguments.
+
+    Checkpoints and configurations from before ``name`` have ``kind`` in its place.
 
     Raises:
-        ValueError: for an unknown kind or key, or a bad size.
+        ValueError: for an unknown name or key, or a bad size.
     """
-    told = dict(settings)
-    kind = told.pop("kind", None)
-    if kind not in KINDS:
-        raise ValueError(f"characters' kind must be one of {sorted(KINDS)}, not {kind!r}")
-    try:
-        return KINDS[kind](vocab_size, **told)
-    except TypeError as error:
-        raise ValueError(f"characters of kind {kind!r}: {error}") from None
+    if "name" not in settings:
+        settings = {"name" if key == "kind" else key: value for key, value in settings.items()}
+    return build("characters", CHARACTER_ENCODERS, settings, vocab_size)

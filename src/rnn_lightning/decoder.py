@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
-from .recurrent import recurrent
-from .regularize import dropout as make_dropout
+from .recurrent import build_network
+from .regularize import make_dropout
 from .sequences import State
 
 
@@ -71,7 +71,7 @@ class AttentionDecoder(nn.Module):
         width = rnn.get("hidden_size", 0) if not tied else embedding_size
         self.input_feeding, self.fed_size = input_feeding, width if input_feeding else 0
         self.context = context
-        self.network = recurrent(input_size=embedding_size + self.fed_size + (memory_size if context else 0), **rnn)
+        self.network = build_network(input_size=embedding_size + self.fed_size + (memory_size if context else 0), **rnn)
         if self.network.bidirectional:
             raise ValueError("a decoder must not read ahead: its bidirectional must be false")
         hidden = self.network.output_size

@@ -1,4 +1,4 @@
-"""What holds for every network that reads padded batches, and one call that checks it.
+"""The laws of reading padded batches: invariances of every network here, and one call that checks them.
 
 Shapes: B rows, T steps, F features, C scores of a sequence.
 """
@@ -6,12 +6,13 @@ Shapes: B rows, T steps, F features, C scores of a sequence.
 import copy
 import math
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from .sequences import State, check_lengths, length_mask, map_state
+from .sequences import State, check_lengths, leaves, length_mask, map_state
 
 Reading: TypeAlias = tuple[Tensor, State]
 """The outputs of a batch and the state after it; itself a State."""
@@ -20,7 +21,7 @@ MORE_PADDING = 3
 
 
 class LawBroken(AssertionError):
-    """A network whose outcome hangs on what must not matter."""
+    """A network whose result depends on what must not matter: padding, the order of rows, a pause."""
 
 
 def check_invariance(
@@ -80,7 +81,7 @@ def draw_inputs(system: nn.Module) -> Tensor:
 
 
 def read(system: nn.Module, inputs: Tensor, lengths: Tensor | None, before: State | None = None) -> Reading:
-    """What ``system`` makes of a batch, with outputs of a step blank in the padding, where no law binds them."""
+    """The outputs and state of ``system`` for a batch; outputs of a step are set to zero in the padding."""
     outputs, state = system(inputs, lengths, before)
     if outputs.dim() > 2 and outputs.shape[1] != inputs.shape[1]:
         raise ValueError(
@@ -95,29 +96,27 @@ def read(system: nn.Module, inputs: Tensor, lengths: Tensor | None, before: Stat
 
 def check_batch_first(state: State, rows: int) -> None:
     """Refuse a state whose tensors do not begin with the batch."""
-    if isinstance(state, Tensor):
-        if state.shape[:1] != (rows,):
-            raise LawBroken(f"every tensor of a state must be batch-first, with {rows} rows, not of shape {tuple(state.shape)}")
-        return
-    for part in state:
-        check_batch_first(part, rows)
+    for leaf in leaves(state):
+        if leaf.shape[:1] != (rows,):
+            raise LawBroken(f"every tensor of a state must be batch-first, with {rows} rows, not of shape {tuple(leaf.shape)}")
 
 
 def gap_between(one: State, other: State) -> float:
     """The largest difference of two states; infinite where one holds a NaN or their shapes differ."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        if one.shape != other.shape:
-            return math.inf
-        # Equal infinities are no difference, although their difference is no number.
-        difference = torch.where(one == other, 0.0, (one.double() - other.double()).abs())
-        return difference.nan_to_num(nan=math.inf, posinf=math.inf).max().item() if difference.numel() else 0.0
-    if len(one) != len(other):
+    pairs = list(zip_longest(leaves(one), leaves(other)))
+    if any(first is None or second is None or first.shape != second.shape for first, second in pairs):
         return math.inf
-    return max((gap_between(*parts) for parts in zip(one, other, strict=True)), default=0.0)
+    return max((largest_difference(*pair) for pair in pairs), default=0.0)
+
+
+def largest_difference(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two tensors of one shape; infinite for a NaN, zero for equal infinities."""
+    difference = torch.where(one == other, 0.0, (one.double() - other.double()).abs())
+    return difference.nan_to_num(nan=math.inf, posinf=math.inf).max().item() if difference.numel() else 0.0
 
 
 def garbage(inputs: Tensor) -> Tensor:
-    """What no padding should hold, in the shape of ``inputs``: NaN for features, other rows' and steps' for tokens."""
+    """Bad values for the padding, in the shape of ``inputs``: NaN for features, shuffled tokens for tokens."""
     if inputs.is_floating_point():
         return torch.full_like(inputs, math.nan)  # NaN, since a mask that multiplies would let it through
     shuffled = torch.randperm(inputs.numel(), generator=torch.Generator().manual_seed(0)).to(inputs.device)
@@ -125,7 +124,7 @@ def garbage(inputs: Tensor) -> Tensor:
 
 
 Law: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Reading], float]
-"""How far a reading of (system, inputs, lengths) in another form is from the reading of the whole."""
+"""The largest difference between another form of reading (system, inputs, lengths) and the reading of the whole batch."""
 
 
 def padding_is_unread(system: nn.Module, inputs: Tensor, lengths: Tensor, whole: Reading) -> float:
@@ -153,10 +152,10 @@ def rows_may_part(system: nn.Module, inputs: Tensor, lengths: Tensor, whole: Rea
     for row, length in enumerate(lengths.tolist()):
         if length == 0:  # a row without steps has no unpadded form
             continue
-        place = slice(row, row + 1)
-        there = outputs[place, :length] if outputs.dim() > 2 else outputs[place]
-        alone = read(system, inputs[place, :length], None)
-        gaps.append(gap_between(alone, (there, map_state(lambda leaf, place=place: leaf[place], state))))
+        index = slice(row, row + 1)
+        batched = outputs[index, :length] if outputs.dim() > 2 else outputs[index]
+        alone = read(system, inputs[index, :length], None)
+        gaps.append(gap_between(alone, (batched, map_state(lambda leaf, index=index: leaf[index], state))))
     return max(gaps, default=0.0)
 
 
@@ -179,6 +178,6 @@ LAWS: dict[str, Law] = {
 
 
 def laws_of(system: nn.Module) -> dict[str, Law]:
-    """The laws that bind ``system``: all of them, unless some part of it reads backwards and so cannot pause."""
-    backwards = any(getattr(part, "bidirectional", False) for part in system.modules())
-    return {name: law for name, law in LAWS.items() if not (backwards and law is reading_may_pause)}
+    """The laws that bind ``system``: all of them, unless a part of it is not ``causal`` and so cannot pause."""
+    causal = all(getattr(part, "causal", True) for part in system.modules())
+    return {name: law for name, law in LAWS.items() if causal or law is not reading_may_pause}

@@ -21,7 +21,7 @@ class LockedDropout(nn.Module):
         return sequence * F.dropout(sequence.new_ones(sequence.shape[0], 1, sequence.shape[2]), self.probability)
 
 
-def dropout(probability: float, *, locked: bool) -> nn.Module:
+def make_dropout(probability: float, *, locked: bool) -> nn.Module:
     """Dropout of the chosen kind: a mask for each step, or with ``locked`` one for all steps of a row.
 
     Raises:

@@ -43,6 +43,11 @@ def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
     return tuple(map_state(function, part) for part in state)
 
 
+def leaves(state: State) -> list[Tensor]:
+    """The tensors of ``state``, in order."""
+    return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
+
+
 def select_state(mask: Tensor, chosen: State, other: State) -> State:
     """Rows of ``chosen`` where ``mask`` (B,) is true, rows of ``other`` elsewhere."""
     if isinstance(chosen, Tensor) and isinstance(other, Tensor):

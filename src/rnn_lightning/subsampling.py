@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .registry import call
 from .sequences import check_lengths, length_mask
 
 
@@ -27,8 +28,8 @@ class Subsampling(nn.Module):
         """
         super().__init__()
         if min(input_size, channels, stride) < 1 or kernel < stride:
-            told = f"input_size {input_size}, channels {channels}, stride {stride}, kernel {kernel}"
-            raise ValueError(f"subsampling needs sizes of at least 1 and a kernel no shorter than its stride, not {told}")
+            sizes = f"input_size {input_size}, channels {channels}, stride {stride}, kernel {kernel}"
+            raise ValueError(f"needs sizes of at least 1 and a kernel no shorter than its stride, not {sizes}")
         self.input_size, self.output_size, self.stride, self.kept = input_size, channels, stride, kernel - stride
         self.convolution = nn.Conv1d(input_size, channels, kernel, stride)
 
@@ -61,15 +62,12 @@ class Subsampling(nn.Module):
         return found.masked_fill(~length_mask(left.to(found.device), found.shape[1]).unsqueeze(2), 0), left, after
 
 
-def subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:
-    """The subsampling that ``settings`` say, or none.
+def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:
+    """The `Subsampling` with the keyword arguments ``settings``; none where these are ``None``.
 
     Raises:
         ValueError: for a key or a size that it does not have.
     """
     if settings is None:
         return None
-    try:
-        return Subsampling(input_size, **settings)
-    except TypeError as error:
-        raise ValueError(f"subsampling: {error}") from None
+    return call("subsampling", Subsampling, settings, input_size)

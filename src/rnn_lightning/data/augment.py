@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pen import FEATURES, transformed
+from ..registry import build
 
 Features = NDArray[np.float32]
 
@@ -150,8 +151,13 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
 class Augmentations:
     """What a training does with each row: a list of ``{"name": ..., ...}``, the keywords of one of `AUGMENTATIONS` each."""
 
-    def __init__(self, told: Sequence[Mapping[str, Any]]) -> None:
-        self.each = [made(each) for each in told]
+    def __init__(self, settings: Sequence[Mapping[str, Any]]) -> None:
+        """``settings`` of each augmentation, in the order in which they change a row.
+
+        Raises:
+            ValueError: for a name that is not there, or keywords or values that it does not take.
+        """
+        self.each = [build("augment", AUGMENTATIONS, one) for one in settings]
 
     def __call__(self, features: Features, seed: int, epoch: int, row: int) -> tuple[Features, NDArray[np.int64]]:
         """The features (S, F) of a row, from ``features`` (T, F), and of which of its steps each is now: (S,)."""
@@ -163,22 +169,6 @@ class Augmentations:
                 features, steps = mixed(features, places), steps[np.rint(places).astype(np.int64)]
             features = augmentation.changed(features, draws).astype(np.float32, copy=False)
         return features, steps
-
-
-def made(told: Mapping[str, Any]) -> Augmentation:
-    """The augmentation of ``{"name": ..., ...}``.
-
-    Raises:
-        ValueError: for a name that is not there, or keywords or values that it does not take.
-    """
-    keywords = dict(told)
-    name = keywords.pop("name", None)
-    if name not in AUGMENTATIONS:
-        raise ValueError(f"augment: name must be one of {sorted(AUGMENTATIONS)}, not {name!r}")
-    try:
-        return AUGMENTATIONS[name](**keywords)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"augment: {name}: {error}") from None
 
 
 def mixed(features: Features, places: NDArray[np.float64]) -> Features:

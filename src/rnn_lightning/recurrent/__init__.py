@@ -1,25 +1,35 @@
 """Sequence in, sequence and state out."""
 
+from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, recurrent
+from .network import CELLS, NetworkOptions, build_network
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
-from .weight_drop import WeightDrop
+from .weight_drop import WeightDrop, recurrent_weights
+from .wrappers import Bidirectional, Deep, Residual
+
+recurrent = build_network
+"""The former name of ``build_network``, for one release."""
 
 __all__ = [
     "CELLS",
     "GRU",
     "LSTM",
+    "Architecture",
     "Bidirectional",
     "Cell",
     "Deep",
     "Elman",
     "ElmanReLU",
     "LayerNormLSTM",
+    "Layout",
+    "NetworkOptions",
     "PeepholeLSTM",
     "Recurrent",
     "Residual",
     "Unrolled",
     "WeightDrop",
+    "build_network",
     "recurrent",
+    "recurrent_weights",
 ]

@@ -5,17 +5,16 @@ Shapes: B rows, T steps, F features in, H features out.
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor, nn
 
-from ..sequences import State, check_lengths, length_mask
+from ..sequences import State, check_lengths, leaves, length_mask
 
 
 class Recurrent(nn.Module, ABC):
-    """A network that reads a sequence step by step and keeps a state.
+    """A recurrent network: inputs (B, T, F) and a state to outputs (B, T, H) and the next state.
 
     Whatever the batch holds behind a row's length changes nothing: the output is zero there, and the state is that of the
-    row's last real step. Unless ``bidirectional``, reading in two goes equals reading at once.
+    row's last real step. Where it is ``causal``, reading in two goes equals reading at once.
     """
 
     input_size: int
@@ -24,7 +23,10 @@ class Recurrent(nn.Module, ABC):
 
     @property
     def causal(self) -> bool:
-        """Whether no output depends on a later input, so that reading in two goes equals reading at once."""
+        """Whether no output depends on a later input, so that a sequence may be read in parts, as streaming and decoding do.
+
+        A network with a backward direction is not causal; nor is one that looks ahead in another way, which overrides this.
+        """
         return not self.bidirectional
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
@@ -61,40 +63,11 @@ class Recurrent(nn.Module, ABC):
 
     @abstractmethod
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """What ``forward`` promises, for checked arguments whose padding is zero; outputs in the padding are free."""
+        """The computation of ``forward``: its arguments are checked and zero in the padding, where outputs may be anything."""
 
 
 def check_rows(state: State, rows: int) -> None:
     """Refuse a state of other than so many ``rows``: a single one would pass for all of them."""
-    if not isinstance(state, Tensor):
-        for part in state:
-            check_rows(part, rows)
-    elif state.shape[:1] != (rows,):
-        raise ValueError(f"the state must have {rows} rows, as the inputs have, not shape {tuple(state.shape)}")
-
-
-def orthogonal_blocks_(weight: Tensor) -> None:
-    """Make each square block of ``weight`` (G * H, H), one a gate, orthogonal (Saxe et al. 2014, arXiv:1312.6120)."""
-    for block in weight.split(weight.shape[1]):
-        nn.init.orthogonal_(block)
-
-
-def glorot_blocks_(weight: Tensor, gates: int) -> None:
-    """Draw each of the ``gates`` blocks of ``weight`` (G * H, F) as Glorot and Bengio (2010) do for a single layer."""
-    for block in weight.chunk(gates):
-        nn.init.xavier_uniform_(block)
-
-
-INITIALISATIONS = ("orthogonal", "uniform")
-
-
-def check_initialisation(name: str) -> None:
-    """Refuse an initialisation that no cell knows."""
-    if name not in INITIALISATIONS:
-        raise ValueError(f"init must be one of {list(INITIALISATIONS)}, not {name!r}")
-
-
-def no_grad_fill_(part: Tensor, value: float) -> None:
-    """Set a slice of a parameter."""
-    with torch.no_grad():
-        part.fill_(value)
+    for leaf in leaves(state):
+        if leaf.shape[:1] != (rows,):
+            raise ValueError(f"the state must have {rows} rows, as the inputs have, not shape {tuple(leaf.shape)}")

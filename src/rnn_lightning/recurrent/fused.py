@@ -3,24 +3,30 @@
 Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (1 or 2), G gates.
 """
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..sequences import State, map_state, select_state
-from .contract import Recurrent, check_initialisation, glorot_blocks_, no_grad_fill_, orthogonal_blocks_
+from .architecture import Architecture, Layout
+from .contract import Recurrent
+from .initialisation import Init, initialise
 
 
-class Fused(Recurrent):
-    """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors."""
+class Fused(Recurrent, Architecture):
+    """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors.
+
+    ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, and
+    ``state_tensors`` the number of tensors that it keeps.
+    """
 
     backend = "fused"
-    label: ClassVar[str]
-    core: nn.RNNBase
-    gates: ClassVar[int] = 1
+    kernel: ClassVar[Callable[..., nn.RNNBase]]
+    kernel_options: ClassVar[Mapping[str, str]] = {}
     state_tensors: ClassVar[int] = 1
-    forget_gate: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -29,34 +35,32 @@ class Fused(Recurrent):
         *,
         num_layers: int = 1,
         bidirectional: bool = False,
-        init: str = "orthogonal",
+        init: Init = "orthogonal",
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__()
-        check_initialisation(init)
         self.input_size, self.bidirectional = input_size, bidirectional
         self.output_size = hidden_size * (2 if bidirectional else 1)
-        self.core = self.build(input_size, hidden_size, num_layers=num_layers, bidirectional=bidirectional)
-        self.initialise(init, forget_bias)
+        sizes: dict[str, Any] = {"num_layers": num_layers, "bidirectional": bidirectional, "batch_first": True}
+        self.core = self.kernel(input_size, hidden_size, **sizes, **self.kernel_options)
+        initialise(self.core, self.gates, init, forget_bias, drawn=True)
 
-    def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
-        """The module of ``torch.nn`` that does the work."""
-        raise NotImplementedError
+    @classmethod
+    def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        return cls.stack(input_size, replace(layout, num_layers=1, residual=False))
 
-    def initialise(self, init: str, forget_bias: float | None) -> None:
-        """Draw the weights anew; ``uniform`` leaves PyTorch's own U(-1/sqrt(H), 1/sqrt(H))."""
-        hidden = self.core.hidden_size
-        for name, parameter in self.core.named_parameters():
-            if init == "orthogonal":
-                if name.startswith("weight_hh"):
-                    orthogonal_blocks_(parameter)
-                elif name.startswith("weight_ih"):
-                    glorot_blocks_(parameter, self.gates)
-                else:
-                    nn.init.zeros_(parameter)
-            if self.forget_gate is not None and forget_bias is not None and name.startswith("bias"):
-                gate = parameter[self.forget_gate * hidden : (self.forget_gate + 1) * hidden]
-                no_grad_fill_(gate, forget_bias if name.startswith("bias_ih") else 0.0)
+    @classmethod
+    def stack(cls, input_size: int, layout: Layout) -> Recurrent:
+        if layout.residual or (layout.dropout and layout.num_layers > 1):  # the kernel has nothing between its layers
+            return super().stack(input_size, layout)
+        return cls(
+            input_size,
+            layout.hidden_size,
+            num_layers=layout.num_layers,
+            bidirectional=layout.bidirectional,
+            init=layout.init,
+            forget_bias=layout.forget_bias,
+        )
 
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
@@ -81,18 +85,18 @@ class Elman(Fused):
     """Elman's network (Elman 1990): h_t = tanh(W x_t + b + U h_{t-1} + c)."""
 
     label = "Elman RNN (tanh)"
-
-    def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
-        return nn.RNN(input_size, hidden_size, nonlinearity="tanh", batch_first=True, **topology)
+    gates = ("hidden",)
+    kernel = nn.RNN
+    kernel_options: ClassVar = {"nonlinearity": "tanh"}
 
 
 class ElmanReLU(Fused):
     """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
 
     label = "Elman RNN (ReLU)"
-
-    def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
-        return nn.RNN(input_size, hidden_size, nonlinearity="relu", batch_first=True, **topology)
+    gates = ("hidden",)
+    kernel = nn.RNN
+    kernel_options: ClassVar = {"nonlinearity": "relu"}
 
 
 class GRU(Fused):
@@ -103,10 +107,8 @@ class GRU(Fused):
     """
 
     label = "GRU"
-    gates = 3
-
-    def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
-        return nn.GRU(input_size, hidden_size, batch_first=True, **topology)
+    gates = ("reset", "update", "candidate")
+    kernel = nn.GRU
 
 
 class LSTM(Fused):
@@ -117,7 +119,6 @@ class LSTM(Fused):
     """
 
     label = "LSTM"
-    gates, state_tensors, forget_gate = 4, 2, 1
-
-    def build(self, input_size: int, hidden_size: int, **topology: int) -> nn.RNNBase:
-        return nn.LSTM(input_size, hidden_size, batch_first=True, **topology)
+    gates = ("input", "forget", "candidate", "output")
+    kernel = nn.LSTM
+    state_tensors = 2

@@ -1,94 +1,17 @@
-"""Networks made of networks, and the one call that builds any of them.
+"""The table of architectures, and the one call that builds a network of any of them."""
 
-Shapes: B rows, T steps, F features in, H features out.
-"""
+from typing import TypedDict
 
-from collections.abc import Iterable
-from typing import cast
-
-import torch
-from torch import Tensor, nn
-
+from ..registry import choose
 from ..regularize import check_probability
-from ..regularize import dropout as make_dropout
-from ..sequences import State, reverse
+from .architecture import Architecture, Layout
 from .contract import Recurrent
-from .fused import GRU, LSTM, Elman, ElmanReLU, Fused
-from .stepwise import Cell, Feedforward, LayerNormLSTM, PeepholeLSTM, Unrolled
+from .fused import GRU, LSTM, Elman, ElmanReLU
+from .initialisation import Init
+from .stepwise import Feedforward, LayerNormLSTM, PeepholeLSTM
 from .weight_drop import WeightDrop
 
-
-class Bidirectional(Recurrent):
-    """Two networks, one of which reads each row backwards (Schuster and Paliwal 1997); the outputs stand side by side.
-
-    The backward network reads from the row's last real step to its first, so its state is that of the first step.
-    """
-
-    bidirectional = True
-
-    def __init__(self, forwards: Recurrent, backwards: Recurrent) -> None:
-        super().__init__()
-        if forwards.input_size != backwards.input_size:
-            raise ValueError(f"both directions must read one width, not {forwards.input_size} and {backwards.input_size}")
-        self.forwards, self.backwards = forwards, backwards
-        self.input_size = forwards.input_size
-        self.output_size = forwards.output_size + backwards.output_size
-
-    def start(self, inputs: Tensor) -> State:
-        return self.forwards.start(inputs), self.backwards.start(inputs)
-
-    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        ahead, ahead_state = self.forwards(inputs, lengths, state[0])
-        back, back_state = self.backwards(reverse(inputs, lengths), lengths, state[1])
-        return torch.cat([ahead, reverse(back, lengths)], 2), (ahead_state, back_state)
-
-
-class Residual(Recurrent):
-    """A network whose input is added to its output (He et al. 2016; in stacks of LSTMs Wu et al. 2016, arXiv:1609.08144)."""
-
-    def __init__(self, inner: Recurrent) -> None:
-        super().__init__()
-        if inner.input_size != inner.output_size:
-            raise ValueError(
-                f"a residual connection needs equal widths; the network reads {inner.input_size} and makes {inner.output_size}"
-            )
-        self.inner = inner
-        self.input_size, self.output_size = inner.input_size, inner.output_size
-        self.bidirectional = inner.bidirectional
-
-    def start(self, inputs: Tensor) -> State:
-        return self.inner.start(inputs)
-
-    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        outputs, state = self.inner(inputs, lengths, state)
-        return inputs + outputs, state
-
-
-class Deep(Recurrent):
-    """Networks on top of each other, each reading the outputs of the one below, with dropout between them."""
-
-    def __init__(self, layers: Iterable[Recurrent], *, dropout: float = 0.0, locked: bool = False) -> None:
-        super().__init__()
-        stack = list(layers)
-        if not stack:
-            raise ValueError("a deep network needs at least one layer")
-        self.layers = nn.ModuleList(stack)
-        self.dropout = make_dropout(dropout, locked=locked)
-        self.input_size, self.output_size = stack[0].input_size, stack[-1].output_size
-        self.bidirectional = any(layer.bidirectional for layer in stack)
-
-    def start(self, inputs: Tensor) -> State:
-        return tuple(cast(Recurrent, layer).start(inputs) for layer in self.layers)
-
-    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        after = []
-        for depth, (layer, before) in enumerate(zip(self.layers, state, strict=True)):
-            inputs, layer_state = layer(inputs if depth == 0 else self.dropout(inputs), lengths, before)
-            after.append(layer_state)
-        return inputs, tuple(after)
-
-
-CELLS: dict[str, type[Fused] | type[Cell]] = {
+CELLS: dict[str, type[Architecture]] = {
     "elman": Elman,
     "elman_relu": ElmanReLU,
     "lstm": LSTM,
@@ -99,7 +22,20 @@ CELLS: dict[str, type[Fused] | type[Cell]] = {
 }
 
 
-def recurrent(
+class NetworkOptions(TypedDict, total=False):
+    """The keywords of ``build_network`` that have a default."""
+
+    num_layers: int
+    bidirectional: bool
+    residual: bool
+    dropout: float
+    locked: bool
+    weight_drop: float
+    init: Init
+    forget_bias: float | None
+
+
+def build_network(
     cell: str,
     input_size: int,
     hidden_size: int,
@@ -110,7 +46,7 @@ def recurrent(
     dropout: float = 0.0,
     locked: bool = False,
     weight_drop: float = 0.0,
-    init: str = "orthogonal",
+    init: Init = "orthogonal",
     forget_bias: float | None = 1.0,
 ) -> Recurrent:
     """Build a recurrent network.
@@ -118,37 +54,23 @@ def recurrent(
     Args:
         cell: one of ``CELLS``.
         hidden_size: hidden units of a layer and direction.
-        residual: add each layer's input to its output, from the second layer on, where the widths agree.
-        dropout: between the layers; with ``locked`` one mask for all steps of a row and call, so that a decoder that is fed
-            what it said, a call for each step, draws one for each step.
+        residual: add each layer's input to its output, from the second layer on.
+        dropout: between the layers; with ``locked`` one mask for all steps of a row and call. A decoder that reads its own
+            output makes a call for each step, and so draws a mask for each.
         weight_drop: of the weights from state to state, one mask a call (``WeightDrop``).
-        init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero) or ``uniform`` (PyTorch's own).
+        init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
+            U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where the forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
             Cells without a forget gate have none to set.
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
-    if cell not in CELLS:
-        raise ValueError(f"cell must be one of {sorted(CELLS)}, not {cell!r}")
+    architecture = choose("cell", CELLS, cell)
     for name, number in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if type(number) is not int or number < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
-    build = CELLS[cell]
-    start = {"init": init, "forget_bias": forget_bias}
-
-    def layer(width: int) -> Recurrent:
-        if issubclass(build, Fused):
-            return build(width, hidden_size, bidirectional=bidirectional, **start)
-        directions = [Unrolled(build(width, hidden_size, **start)) for _ in range(2 if bidirectional else 1)]
-        return Bidirectional(*directions) if bidirectional else directions[0]
-
-    if issubclass(build, Fused) and not residual and (dropout == 0 or num_layers == 1):
-        check_probability("dropout", dropout)
-        network = build(input_size, hidden_size, num_layers=num_layers, bidirectional=bidirectional, **start)
-    else:
-        width = hidden_size * (2 if bidirectional else 1)
-        upper = [layer(width) for _ in range(num_layers - 1)]
-        layers = [layer(input_size), *(Residual(each) if residual else each for each in upper)]
-        network = Deep(layers, dropout=dropout, locked=locked)
+    check_probability("dropout", dropout)
+    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias)
+    network = architecture.stack(input_size, layout)
     return WeightDrop(network, weight_drop) if weight_drop else network

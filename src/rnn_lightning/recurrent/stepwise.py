@@ -1,28 +1,58 @@
 """Cells that run step by step, and the loop that makes a network of one.
 
-Shapes: B rows, T steps, F features in, H hidden units, G what a cell makes of an input before its recurrence.
+Shapes: B rows, T steps, F features in, H hidden units, G gates, P what a cell makes of an input before its recurrence.
 """
 
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..sequences import State, length_mask, select_state
-from .contract import Recurrent, check_initialisation, glorot_blocks_, no_grad_fill_, orthogonal_blocks_
+from .architecture import Architecture, Layout
+from .contract import Recurrent
+from .initialisation import Init, initialise
+from .wrappers import Bidirectional
 
 
-class Cell(nn.Module, ABC):
-    """One step of a recurrent network, split into what needs the state and what does not."""
+class Cell(nn.Module, Architecture):
+    """One step of a recurrent network, split into what needs the state and what does not.
+
+    A cell names its ``gates`` and gets W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as ``input_weight``,
+    ``recurrent_weight`` and ``bias``; it is these and three methods: start, project, step. ``renamed`` maps the names that
+    parameters had in older checkpoints to those of today.
+    """
 
     backend = "python loop"
-    label: ClassVar[str]
+    has_recurrent_weight: ClassVar[bool] = True
+    renamed: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, *, init: Init = "orthogonal", forget_bias: float | None = 1.0
+    ) -> None:
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
+        rows = len(self.gates) * hidden_size
+        self.input_weight = nn.Parameter(torch.empty(rows, input_size))
+        if self.has_recurrent_weight:
+            self.recurrent_weight = nn.Parameter(torch.empty(rows, hidden_size))
+        self.bias = nn.Parameter(torch.empty(rows))
+        initialise(self, self.gates, init, forget_bias)
+        for name, value in self.extra_parameters().items():
+            self.register_parameter(name, nn.Parameter(value))
+        self.register_load_state_dict_pre_hook(partial(rename, self.renamed))
+
+    def extra_parameters(self) -> dict[str, Tensor]:
+        """What the cell learns besides W, U and b, by name, with the values it starts from."""
+        return {}
+
+    def zeros(self, inputs: Tensor) -> Tensor:
+        """A vector of zeros for each row of ``inputs`` (B, ...): (B, H)."""
+        return self.input_weight.new_zeros(len(inputs), self.hidden_size)
 
     @abstractmethod
     def start(self, inputs: Tensor) -> State:
@@ -30,11 +60,26 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def project(self, inputs: Tensor) -> Tensor:
-        """What the input alone decides, for all steps in one product: (B, T, F) to (B, T, G)."""
+        """What the input alone decides, for all steps in one product: (B, T, F) to (B, T, P)."""
 
     @abstractmethod
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step: (B, G) and a state to the output (B, H) and the next state."""
+        """One step: (B, P) and a state to the output (B, H) and the next state."""
+
+    @classmethod
+    def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        forwards, *backwards = (
+            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias))
+            for _ in range(2 if layout.bidirectional else 1)
+        )
+        return Bidirectional(forwards, *backwards) if backwards else forwards
+
+
+def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any) -> None:
+    """Give the parameters ``prefix`` + name of ``state_dict`` the names that ``names`` has for theirs."""
+    for former, name in names.items():
+        if prefix + former in state_dict:
+            state_dict[prefix + name] = state_dict.pop(prefix + former)
 
 
 class Unrolled(Recurrent):
@@ -65,20 +110,11 @@ class Feedforward(Cell):
     """A layer without memory, y = tanh(W x + b): what the others are to be better than. Its state is empty."""
 
     label = "Feedforward"
-
-    def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
-        super().__init__(input_size, hidden_size)
-        check_initialisation(init)
-        self.input_weight = nn.Parameter(torch.empty(hidden_size, input_size))
-        self.bias = nn.Parameter(torch.zeros(hidden_size))
-        if init == "orthogonal":
-            glorot_blocks_(self.input_weight, 1)
-        else:
-            for parameter in (self.input_weight, self.bias):
-                nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+    gates = ("hidden",)
+    has_recurrent_weight = False
 
     def start(self, inputs: Tensor) -> State:
-        return self.input_weight.new_zeros(inputs.shape[0], 0)
+        return self.zeros(inputs)[:, :0]
 
     def project(self, inputs: Tensor) -> Tensor:
         return F.linear(inputs, self.input_weight, self.bias).tanh()
@@ -87,83 +123,70 @@ class Feedforward(Cell):
         return projected, state
 
 
-class GatedCell(Cell):
-    """An LSTM's weights, gates in the order i, f, o, g: W (4H, F), U (4H, H), b (4H,). The state is the pair (h, c)."""
-
-    def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
-        super().__init__(input_size, hidden_size)
-        check_initialisation(init)
-        self.input_weight = nn.Parameter(torch.empty(4 * hidden_size, input_size))
-        self.recurrent_weight = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.zeros(4 * hidden_size))
-        if init == "orthogonal":
-            glorot_blocks_(self.input_weight, 4)
-            orthogonal_blocks_(self.recurrent_weight)
-        else:
-            bound = hidden_size**-0.5
-            for parameter in (self.input_weight, self.recurrent_weight, self.bias):
-                nn.init.uniform_(parameter, -bound, bound)
-        if forget_bias is not None:
-            no_grad_fill_(self.bias[hidden_size : 2 * hidden_size], forget_bias)
-
-    def start(self, inputs: Tensor) -> State:
-        zeros = self.recurrent_weight.new_zeros(inputs.shape[0], self.hidden_size)
-        return zeros, zeros
-
-
-class LayerNormLSTM(GatedCell):
+class LayerNormLSTM(Cell):
     """The LSTM with layer normalisation (Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 20 to 22).
 
     i, f, o, g from LN(U h) + LN(W x) + b, c' = s(f) * c + s(i) * tanh(g), h' = s(o) * tanh(LN(c')); every LN has a gain of
-    its own, the last one a bias too.
+    its own, the last one a bias too. The state is the pair (h, c).
     """
 
     label = "LayerNorm-LSTM"
+    gates = ("input", "forget", "output", "candidate")
+    input_gain: Tensor
+    recurrent_gain: Tensor
+    cell_gain: Tensor
+    cell_bias: Tensor
 
-    def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
-        super().__init__(input_size, hidden_size, init=init, forget_bias=forget_bias)
-        self.input_gain = nn.Parameter(torch.ones(4 * hidden_size))
-        self.recurrent_gain = nn.Parameter(torch.ones(4 * hidden_size))
-        self.cell_gain = nn.Parameter(torch.ones(hidden_size))
-        self.cell_bias = nn.Parameter(torch.zeros(hidden_size))
+    def extra_parameters(self) -> dict[str, Tensor]:
+        gains = {name: torch.ones(4 * self.hidden_size) for name in ("input_gain", "recurrent_gain")}
+        return {**gains, "cell_gain": torch.ones(self.hidden_size), "cell_bias": torch.zeros(self.hidden_size)}
+
+    def start(self, inputs: Tensor) -> State:
+        return self.zeros(inputs), self.zeros(inputs)
 
     def project(self, inputs: Tensor) -> Tensor:
         products = F.linear(inputs, self.input_weight)
         return F.layer_norm(products, products.shape[-1:], self.input_gain, self.bias)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        hidden, memory = state
+        hidden, cell = state
         products = F.linear(hidden, self.recurrent_weight)
         gates = F.layer_norm(products, products.shape[-1:], self.recurrent_gain) + projected
-        entrance, forget, exit_ = gates[:, : 3 * self.hidden_size].sigmoid().chunk(3, 1)
-        memory = forget * memory + entrance * gates[:, 3 * self.hidden_size :].tanh()
-        normal = F.layer_norm(memory, memory.shape[-1:], self.cell_gain, self.cell_bias)
-        hidden = exit_ * normal.tanh()
-        return hidden, (hidden, memory)
+        input_gate, forget_gate, output_gate = gates[:, : 3 * self.hidden_size].sigmoid().chunk(3, 1)
+        cell = forget_gate * cell + input_gate * gates[:, 3 * self.hidden_size :].tanh()
+        normal = F.layer_norm(cell, cell.shape[-1:], self.cell_gain, self.cell_bias)
+        hidden = output_gate * normal.tanh()
+        return hidden, (hidden, cell)
 
 
-class PeepholeLSTM(GatedCell):
+class PeepholeLSTM(Cell):
     """The LSTM whose gates see the memory cell (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7 to 11).
 
     i = s(.. + p_i * c), f = s(.. + p_f * c), c' = f * c + i * tanh(g), o = s(.. + p_o * c'), h' = o * tanh(c').
+    The state is the pair (h, c).
     """
 
     label = "Peephole LSTM"
+    gates = ("input", "forget", "output", "candidate")
+    renamed: ClassVar = {"entrance_peephole": "input_peephole", "exit_peephole": "output_peephole"}
+    input_peephole: Tensor
+    forget_peephole: Tensor
+    output_peephole: Tensor
 
-    def __init__(self, input_size: int, hidden_size: int, *, init: str = "orthogonal", forget_bias: float | None = 1.0) -> None:
-        super().__init__(input_size, hidden_size, init=init, forget_bias=forget_bias)
-        self.entrance_peephole = nn.Parameter(torch.zeros(hidden_size))
-        self.forget_peephole = nn.Parameter(torch.zeros(hidden_size))
-        self.exit_peephole = nn.Parameter(torch.zeros(hidden_size))
+    def extra_parameters(self) -> dict[str, Tensor]:
+        return {f"{gate}_peephole": torch.zeros(self.hidden_size) for gate in ("input", "forget", "output")}
+
+    def start(self, inputs: Tensor) -> State:
+        return self.zeros(inputs), self.zeros(inputs)
 
     def project(self, inputs: Tensor) -> Tensor:
         return F.linear(inputs, self.input_weight, self.bias)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        hidden, memory = state
-        entrance, forget, exit_, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(4, 1)
-        entrance = (entrance + self.entrance_peephole * memory).sigmoid()
-        forget = (forget + self.forget_peephole * memory).sigmoid()
-        memory = forget * memory + entrance * candidate.tanh()
-        hidden = (exit_ + self.exit_peephole * memory).sigmoid() * memory.tanh()
-        return hidden, (hidden, memory)
+        hidden, cell = state
+        input_gate, forget_gate, output_gate, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(4, 1)
+        input_gate = (input_gate + self.input_peephole * cell).sigmoid()
+        forget_gate = (forget_gate + self.forget_peephole * cell).sigmoid()
+        cell = forget_gate * cell + input_gate * candidate.tanh()
+        hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
+        return hidden, (hidden, cell)

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from ..regularize import check_probability
 from ..sequences import State
 from .contract import Recurrent
+from .initialisation import RECURRENT_WEIGHT
 
 
 class WeightDrop(Recurrent):
@@ -42,9 +43,9 @@ class WeightDrop(Recurrent):
 
 
 def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
-    """The named weights of ``network`` that multiply a state, whatever it is made of."""
-    names = ("weight_hh", "recurrent_weight")  # as torch.nn's layers call them, and the cells here
-    return [(name, weight) for name, weight in network.named_parameters() if name.rpartition(".")[2].startswith(names)]
+    """The weights of ``network`` that multiply a state, with their names; none in a network without memory."""
+    named = network.named_parameters()
+    return [(name, weight) for name, weight in named if name.rpartition(".")[2].startswith(RECURRENT_WEIGHT)]
 
 
 @contextmanager

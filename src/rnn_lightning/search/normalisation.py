@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..registry import build
+
 
 class Normalisation(ABC):
     """A score of (s, L).
@@ -90,17 +92,10 @@ NORMALISATIONS: dict[str, type[Normalisation]] = {
 }
 
 
-def make_normalisation(told: Mapping[str, Any] | None) -> Normalisation:
+def make_normalisation(settings: Mapping[str, Any] | None) -> Normalisation:
     """The normalisation of plain values: ``{"name": "gnmt", "alpha": 0.6}``; of nothing, none.
 
     Raises:
         ValueError: for an unknown name, or a keyword that it does not have.
     """
-    settings = dict(told or {"name": "none"})
-    name = settings.pop("name", None)
-    if name not in NORMALISATIONS:
-        raise ValueError(f"normalisation.name must be one of {sorted(NORMALISATIONS)}, not {name!r}")
-    try:
-        return NORMALISATIONS[name](**settings)
-    except TypeError as error:
-        raise ValueError(f"normalisation {name!r}: {error}") from None
+    return build("normalisation", NORMALISATIONS, settings or {"name": "none"})

@@ -13,11 +13,11 @@ from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy, ctc_loss
 from ..processes import all_reduce_sum, rank_and_world_size
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..regularize import make_dropout
 from ..sequences import Batch, State, length_mask
 from ..standardize import Standardize
-from ..subsampling import subsampling as make_subsampling
+from ..subsampling import make_subsampling
 from .system import System, check_sizes
 
 UNITS = {"character": "cer", "phoneme": "per", "word": "wer"}
@@ -76,7 +76,7 @@ class CTCRecognizer(System):
         self.input_size, self.labels, self.unit, self.blank = input_size, list(labels), unit, blank
         self.standardize = Standardize(input_size, standardize)
         self.subsampling = make_subsampling(input_size, subsampling)
-        self.network = recurrent(input_size=self.subsampling.output_size if self.subsampling else input_size, **rnn)
+        self.network = build_network(input_size=self.subsampling.output_size if self.subsampling else input_size, **rnn)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = nn.Linear(self.network.output_size, len(labels))
         rates: dict[str, nn.Module] = {f"{split}_{UNITS[unit]}": CharErrorRate() for split in SPLITS}

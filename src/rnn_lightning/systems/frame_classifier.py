@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, length_mask
 from ..standardize import Standardize
 from .system import System, check_sizes, real_targets
@@ -61,8 +61,8 @@ class FrameClassifier(System):
             raise ValueError(f"splice and delay must be 0 frames or more, not {splice} and {delay}")
         self.input_size, self.classes, self.splice, self.delay = input_size, list(classes), splice, delay
         self.standardize = Standardize(input_size, standardize)
-        self.network = recurrent(input_size=(2 * splice + 1) * input_size, **rnn)
-        self.bidirectional = self.network.bidirectional or splice > 0 or delay > 0  # it reads ahead: no pause in between
+        self.network = build_network(input_size=(2 * splice + 1) * input_size, **rnn)
+        self.causal = self.network.causal and splice == 0 and delay == 0
         self.dropout = make_dropout(dropout, locked=False)
         self.output = nn.Linear(self.network.output_size, len(classes))
         self.val_accuracy, self.test_accuracy = MeanMetric(), MeanMetric()

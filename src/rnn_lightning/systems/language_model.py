@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..output_layer import TiledCrossEntropy
 from ..processes import gather_state, shard_state
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, map_state, select_state
 from .system import System, check_sizes, check_tokens, real_targets
 
@@ -71,7 +71,7 @@ class LanguageModel(System):
             raise ValueError(f"evaluation_state must be one of {list(EVALUATION_STATES)}, not {evaluation_state!r}")
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
-        self.network = recurrent(input_size=embedding_size, **rnn)
+        self.network = build_network(input_size=embedding_size, **rnn)
         if self.network.bidirectional:
             raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
         self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from ..registry import build
+
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
@@ -21,23 +23,13 @@ SCHEDULES: dict[str, type[lr_scheduler.LRScheduler]] = {
 }
 
 
-def _build(kind: str, table: dict[str, Any], settings: dict[str, Any], first: Any) -> Any:
-    name = settings.get("name")
-    if name not in table:
-        raise ValueError(f"{kind} name must be one of {sorted(table)}, not {name!r}")
-    try:
-        return table[name](first, **{key: value for key, value in settings.items() if key != "name"})
-    except TypeError as error:
-        raise ValueError(f"{kind} {name!r}: {error}") from None
-
-
 def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser ``settings["name"]`` of ``OPTIMIZERS``; the other keys are its keyword arguments.
 
     Raises:
-        ValueError: for an unknown name or key.
+        ValueError: for an unknown name or key, or a value that is refused.
     """
-    return _build("optimizer", OPTIMIZERS, settings, parameters)
+    return build("optimizer", OPTIMIZERS, settings, parameters)
 
 
 def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
@@ -47,6 +39,6 @@ def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) ->
     ``check_val_every_n_epoch`` 1 or an epoch that holds all), every other schedule counts optimiser steps.
 
     Raises:
-        ValueError: for an unknown name or key.
+        ValueError: for an unknown name or key, or a value that is refused.
     """
-    return _build("schedule", SCHEDULES, settings, optimizer)
+    return build("schedule", SCHEDULES, settings, optimizer)

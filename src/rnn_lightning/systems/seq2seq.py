@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..attention import Memory, remember
 from ..decoder import AttentionDecoder, coverage_penalty
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
 from ..sequences import IGNORED, Batch, State, last_outputs
 from .system import System, check_sizes, check_tokens, real_targets
@@ -78,7 +78,7 @@ class Seq2Seq(System):
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = recurrent(input_size=embedding_size, **{**rnn, **(encoder or {})})
+        self.encoder = build_network(input_size=embedding_size, **{**rnn, **(encoder or {})})
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
             target_vocab_size,

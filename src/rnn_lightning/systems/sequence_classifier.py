@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, last_outputs, length_mask
 from ..standardize import Standardize
 from .system import System
@@ -62,7 +62,7 @@ class SequenceClassifier(System):
             raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
         self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
-        self.network = recurrent(input_size=input_size, **rnn)
+        self.network = build_network(input_size=input_size, **rnn)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = nn.Linear(self.network.output_size, num_classes or 1)
         self.val_accuracy, self.test_accuracy = MeanMetric(), MeanMetric()

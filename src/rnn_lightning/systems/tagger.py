@@ -12,8 +12,9 @@ from torchmetrics import MeanMetric
 
 from ..characters import character_encoder
 from ..metrics import SpanF1
-from ..recurrent import recurrent
-from ..regularize import dropout as make_dropout
+from ..recurrent import build_network
+from ..registry import choose
+from ..regularize import make_dropout
 from ..sequences import IGNORED, PADDING, Batch, State, length_mask
 from ..tag_schemes import span_constraints
 from .system import System, check_sizes, real_targets
@@ -57,7 +58,7 @@ class Tagger(System):
             vocab_size, num_tags: V and L.
             rnn: keywords of ``recurrent`` without ``input_size``.
             num_characters: how many characters there are, padding and unknown ones included; needed with ``characters``.
-            characters: ``{"kind": "rnn", ...}`` or ``{"kind": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
+            characters: ``{"name": "rnn", ...}`` or ``{"name": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
                 ``ConvolvedCharacters``.
             embedding_size: E.
             word_dropout: how often training reads a word as the unknown one, its spelling left as it is.
@@ -74,8 +75,7 @@ class Tagger(System):
         super().__init__(optimizer, schedule)
         self.save_hyperparameters()
         check_sizes(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
-        if output not in OUTPUTS:
-            raise ValueError(f"output must be one of {sorted(OUTPUTS)}, not {output!r}")
+        make_output = choose("output", OUTPUTS, output)
         if vectors is not None and vectors not in VECTORS:
             raise ValueError(f"vectors must be one of {list(VECTORS)}, or None, not {vectors!r}")
         if scheme is not None and (tags is None or len(tags) != num_tags):
@@ -90,10 +90,10 @@ class Tagger(System):
         self.embedding.weight.requires_grad_(vectors != "frozen")
         self.spelling = None if characters is None else character_encoder(num_characters or 0, characters)
         width = embedding_size + (self.spelling.output_size if self.spelling else 0)
-        self.network = recurrent(input_size=width, **rnn)
+        self.network = build_network(input_size=width, **rnn)
         self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
         self.emissions = nn.Linear(self.network.output_size, num_tags)
-        self.output = OUTPUTS[output](num_tags, span_constraints(tags or (), scheme) if scheme else None)
+        self.output = make_output(num_tags, span_constraints(tags or (), scheme) if scheme else None)
         self.spans = nn.ModuleDict({split: SpanF1(tags or (), scheme) for split in ("val", "test")} if scheme else {})
         self.accuracies = nn.ModuleDict({f"{split}_{group}": MeanMetric() for split in ("val", "test") for group in GROUPS})
 

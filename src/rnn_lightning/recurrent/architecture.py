@@ -1,0 +1,58 @@
+"""What the table of cells holds: how an architecture makes its layers, and a stack of them.
+
+Shapes: F features in, H hidden units.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .contract import Recurrent
+from .initialisation import Init
+from .wrappers import Deep, Residual
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layers of a network; the fields are those keywords of ``build_network``."""
+
+    hidden_size: int
+    num_layers: int = 1
+    bidirectional: bool = False
+    residual: bool = False
+    dropout: float = 0.0
+    locked: bool = False
+    init: Init = "orthogonal"
+    forget_bias: float | None = 1.0
+
+    @property
+    def output_size(self) -> int:
+        """The features that a layer makes: H, or 2 H in both directions."""
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+
+class Architecture(ABC):
+    """A kind of recurrent layer, an entry of ``CELLS``.
+
+    ``label`` is its name in reports, ``backend`` what computes it, ``gates`` the names of the blocks of its weights, in their
+    order; the bias of a gate named "forget" starts at ``forget_bias``.
+    """
+
+    label: ClassVar[str]
+    backend: ClassVar[str]
+    gates: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    @abstractmethod
+    def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        """One layer, in both directions where the layout says so."""
+
+    @classmethod
+    def stack(cls, input_size: int, layout: Layout) -> Recurrent:
+        """All layers, with what lies between them."""
+        # The first layer is drawn last: another order would give every seed other weights.
+        upper = [cls.layer(layout.output_size, layout) for _ in range(layout.num_layers - 1)]
+        first = cls.layer(input_size, layout)
+        return Deep(
+            [first, *(map(Residual, upper) if layout.residual else upper)], dropout=layout.dropout, locked=layout.locked
+        )

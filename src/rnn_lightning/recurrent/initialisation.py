@@ -1,0 +1,75 @@
+"""Initial weights, drawn by the parameters' names.
+
+Shapes: F features in, H hidden units, G gates. W (G * H, F), U (G * H, H) and b (G * H,) hold a block for each gate.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+Init: TypeAlias = str | Mapping[str, float]
+"""``"orthogonal"``, ``"uniform"``, or ``{"uniform": r}``: see ``initialise``."""
+
+INPUT_WEIGHT = ("weight_ih", "input_weight")
+RECURRENT_WEIGHT = ("weight_hh", "recurrent_weight")
+BIAS = ("bias",)
+"""How the names of W, U and b begin: in the layers of torch.nn, and in the cells here."""
+
+
+def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias: float | None, *, drawn: bool = False) -> None:
+    """Draw W, U and b of ``module``, the parameters whose names begin as above; all others stay as they are.
+
+    Args:
+        gates: the names of the G blocks, in their order.
+        init: ``orthogonal``: each block of U orthogonal (Saxe et al. 2014, arXiv:1312.6120), each of W as Glorot and Bengio
+            (2010) draw a layer, b zero. ``uniform``: all of them from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
+            ``{"uniform": r}``: from U(-r, r).
+        forget_bias: where the bias of a gate named "forget" starts, whatever ``init`` is; ``None`` leaves it to ``init``.
+        drawn: the module comes from torch.nn, which has drawn all of them ``uniform`` already.
+
+    Raises:
+        ValueError: for another ``init``.
+    """
+    check_init(init)
+    left = drawn and init == "uniform"
+    for name, parameter in module.named_parameters():
+        if name.startswith((*INPUT_WEIGHT, *RECURRENT_WEIGHT, *BIAS)) and not left:
+            draw_(name, parameter, len(gates), init)
+        if name.startswith(BIAS) and "forget" in gates and forget_bias is not None:
+            # torch.nn adds two biases, one beside W x and one beside U h: the second one's block is zero.
+            value = 0.0 if name.startswith("bias_hh") else forget_bias
+            with torch.no_grad():
+                parameter.chunk(len(gates))[gates.index("forget")].fill_(value)
+
+
+def draw_(name: str, parameter: Tensor, gates: int, init: Init) -> None:
+    """Draw one of W, U and b, told apart by its name."""
+    if init != "orthogonal":
+        bound = (len(parameter) // gates) ** -0.5 if init == "uniform" else uniform_range(init)
+        nn.init.uniform_(parameter, -bound, bound)
+    elif name.startswith(BIAS):
+        nn.init.zeros_(parameter)
+    else:
+        draw_block_ = nn.init.orthogonal_ if name.startswith(RECURRENT_WEIGHT) else nn.init.xavier_uniform_
+        for block in parameter.chunk(gates):
+            draw_block_(block)
+
+
+def check_init(init: Init) -> None:
+    """Refuse what is neither the name of an initialisation nor a range.
+
+    Raises:
+        ValueError: naming what is allowed.
+    """
+    if init not in ("orthogonal", "uniform") and not 0 < uniform_range(init) < math.inf:
+        raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {init!r}")
+
+
+def uniform_range(init: Init) -> float:
+    """The r of ``{"uniform": r}``, NaN for anything else."""
+    if not isinstance(init, Mapping) or set(init) != {"uniform"}:
+        return math.nan
+    return init["uniform"] if type(init["uniform"]) in (int, float) else math.nan

@@ -1,0 +1,52 @@
+"""From a name and settings, as YAML and checkpoints hold them, to an object of one of the package's tables."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+Entry = TypeVar("Entry")
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def choose(what: str, table: Mapping[str, Entry], name: Any) -> Entry:
+    """The entry ``name`` of ``table``.
+
+    Raises:
+        ValueError: for a name that is not in the table; lists those that are.
+    """
+    if name not in table:
+        raise ValueError(f"{what} must be one of {sorted(table)}, not {name!r}")
+    return table[name]
+
+
+def build(what: str, table: Mapping[str, Callable[..., Entry]], settings: Mapping[str, Any], *first: Any) -> Entry:
+    """Call the entry ``settings["name"]`` of ``table`` with ``first`` and the other settings as keyword arguments.
+
+    Raises:
+        ValueError: for a name that is not in the table, or as ``call`` does; names ``what`` is built.
+    """
+    entry = choose(f"{what} name", table, settings.get("name"))
+    keywords = {key: value for key, value in settings.items() if key != "name"}
+    return call(f"{what} {settings['name']!r}", entry, keywords, *first)
+
+
+def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *first: Any) -> Entry:
+    """Call ``entry`` with the positional arguments ``first`` and the ``keywords``.
+
+    Raises:
+        ValueError: for a keyword that the entry does not have, one that it needs and that is missing, or a value that it
+            refuses; begins with ``what`` and lists the keywords that there are.
+    """
+    parameters = list(inspect.signature(entry).parameters.values())[len(first) :]
+    named = {parameter.name: parameter for parameter in parameters if parameter.kind not in VARIADIC}
+    unknown = [key for key in keywords if key not in named]
+    missing = [key for key, parameter in named.items() if parameter.default is parameter.empty and key not in keywords]
+    allowed = f"its settings are {list(named)}"
+    if unknown:
+        raise ValueError(f"{what}: there is no setting {', '.join(map(repr, unknown))}; {allowed}")
+    if missing:
+        raise ValueError(f"{what}: needs {', '.join(map(repr, missing))}; {allowed}")
+    try:
+        return entry(*first, **keywords)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: {error}") from None
