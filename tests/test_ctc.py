@@ -8,8 +8,8 @@ from ctc_oracles import best_path, posteriors, sequences
 from torch import Tensor
 
 from rnn_lightning.ctc import ctc_align, ctc_loss, feasible
-from rnn_lightning.ctc.contract import needed_steps
-from rnn_lightning.ctc.lattice import ends_of_paths, walk, with_blanks
+from rnn_lightning.ctc.contract import min_steps
+from rnn_lightning.ctc.lattice import final_scores, forward_scores, with_blanks
 from rnn_lightning.sequences import IGNORED, length_mask
 
 SHAPES = [(steps, labels, blank) for steps in (1, 2, 3, 5) for labels, blank in ((2, 0), (2, 1), (3, 1), (4, 0), (4, 3))]
@@ -53,8 +53,8 @@ def test_an_alignment_is_the_best_path_and_all_together_are_the_likelihood(steps
     log_probs = log_probs.masked_fill(~length_mask(lengths, steps).unsqueeze(2), math.nan)
     found = ctc_align(log_probs, targets, lengths, target_lengths, blank=blank)
     places = with_blanks(targets.clamp(min=0), blank)
-    last = walk(log_probs, places, lengths, target_lengths, total=True)[-1]
-    total = torch.logaddexp(*ends_of_paths(last, target_lengths))
+    last = forward_scores(log_probs, places, lengths, target_lengths, total=True)[-1]
+    total = torch.logaddexp(*final_scores(last, target_lengths))
     torch.testing.assert_close(-total, ctc_loss(log_probs, targets, lengths, target_lengths, blank=blank))
     for place, row in enumerate(rows):
         length = int(lengths[place])
@@ -123,9 +123,9 @@ def test_half_precision_is_summed_in_single(dtype: torch.dtype) -> None:
     torch.testing.assert_close(found, ctc_loss(log_probs.float(), targets))
 
 
-def test_needed_steps_count_a_blank_between_equals() -> None:
+def test_min_steps_count_a_blank_between_equals() -> None:
     targets = torch.tensor([[1, 1, 1], [1, 2, 1], [1, 1, 2], [2, 2, 2]])
-    assert needed_steps(targets, torch.tensor([3, 3, 3, 1])).tolist() == [5, 3, 4, 1]
+    assert min_steps(targets, torch.tensor([3, 3, 3, 1])).tolist() == [5, 3, 4, 1]
 
 
 GOOD = {"log_probs": torch.zeros(2, 3, 4), "targets": torch.ones(2, 2).long()}

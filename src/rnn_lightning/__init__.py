@@ -1,104 +1,86 @@
 """Recurrent networks as LightningModules, and what it takes to compare them fairly.
 
-Names are imported when they are first asked for, so that what needs no network (fetching a corpus, say) does not wait for one.
+Public names are imported when they are first used (PEP 562), so that what needs no network does not wait for PyTorch.
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .budget import count_parameters, flops_per_step, hidden_size_for
-    from .compress import compressed
-    from .crf import LinearChainCRF, TagPaths
-    from .ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy, ctc_loss
-    from .data import PairModule, StreamModule
-    from .laws import LawBroken, check_invariance
-    from .metrics import Span, SpanF1, spans_of
-    from .ngram import NGram
-    from .recurrent import CELLS, Recurrent, build_network
-    from .sequences import IGNORED, Batch, State
-    from .systems import (
-        AtomicCheckpointIO,
-        CTCRecognizer,
-        Durable,
-        FrameClassifier,
-        LanguageModel,
-        Seq2Seq,
-        SequenceClassifier,
-        System,
-        Tagger,
-    )
-    from .tag_schemes import Constraints, span_constraints
+if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal to _ROOMS
+    from .budget import count_parameters as count_parameters
+    from .budget import flops_per_step as flops_per_step
+    from .budget import hidden_size_for as hidden_size_for
+    from .compress import compressed as compressed
+    from .crf import LinearChainCRF as LinearChainCRF
+    from .crf import TagPaths as TagPaths
+    from .ctc import Alignment as Alignment
+    from .ctc import ShallowFusion as ShallowFusion
+    from .ctc import Transcripts as Transcripts
+    from .ctc import ctc_align as ctc_align
+    from .ctc import ctc_beam_search as ctc_beam_search
+    from .ctc import ctc_greedy as ctc_greedy
+    from .ctc import ctc_loss as ctc_loss
+    from .data import PairModule as PairModule
+    from .data import StreamModule as StreamModule
+    from .laws import LawBroken as LawBroken
+    from .laws import check_invariance as check_invariance
+    from .metrics import Span as Span
+    from .metrics import SpanF1 as SpanF1
+    from .metrics import spans_of as spans_of
+    from .ngram import NGram as NGram
+    from .recurrent import CELLS as CELLS
+    from .recurrent import Recurrent as Recurrent
+    from .recurrent import build_network as build_network
+    from .sequences import IGNORED as IGNORED
+    from .sequences import Batch as Batch
+    from .sequences import State as State
+    from .systems import AtomicCheckpointIO as AtomicCheckpointIO
+    from .systems import CTCRecognizer as CTCRecognizer
+    from .systems import Durable as Durable
+    from .systems import FrameClassifier as FrameClassifier
+    from .systems import LanguageModel as LanguageModel
+    from .systems import Seq2Seq as Seq2Seq
+    from .systems import SequenceClassifier as SequenceClassifier
+    from .systems import System as System
+    from .systems import Tagger as Tagger
+    from .tag_schemes import Constraints as Constraints
+    from .tag_schemes import span_constraints as span_constraints
 
 _ROOMS = {
-    "budget": ("count_parameters", "flops_per_step", "hidden_size_for"),
-    "compress": ("compressed",),
-    "crf": ("LinearChainCRF", "TagPaths"),
-    "ctc": ("Alignment", "ShallowFusion", "Transcripts", "ctc_align", "ctc_loss", "ctc_greedy", "ctc_beam_search"),
-    "data": ("PairModule", "StreamModule"),
-    "laws": ("LawBroken", "check_invariance"),
-    "metrics": ("Span", "SpanF1", "spans_of"),
-    "ngram": ("NGram",),
-    "recurrent": ("CELLS", "Recurrent", "build_network"),
-    "sequences": ("IGNORED", "Batch", "State"),
-    "systems": (
-        "AtomicCheckpointIO",
-        "CTCRecognizer",
-        "Durable",
-        "FrameClassifier",
-        "LanguageModel",
-        "Seq2Seq",
-        "SequenceClassifier",
-        "System",
-        "Tagger",
-    ),
-    "tag_schemes": ("Constraints", "span_constraints"),
+    "budget": "count_parameters flops_per_step hidden_size_for",
+    "compress": "compressed",
+    "crf": "LinearChainCRF TagPaths",
+    "ctc": "Alignment ShallowFusion Transcripts ctc_align ctc_beam_search ctc_greedy ctc_loss",
+    "data": "PairModule StreamModule",
+    "laws": "LawBroken check_invariance",
+    "metrics": "Span SpanF1 spans_of",
+    "ngram": "NGram",
+    "recurrent": "CELLS Recurrent build_network",
+    "sequences": "IGNORED Batch State",
+    "systems": "AtomicCheckpointIO CTCRecognizer Durable FrameClassifier LanguageModel "
+    "Seq2Seq SequenceClassifier System Tagger",
+    "tag_schemes": "Constraints span_constraints",
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+"""Each room of the library with the public names that it gives to the package."""
 
-__all__ = [
-    "CELLS",
-    "IGNORED",
-    "Alignment",
-    "AtomicCheckpointIO",
-    "Batch",
-    "CTCRecognizer",
-    "Constraints",
-    "Durable",
-    "FrameClassifier",
-    "LanguageModel",
-    "LawBroken",
-    "LinearChainCRF",
-    "NGram",
-    "PairModule",
-    "Recurrent",
-    "Seq2Seq",
-    "SequenceClassifier",
-    "ShallowFusion",
-    "Span",
-    "SpanF1",
-    "State",
-    "StreamModule",
-    "System",
-    "TagPaths",
-    "Tagger",
-    "Transcripts",
-    "build_network",
-    "check_invariance",
-    "compressed",
-    "count_parameters",
-    "ctc_align",
-    "ctc_beam_search",
-    "ctc_greedy",
-    "ctc_loss",
-    "flops_per_step",
-    "hidden_size_for",
-    "span_constraints",
-    "spans_of",
-]
+OLD_NAMES = {
+    "Fusion": "ShallowFusion",
+    "Paths": "TagPaths",
+    "greedy": "ctc_greedy",
+    "prefix_beam_search": "ctc_beam_search",
+}
+"""Deprecated names, importable for one more release, with those that replace them."""
+
+_ROOM_OF = dict(sorted((name, room) for room, names in _ROOMS.items() for name in names.split()))
+__all__ = list(_ROOM_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    """The public object of that name, imported from its room."""
+    if name in OLD_NAMES:
+        warnings.warn(f"{__name__}.{name} is now {__name__}.{OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        name = OLD_NAMES[name]
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(f".{_ROOM_OF[name]}", __name__), name)

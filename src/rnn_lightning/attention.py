@@ -1,4 +1,4 @@
-"""Attention: which steps of a source a decoder looks at.
+"""Attention of a decoder to the steps of a source: additive, dot-product and general.
 
 Shapes: B sources, S steps of the longest, E features of a source step, Q queries a source, D features of a query,
 A features of the space in which both are compared.
@@ -14,10 +14,10 @@ from .sequences import length_mask
 
 
 class Memory(NamedTuple):
-    """A batch of sources, read once and looked at by any number of queries.
+    """A batch of encoded sources, the keys and values of attention.
 
-    ``values`` (B, S, E) are what attention returns, ``keys`` (B, S, A or D) what queries are compared with, ``real`` (B, S)
-    is false in the padding (``None``: there is none), ``summary`` (B, E) stands for a whole source.
+    ``values`` (B, S, E) are averaged by attention, ``keys`` (B, S, A or D) are compared with queries, ``real`` (B, S) is false
+    in the padding (``None``: there is none), ``summary`` (B, E) is one vector for a whole source.
     """
 
     values: Tensor
@@ -26,7 +26,7 @@ class Memory(NamedTuple):
     summary: Tensor
 
     def of(self, sources: Tensor) -> "Memory":
-        """The memory of the ``sources`` (N,) alone, each of them once; itself where these are all."""
+        """The memory of the ``sources`` (N,) of rows, sorted, each source once; the whole memory where these are all."""
         left = sources.unique_consecutive()
         if len(left) == len(self.values):
             return self
@@ -35,7 +35,8 @@ class Memory(NamedTuple):
 
 
 class Attention(nn.Module, ABC):
-    """Weights over the steps of a source, and the mean of its values under them (Bahdanau et al. 2015, arXiv:1409.0473)."""
+    """Attention: a softmax over the steps of a source, and the mean of its values by these weights (Bahdanau et al. 2015,
+    arXiv:1409.0473)."""
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__()
@@ -43,14 +44,15 @@ class Attention(nn.Module, ABC):
 
     @abstractmethod
     def keys(self, values: Tensor) -> Tensor:
-        """What queries are compared with, made once a source: (B, S, E) to (B, S, A or D)."""
+        """The keys (B, S, A or D) of values (B, S, E), computed once a source."""
 
     @abstractmethod
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """How well each key answers each query: (B, Q, D) and (B, S, A or D) to (B, Q, S)."""
+        """The scores (B, Q, S) of queries (B, Q, D) against keys (B, S, A or D), before the softmax."""
 
     def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Contexts (B, Q, E) and weights (B, Q, S) of ``queries`` (B, Q, D); both are zero for a source without steps."""
+        """The context vectors (B, Q, E) and weights (B, Q, S) of ``queries`` (B, Q, D); both are zero for a source without
+        steps."""
         scores = self.scores(queries, memory.keys)
         if memory.real is None:
             weights = scores.softmax(-1)
@@ -62,7 +64,7 @@ class Attention(nn.Module, ABC):
 
 
 class Dot(Attention):
-    """q . m (Luong et al. 2015, arXiv:1508.04025, equation 8); needs E = D."""
+    """Dot-product attention, q . m (Luong et al. 2015, arXiv:1508.04025, equation 8); needs E = D."""
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__(memory_size, query_size)
@@ -79,7 +81,7 @@ class Dot(Attention):
 
 
 class General(Attention):
-    """q . W m (Luong et al. 2015, arXiv:1508.04025, equation 8)."""
+    """General attention, q . W m (Luong et al. 2015, arXiv:1508.04025, equation 8)."""
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__(memory_size, query_size)
@@ -93,7 +95,8 @@ class General(Attention):
 
 
 class Additive(Attention):
-    """v . tanh(W q + U m + b), compared in D features (Bahdanau et al. 2015, arXiv:1409.0473, appendix A.1.2)."""
+    """Additive attention, v . tanh(W q + U m + b), compared in D features (Bahdanau et al. 2015, arXiv:1409.0473, appendix
+    A.1.2)."""
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__(memory_size, query_size)

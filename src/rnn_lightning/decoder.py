@@ -1,4 +1,4 @@
-"""The decoder of a translation model: a recurrent network over target tokens that looks at a source.
+"""The decoder of an encoder-decoder model: a recurrent network over target tokens with attention to a source.
 
 Shapes: B sources, S source steps, E features of a source step; N rows, U steps of the target, V tokens, H features of the
 network, A features that the output layer reads. Rows come source by source, K = N / B of them for each.
@@ -16,7 +16,8 @@ from .sequences import State
 
 
 class Decoded(NamedTuple):
-    """``features`` (N, U, A) for the output layer, the attention's ``weights`` (N, U, S) if there is one, and the state."""
+    """The decoded steps: ``features`` (N, U, A) for the output layer, the attention's ``weights`` (N, U, S) if there is one,
+    and the state."""
 
     features: Tensor
     weights: Tensor | None
@@ -24,7 +25,7 @@ class Decoded(NamedTuple):
 
 
 class AttentionDecoder(nn.Module):
-    """A decoder after Luong et al. (2015, arXiv:1508.04025): attention is asked by the network's output of the same step.
+    """A decoder after Luong et al. (2015, arXiv:1508.04025): the query of attention is the network's output of the same step.
 
     The network reads a summary of the source before its first token (Sutskever et al. 2014, arXiv:1409.3215), so that any
     encoder fits any cell. With attention the output layer reads tanh(W [h; context]) (equation 5), without it h alone. With
@@ -33,6 +34,19 @@ class AttentionDecoder(nn.Module):
     arXiv:1406.1078).
 
     A state is (the network's state, what is fed back (N, A), the source of each row (N,)).
+
+    Args:
+        vocab_size, embedding_size: of the target's tokens.
+        memory_size: E.
+        rnn: keywords of ``recurrent`` without ``input_size``.
+        attention: a kind of ``ATTENTIONS``; ``None``: the decoder only reads the summary.
+        input_feeding: see above; needs attention. The decoder then trains step by step.
+        context: see above: the summary is an input of every step, not only before the first.
+        tied: share the output layer's weight with the embedding.
+        dropout: on the embeddings and on what the output layer reads.
+
+    Raises:
+        ValueError: for a network that reads ahead, an unknown attention, or feeding without it.
     """
 
     def __init__(
@@ -48,24 +62,9 @@ class AttentionDecoder(nn.Module):
         tied: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        """Build the decoder.
-
-        Args:
-            vocab_size, embedding_size: of the target's tokens.
-            memory_size: E.
-            rnn: keywords of ``recurrent`` without ``input_size``.
-            attention: a kind of ``ATTENTIONS``; ``None``: the summary is all that the decoder knows of the source.
-            input_feeding: see above; needs attention. The decoder then trains step by step.
-            context: see above: the summary is told at every step, not only before the first.
-            tied: share the output layer's weight with the embedding.
-            dropout: on the embeddings and on what the output layer reads.
-
-        Raises:
-            ValueError: for a network that reads ahead, an unknown attention, or feeding without it.
-        """
         super().__init__()
         if input_feeding and attention is None:
-            raise ValueError("input_feeding feeds back what attention found: it needs an attention, not None")
+            raise ValueError("input_feeding feeds the attentional vector back: it needs an attention, not None")
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
         width = rnn.get("hidden_size", 0) if not tied else embedding_size
@@ -90,7 +89,7 @@ class AttentionDecoder(nn.Module):
         return nn.Identity() if hidden == width else nn.Linear(hidden, width, bias=False)
 
     def start(self, memory: Memory) -> State:
-        """The state of one row a source, after the summary is read."""
+        """The initial state of one row a source, after the summary is read."""
         first = self.enter(memory.summary).tanh().unsqueeze(1)  # (B, 1, input)
         _, state = self.network(first)
         rows = len(memory.summary)
@@ -98,7 +97,7 @@ class AttentionDecoder(nn.Module):
         return state, first.new_zeros(rows, self.fed_size), sources
 
     def forward(self, memory: Memory, tokens: Tensor, state: State) -> Decoded:
-        """Read ``tokens`` (N, U) on from ``state``: without feeding all steps at once, with it one after the other.
+        """Decode ``tokens`` (N, U) from ``state`` on (teacher forcing): all steps at once, or one by one with input feeding.
 
         Raises:
             ValueError: where the rows do not divide among the sources.
@@ -107,7 +106,7 @@ class AttentionDecoder(nn.Module):
             raise ValueError(f"{len(tokens)} rows do not divide among {len(memory.summary)} sources")
         inputs = self.dropout(self.embedding(tokens))  # (N, U, input)
         if self.context:
-            inputs = torch.cat([inputs, told(memory, inputs)], 2)
+            inputs = torch.cat([inputs, summary_at_each_step(memory, inputs)], 2)
         if not self.input_feeding:
             return self._read(memory, inputs, state)
         features, weights = [], []
@@ -123,7 +122,7 @@ class AttentionDecoder(nn.Module):
         network_state, fed, sources = state
         hidden, network_state = self.network(inputs, state=network_state)
         if self.attention is None:
-            features = torch.cat([hidden, told(memory, hidden)], 2) if self.context else hidden
+            features = torch.cat([hidden, summary_at_each_step(memory, hidden)], 2) if self.context else hidden
             return Decoded(self.dropout(self.combine(features)), None, (network_state, fed, sources))
         queries = hidden.reshape(len(memory.values), -1, hidden.shape[2])  # (B, K * U, H)
         contexts, weights = self.attention(queries, memory)
@@ -132,34 +131,36 @@ class AttentionDecoder(nn.Module):
         return Decoded(features, weights, (network_state, features[:, -1] if self.input_feeding else fed, sources))
 
     def step(self, memory: Memory, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step of a search: ``tokens`` (N,) to log-probabilities (N, V), and the state after it.
+        """A `Step` of a search: ``tokens`` (N,) to log-probabilities (N, V), and the state after it.
 
-        ``memory`` holds all sources of the batch; those of which no row is left are passed over.
+        ``memory`` holds all sources of the batch; those of which no row is left are ignored.
         """
         decoded = self(memory.of(state[2]), tokens.unsqueeze(1), state)
         return self.output(decoded.features[:, -1]).log_softmax(-1), decoded.state
 
     def covering_step(self, memory: Memory, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """As ``step``, of a state (the decoder's, how much each source step has been looked at so far (N, S))."""
-        before, covered = state
+        """A `Step` that also sums the attention weights; its state is (the decoder's, their sums so far (N, S): the
+        coverage)."""
+        before, coverage = state
         decoded = self(memory.of(before[2]), tokens.unsqueeze(1), before)
         weights = cast(Tensor, decoded.weights)
-        return self.output(decoded.features[:, -1]).log_softmax(-1), (decoded.state, covered + weights[:, -1])
+        return self.output(decoded.features[:, -1]).log_softmax(-1), (decoded.state, coverage + weights[:, -1])
 
 
-def told(memory: Memory, steps: Tensor) -> Tensor:
-    """The summary of each row's source, at every one of its ``steps`` (N, U, ...): (N, U, E)."""
+def summary_at_each_step(memory: Memory, steps: Tensor) -> Tensor:
+    """The summary (N, U, E) of each row's source, repeated for its ``steps`` (N, U, ...)."""
     rows = len(steps) // max(len(memory.summary), 1)
     return memory.summary.repeat_interleave(rows, 0).unsqueeze(1).expand(-1, steps.shape[1], -1)
 
 
 def coverage_penalty(memory: Memory, strength: float, state: State) -> Tensor:
-    """What source steps that were looked at less than once cost each row (N,) of a ``covering_step``'s state; 0 at most.
+    """The coverage penalty (N,), 0 at most, of source steps whose attention weights sum to less than 1; a `Bonus` of a search.
 
-    ``strength`` times the sum over source steps of log min(1, looked at), after Wu et al. 2016 (arXiv:1609.08144, equation 14).
+    ``state`` is that of ``covering_step``. ``strength`` times the sum over source steps of log min(1, coverage), after Wu et
+    al. 2016 (arXiv:1609.08144, equation 14).
     """
-    (_, _, sources), covered = state
-    costs = covered.clamp(torch.finfo(covered.dtype).tiny, 1).log()  # attention may be too small for a number, and is no zero
+    (_, _, sources), coverage = state
+    costs = coverage.clamp(torch.finfo(coverage.dtype).tiny, 1).log()  # a weight may underflow, but is never zero
     if memory.real is not None:
         costs = costs.masked_fill(~memory.real[sources], 0)
     return strength * costs.sum(1)

@@ -1,4 +1,4 @@
-"""Spans that tags mark, and how well they are found: precision, recall and F1 as conlleval counts them.
+"""Span metrics of sequence labelling: precision, recall and F1 as conlleval counts them.
 
 conlleval is the script of the CoNLL-2000 and CoNLL-2003 shared tasks. It reads tags leniently: whatever is not outside is in a
 span, and a new one begins where the type changes, after a tag that ends a span or is outside, and at one that begins a span.
@@ -20,15 +20,15 @@ from .tag_schemes import OUTSIDE, split_tags
 
 
 class Span(NamedTuple):
-    """Steps ``start`` up to, not including, ``stop``, of a type."""
+    """A span of type ``kind``: steps ``start`` up to, not including, ``stop``."""
 
     kind: str
     start: int
     stop: int
 
 
-class Scores(NamedTuple):
-    """Scores of spans and the counts behind them, scalars; a share of nothing is 0."""
+class PrecisionRecallF1(NamedTuple):
+    """Precision, recall and F1, and the counts that they are computed from, scalars; 0 where a denominator is 0."""
 
     precision: Tensor
     recall: Tensor
@@ -39,35 +39,35 @@ class Scores(NamedTuple):
 
 
 class SpanScores(NamedTuple):
-    """Scores of all spans together (the micro average), and by type."""
+    """Precision, recall and F1 of all spans together (the micro average), and of each type."""
 
-    overall: Scores
-    by_type: dict[str, Scores]
+    overall: PrecisionRecallF1
+    by_type: dict[str, PrecisionRecallF1]
 
 
 def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:
-    """The spans that a row of tags marks, also where it is not one that the scheme allows.
+    """The spans of a row of tags, decoded as conlleval does also where the scheme forbids the sequence.
 
     Raises:
         ValueError: for another scheme than BIO or BIOES, or a tag that is not of the scheme.
     """
     parts = [OUTSIDE, *split_tags(tags, scheme), OUTSIDE]
-    found, start = [], 0
+    spans, start = [], 0
     for step, (before, after) in enumerate(pairwise(parts)):
         if _is_border(before, after):
             if before != OUTSIDE:
-                found.append(Span(before[1], start, step))
+                spans.append(Span(before[1], start, step))
             start = step
-    return found
+    return spans
 
 
 def _is_border(before: tuple[str, str], after: tuple[str, str]) -> bool:
-    """Whether no span goes on from one tag to the next."""
+    """Whether a span boundary lies between two tags."""
     return before[0] in "OES" or after[0] in "OBS" or before[1] != after[1]
 
 
 class SpanF1(Metric):
-    """Precision, recall and F1 of spans: a predicted one is correct if a gold one has the same steps and the same type."""
+    """Precision, recall and F1 of spans: a predicted span is correct if a gold one has the same steps and the same type."""
 
     full_state_update = False
     correct: Tensor
@@ -77,7 +77,7 @@ class SpanF1(Metric):
     kinds: Tensor
 
     def __init__(self, tags: Sequence[str], scheme: str) -> None:
-        """Count from zero.
+        """Build the metric.
 
         Args:
             tags: the names of tags 0..K-1.
@@ -110,16 +110,16 @@ class SpanF1(Metric):
             lengths = torch.full(gold.shape[:1], gold.shape[1], device=gold.device)
         check_lengths(lengths, gold)
         real = length_mask(lengths.to(gold.device), gold.shape[1])
-        found, meant = self._spans("predicted", predicted, real), self._spans("gold", gold, real)
-        self.predicted += self._count(found)
-        self.gold += self._count(meant)
-        self.correct += self._count(found.masked_fill(found != meant, -1))
+        predictions, references = self._spans("predicted", predicted, real), self._spans("gold", gold, real)
+        self.predicted += self._count(predictions)
+        self.gold += self._count(references)
+        self.correct += self._count(predictions.masked_fill(predictions != references, -1))
 
     def compute(self) -> SpanScores:
-        """Scores of all that was counted."""
+        """Precision, recall and F1 of all spans counted so far."""
         table = torch.stack([self.correct, self.predicted, self.gold])  # (3, C)
-        by_type = dict(zip(self.types, (scores_of(*column) for column in table.unbind(1)), strict=True))
-        return SpanScores(scores_of(*table.sum(1)), by_type)
+        by_type = dict(zip(self.types, (precision_recall_f1(*column) for column in table.unbind(1)), strict=True))
+        return SpanScores(precision_recall_f1(*table.sum(1)), by_type)
 
     def _spans(self, name: str, tags: Tensor, real: Tensor) -> Tensor:
         """Spans as (B, T + 1): where one starts, the step at which it stops and its type as stop * C + type; elsewhere -1."""
@@ -135,10 +135,11 @@ class SpanF1(Metric):
         return torch.full_like(path[:, 1:], -1).masked_scatter(starts, codes)
 
     def _count(self, spans: Tensor) -> Tensor:
-        """How many of ``spans`` are of each type (C,)."""
+        """The number (C,) of ``spans`` of each type."""
         return (spans[spans >= 0] % len(self.types)).bincount(minlength=len(self.types))
 
 
-def scores_of(correct: Tensor, predicted: Tensor, gold: Tensor) -> Scores:
+def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> PrecisionRecallF1:
+    """Precision, recall and F1 of counts of one shape."""
     precision, recall = correct / predicted.clamp(min=1), correct / gold.clamp(min=1)
-    return Scores(precision, recall, 2 * correct / (predicted + gold).clamp(min=1), correct, predicted, gold)
+    return PrecisionRecallF1(precision, recall, 2 * correct / (predicted + gold).clamp(min=1), correct, predicted, gold)

@@ -12,6 +12,10 @@ from torch import Tensor
 State: TypeAlias = Tensor | tuple[Any, ...]
 """A tensor (B, ...), or a tuple of states (which a type checker cannot be told)."""
 
+Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+"""A step of an autoregressive model: the last tokens (N,) and a state to the log-probabilities (N, V) of the next ones and the
+state after them."""
+
 IGNORED = -100
 """A class target that no loss and no metric counts (PyTorch's own convention)."""
 
@@ -53,6 +57,13 @@ def select_state(mask: Tensor, chosen: State, other: State) -> State:
     if isinstance(chosen, Tensor) and isinstance(other, Tensor):
         return torch.where(mask.view(-1, *[1] * (chosen.dim() - 1)), chosen, other)
     return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
+
+
+def replace_rows(state: State, rows: Tensor, new: State) -> State:
+    """``state`` with its ``rows`` (N,) replaced by those of ``new``, a state of N rows."""
+    if isinstance(state, Tensor) and isinstance(new, Tensor):
+        return state.index_copy(0, rows, new)
+    return tuple(replace_rows(part, rows, other) for part, other in zip(state, new, strict=True))
 
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:

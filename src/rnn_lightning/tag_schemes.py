@@ -1,6 +1,6 @@
-"""Tags that mark spans: how they are named, and which may stand beside which. Shapes: K tags.
+"""Tagging schemes BIO and BIOES: the names of tags, and the transitions that a scheme allows. Shapes: K tags.
 
-``O`` is outside of every span; ``B-PER`` begins one of type PER and ``I-PER`` goes on in it. In BIOES ``E-PER`` is its last
+``O`` is outside of every span; ``B-PER`` begins one of type PER and ``I-PER`` continues it. In BIOES ``E-PER`` is its last
 step, and a span of one step is ``S-PER``. A tag without a type, such as ``B``, has the type "".
 """
 
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 SCHEMES = {"BIO": "BIO", "BIOES": "BIOES"}
-"""Each scheme with the prefixes of its tags."""
+"""The prefixes of each scheme's tags."""
 
 OUTSIDE = ("O", "")
-"""Also what stands before the first and behind the last step."""
+"""The prefix and type of the tag O; also of the boundaries, before the first and behind the last step."""
 
 
 class Constraints(NamedTuple):
-    """What a sequence of tags may be, all bool.
+    """The allowed transitions, starts and ends of a sequence of tags, all bool.
 
     ``transitions`` (K, K) is true at [i, j] where tag j may follow tag i; ``starts`` (K,) and ``ends`` (K,) where a sequence
     may start or end with a tag.
@@ -30,7 +30,7 @@ class Constraints(NamedTuple):
 
 
 def span_constraints(tags: Sequence[str], scheme: str) -> Constraints:
-    """The constraints under which every sequence of ``tags``, the names of all K, is one that the scheme can write.
+    """The constraints that allow exactly the sequences of ``tags``, the names of all K, that are valid in the scheme.
 
     Raises:
         ValueError: for another scheme than those of ``SCHEMES``, or a tag that is not of the scheme.
@@ -45,7 +45,7 @@ def span_constraints(tags: Sequence[str], scheme: str) -> Constraints:
 
 
 def split_tags(tags: Sequence[str], scheme: str) -> list[tuple[str, str]]:
-    """Each tag's prefix and type.
+    """The prefix and the type of each tag.
 
     Raises:
         ValueError: for another scheme than those of ``SCHEMES``, or a tag that is not of the scheme.
@@ -63,7 +63,7 @@ def split_tags(tags: Sequence[str], scheme: str) -> list[tuple[str, str]]:
 
 
 def _may_follow(one: tuple[str, str], other: tuple[str, str], *, closes: bool) -> bool:
-    """Whether the tag ``other`` may follow ``one``; ``closes``: a span of several steps has a last tag of its own."""
+    """Whether the tag ``other`` may follow ``one``; ``closes``: the last tag of a span of several steps is E (BIOES)."""
     is_open, goes_on = one[0] in "BI", other[0] in "IE"
     if goes_on:
         return is_open and one[1] == other[1]

@@ -1,4 +1,4 @@
-"""Conditional random fields over tags."""
+"""Linear-chain conditional random fields over tags: likelihood, marginals and n-best decoding."""
 
 from .field import LinearChainCRF, TagPaths
 

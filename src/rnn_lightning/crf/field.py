@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from ..sequences import IGNORED, check_lengths, length_mask
 from ..tag_schemes import Constraints
 from .partition import log_partition
-from .recursion import at_the_end, backtrack, highest, in_columns, recursion, sum_over_steps, with_boundaries
+from .recursion import backtrack, last_step, recursion, steps_first, sum_over_steps, top_k, with_boundaries
 
 
 class TagPaths(NamedTuple):
-    """The best sequences of tags of each row, best first and without duplicates.
+    """The n-best sequences of tags of each row, best first and without duplicates.
 
     ``tags`` (B, N, T) are ``IGNORED`` behind a row's length; ``scores`` (B, N) are those of ``LinearChainCRF.score``. Where a
-    row has fewer than N sequences that are allowed, the places left have ``IGNORED`` throughout, and -inf.
+    row has fewer than N allowed sequences, the missing ones are all ``IGNORED`` and score -inf.
     """
 
     tags: Tensor
@@ -28,7 +28,8 @@ class TagPaths(NamedTuple):
 
 
 class LinearChainCRF(nn.Module):
-    """Sequences of tags y with p(y | x) = exp(s(x, y)) / Z(x) (Lafferty, McCallum and Pereira 2001).
+    """A conditional random field: sequences of tags y with p(y | x) = exp(s(x, y)) / Z(x) (Lafferty, McCallum and Pereira
+    2001).
 
     s(x, y) = start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_T], and Z(x) is the sum of exp(s)
     over all sequences that the constraints allow. Of an empty row, the empty sequence is the only one: s = log Z = 0. With all
@@ -62,36 +63,36 @@ class LinearChainCRF(nn.Module):
         self.register_buffer("forbidden", forbidden)
 
     def log_partition(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """log Z (B,); -inf for a row of a length that no allowed sequence has.
+        """The log partition function log Z (B,); -inf for a row of a length that no allowed sequence has.
 
         Raises:
             ValueError: for emissions or lengths of other shapes.
         """
-        emissions, lengths = self._checked(emissions, lengths)
-        return log_partition(in_columns(emissions), self._moves(emissions.dtype), lengths)
+        emissions, lengths = self._check(emissions, lengths)
+        return log_partition(steps_first(emissions), self._transition_scores(emissions.dtype), lengths)
 
     def score(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """s (B,) of ``tags`` (B, T); -inf for a sequence that the constraints forbid.
+        """The score s (B,) of ``tags`` (B, T); -inf for a sequence that the constraints forbid.
 
         Raises:
             ValueError: for emissions, tags or lengths of other shapes, or a tag that is not one of 0..K-1.
         """
-        emissions, lengths = self._checked(emissions, lengths)
+        emissions, lengths = self._check(emissions, lengths)
         return self._score(emissions, self._path(tags, emissions, lengths))
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """log p (B,) of ``tags`` (B, T).
+        """The log-likelihood log p (B,) of ``tags`` (B, T).
 
         Raises:
             ValueError: for a sequence that the constraints forbid, naming its row and step, or as ``score``.
         """
-        emissions, lengths = self._checked(emissions, lengths)
+        emissions, lengths = self._check(emissions, lengths)
         path = self._path(tags, emissions, lengths)
         check_allowed(path, self.forbidden)
         return self._score(emissions, path) - self.log_partition(emissions, lengths)
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """-log p of all rows together, divided by their real steps: in nats a step, like a cross entropy.
+        """The negative log-likelihood of all rows, divided by their real steps: in nats a step, like a cross entropy.
 
         Raises:
             ValueError: as ``log_likelihood``.
@@ -100,7 +101,7 @@ class LinearChainCRF(nn.Module):
         return -self.log_likelihood(emissions, tags, lengths).sum() / max(steps, 1)
 
     def marginals(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The probability (B, T, K) of each tag at each step, zero behind a row's length: the gradient of log Z.
+        """The marginal probability (B, T, K) of each tag at each step, zero behind a row's length: the gradient of log Z.
 
         Raises:
             ValueError: as ``log_partition``.
@@ -113,7 +114,7 @@ class LinearChainCRF(nn.Module):
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, lengths: Tensor | None = None, n_best: int = 1) -> TagPaths:
-        """The ``n_best`` allowed sequences that score highest (Viterbi's algorithm, with that many paths for each tag).
+        """n-best Viterbi decoding: the ``n_best`` allowed sequences that score highest.
 
         Raises:
             ValueError: for ``n_best`` below 1, or emissions or lengths of other shapes.
@@ -121,21 +122,21 @@ class LinearChainCRF(nn.Module):
         """
         if n_best < 1:
             raise ValueError(f"n_best must be at least 1, not {n_best}")
-        emissions, lengths = self._checked(emissions, lengths)
-        moves, real = self._moves(emissions.dtype), length_mask(lengths, emissions.shape[1])
-        alphas, shifts = recursion(in_columns(emissions), moves, partial(highest, count=n_best), n_best)
-        ends = at_the_end(alphas, lengths) + moves[:-1, -1]  # (B, N, K)
-        scores, places = ends.flatten(1).topk(n_best)
+        emissions, lengths = self._check(emissions, lengths)
+        transitions, real = self._transition_scores(emissions.dtype), length_mask(lengths, emissions.shape[1])
+        alphas, shifts = recursion(steps_first(emissions), transitions, partial(top_k, k=n_best), n_best)
+        ends = last_step(alphas, lengths) + transitions[:-1, -1]  # (B, N, K)
+        scores, last = ends.flatten(1).topk(n_best)
         scores = scores + sum_over_steps(shifts, lengths).unsqueeze(1)
         empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
         scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
         if not bool((scores < torch.inf).all()):
             raise FloatingPointError("emissions and their sums must be finite, but the best score is NaN or infinite")
-        tags = backtrack(alphas, moves[:-1, :-1], places.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
+        tags = backtrack(alphas, transitions[:-1, :-1], last.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
         return TagPaths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
 
-    def _checked(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Emissions of at least single precision, zero behind each row's length, and the lengths."""
+    def _check(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Check the arguments; emissions of at least single precision, zero behind each row's length, and the lengths."""
         if emissions.dim() != 3 or emissions.shape[2] != self.num_tags:
             raise ValueError(f"emissions must have shape (B, T, {self.num_tags}), not {tuple(emissions.shape)}")
         emissions = emissions.to(torch.promote_types(emissions.dtype, torch.float32))
@@ -145,11 +146,12 @@ class LinearChainCRF(nn.Module):
         lengths = lengths.to(emissions.device, torch.int64)
         return emissions.masked_fill(~length_mask(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
 
-    def _moves(self, dtype: torch.dtype) -> Tensor:
+    def _transition_scores(self, dtype: torch.dtype) -> Tensor:
+        """The transition scores with boundaries (K + 1, K + 1), -inf where the constraints forbid one."""
         return with_boundaries(self.transitions, self.start, self.end).to(dtype).masked_fill(self.forbidden, -torch.inf)
 
     def _path(self, tags: Tensor, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """``tags`` as (B, T + 2) with K, which is no tag, before, behind and in the padding."""
+        """``tags`` with boundaries (B, T + 2): K, which is no tag, before, behind and in the padding."""
         if tags.dtype != torch.int64 or tags.shape != emissions.shape[:2]:
             shape = tuple(emissions.shape[:2])
             raise ValueError(f"tags must be int64 of shape {shape}, not {tags.dtype} of shape {tuple(tags.shape)}")
@@ -161,11 +163,13 @@ class LinearChainCRF(nn.Module):
         return F.pad(tags.masked_fill(~real, self.num_tags), (1, 1), value=self.num_tags)
 
     def _score(self, emissions: Tensor, path: Tensor) -> Tensor:
-        said = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # what is no tag has the score 0
-        return said.sum((1, 2)) + self._moves(emissions.dtype)[path[:, :-1], path[:, 1:]].sum(1)
+        """The score s (B,) of a ``path`` (B, T + 2) with boundaries."""
+        gathered = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # K, which is no tag, has the score 0
+        return gathered.sum((1, 2)) + self._transition_scores(emissions.dtype)[path[:, :-1], path[:, 1:]].sum(1)
 
 
 def check_constraints(constraints: Constraints, num_tags: int) -> None:
+    """Check the dtypes and shapes of ``constraints`` on K tags."""
     shapes = (num_tags, num_tags), (num_tags,), (num_tags,)
     for name, part, shape in zip(constraints._fields, constraints, shapes, strict=True):
         if part.dtype != torch.bool or part.shape != shape:
@@ -173,14 +177,14 @@ def check_constraints(constraints: Constraints, num_tags: int) -> None:
 
 
 def check_allowed(path: Tensor, forbidden: Tensor) -> None:
-    """Refuse a ``path`` (B, T + 2), in which K is no tag, that makes a ``forbidden`` move (K + 1, K + 1)."""
+    """Check that no ``path`` (B, T + 2) with boundaries makes a ``forbidden`` transition (K + 1, K + 1)."""
     wrong = forbidden[path[:, :-1], path[:, 1:]].nonzero()
     if len(wrong):
         row, step = wrong[0].tolist()
         before, after = path[row, step : step + 2].tolist()
-        nothing = len(forbidden) - 1
-        if before == nothing:
+        boundary = len(forbidden) - 1
+        if before == boundary:
             raise ValueError(f"row {row}, step {step}: the constraints let no sequence start with tag {after}")
-        if after == nothing:
+        if after == boundary:
             raise ValueError(f"row {row}, step {step - 1}: the constraints let no sequence end with tag {before}")
         raise ValueError(f"row {row}, step {step}: the constraints do not let tag {after} follow tag {before}")

@@ -1,8 +1,8 @@
-"""One recursion over the steps, with two reductions: the log of a sum, and the best few.
+"""The forward recursion of a linear chain, with two reductions: log-sum-exp, and the n best; and its backtracking.
 
-Shapes: B rows, T steps, K tags, N paths that are kept for each tag (1 where paths are summed). Emissions (T, K, B) have their
-rows side by side. Moves (K + 1, K + 1) are the scores of tag after tag and, in the last row and the last column, of starting
-and of ending with a tag; -inf is forbidden.
+Shapes: B rows, T steps, K tags, N paths that are kept for each tag (1 where paths are summed). Emissions (T, K, B) have the
+batch last. Transitions (K + 1, K + 1) are the scores of one tag after another with boundaries: in the last row those of
+starting, in the last column those of ending with a tag; -inf is forbidden.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,15 @@ from torch import Tensor
 from ..sequences import length_mask
 
 
-def recursion(emissions: Tensor, moves: Tensor, reduce: Callable[[Tensor], Tensor], paths: int = 1) -> tuple[Tensor, Tensor]:
-    """Scores of what ends in each tag after each step, in logarithms: alphas (T, N, K, B), less the shifts (T, B) so far.
+def recursion(
+    emissions: Tensor, transitions: Tensor, reduce: Callable[[Tensor], Tensor], paths: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The forward variables: log scores alpha (T, N, K, B) of the paths that end in each tag, less the shifts (T, B) so far.
 
     ``reduce`` makes (N, K, B) of the scores (N * K, K, B) of each tag after each path: the log of their sum, or the best N. The
     shift of a step makes the row's highest alpha zero, so that rounding does not grow with T.
     """
-    start, transitions = moves[-1, :-1], moves[:-1, :-1].unsqueeze(2)
+    start, between = transitions[-1, :-1], transitions[:-1, :-1].unsqueeze(2)
     arrived = F.pad(start.view(1, -1, 1).expand(1, *emissions.shape[1:]), (0, 0, 0, 0, 0, paths - 1), value=-torch.inf)
     alphas, shifts = [], []
     for emission in emissions.unbind():
@@ -28,54 +30,56 @@ def recursion(emissions: Tensor, moves: Tensor, reduce: Callable[[Tensor], Tenso
         # A row that no allowed sequence has come through is all -inf, from which -inf cannot be taken.
         shifts.append(alpha.detach().amax((0, 1)).clamp(min=torch.finfo(alpha.dtype).min))
         alphas.append(alpha - shifts[-1])
-        arrived = reduce((alphas[-1].unsqueeze(2) + transitions).flatten(0, 1))
+        arrived = reduce((alphas[-1].unsqueeze(2) + between).flatten(0, 1))
     return torch.stack(alphas), torch.stack(shifts)
 
 
 def log_sum(scores: Tensor) -> Tensor:
-    """log sum exp over the first dimension, which is kept.
+    """log-sum-exp over the first dimension, which is kept.
 
-    What sums nothing gets a number too low to count instead of -inf, whose gradient is NaN.
+    Where all are -inf, it is a very low number instead, because the gradient of -inf is NaN.
     """
     return scores.clamp(min=floor_of(scores)).logsumexp(0, keepdim=True)
 
 
 def floor_of(scores: Tensor) -> float:
+    """The very low number that stands for -inf in ``log_sum``."""
     return torch.finfo(scores.dtype).min / 4
 
 
-def highest(scores: Tensor, count: int) -> Tensor:
-    """The ``count`` highest along the first dimension, in order."""
-    return scores.amax(0, keepdim=True) if count == 1 else scores.topk(count, 0).values
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """The ``k`` highest along the first dimension, in order."""
+    return scores.amax(0, keepdim=True) if k == 1 else scores.topk(k, 0).values
 
 
-def backtrack(alphas: Tensor, transitions: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
-    """The tags (T, N, B) of the paths that end at ``places`` (N, B), path and tag (n * K + k) of a row's last step.
+def backtrack(alphas: Tensor, transitions: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
+    """The tags (T, N, B) of the paths whose states at a row's last step are ``last`` (N, B): state n * K + k is path n of tag
+    k.
 
-    What a path came from is found again from the alphas before, by the sums that made it, and so is the same to the bit.
+    No backpointers are stored: predecessors are found again by the sums that made the alphas, the same to the bit.
     """
     steps, paths, tags, _ = alphas.shape
     alphas = alphas.flatten(1, 2).unsqueeze(2)  # (T, N * K, 1, B)
-    sources = transitions.repeat(paths, paths)  # (N * K, N * K): from place to place
+    from_states = transitions.repeat(paths, paths)  # (N * K, N * K)
     is_last = lengths - 1 == torch.arange(steps, device=lengths.device).unsqueeze(1)  # (T, B)
-    trail = [places]
+    path = [last]
     for time in range(steps - 2, -1, -1):
-        follow = sources.index_select(1, trail[-1].flatten()).view(len(sources), *places.shape)
-        came = (alphas[time] + follow).topk(paths, 0).indices  # (N, N, B): the n best that lead to each place
-        came = came.gather(0, (trail[-1] // tags).unsqueeze(0)).squeeze(0)
-        trail.append(torch.where(is_last[time], places, came))
-    return torch.stack(trail[::-1]) % tags
+        scores = from_states.index_select(1, path[-1].flatten()).view(len(from_states), *last.shape)
+        predecessors = (alphas[time] + scores).topk(paths, 0).indices  # (N, N, B): the n best that lead to each state
+        predecessors = predecessors.gather(0, (path[-1] // tags).unsqueeze(0)).squeeze(0)
+        path.append(torch.where(is_last[time], last, predecessors))
+    return torch.stack(path[::-1]) % tags
 
 
-def in_columns(emissions: Tensor) -> Tensor:
-    """(B, T, K) as (T, K, B), with a step that is not real where there is none."""
+def steps_first(emissions: Tensor) -> Tensor:
+    """Emissions (B, T, K) as (T, K, B), with one step of padding where T is 0."""
     if emissions.shape[1] == 0:
         emissions = F.pad(emissions, (0, 0, 0, 1))
     return emissions.permute(1, 2, 0).contiguous()
 
 
-def at_the_end(values: Tensor, lengths: Tensor) -> Tensor:
-    """Of ``values`` (T, ..., B) those of each row's last real step, (B, ...)."""
+def last_step(values: Tensor, lengths: Tensor) -> Tensor:
+    """The ``values`` (T, ..., B) of each row's last real step: (B, ...)."""
     return values.movedim(-1, 0)[torch.arange(len(lengths), device=lengths.device), (lengths - 1).clamp(min=0)]
 
 
@@ -85,6 +89,7 @@ def sum_over_steps(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 def with_boundaries(transitions: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """Moves (K + 1, K + 1) of (K, K), (K,) and (K,); from nothing to nothing it is zero."""
+    """Transitions (K + 1, K + 1) of those between tags (K, K), ``starts`` (K,) and ``ends`` (K,); zero from boundary to
+    boundary."""
     below = torch.cat([starts, starts.new_zeros(1)]).unsqueeze(0)
     return torch.cat([torch.cat([transitions, ends.unsqueeze(1)], 1), below])

@@ -1,6 +1,6 @@
 """Connectionist temporal classification: labels without their times (Graves et al. 2006).
 
-Pure functions of ``(log_probs, lengths)``: a loss, two ways to read labels off, and when each label is said.
+Pure functions of ``(log_probs, lengths)``: the loss, greedy and beam decoding, and forced alignment.
 """
 
 from .decoding import ShallowFusion, Transcripts, ctc_beam_search, ctc_greedy

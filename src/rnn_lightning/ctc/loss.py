@@ -1,4 +1,4 @@
-"""The loss of connectionist temporal classification (Graves et al., ICML 2006), which never lies about what cannot be said.
+"""The loss of connectionist temporal classification (Graves et al., ICML 2006), infinite where a target is infeasible.
 
 Shapes: B rows, T steps, C labels with the blank, U labels of the longest target.
 """
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..sequences import length_mask
-from .contract import check_posteriors, check_targets, needed_steps
+from .contract import check_posteriors, check_targets, min_steps
 
 
 def ctc_loss(
@@ -21,15 +21,15 @@ def ctc_loss(
 ) -> Tensor:
     """The negative log-likelihood (B,) of each target, in nats: summed over all paths that spell it (equation 3).
 
-    It is infinite, and without gradient, where a target needs more steps than there are: its labels, and one more for each
-    that equals the one before. An empty target is spelled by blanks alone; nothing says nothing with certainty. What half
-    precision would lose is kept: probabilities are read as float32 at least.
+    It is infinite, and has no gradient, where a target is infeasible: where it needs more steps than there are, one for each
+    label and one more for each that equals the one before. An empty target is spelled by blanks alone; with no steps, its loss
+    is 0. Half-precision log-probabilities are converted to float32.
 
     Args:
         log_probs: (B, T, C).
         targets: (B, U) labels, anything behind each row's length.
         lengths, target_lengths: (B,) real steps and labels of each row; ``None``: all of them.
-        blank: the label that stands for none.
+        blank: the label of the blank.
 
     Raises:
         ValueError: for labels outside the C or equal to the blank, lengths that do not fit, or what is no log-probability.
@@ -40,15 +40,17 @@ def ctc_loss(
         log_probs = log_probs.float()
     real = length_mask(lengths, log_probs.shape[1])
     blanks = log_probs[:, :, blank].masked_fill(~real, 0).sum(1)
-    spelled = (target_lengths > 0) & (needed_steps(targets, target_lengths) <= lengths)
+    spelled = (target_lengths > 0) & (min_steps(targets, target_lengths) <= lengths)
     losses = torch.where(target_lengths == 0, -blanks, torch.inf)
     if bool(spelled.any()):
         chosen = log_probs[spelled].transpose(0, 1)
-        found = F.ctc_loss(chosen, targets[spelled], lengths[spelled], target_lengths[spelled], blank=blank, reduction="none")
-        losses = losses.masked_scatter(spelled, found)
+        spelled_losses = F.ctc_loss(
+            chosen, targets[spelled], lengths[spelled], target_lengths[spelled], blank=blank, reduction="none"
+        )
+        losses = losses.masked_scatter(spelled, spelled_losses)
     return losses
 
 
 def feasible(targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """Which rows (B,) have steps enough for their target."""
-    return needed_steps(targets, target_lengths) <= lengths.to(targets.device)
+    """A mask (B,) of the rows that have enough steps for their target."""
+    return min_steps(targets, target_lengths) <= lengths.to(targets.device)

@@ -1,7 +1,8 @@
 """Search over any step function."""
 
+from ..sequences import Step
 from .beam import beam_search
-from .contract import Bonus, Hypotheses, Open, Rule, Step
+from .contract import Bonus, Hypotheses, Open, Rule
 from .ensemble import ensemble
 from .exhaustive import exhaustive_search, search_error_rate
 from .normalisation import (

@@ -1,4 +1,12 @@
-"""Beam search over any step. Shapes: B sentences, N rows (open hypotheses), V tokens, P hypotheses asked for."""
+"""Beam search over any step.
+
+In each step the ``beam_size`` likeliest continuations stay open. A sequence that ends leaves the beam for the finished ones, if
+it ranks before the last continuation that stays; open ones do not lose their slot to it. A sequence of ``max_length`` tokens
+ends there: ``end`` is the only last token. A beam of 1 that stops by "first" is greedy search; so is one that stops by "exact"
+where nothing is normalised.
+
+Shapes: B sentences, N rows (open hypotheses), V tokens, P hypotheses asked for.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,24 +14,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..sequences import State
+from ..sequences import State, Step
+from .backpointers import Backpointers
 from .contract import (
     Bonus,
     Hypotheses,
     Rule,
-    Step,
     check_counts,
     check_limits,
     check_start,
-    distinct,
-    nothing_found,
-    trimmed,
+    no_hypotheses,
+    trim_padding,
+    without_duplicates,
 )
 from .frontier import Done, Frontier, Search
 from .normalisation import Normalisation, Unnormalised
-from .required import phrases_of
+from .required import phrase_tensors
 from .stop import Stop
-from .trail import Backpointers
 
 
 @torch.no_grad()
@@ -46,28 +53,13 @@ def beam_search(
     groups: int = 1,
     diversity: float = 0.0,
 ) -> Hypotheses:
-    """The ``n_best`` best sequences that a beam finds for each sentence.
+    """The ``n_best`` best sequences that a beam of ``beam_size`` hypotheses finds for each sentence.
 
-    In each step the ``beam_size`` likeliest continuations stay open. A sequence that ends leaves the beam for the finished
-    ones, if it ranks before the last continuation that stays, and takes no place of an open one. A sequence of ``max_length``
-    tokens ends there: ``end`` is the only last token. A beam of 1 that stops by "first" is greedy search; so is one that stops
-    by "exact" where nothing is normalised.
-
-    Args:
-        step, state, first: the model, its state and the token (B,) that it reads first, a row for each sentence.
-        end: the token that ends a sequence.
-        max_length, min_length: tokens of a sequence, ``end`` included; one number, or one (B,) a sentence.
-        normalisation: how scores of different lengths are made comparable; ``None``: they are left as they are.
-        stop: when a sentence is done. "exact": when no open hypothesis can any more outrank the ``n_best``-th finished one, so
-            that stopping costs nothing (``Normalisation`` says for which scores). "first": when there are ``n_best`` finished
-            ones, the best of which outranks all open ones as they are. "patience": when ``patience`` times ``beam_size``, and
-            no fewer than ``n_best``, have finished (Kasai et al. 2022, arXiv:2204.05424). Groups stop each for itself, by
-            their own size.
-        rules: what may be said, and at what price; see ``Rule``.
-        required: for each sentence phrases, runs of one token or more, that its sequences must have in them.
-        bonus: what a hypothesis gains as it ends; see ``Bonus``.
-        groups: parts of the beam, each searched by itself but for ``diversity``; their results are merged.
-        diversity: how much a token is set back in one group for each time that an earlier one goes on by it.
+    ``first`` (B,) are the tokens that the model reads first. ``max_length`` and ``min_length``, one number or (B,), count the
+    token ``end``. ``stop`` and ``patience`` are those of `Stop`; `Normalisation`, `Rule` and `Bonus` are explained there.
+    ``required`` are the phrases, of one token or more, that the sequences of each sentence must contain. ``groups`` divides the
+    beam into parts that are searched independently and then merged, but that ``diversity`` is taken off a token's score for
+    each hypothesis of an earlier group that continues with it.
 
     Raises:
         ValueError: for a number outside its range, shapes that do not fit, or a step or bonus above zero.
@@ -75,44 +67,38 @@ def beam_search(
     """
     check_start(first, state, end)
     check_counts(beam_size=beam_size, n_best=n_best, groups=groups)
-    check_groups(beam_size, groups, diversity, shared=required is not None)
-    limits = check_limits(min_length, max_length, first)
-    search = Search(
-        end=end,
-        groups=groups,
-        width=beam_size // groups,
-        diversity=diversity,
-        normalisation=Unnormalised() if normalisation is None else normalisation,
-        stop=Stop(stop, patience, beam_size // groups),
-        rules=tuple(rules),
-        phrases=None if required is None else phrases_of(required, first, end),
-        bonus=bonus,
-    )
+    check_groups(beam_size, groups, diversity, constrained=required is not None)
+    limits, width = check_limits(min_length, max_length, first), beam_size // groups
+    by = Unnormalised() if normalisation is None else normalisation
+    phrases = None if required is None else phrase_tensors(required, first, end)
+    search = Search(end, groups, width, diversity, by, Stop(stop, patience, width), tuple(rules), phrases, bonus)
+    return run(search, step, search.start(state, first, limits, n_best), n_best)
+
+
+def run(search: Search, step: Step, frontier: Frontier, n_best: int) -> Hypotheses:
+    """The ``n_best`` hypotheses of each sentence, after steps until the search has stopped for all."""
+    first = frontier.beam.tokens
     if len(first) == 0:
-        return nothing_found(first, n_best)
-    found = run(search, step, search.start(state, first, limits, n_best))
-    return trimmed(distinct(found, n_best), end) if groups > 1 else found
-
-
-def run(search: Search, step: Step, frontier: Frontier) -> Hypotheses:
-    """Step until no sentence is left; the P best of each group side by side."""
-    trail, length = Backpointers(frontier.rows.tokens), 0
-    left: list[Done] = []
-    while len(frontier.rows.tokens):
+        return no_hypotheses(first, n_best)
+    backpointers, length = Backpointers(first), 0
+    stopped: list[Done] = []
+    while len(frontier.beam.tokens):
         length += 1
-        log_probs, state = step(frontier.rows.tokens, frontier.memory.state)
-        frontier = frontier._replace(memory=frontier.memory._replace(state=state))
-        frontier, done = search.advance(frontier, log_probs, trail, length)
-        left += [] if done is None else [done]
-    sentences, scores, nodes = (torch.cat(parts) for parts in zip(*left, strict=True))
+        log_probs, state = step(frontier.beam.tokens, frontier.state.model)
+        frontier = frontier._replace(state=frontier.state._replace(model=state))
+        frontier, done = search.step(frontier, log_probs, backpointers, length)
+        stopped += [] if done is None else [done]
+    sentences, scores, entries = (torch.cat(parts) for parts in zip(*stopped, strict=True))
     order = sentences.argsort()
-    return trail.read(nodes[order].flatten(1), scores[order].flatten(1), search.end)
+    hypotheses = backpointers.hypotheses(entries[order].flatten(1), scores[order].flatten(1), search.end)
+    return trim_padding(without_duplicates(hypotheses, n_best), search.end) if search.groups > 1 else hypotheses
 
 
-def check_groups(beam_size: int, groups: int, diversity: float, *, shared: bool) -> None:
+def check_groups(beam_size: int, groups: int, diversity: float, *, constrained: bool) -> None:
+    """Check that the beam divides into ``groups``, and into one only where phrases are required."""
     if beam_size % groups:
         raise ValueError(f"groups must divide beam_size, {beam_size}, which {groups} does not")
     if not 0 <= diversity < math.inf:
         raise ValueError(f"diversity must be a finite number of at least 0, not {diversity}")
-    if shared and groups > 1:
+    if constrained and groups > 1:
         raise ValueError(f"required phrases share out the whole beam: they need groups to be 1, not {groups}")

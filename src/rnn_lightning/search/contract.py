@@ -1,7 +1,11 @@
-"""What search asks of a model and of its caller, and what it answers.
+"""The types of a search: step, rule, bonus and hypotheses; and the checks of its arguments.
 
 Shapes: B sentences, N rows (open hypotheses), V tokens, T tokens of the longest hypothesis, t tokens so far, P hypotheses asked
 for of each sentence.
+
+A search calls a step with the rows sentence by sentence, in the order of the batch: one for each of the B sentences in the
+first step, and afterwards equally many for each sentence that is still searched. Whatever a row depends on besides its tokens
+must lie in the state.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,40 +16,35 @@ from torch import Tensor
 
 from ..sequences import State, map_state
 
-Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
-"""The last tokens (N,) int64 and a state to the log-probabilities (N, V) of the next ones and the state after them.
-
-Rows come sentence by sentence, in the order of the batch: one for each of the B sentences in the first step, and afterwards
-equally many for each sentence that is still searched. What lies in a row beyond its hypothesis' tokens is the state's affair.
-"""
-
 Bonus: TypeAlias = Callable[[State], Tensor]
-"""The state after a step to what a hypothesis that ends with that step gains (N,): zero or less, such as a coverage penalty."""
+"""A penalty on finished hypotheses: the state after a step to what is added to the score (N,) of those that end with that step;
+zero or less, such as a coverage penalty."""
 
 SLACK = 1e-3
-"""How far above zero rounding may lift a log-probability."""
+"""The tolerance for log-probabilities that rounding lifts above zero."""
 
 
 class Open(NamedTuple):
-    """What a rule is told of each row: its ``tokens`` so far (N, t), and the place of its sentence in the batch (N,)."""
+    """The open hypotheses as a rule sees them: their ``tokens`` so far (N, t), and the index of each one's sentence (N,)."""
 
     tokens: Tensor
     sentences: Tensor
 
 
 Rule: TypeAlias = Callable[[Tensor, Open], Tensor]
-"""Log-probabilities (N, V) and the rows they belong to, to those that the search goes by: a new tensor, zero or less.
+"""A constraint on the next token: log-probabilities (N, V) and the open hypotheses to the log-probabilities that rank the
+continuations; a new tensor, zero or less.
 
-What a rule sets to -inf is never said. Whatever else it changes alters a hypothesis' score, but not its ``log_probs``.
+A token at -inf is never chosen. Any other change alters a hypothesis' score, but not its ``log_probs``.
 """
 
 
 class Hypotheses(NamedTuple):
-    """What was found for each sentence, best first and without duplicates.
+    """The results of a search: for each sentence its hypotheses, best first and without duplicates.
 
     ``tokens`` (B, P, T) end with the token ``end`` and are padded with it; ``lengths`` (B, P) count it once. ``scores`` (B, P)
-    are what the ranking went by: the sum of the log-probabilities as the rules left them, normalised for length, and the bonus.
-    ``log_probs`` (B, P) are plain sums of the model's own log-probabilities. What was not found has length 0 and -inf in both.
+    rank them: the sum of the log-probabilities as the rules left them, normalised for length, and the bonus. ``log_probs``
+    (B, P) are plain sums of the model's own log-probabilities. A missing hypothesis has length 0 and -inf in both.
     """
 
     tokens: Tensor
@@ -54,45 +53,46 @@ class Hypotheses(NamedTuple):
     log_probs: Tensor
 
 
-def nothing_found(first: Tensor, n_best: int) -> Hypotheses:
-    """The hypotheses of a batch in which none was found."""
+def no_hypotheses(first: Tensor, n_best: int) -> Hypotheses:
+    """A result without any hypothesis, for a batch like ``first`` (B,)."""
     shape = len(first), n_best
     scores = torch.full(shape, -torch.inf, device=first.device)
     return Hypotheses(first.new_zeros(*shape, 0), first.new_zeros(shape), scores, scores.clone())
 
 
-def trimmed(found: Hypotheses, end: int) -> Hypotheses:
-    """The same hypotheses, the missing ones all alike, with no more columns than the longest one fills."""
-    missing = found.scores == -torch.inf
-    lengths = found.lengths.masked_fill(missing, 0)
+def trim_padding(hypotheses: Hypotheses, end: int) -> Hypotheses:
+    """The same hypotheses with missing ones reset, cut to the length of the longest."""
+    missing = hypotheses.scores == -torch.inf
+    lengths = hypotheses.lengths.masked_fill(missing, 0)
     longest = int(lengths.max()) if lengths.numel() else 0
-    tokens = found.tokens[:, :, :longest].masked_fill(missing.unsqueeze(2), end)
-    return Hypotheses(tokens, lengths, found.scores, found.log_probs.masked_fill(missing, -torch.inf))
+    tokens = hypotheses.tokens[:, :, :longest].masked_fill(missing.unsqueeze(2), end)
+    return Hypotheses(tokens, lengths, hypotheses.scores, hypotheses.log_probs.masked_fill(missing, -torch.inf))
 
 
-def distinct(found: Hypotheses, n_best: int) -> Hypotheses:
-    """The ``n_best`` best of ``found`` without those that say what a better one says, sorted again."""
-    found = _sorted(found)
-    same = (found.tokens.unsqueeze(2) == found.tokens.unsqueeze(1)).all(3)
-    said = same.tril(-1).any(2)  # (B, P): one before this one says the same
-    found = _sorted(found._replace(scores=found.scores.masked_fill(said, -torch.inf)))
-    return Hypotheses(*(part[:, :n_best] for part in found))
+def without_duplicates(hypotheses: Hypotheses, n_best: int) -> Hypotheses:
+    """The ``n_best`` best ``hypotheses``, sorted, without those of the same tokens as a better one."""
+    hypotheses = _sorted(hypotheses)
+    same = (hypotheses.tokens.unsqueeze(2) == hypotheses.tokens.unsqueeze(1)).all(3)
+    duplicate = same.tril(-1).any(2)  # (B, P): an earlier one has the same tokens
+    hypotheses = _sorted(hypotheses._replace(scores=hypotheses.scores.masked_fill(duplicate, -torch.inf)))
+    return Hypotheses(*(part[:, :n_best] for part in hypotheses))
 
 
-def _sorted(found: Hypotheses) -> Hypotheses:
-    order = found.scores.argsort(dim=1, descending=True, stable=True)
-    tokens = found.tokens.gather(1, order.unsqueeze(2).expand_as(found.tokens))
-    return Hypotheses(tokens, *(part.gather(1, order) for part in found[1:]))
+def _sorted(hypotheses: Hypotheses) -> Hypotheses:
+    order = hypotheses.scores.argsort(dim=1, descending=True, stable=True)
+    tokens = hypotheses.tokens.gather(1, order.unsqueeze(2).expand_as(hypotheses.tokens))
+    return Hypotheses(tokens, *(part.gather(1, order) for part in hypotheses[1:]))
 
 
 def apply_rules(rules: Sequence[Rule], log_probs: Tensor, rows: Open) -> Tensor:
+    """``log_probs`` (N, V) after all ``rules``, one after the other."""
     for rule in rules:
         log_probs = rule(log_probs, rows)
     return log_probs
 
 
 def check_start(first: Tensor, state: State, end: int) -> None:
-    """Refuse what no search can start from.
+    """Check the first tokens, the state and the end token of a search.
 
     Raises:
         ValueError: for first tokens that are no int64 of shape (B,), a state that is not one of B rows, or a negative ``end``.
@@ -111,7 +111,7 @@ def check_start(first: Tensor, state: State, end: int) -> None:
 
 
 def check_shape(log_probs: Tensor, rows: int, end: int) -> None:
-    """Refuse what a step over ``rows`` must not return.
+    """Check the shape of what a step over ``rows`` rows returned.
 
     Raises:
         ValueError: for another shape than (``rows``, V), or for V that leave ``end`` out.
@@ -122,13 +122,13 @@ def check_shape(log_probs: Tensor, rows: int, end: int) -> None:
         raise ValueError(f"end must be a token, 0..{log_probs.shape[1] - 1}, not {end}")
 
 
-def highest(log_probs: Tensor, read: Tensor) -> Tensor:
-    """The highest of ``log_probs`` (N, V), NaN if any is NaN; only rows that are ``read`` (N,) count."""
+def max_log_prob(log_probs: Tensor, read: Tensor) -> Tensor:
+    """The maximum of ``log_probs`` (N, V) over the rows that are ``read`` (N,); NaN if any of these is NaN."""
     return log_probs.amax(1).masked_fill(~read, -torch.inf).amax()
 
 
-def check_highest(value: float, length: int) -> None:
-    """Refuse log-probabilities by the ``highest`` that the step for token ``length`` returned.
+def check_max_log_prob(value: float, length: int) -> None:
+    """Check the maximum of the log-probabilities that the step for token ``length`` returned.
 
     Raises:
         FloatingPointError: where it is NaN or infinite; -inf, a token that cannot follow, is not.
@@ -140,21 +140,22 @@ def check_highest(value: float, length: int) -> None:
         raise ValueError(f"step must return log-probabilities, at most 0, not {value} (for token {length})")
 
 
-def parted(going_on: Tensor, count: int) -> tuple[Tensor | slice, Tensor | slice]:
-    """What to index by for those that are ``going_on`` (A,), ``count`` of them, and for the others; slices where all are."""
+def split_index(going_on: Tensor, count: int) -> tuple[Tensor | slice, Tensor | slice]:
+    """The indices of the ``count`` sentences that are ``going_on`` (A,), and of the others; slices where all go on."""
     if count == len(going_on):
         return slice(None), slice(0, 0)
     return going_on.nonzero().squeeze(1), (~going_on).nonzero().squeeze(1)
 
 
-def check_bonus(highest: Sequence[float]) -> None:
-    for value in highest:
+def check_bonus(maxima: Sequence[float]) -> None:
+    """Check the largest values that a bonus returned: zero or less."""
+    for value in maxima:
         if not value <= 0:
             raise ValueError(f"bonus must return 0 or less, not {value}")
 
 
 def check_limits(min_length: int | Tensor, max_length: int | Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """The lengths that the hypotheses of each sentence may have, as tensors (B,).
+    """The least and the greatest length of each sentence's hypotheses, as tensors (B,).
 
     Raises:
         ValueError: where they are no integers, not one a sentence, below 1, or no length is left between them.

@@ -1,4 +1,4 @@
-"""Several models as one. Shapes: M models, N rows, V tokens."""
+"""Ensembles: the step of several models together. Shapes: M models, N rows, V tokens."""
 
 import math
 from collections.abc import Sequence
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..sequences import State
-from .contract import Step
+from ..sequences import State, Step
 
 MEANS = ("probabilities", "log_probabilities")
 
 
 def ensemble(steps: Sequence[Step], *, mean: str = "probabilities") -> Step:
-    """The step of several models over the same tokens; its state is the tuple of theirs.
+    """The step of an ensemble of models over the same tokens; its state is the tuple of theirs.
 
     The mean of ``probabilities`` is a mixture. The mean of ``log_probabilities`` is the geometric mean, left as it is: its
     probabilities sum to 1 or less, and a token that one of the models rules out is ruled out.
@@ -27,9 +26,9 @@ def ensemble(steps: Sequence[Step], *, mean: str = "probabilities") -> Step:
         raise ValueError(f"mean must be one of {list(MEANS)}, not {mean!r}")
 
     def step(tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        answers = [one(tokens, part) for one, part in zip(steps, state, strict=True)]
-        log_probs = torch.stack([answer[0] for answer in answers])  # (M, N, V)
+        results = [one(tokens, part) for one, part in zip(steps, state, strict=True)]
+        log_probs = torch.stack([result[0] for result in results])  # (M, N, V)
         joint = log_probs.mean(0) if mean == "log_probabilities" else log_probs.logsumexp(0) - math.log(len(steps))
-        return joint.clamp(max=0), tuple(answer[1] for answer in answers)
+        return joint.clamp(max=0), tuple(result[1] for result in results)
 
     return step

@@ -1,4 +1,4 @@
-"""Which tokens may be drawn, and how likely. Shapes: N rows, V tokens."""
+"""Filters of sampling: temperature, top-k, top-p and min-p. Shapes: N rows, V tokens."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .contract import check_counts
 
 @dataclass(frozen=True)
 class Filter:
-    """Log-probabilities (N, V), divided by the temperature, with what is not to be drawn at -inf; ``sample`` has the rest."""
+    """Log-probabilities (N, V) divided by the temperature, -inf where a token is not to be drawn; see ``sample``."""
 
     temperature: float
     top_k: int | None
@@ -42,13 +42,13 @@ class Filter:
 
 
 def keep_top_k(scores: Tensor, count: int) -> Tensor:
-    """All but the ``count`` highest of each row at -inf."""
+    """``scores`` (N, V), -inf but for the ``count`` highest of each row."""
     values, tokens = scores.topk(min(count, scores.shape[1]))
     return torch.full_like(scores, -torch.inf).scatter(1, tokens, values)
 
 
 def keep_top_p(scores: Tensor, mass: float) -> Tensor:
-    """All at -inf but the likeliest of each row, the fewest whose probabilities sum to ``mass``."""
+    """``scores`` (N, V), -inf but for the fewest of each row whose probabilities sum to ``mass`` (nucleus sampling)."""
     values, tokens = scores.sort(1, descending=True)
     probabilities = values.softmax(1)
     before = probabilities.cumsum(1) - probabilities
@@ -56,5 +56,5 @@ def keep_top_p(scores: Tensor, mass: float) -> Tensor:
 
 
 def keep_min_p(scores: Tensor, share: float) -> Tensor:
-    """Those at -inf that are less than ``share`` times as likely as the likeliest of their row."""
+    """``scores`` (N, V), -inf where a token is less than ``share`` times as likely as the likeliest of its row."""
     return scores.masked_fill(scores < scores.amax(1, keepdim=True) + math.log(share), -torch.inf)

@@ -1,4 +1,4 @@
-"""Scores of hypotheses of different lengths, and the best that an open one can still come to.
+"""Length normalisation: comparable scores of hypotheses of different lengths, and an upper bound on those of open ones.
 
 A log-probability s is the sum over a hypothesis' tokens, a length L their number; both count the token that ends it.
 """
@@ -16,7 +16,7 @@ from ..registry import build
 
 
 class Normalisation(ABC):
-    """A score of (s, L).
+    """A length normalisation: a score of (s, L), and its upper bound.
 
     ``bound`` is right, and with it the search that stops by it, for every score that rises with s and that for a fixed s <= 0
     either never falls or never rises with L: since further tokens can only lower s, the best end of an open hypothesis costs
@@ -28,13 +28,13 @@ class Normalisation(ABC):
         """The score of hypotheses of ``log_prob`` and ``length``, tensors that broadcast."""
 
     def bound(self, log_prob: Tensor, shortest: Tensor, longest: Tensor) -> Tensor:
-        """No hypothesis that goes on from ``log_prob`` and ends at a length in ``shortest``..``longest`` scores higher."""
+        """The highest score that a hypothesis of ``log_prob`` can have if it ends at a length in ``shortest``..``longest``."""
         return torch.maximum(self.score(log_prob, shortest), self.score(log_prob, longest))
 
 
 @dataclass(frozen=True)
 class Unnormalised(Normalisation):
-    """s itself: the likeliest sequence wins, and short ones are likelier."""
+    """No normalisation: s itself, which favours short sequences."""
 
     def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
         return log_prob
@@ -80,6 +80,7 @@ class LengthReward(Normalisation):
 
 
 def check_finite(name: str, value: float) -> None:
+    """Refuse NaN and infinity."""
     if not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, not {value}")
 
@@ -93,7 +94,7 @@ NORMALISATIONS: dict[str, type[Normalisation]] = {
 
 
 def make_normalisation(settings: Mapping[str, Any] | None) -> Normalisation:
-    """The normalisation of plain values: ``{"name": "gnmt", "alpha": 0.6}``; of nothing, none.
+    """The normalisation of plain ``settings``, such as ``{"name": "gnmt", "alpha": 0.6}``; ``None``: unnormalised.
 
     Raises:
         ValueError: for an unknown name, or a keyword that it does not have.

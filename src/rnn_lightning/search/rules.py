@@ -1,4 +1,4 @@
-"""Rules on what may be said next. Each is a ``Rule``, and any number of them compose.
+"""Constraints on the next token of a search. Each is a ``Rule``, and any number of them compose.
 
 Shapes: N rows, V tokens, t tokens so far, B sentences, W windows or phrases, n tokens of each.
 """
@@ -15,7 +15,7 @@ from .contract import Open, check_counts
 
 @dataclass(frozen=True)
 class NoRepeatedNgrams:
-    """No n-gram of ``size`` tokens is said twice (Paulus et al. 2018, arXiv:1705.04304, section 2.5)."""
+    """No n-gram of ``size`` tokens occurs twice (Paulus et al. 2018, arXiv:1705.04304, section 2.5)."""
 
     size: int
 
@@ -23,17 +23,17 @@ class NoRepeatedNgrams:
         check_counts(size=self.size)
 
     def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
-        said = rows.tokens
-        if said.shape[1] < self.size:
+        tokens = rows.tokens
+        if tokens.shape[1] < self.size:
             return log_probs
-        windows = said.unfold(1, self.size, 1)  # (N, W, n)
-        begun = said[:, said.shape[1] - self.size + 1 :].unsqueeze(1)  # (N, 1, n - 1)
-        return ban(log_probs, windows[:, :, -1], (windows[:, :, :-1] == begun).all(2))
+        windows = tokens.unfold(1, self.size, 1)  # (N, W, n)
+        suffix = tokens[:, tokens.shape[1] - self.size + 1 :].unsqueeze(1)  # (N, 1, n - 1)
+        return ban(log_probs, windows[:, :, -1], (windows[:, :, :-1] == suffix).all(2))
 
 
 @dataclass(frozen=True)
 class RepetitionPenalty:
-    """Log-probabilities of tokens said before, times ``penalty`` (Keskar et al. 2019, arXiv:1909.05858, section 4.1).
+    """Log-probabilities of tokens that occurred before, times ``penalty`` (Keskar et al. 2019, arXiv:1909.05858, section 4.1).
 
     Keskar et al. divide scores by it; a log-probability, which is negative, is made as much less likely by the product.
     """
@@ -49,25 +49,25 @@ class RepetitionPenalty:
 
 
 class BannedPhrases:
-    """No hypothesis has one of ``phrases`` in it, each a run of one token or more."""
+    """No hypothesis contains one of ``phrases``, each of one token or more."""
 
     def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
         for phrase in phrases:
             if not phrase or min(phrase) < 0:
                 raise ValueError(f"a banned phrase must be tokens, one or more and none negative, not {list(phrase)}")
         lengths = sorted({len(phrase) for phrase in phrases})
-        self.highest = max((max(phrase) for phrase in phrases), default=-1)
+        self.largest = max((max(phrase) for phrase in phrases), default=-1)
         self.by_length = [torch.tensor([phrase for phrase in phrases if len(phrase) == length]) for length in lengths]
 
     def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
-        check_known("a banned phrase", self.highest, log_probs)
-        said = rows.tokens
+        check_known("a banned phrase", self.largest, log_probs)
+        tokens = rows.tokens
         for phrases in self.by_length:  # (W, n)
             before = phrases.shape[1] - 1
-            if said.shape[1] < before:
+            if tokens.shape[1] < before:
                 break
-            begun, last = phrases.to(said.device).tensor_split([before], 1)
-            matches = (said[:, said.shape[1] - before :].unsqueeze(1) == begun).all(2)  # (N, W)
+            prefixes, last = phrases.to(tokens.device).tensor_split([before], 1)
+            matches = (tokens[:, tokens.shape[1] - before :].unsqueeze(1) == prefixes).all(2)  # (N, W)
             log_probs = ban(log_probs, last.squeeze(1).expand_as(matches), matches)
         return log_probs
 
@@ -86,26 +86,27 @@ class ForcedPrefix:
         self.prefixes, self.lengths = prefixes.masked_fill(~length_mask(lengths, steps), 0), lengths
         if bool((self.prefixes < 0).any()):
             raise ValueError(f"a prefix must have no negative token, not {int(self.prefixes.min())}")
-        self.highest = int(self.prefixes.max()) if self.prefixes.numel() else 0
+        self.largest = int(self.prefixes.max()) if self.prefixes.numel() else 0
 
     def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
-        check_known("a prefix", self.highest, log_probs)
+        check_known("a prefix", self.largest, log_probs)
         time = rows.tokens.shape[1]
         if time >= self.prefixes.shape[1]:
             return log_probs
         prefixes, lengths = self.prefixes.to(log_probs.device), self.lengths.to(log_probs.device)
-        wanted = prefixes[rows.sentences, time].unsqueeze(1)  # (N, 1)
+        forced = prefixes[rows.sentences, time].unsqueeze(1)  # (N, 1)
         free = (time >= lengths[rows.sentences]).unsqueeze(1)
-        only = torch.full_like(log_probs, -torch.inf).scatter(1, wanted, log_probs.gather(1, wanted))
+        only = torch.full_like(log_probs, -torch.inf).scatter(1, forced, log_probs.gather(1, forced))
         return torch.where(free, log_probs, only)
 
 
-def check_known(name: str, highest: int, log_probs: Tensor) -> None:
-    if highest >= log_probs.shape[1]:
-        raise ValueError(f"{name} must be made of tokens 0..{log_probs.shape[1] - 1}, not {highest}")
+def check_known(name: str, largest: int, log_probs: Tensor) -> None:
+    """Check that the ``largest`` token of ``name`` is one of ``log_probs`` (N, V)."""
+    if largest >= log_probs.shape[1]:
+        raise ValueError(f"{name} must be made of tokens 0..{log_probs.shape[1] - 1}, not {largest}")
 
 
 def ban(log_probs: Tensor, tokens: Tensor, banned: Tensor) -> Tensor:
-    """``log_probs`` (N, V) with -inf at those of ``tokens`` (N, W) that are ``banned`` (N, W)."""
+    """``log_probs`` (N, V), -inf at those of ``tokens`` (N, W) that are ``banned`` (N, W)."""
     ceiling = torch.where(banned, -torch.inf, torch.inf).to(log_probs.dtype)
     return log_probs.scatter_reduce(1, tokens, ceiling, "amin")

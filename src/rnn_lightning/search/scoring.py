@@ -1,17 +1,20 @@
-"""How likely a model finds given sequences. Shapes: B sentences, n sequences of each, T tokens, V tokens of the vocabulary."""
+"""Forced decoding: the log-probability of given sequences.
+
+Shapes: B sentences, n sequences of each, T tokens, V tokens of the vocabulary.
+"""
 
 import torch
 from torch import Tensor
 
-from ..sequences import State, length_mask, map_state
-from .contract import Step, check_shape, check_start
+from ..sequences import State, Step, length_mask, map_state
+from .contract import check_shape, check_start
 
 
 def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-    """The log-probability (B,) of ``tokens`` (B, T), or (B, n) of ``tokens`` (B, n, T) such as those of ``Hypotheses``.
+    """The model's log-probability (B,) of ``tokens`` (B, T), or (B, n) of ``tokens`` (B, n, T) such as those of ``Hypotheses``.
 
-    Each is read by the same steps that a search takes, whatever it says. Only the first ``lengths``, (B,) or (B, n), of its
-    tokens count; a sequence of none has log-probability 0. Gradients flow.
+    Each sequence is read by the steps that a search takes. Only the first ``lengths``, (B,) or (B, n), of its tokens count;
+    a sequence of none has log-probability 0. Gradients flow.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -25,15 +28,15 @@ def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tens
         raise ValueError(f"lengths must be of 0..{steps} and of shape {tuple(tokens.shape[:-1])}, not {lengths.tolist()}")
     real = length_mask(lengths.flatten().to(tokens.device), steps)  # (B * n, T)
     sequences = tokens.masked_fill(~real.view_as(tokens), 0).reshape(len(first), tokens.shape[1:-1].numel(), steps)
-    parts, said = [], first
+    parts, previous = [], first
     for time in range(steps if len(first) else 0):
-        log_probs, state = step(said, state)
-        check_shape(log_probs, len(said), 0)
+        log_probs, state = step(previous, state)
+        check_shape(log_probs, len(previous), 0)
         if time == 0:
             rows = torch.arange(len(first), device=first.device).repeat_interleave(sequences.shape[1])
             state = map_state(lambda leaf, rows=rows: leaf.index_select(0, rows), state)
-        said = sequences[:, :, time].flatten()
-        parts.append(log_probs.gather(1, said.view(len(log_probs), -1)).flatten())
+        previous = sequences[:, :, time].flatten()
+        parts.append(log_probs.gather(1, previous.view(len(log_probs), -1)).flatten())
     if not parts:
         return torch.zeros(lengths.shape, device=first.device)
     log_probs = torch.stack(parts, 1)  # (B * n, T)

@@ -1,4 +1,4 @@
-"""Which continuations a beam goes on with.
+"""Selection of the continuations that stay in a beam: the best, or diverse ones.
 
 Shapes: A active sentences, G groups of a beam, R rows of a group, K hypotheses that a group keeps, V tokens, C candidates.
 """
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Selected(NamedTuple):
-    """The hypotheses that stay open, (A, G, K) each.
+    """The continuations that stay open, (A, G, K) each.
 
-    ``ranks`` is what they were chosen by and ``totals`` the sum of their log-probabilities, both -inf where a beam could not
-    be filled; ``parents`` are their rows within the group, 0..R-1, ``tokens`` the last ones said.
+    ``ranks`` are the scores that they were chosen by and ``totals`` the sums of their log-probabilities, both -inf where there
+    are fewer than K; ``parents`` are the rows that they extend, 0..R-1 of the group, ``tokens`` their last tokens.
     """
 
     ranks: Tensor
@@ -24,9 +24,9 @@ class Selected(NamedTuple):
 
 
 def select_best(log_probs: Tensor, totals: Tensor, end: int, width: int) -> Selected:
-    """The ``width`` likeliest continuations but by ``end`` of ``totals`` (A, G, R) by ``log_probs`` (A, G, R, V).
+    """The ``width`` best continuations, by another token than ``end``, of ``totals`` (A, G, R) by ``log_probs`` (A, G, R, V).
 
-    No row can give more than ``width`` of them, and with ``end`` one more, so that the best of each row are looked for first.
+    No row can give more than ``width`` of them, and with ``end`` one more, so that the best of each row are found first.
     """
     values, tokens = log_probs.topk(min(width + 1, log_probs.shape[3]))  # (A, G, R, C)
     unfit = (tokens == end) | (totals == -torch.inf).unsqueeze(3)
@@ -34,16 +34,16 @@ def select_best(log_probs: Tensor, totals: Tensor, end: int, width: int) -> Sele
     candidates, tokens, missing = tokens.shape[3], tokens.flatten(2), width - values.shape[2]
     if missing > 0:
         values, tokens = F.pad(values, (0, missing), value=-torch.inf), F.pad(tokens, (0, missing), value=end)
-    values, places = values.topk(width)
-    parents = (places // candidates).clamp(max=totals.shape[2] - 1)
-    return Selected(values, values, parents, tokens.gather(2, places))
+    values, chosen = values.topk(width)
+    parents = (chosen // candidates).clamp(max=totals.shape[2] - 1)
+    return Selected(values, values, parents, tokens.gather(2, chosen))
 
 
 def select_diverse(log_probs: Tensor, totals: Tensor, end: int, width: int, strength: float) -> Selected:
-    """As ``select_best``, one group after the other (Vijayakumar et al. 2016, arXiv:1610.02424, Hamming diversity).
+    """Diverse beam search with Hamming diversity (Vijayakumar et al. 2016, arXiv:1610.02424): ``select_best`` group by group.
 
-    For a choice in one group a token counts ``strength`` less for each hypothesis of an earlier group that goes on by it. A
-    hypothesis' total is not lowered by that.
+    The score of a token in one group is lowered by ``strength`` for each hypothesis of an earlier group that continues with it.
+    A hypothesis' total is not.
     """
     used = log_probs.new_zeros(len(log_probs), 1, 1, log_probs.shape[3])
     groups = []
@@ -57,6 +57,6 @@ def select_diverse(log_probs: Tensor, totals: Tensor, end: int, width: int, stre
 
 
 def continued(log_probs: Tensor, totals: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
-    """The sums (A, G, C) of continuing the rows ``parents`` (A, G, C) by ``tokens`` (A, G, C)."""
-    places = parents * log_probs.shape[3] + tokens
-    return totals.gather(2, parents) + log_probs.flatten(2).gather(2, places)
+    """The total log-probabilities (A, G, C) of the rows ``parents`` (A, G, C) extended by ``tokens`` (A, G, C)."""
+    cells = parents * log_probs.shape[3] + tokens
+    return totals.gather(2, parents) + log_probs.flatten(2).gather(2, cells)
