@@ -5,13 +5,13 @@ import inspect
 import re
 import subprocess
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipelines.results import documentation
 from rnn_lightning.recurrent import CELLS, recurrent
 
 ROOT = Path(__file__).parents[1]
@@ -154,35 +154,21 @@ def test_a_function_fits_the_eye_and_a_file_has_one_subject(path: str) -> None:
             assert allowed, f"{path}:{node.lineno} {node.name} has {length} statements"
 
 
-def the_map() -> list[str]:
-    """What the README's section "map" names: files, folders (with a last slash) and patterns.
-
-    A pattern in angle brackets, ``<task>-<rnn>.yaml``, names files that are yet to be made.
-    """
-    readme = ROOT / "README.md"
-    assert readme.exists(), "there is no README.md, and so no map of the files"
-    section = re.search(r"^(#+) [^\n]*\bmap\b[^\n]*$(.*?)(?=^#{1,2} |\Z)", readme.read_text("utf-8"), re.I | re.M | re.S)
-    assert section, "README.md has no section whose title has the word map"
-    return re.findall(r"[\w*<>./-]*[\w*>]\.(?:py|yaml)\b|[\w.-]+(?:/[\w.-]+)*/", section[2])
+@pytest.mark.parametrize("path", [path for path in python_files("src", "pipelines", "benchmarks") if tree_of(path).body])
+def test_a_module_says_in_one_line_what_it_is(path: str) -> None:
+    first = (ast.get_docstring(tree_of(path)) or "").partition("\n")[0]
+    assert first, f"{path} has no docstring, of which the map takes the first line"
 
 
-def names(entry: str, path: str) -> bool:
-    """Whether an entry of the map, a path or the end of one, stands for the file."""
-    if entry.endswith("/"):
-        return path.endswith(".yaml") and f"/{Path(path).parent}/".endswith(f"/{entry}")
-    return fnmatch(f"/{path}", f"*/{re.sub('<[^>]*>', '*', entry)}")
+def test_the_map_is_up_to_date() -> None:
+    page = ROOT / "docs/map.md"
+    text = page.read_text(encoding="utf-8")
+    assert documentation(ROOT).render(page, text) == text, "docs/map.md is not up to date: run `python -m pipelines.results`"
 
 
-@pytest.mark.parametrize("path", [*python_files("src", "pipelines", "benchmarks"), *tracked("conf/*.yaml")])
-def test_the_map_names_every_file(path: str) -> None:
-    assert any(names(entry, path) for entry in the_map()), f"the README's map does not name {path}"
-
-
-def test_the_map_names_no_file_that_is_not_there() -> None:
-    files = [path for path in tracked() if path.endswith((".py", ".yaml"))]
-    entries = [entry for entry in the_map() if not entry.endswith("/") and "<" not in entry]
-    missing = [entry for entry in entries if not any(names(entry, path) for path in files)]
-    assert not missing, f"the README's map names what is not there: {missing}"
+def test_the_map_is_of_every_folder_with_code_or_settings() -> None:
+    listed = re.findall(r"^<!-- map:(.+) -->$", (ROOT / "docs/map.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == ["src/rnn_lightning", "pipelines", "conf", "benchmarks"]
 
 
 @pytest.mark.parametrize("path", tracked())
