@@ -1,5 +1,6 @@
 """README.md and docs/: the Python runs, every link leads somewhere, and what is claimed is what is stored."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,11 @@ def test_the_main_comparison_has_the_size_that_the_readme_says() -> None:
     readme, count = (ROOT / "README.md").read_text(), ["five", "six", "seven"][len(tasks) - 5]
     assert f"architectures on {count} generated tasks: {runs} trainings of less than a minute each" in readme
     assert f"on {len(list((CONF / 'task').glob('*.yaml')))} tasks from" in readme
+
+
+def test_the_files_of_a_run_are_those_that_the_stages_name() -> None:
+    page = (ROOT / "docs/pipeline.md").read_text()
+    table = page.partition("## What a run holds")[2].partition("\n\nA classifier")[0]
+    files = re.findall(r"`(\w+\.\w+)`", table)
+    code = "".join(file.read_text() for file in (ROOT / "pipelines").rglob("*.py"))
+    assert len(files) >= 15 and [file for file in files if f'"{file}"' not in code] == []

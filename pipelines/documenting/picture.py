@@ -50,7 +50,7 @@ def drawn_digest(file: Path) -> str | None:
 
 
 def draw(panels: Sequence[Sequence[Row]], file: Path) -> None:
-    """Draw a panel for the rows of each task, side by side, the tasks with most architectures first."""
+    """Draw a panel for the rows of each task, side by side, three on a line."""
     lines = [panels[at : at + COLUMNS] for at in range(0, len(panels), COLUMNS)]
     heights = [FRAME_HEIGHT + LINE_HEIGHT * max(map(len, line)) for line in lines]
     size = (PANEL_WIDTH * COLUMNS, sum(heights))
