@@ -1,6 +1,6 @@
 """The comparison as one picture: a panel a task, in each a line an architecture, drawn from stored results.
 
-The file holds the digest of the values that it shows, so that whether it is up to date can be told without drawing it.
+The file holds the digest of the values that it shows, so whether it is up to date is known without drawing it.
 """
 
 import hashlib
