@@ -56,7 +56,7 @@ dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tri
 	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 
-results: setup  ## store the finished runs in results/ and renew the README's tables
+results: setup  ## store the finished runs in results/; write the tables, pictures and map of README and docs
 	$(BIN)/python -m pipelines.results
 
 bench: setup  ## measure speed against a bare PyTorch loop

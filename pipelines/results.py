@@ -1,20 +1,18 @@
-"""Results: finished runs into ``results/TASK.json``, which is kept, and from there into the README's tables."""
+"""Results: finished runs into ``results/TASK.json``, which is kept, and from there into the tables of README.md and docs/."""
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.comparing import summary
+from pipelines.documenting.pages import Documentation
+from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
 from pipelines.runs.folders import Run, read_runs
 from pipelines.settings.compose import exit_on_user_error
-from pipelines.settings.tasks import read_task, variants_of
+from pipelines.settings.tasks import read_task
 from rnn_lightning.files import read_json, write_text
-
-TABLE = re.compile(r"(<!-- results:(?P<task>[\w-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
 def store(runs: Path, results: Path, task: str) -> list[Run]:
@@ -45,68 +43,58 @@ def _key(run: Run) -> tuple[str, int, str]:
     return run.rnn, run.seed, json.dumps(identity(run.config), sort_keys=True)
 
 
-def with_tables(readme: str, results: Path, conf: Path) -> str:
-    """The README's text with every table between ``<!-- results:TASK -->`` and ``<!-- /results -->`` made from its file.
-
-    What is stored of the task's variants is in its table too.
-
-    Raises:
-        ValueError: if it names a task without results.
-    """
-
-    def filled(match: re.Match[str]) -> str:
-        task = read_task(conf, match["task"])
-        if not (results / f"{task.name}.json").exists():
-            raise ValueError(f"the README shows results of {task.name}, but {results / task.name}.json does not exist")
-        tasks = [task, *(read_task(conf, name) for name in variants_of(conf, task.name))]
-        made = [row for each in tasks for row in summary.rows(read_results(results / f"{each.name}.json"), each)]
-        table = summary.as_markdown(summary.table(summary.in_order(made, task), task))
-        return f"{match[1]}{table}\n{match[3]}"
-
-    return TABLE.sub(filled, readme)
+def documentation(root: Path) -> Documentation:
+    """The pages of the project in ``root`` and the results that they show."""
+    names = sorted(file.stem for file in (root / "results").glob("*.json"))
+    return Documentation(
+        root, StoredResults(root / "conf", names, lambda task: read_results(root / "results" / f"{task}.json"))
+    )
 
 
-def results(tasks: Sequence[str], *, root: Path, check: bool = False) -> bool:
-    """Store new runs and rewrite the README, or only ``check`` it; returns whether README and files agreed before.
+def stale(root: Path) -> list[str]:
+    """The pages and pictures of the project that do not show what is stored, by their paths in it."""
+    made = documentation(root)
+    return sorted(file.relative_to(root).as_posix() for file in {*made.stale_pages(), *made.stale_pictures()})
+
+
+def results(tasks: Sequence[str], *, root: Path) -> None:
+    """Store new runs, then write the tables, pictures and maps of README.md and docs/ anew where they have changed.
 
     Args:
         tasks: whose runs to store; all that have runs if none is named.
-        root: the project, with runs/, results/, conf/ and README.md in it.
+        root: the project, with runs/, results/, conf/, docs/ and README.md in it.
 
     Raises:
         ValueError: for an unknown task, or a named one that has nothing to store.
         FileNotFoundError: where ``root`` is no project.
     """
-    if not check:
-        for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
-            if tasks:
-                read_task(root / "conf", task)
-            kept = store(root / "runs", root / "results", task)
-            if tasks and not kept:
-                raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
-            print(f"results/{task}.json: {len(kept)} runs")
-    readme = root / "README.md"
-    shown = readme.read_text()
-    right = with_tables(shown, root / "results", root / "conf")
-    if not check and right != shown:
-        write_text(readme, right)
-    return right == shown
+    for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
+        if tasks:
+            read_task(root / "conf", task)
+        kept = store(root / "runs", root / "results", task)
+        if tasks and not kept:
+            raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
+        print(f"results/{task}.json: {len(kept)} runs")
+    made = documentation(root)
+    for page, text in made.stale_pages().items():
+        write_text(page, text)
+    for file, shown in made.stale_pictures().items():
+        made.draw(file, shown)
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(prog="python -m pipelines.results", description=__doc__)
-    arguments.add_argument("task", nargs="*", help="whose runs to store (default: all)")
-    arguments.add_argument("--check", action="store_true", help="change nothing; fail if the README and the files disagree")
-    told = arguments.parse_args()
-    agreed: list[bool] = []
-    exit_on_user_error(lambda: agreed.append(results(told.task, root=Path(), check=told.check)))
-    if told.check and not agreed[0]:
-        print(
-            "error: README.md and results/ disagree; `python -m pipelines.results` makes its tables again",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    parser = argparse.ArgumentParser(prog="python -m pipelines.results", description=__doc__)
+    parser.add_argument("task", nargs="*", help="whose runs to store (default: all)")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a page or picture is not up to date")
+    options = parser.parse_args()
+    if not options.check:
+        exit_on_user_error(lambda: results(options.task, root=Path()))
+        return 0
+    files: list[str] = []
+    exit_on_user_error(lambda: files.extend(stale(Path())))
+    for file in files:
+        print(f"error: {file} does not show what is stored; `python -m pipelines.results` writes it anew", file=sys.stderr)
+    return 1 if files else 0
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "kinds": {"display", "settings", "runs", "tracking"},
     "training": {"settings", "runs", "tracking", "kinds"},
     "comparing": {"display", "settings", "runs"},
+    "documenting": {"display", "settings", "runs", "comparing"},
     "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
 }
 """Each room of pipelines/ with those it may import. No training imports a report."""

@@ -1,4 +1,4 @@
-"""Stored results and the README's tables: merged, never lost, and never different from each other unnoticed."""
+"""Stored results and the pages that show them: merged, never lost, and never different from each other unnoticed."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from run_folders import make_run, make_task
 
-from pipelines.results import read_results, results
+from pipelines.results import main, read_results, results, stale
 
 README = "# Title\n\n<!-- results:words -->\nold\n<!-- /results -->\n\nThe end.\n"
 
@@ -81,22 +81,33 @@ def test_results_outlive_the_runs(project: Path) -> None:
     assert len(stored(project)) == 3
 
 
-def test_checking_tells_a_readme_that_disagrees_and_changes_nothing(project: Path) -> None:
+def test_a_page_that_disagrees_is_named_and_not_changed(project: Path) -> None:
     results([], root=project)
-    assert results([], root=project, check=True)
+    assert stale(project) == []
     readme = project / "README.md"
-    lie = readme.read_text().replace("2.15", "1.15")
-    readme.write_text(lie)
-    assert not results([], root=project, check=True)
-    assert readme.read_text() == lie
+    wrong = readme.read_text().replace("2.15", "1.15")
+    readme.write_text(wrong)
+    assert stale(project) == ["README.md"]
+    assert readme.read_text() == wrong
 
 
-def test_the_command_fails_where_they_disagree(project: Path) -> None:
-    root = Path(__file__).resolve().parents[1]
-    command = [sys.executable, "-m", "pipelines.results", "--check"]
-    outcome = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 2
-    assert outcome.stderr.strip() == "error: the README shows results of words, but results/words.json does not exist"
+def test_the_command_fails_where_they_disagree(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "argv", ["results", "--check"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: a page shows results of words, but results/words.json does not exist\n"
+    results([], root=project)
+    assert main() == 0
+    assert capsys.readouterr().err == ""
+    (project / "README.md").write_text(README)
+    assert main() == 1
+    page = "error: README.md does not show what is stored; `python -m pipelines.results` writes it anew\n"
+    assert capsys.readouterr().err == page
+    assert (project / "README.md").read_text() == README
 
 
 @pytest.mark.parametrize(
@@ -124,6 +135,6 @@ def test_a_file_with_an_incomplete_run_is_refused(tmp_path: Path) -> None:
         read_results(file)
 
 
-def test_this_projects_readme_and_its_stored_results_agree() -> None:
+def test_the_pages_of_this_project_show_what_is_stored() -> None:
     root = Path(__file__).resolve().parent.parent
-    assert results((), root=root, check=True), "README.md and results/ disagree: run `python -m pipelines.results`"
+    assert stale(root) == [], "run `python -m pipelines.results`"

@@ -25,6 +25,7 @@ COLOURS = {
     "peephole_lstm": "#CC79A7",
     "min_gru": "#E69F00",
     "min_lstm": "#56B4E9",
+    "bilstm": "#882255",  # of Paul Tol's colours, as those of Okabe and Ito are all taken
 }
 MARKERS = "osD^vPX"
 Curve = Mapping[int, float]

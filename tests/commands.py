@@ -1,0 +1,124 @@
+"""What the commands of a page ask for, checked without doing their work: settings compose, targets and runs are there."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from documents import ROOT
+from dvc.cli import parse_args
+
+from pipelines.repro import reports
+from pipelines.reproduce import find
+from pipelines.results import read_results
+from pipelines.settings.compose import compose, grids
+
+STAGES = {"fetch", "preprocess", "train", "evaluate"}
+
+
+def check_python(arguments: list[str]) -> None:
+    flag, module, *rest = arguments
+    assert flag == "-m", arguments
+    assert importlib.util.find_spec(module), f"there is no module {module}"
+    check = MODULES.get(module) or (check_stage if module.removeprefix("pipelines.") in STAGES else None)
+    assert check or module.startswith("benchmarks."), f"no check for python -m {module}"
+    if check:
+        check(rest)
+
+
+def check_stage(arguments: list[str]) -> None:
+    """The command line composes, and its corpus can be made of its settings."""
+    assert compose(arguments).task.corpus.build()
+
+
+def check_sweep(arguments: list[str]) -> None:
+    from pipelines.sweeping.settings import read_arguments, read_sweep
+
+    order = read_arguments(arguments)
+    assert read_sweep(order.sweep).space
+    assert len(compose(["tuned=none", *order.overrides]).all_seeds()) == 1
+
+
+def check_predict(arguments: list[str]) -> None:
+    """The run is one that the pipeline makes, and its kind takes the other arguments."""
+    from pipelines.kinds.signal_lines import RecognitionRequest
+    from pipelines.kinds.tagged_lines import TaggingRequest
+    from pipelines.kinds.translated_lines import TranslationRequest
+    from pipelines.settings.schema import validate
+
+    requests = {"Seq2Seq": TranslationRequest, "Tagger": TaggingRequest, "CTCRecognizer": RecognitionRequest}
+    keywords = dict(argument.split("=", 1) for argument in arguments)
+    top, task, rnn, seed = Path(keywords["run"]).parts
+    assert top == "runs" and seed.isdigit()
+    system = compose([f"task={task}", f"rnn={rnn}"]).task.model.target.rpartition(".")[2]
+    validate(requests[system], keywords)
+
+
+def check_reproduce(arguments: list[str]) -> None:
+    find(arguments[0], None)
+
+
+def check_compare(arguments: list[str]) -> None:
+    assert grids(arguments)
+
+
+def check_results(arguments: list[str]) -> None:
+    assert all(read_results(ROOT / "results" / f"{task}.json") for task in arguments if task != "--check")
+
+
+MODULES: dict[str, Callable[[list[str]], None]] = {
+    "pipelines.sweep": check_sweep,
+    "pipelines.predict": check_predict,
+    "pipelines.reproduce": check_reproduce,
+    "pipelines.compare": check_compare,
+    "pipelines.results": check_results,
+}
+
+
+def check_make(arguments: list[str]) -> None:
+    """The target is there, and so is the report that GRID names."""
+    subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
+    for grid in (argument.removeprefix("GRID=") for argument in arguments if argument.startswith("GRID=")):
+        assert grid in reports(), f"there is no report {grid}"
+
+
+@cache
+def stages() -> set[str]:
+    command = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return {*listed, *(stage.partition("@")[0] for stage in listed)}
+
+
+def check_dvc(arguments: list[str]) -> None:
+    """DVC takes the command line, and its targets are stages."""
+    options = parse_args(arguments)
+    if arguments[0] == "repro":
+        assert {*(options.targets or [])} <= stages()
+
+
+def check_pip(arguments: list[str]) -> None:
+    """What is installed in place has the extras that are asked for, and the constraints exist."""
+    extras = [extra for group in re.findall(r"\.\[([\w,]+)\]", " ".join(arguments)) for extra in group.split(",")]
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    assert arguments[0] == "install" and all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras)
+    assert "-c" not in arguments or (ROOT / arguments[arguments.index("-c") + 1]).exists()
+
+
+def check_launcher(arguments: list[str]) -> None:
+    """What is started behind ``--`` is checked as it is alone."""
+    if "--" in arguments:
+        program, *rest = arguments[arguments.index("--") + 1 :]
+        PROGRAMS[program](rest)
+
+
+PROGRAMS: dict[str, Callable[[list[str]], None]] = {
+    "python": check_python,
+    "make": check_make,
+    "dvc": check_dvc,
+    "pip": check_pip,
+    "ray": check_launcher,
+    "srun": check_launcher,
+}

@@ -1,0 +1,114 @@
+"""What pages of documentation are given: tables, headlines, pictures and maps, each of what is stored and of nothing else."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from run_folders import make_run, make_task
+
+from pipelines.comparing.summary import NONE
+from pipelines.documenting import modules
+from pipelines.results import documentation, results, stale
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tasks with stored results, one of which is judged by a metric that is better the higher it is."""
+    folder = tmp_path_factory.mktemp("project")
+    for task, title in (("words", "Made-up text"), ("letters", "Made-up letters")):
+        make_task(folder, task, title)
+        for rnn, seed in (("lstm", 1), ("lstm", 2), ("gru", 1)):
+            make_run(folder, task, rnn, seed, {"test/loss": 2.0 + seed / 10 + len(rnn)})
+    file = folder / "conf/task/letters.yaml"
+    file.write_text(file.read_text().replace("goal: minimise", "goal: maximise"))
+    (folder / "README.md").write_text("# Title\n")
+    (folder / "docs").mkdir()
+    results([], root=folder)
+    return folder
+
+
+def render(project: Path, block: str, page: str = "README.md") -> list[str]:
+    """The lines that are written into a block of a page, what was there being none of them."""
+    kind = block.partition(":")[0]
+    text = documentation(project).render(project / page, f"before\n<!-- {block} -->\nold\n<!-- /{kind} -->\nafter\n")
+    first, begin, *lines, end, last = text.splitlines()
+    assert (first, begin, end, last) == ("before", f"<!-- {block} -->", f"<!-- /{kind} -->", "after")
+    return lines
+
+
+def test_headlines_have_the_best_and_the_worst_by_the_direction_of_the_metric(project: Path) -> None:
+    assert render(project, "headlines:words letters") == [
+        "| task | metric | best | worst | seeds | reference |",
+        "| :-- | :-- | :-- | :-- | --: | :-- |",
+        "| Made-up text | loss ↓ | GRU **5.10** | LSTM 6.15 ± 0.64 | 1 to 2 | guessing: 4.600 |",
+        "| Made-up letters | loss ↑ | LSTM **6.15 ± 0.64** | GRU 5.10 | 1 to 2 | guessing: 4.600 |",
+    ]
+
+
+def test_a_task_alone_has_no_worst(project: Path, tmp_path: Path) -> None:
+    make_task(tmp_path, "words")
+    make_run(tmp_path, "words", "lstm", 1, {"test/loss": 2.0})
+    (tmp_path / "README.md").write_text("")
+    results([], root=tmp_path)
+    assert (
+        render(tmp_path, "headlines:words")[-1] == f"| Made-up text | loss ↓ | LSTM **2.000** | {NONE} | 1 | guessing: 4.600 |"
+    )
+
+
+def test_a_picture_is_linked_from_where_the_page_is(project: Path) -> None:
+    (top,) = render(project, "picture:both words letters")
+    (below,) = render(project, "picture:both words letters", "docs/results.md")
+    words = "Test metric of each architecture with its 95% interval: Made-up text; Made-up letters"
+    assert top == f"![{words}](docs/pictures/both.png)"
+    assert below == f"![{words}](pictures/both.png)"
+
+
+def test_a_picture_is_drawn_once_and_again_where_the_results_are_others(project: Path) -> None:
+    page, file = project / "docs/page.md", project / "docs/pictures/both.png"
+    page.write_text("<!-- picture:both words letters -->\n<!-- /picture -->\n")
+    assert stale(project) == ["docs/page.md", "docs/pictures/both.png"]
+    results([], root=project)
+    assert stale(project) == []
+    with Image.open(file) as image:
+        assert image.width > 2 * image.height
+    drawn = file.stat().st_mtime_ns
+    results([], root=project)
+    assert file.stat().st_mtime_ns == drawn
+    stored = project / "results/words.json"
+    before = stored.read_text()
+    stored.write_text(before.replace('"test/loss": 6.1', '"test/loss": 6.2'))
+    assert stale(project) == ["docs/pictures/both.png"]
+    stored.write_text(before)
+    page.unlink()
+
+
+def test_a_block_of_what_is_not_there_is_refused(project: Path) -> None:
+    with pytest.raises(ValueError, match=r"task must be one of \['letters', 'words'\], not 'numbers'"):
+        render(project, "headlines:numbers")
+    with pytest.raises(ValueError, match="nowhere has no modules to list"):
+        render(project, "map:nowhere")
+
+
+def test_a_map_lists_files_before_folders_with_the_first_line_of_each(tmp_path: Path) -> None:
+    texts = {
+        "__init__.py": '"""Of the folder itself, which stands above the list."""',
+        "late.py": '"""What ``late`` is.\n\nAnd more."""',
+        "room/__init__.py": '"""A room."""',
+        "room/inner.py": "",
+        "conf/task.yaml": "# A comment\ntitle: A task\n",
+        "conf/grid.yaml": "# @package _global_\n# Which runs there are.\na: 1\n",
+        "conf/rnn/lstm.yaml": "cell: lstm\nbidirectional: true\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert modules.module_list(tmp_path).splitlines() == [
+        "- `late.py`: What `late` is.",
+        "- `conf/`",
+        "  - `grid.yaml`: Which runs there are.",
+        "  - `task.yaml`: A task",
+        "  - `rnn/`",
+        "    - `lstm.yaml`: cell: lstm, bidirectional: true",
+        "- `room/`: A room.",
+        "  - `inner.py`",
+    ]
