@@ -26,7 +26,7 @@ def digest(panels: Sequence[Sequence[Row]]) -> str:
 
 
 def _values(row: Row) -> list[object]:
-    return [row.rnn, row.label, row.task.variant is not None, [run.metrics[row.task.metric] for run in row.runs]]
+    return [row.rnn, row.label, row.task.variant is not None, [run.metrics[row.task.metric.name] for run in row.runs]]
 
 
 def _words(rows: Sequence[Row]) -> list[object]:
@@ -36,7 +36,7 @@ def _words(rows: Sequence[Row]) -> list[object]:
 
 def _axis(rows: Sequence[Row]) -> str:
     task = rows[0].task
-    return f"{task.metric}, {'lower' if task.sort_key(0) < task.sort_key(1) else 'higher'} is better"
+    return f"{task.metric.name}, {'lower' if task.metric.sort_key(0) < task.metric.sort_key(1) else 'higher'} is better"
 
 
 def drawn_digest(file: Path) -> str | None:
@@ -67,8 +67,8 @@ def draw(panels: Sequence[Sequence[Row]], file: Path) -> None:
 def _draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     """The metric of every seed, its mean and its 95% interval: one line an architecture, the best on top."""
     for line, row in enumerate(reversed(rows)):
-        look, measured = style(row.rnn, variant=row.task.variant is not None), row.spread(row.task.metric)
-        seeds = [run.metrics[row.task.metric] for run in row.runs]
+        look, measured = style(row.rnn, variant=row.task.variant is not None), row.spread(row.task.metric.name)
+        seeds = [run.metrics[row.task.metric.name] for run in row.runs]
         axes.plot(seeds, [line] * len(seeds), linestyle="", marker="|", markersize=11, color=look["color"], alpha=0.7)
         axes.errorbar(measured.mean, line, xerr=measured.half or 0, capsize=3, markersize=7, linewidth=2, **look)
     axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)])

@@ -67,12 +67,12 @@ def _headline(stored: StoredResults, name: str) -> list[str]:
     worst = f"{others[-1][0]} {others[-1][1]}" if others else NONE
     counts = sorted({len(row.runs) for row in rows})
     seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
-    direction = "\N{DOWNWARDS ARROW}" if task.sort_key(0) < task.sort_key(1) else "\N{UPWARDS ARROW}"
-    metric = f"{task.metric.removeprefix('test/')} {direction}"
+    direction = "\N{DOWNWARDS ARROW}" if task.metric.sort_key(0) < task.metric.sort_key(1) else "\N{UPWARDS ARROW}"
+    metric = f"{task.metric.name.removeprefix('test/')} {direction}"
     return [task.title, metric, f"{best} **{best_score}**", worst, seeds, _reference(task)]
 
 
 def _reference(task: Task) -> str:
     """The best value that the task's file names, and what it is of."""
-    known = sorted(task.references, key=lambda reference: task.sort_key(reference.value))
+    known = sorted(task.references, key=lambda reference: task.metric.sort_key(reference.value))
     return f"{known[0].name}: {number(known[0].value)}" if known else NONE
