@@ -27,7 +27,7 @@ import optuna
 from pipelines.runs.provenance import ROOT, commit, hardware
 from rnn_lightning.files import write_json
 
-TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.every_seconds=0"]
+TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.checkpoint_seconds=0"]
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
 TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data.batch_size=20"]
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"

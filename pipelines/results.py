@@ -4,25 +4,51 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.documenting.pages import Documentation
 from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
-from pipelines.runs.folders import Run, read_runs
+from pipelines.runs.folders import Run, folder_of, read_curves, read_runs
 from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.schema import Metric, validate
 from pipelines.settings.tasks import read_task
 from rnn_lightning.files import read_json, write_text
 
 
 def store(runs: Path, results: Path, task: str) -> list[Run]:
-    """Merge the finished runs of ``task`` into its file; a run is replaced by one that differs in no more than words."""
+    """Merge the finished runs of ``task``, with their learning curves, into its file.
+
+    A run is replaced by one whose configuration differs in titles and descriptions at most.
+    """
     file = results / f"{task}.json"
-    merged = {_key(run): run for run in [*read_results(file), *read_runs(runs, task)[0]]}
+    finished = [with_curves(run, folder_of(runs, task, run.rnn, run.seed)) for run in read_runs(runs, task)[0]]
+    merged = {_key(run): run for run in [*read_results(file), *finished]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:
-        write_text(file, json.dumps({"runs": [run.plain() for run in kept]}, indent=1) + "\n")
+        write_text(file, as_text(kept))
     return kept
+
+
+def with_curves(run: Run, folder: Path) -> Run:
+    """The run with the curves of its training loss and of the metric that its best step was chosen by."""
+    metric = run.config.get("task", {}).get("metric")
+    monitor = [validate(Metric, metric).monitor] if metric else []
+    return replace(run, curves=read_curves(folder, ["train/loss", *monitor]))
+
+
+def as_text(runs: Sequence[Run]) -> str:
+    """A results file: JSON with a line a value, but a curve on one line."""
+    plain = [run.plain() for run in runs]
+    curves: dict[str, str] = {}
+    for values in plain:
+        for metric, curve in values.get("curves", {}).items():
+            mark = f"curve {len(curves)}"
+            curves[json.dumps(mark)] = json.dumps(curve)
+            values["curves"][metric] = mark
+    text = json.dumps({"runs": plain}, indent=1) + "\n"
+    return re.sub(r'"curve \d+"', lambda mark: curves[mark[0]], text)
 
 
 def read_results(file: Path) -> list[Run]:

@@ -61,7 +61,7 @@ def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
     conf.mkdir(parents=True, exist_ok=True)
     data.mkdir(parents=True, exist_ok=True)
     (conf / f"{task}.yaml").write_text(
-        f"title: {title}\ndescription: Words that somebody made up.\nmetric: {{name: test/loss, goal: minimise}}\n"
+        f"title: {title}\ndescription: Words that somebody made up.\nmetric: {{name: test/loss, mode: min}}\n"
         "unit: tokens\n"
         "references:\n- {name: guessing, value: 4.6, source: all words alike}\n- {name: entropy, card: entropy_rate_nats}\n"
     )

@@ -12,6 +12,7 @@ from pipelines import compare as stage
 from pipelines.comparing.across import CrossTaskScore, cross_task_scores, interquartile_mean
 from pipelines.comparing.summary import Row, rows
 from pipelines.runs.folders import read_runs
+from pipelines.settings.schema import Metric, validate
 from pipelines.settings.tasks import Task, read_task
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3], "gru": [2.2, 2.25, 2.6], "elman": [3.0, 3.3, 3.1]}
@@ -19,13 +20,13 @@ OTHERS = {"lstm": [0.6, 0.5, 0.7], "gru": [0.1, 0.2, 0.4], "elman": [0.9, 0.3, 0
 Table = Mapping[str, Sequence[float]]
 
 
-def compared(place: Path, name: str, losses: Table, *, goal: str = "minimise") -> tuple[Task, list[Row]]:
+def compared(place: Path, name: str, losses: Table, *, mode: str = "min") -> tuple[Task, list[Row]]:
     make_task(place, name)
     for rnn, values in losses.items():
         for seed, value in enumerate(values):
             make_run(place, name, rnn, seed, {"test/loss": value})
     task = read_task(place / "conf", name)
-    task = Task(task.name, task.title, task.description, task.metric, goal)
+    task = Task(task.name, task.title, task.description, validate(Metric, {"name": task.metric.name, "mode": mode}))
     return task, rows(read_runs(place / "runs", name)[0], task)
 
 
@@ -60,11 +61,11 @@ def standings_order(place: Path) -> list[str]:
     return [each.rnn for each in group]
 
 
-@pytest.mark.parametrize(("scale", "shift", "goal"), [(10.0, 3.0, "minimise"), (-1.0, 4.0, "maximise")])
-def test_units_and_direction_of_a_metric_do_not_matter(tmp_path: Path, scale: float, shift: float, goal: str) -> None:
+@pytest.mark.parametrize(("scale", "shift", "mode"), [(10.0, 3.0, "min"), (-1.0, 4.0, "max")])
+def test_units_and_direction_of_a_metric_do_not_matter(tmp_path: Path, scale: float, shift: float, mode: str) -> None:
     two = compared(tmp_path, "two", OTHERS)
     plain = by_rnn(cross_task_scores([compared(tmp_path / "plain", "one", LOSSES), two]))
-    other = by_rnn(cross_task_scores([compared(tmp_path / "other", "one", changed(LOSSES, scale, shift), goal=goal), two]))
+    other = by_rnn(cross_task_scores([compared(tmp_path / "other", "one", changed(LOSSES, scale, shift), mode=mode), two]))
     for rnn, each in plain.items():
         assert (each.score, each.low, each.high) == pytest.approx((other[rnn].score, other[rnn].low, other[rnn].high))
         assert each.ranks == other[rnn].ranks

@@ -1,6 +1,5 @@
 """What a command line is checked for before anything runs: one line an error, with the value and what is allowed."""
 
-import itertools
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from pipelines.settings.compose import CONF, compose, grids
+from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
 from rnn_lightning.budget import count_parameters
@@ -128,7 +127,7 @@ REFUSED = {
     "task=adding task.training.clip=none": r"task.training.clip: .* \(got 'none'\)",
     "task=adding seed=-1": r"seed: .*greater than or equal to 0 \(got -1\)",
     "task=adding trainer.precision=8": r"trainer.precision: Input should be '32-true', .* \(got 8\)",
-    "task=adding task.metric.goal=best": r"task.metric.goal: Input should be 'minimise' or 'maximise' \(got 'best'\)",
+    "task=adding task.metric.mode=best": r"task.metric.mode: Input should be 'min' or 'max' \(got 'best'\)",
     "task=adding task.corpus._target_=os.system": r"task.corpus._target_: .*rnn_lightning.* \(got 'os.system'\)",
 }
 
@@ -160,33 +159,6 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     assert told.returncode == 2
     assert re.fullmatch(r"error: [^\n]*\n", told.stderr)
     assert said in told.stderr
-
-
-def dvc() -> dict:
-    return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-
-
-def test_every_stage_depends_on_the_file_of_each_group_it_names() -> None:
-    for name, stage in dvc().items():
-        groups = set(re.findall(r"\b(task|rnn|trainer)=\$\{item\.", stage["cmd"]))
-        held = {re.match(r"conf/(\w+)/", key)[1] for each in stage["params"] for key in each if key != "conf/grid.yaml"}
-        assert groups == held, name
-
-
-def test_the_reports_depend_on_every_task_of_their_grids() -> None:
-    for name in (name for name in dvc() if name.startswith("compare")):
-        stage = dvc()[name]
-        tasks = itertools.chain.from_iterable(grid.task for grid in grids(stage["cmd"].split()[3:]))
-        assert sorted(f"runs/{task}" for task in tasks) == sorted(dep for dep in stage["deps"] if dep.startswith("runs/"))
-
-
-def test_the_grids_name_what_there_is() -> None:
-    for grid in grids(list(yaml.safe_load((CONF / "grid.yaml").read_text()))):
-        assert set(grid.task) <= set(TASKS)
-        assert set(grid.rnn) <= set(RNNS)
-        assert set(grid.trainer) <= set(TRAINERS)
-    with pytest.raises(ValueError, match="grid must be one of"):
-        grids(["generate"])
 
 
 def test_experiments_do_not_change() -> None:

@@ -9,9 +9,10 @@ from pipelines.comparing.summary import rows
 from pipelines.runs.configurations import SHOWN, identity
 from pipelines.runs.folders import Run
 from pipelines.settings.compose import compose
+from pipelines.settings.schema import Metric
 from pipelines.settings.tasks import Task
 
-TASK = Task("words", "Words", "Made up.", "test/loss", "minimise")
+TASK = Task("words", "Words", "Made up.", Metric(name="test/loss", mode="min"))
 RUN = Run(
     rnn="lstm",
     label="LSTM",

@@ -15,6 +15,7 @@ from pipelines.comparing.differences import Difference, differences
 from pipelines.comparing.report import Section
 from pipelines.comparing.summary import Spread
 from pipelines.results import results
+from pipelines.settings.schema import Metric
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3, 2.2], "gru": [2.1, 2.25, 2.4, 2.28], "elman": [3.0, 3.3, 3.1, 3.2]}
 
@@ -89,7 +90,7 @@ def test_p_values_agree_with_a_normal_world() -> None:
     from typing import Any, cast
 
     draws = np.random.default_rng(1)
-    task: Any = SimpleNamespace(metric="loss", goal="minimise")
+    task: Any = SimpleNamespace(metric=Metric(name="loss", mode="min"))
     called = 0
     for _ in range(600):
         rows: list[Any] = []

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.repro import longest_first, reports, shares, targets
+from pipelines.repro import comparison_of, longest_first, shares, targets
 from pipelines.results import read_results
+from pipelines.settings.compose import CONF
+from pipelines.settings.grids import MAIN, read_grids
 
 ROOT = Path(__file__).resolve().parent.parent
+GRIDS = read_grids(CONF)
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -17,12 +20,13 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_target_is_a_stage_and_every_evaluation_is_a_target() -> None:
-    """The stages that DVC makes of its matrices, by its own list, are those that the reports ask for."""
-    stages = set(run("dvc", "stage", "list", "--name-only").stdout.split())
-    asked = [stage for _, grids in reports().values() for wanted in targets(grids).values() for stage in wanted]
+    """The stages that DVC makes of its ``foreach``, by its own list, are those that the reports ask for."""
+    listed = [run("dvc", "stage", "list", file, "--name-only").stdout.split() for file in ("dvc.yaml", "hub/dvc.yaml")]
+    stages = [stage for some in listed for stage in some]
+    asked = [stage for runs in GRIDS.values() for wanted in targets(runs).values() for stage in wanted]
     assert len(asked) == len(set(asked))
-    assert set(asked) == {stage for stage in stages if stage.startswith("evaluate")}
-    assert {stage for stage, _ in reports().values()} == {stage for stage in stages if stage.startswith("compare")}
+    assert set(asked) == {stage for stage in stages if "evaluate@" in stage}
+    assert {comparison_of(report) for report in GRIDS} == {stage for stage in stages if "compare" in stage}
 
 
 @pytest.mark.parametrize("processors", range(1, 65))
@@ -35,7 +39,7 @@ def test_no_more_trainings_at_once_than_processors(tasks: int, processors: int) 
 
 
 def test_the_longest_come_first_and_none_is_left_out() -> None:
-    wanted = targets(["generated", "ahead"])
+    wanted = targets(GRIDS[MAIN])
     made = longest_first(wanted)
     assert made == wanted
     seconds = [sum(run.seconds for run in read_results(ROOT / "results" / f"{task}.json")) for task in made]
@@ -43,6 +47,6 @@ def test_the_longest_come_first_and_none_is_left_out() -> None:
 
 
 def test_a_report_that_is_not_there_is_refused() -> None:
-    told = run("pipelines.repro", "speach")
-    assert told.returncode == 2
-    assert told.stderr.startswith("error: the report must be one of ['generated', ") and "not 'speach'" in told.stderr
+    outcome = run("pipelines.repro", "speach")
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("error: grid must be one of ['generated', ") and "not 'speach'" in outcome.stderr

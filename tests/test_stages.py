@@ -26,7 +26,7 @@ ADDING = [
     "task.training.epochs=2",
     "task.training.validate_every=5",
     "task.parameters=300",
-    "trainer.every_seconds=0",
+    "trainer.checkpoint_seconds=0",
 ]
 NESTED = [
     "task=nested",
@@ -134,7 +134,7 @@ def test_an_interrupted_training_leaves_no_result_and_goes_on(place: Path, monke
     expected = torch.load("trained/adding/layernorm_lstm/1/model.ckpt", weights_only=True)["state_dict"]
     curves = Path("trained/adding/layernorm_lstm/1/curves.csv").read_text()
 
-    other = prepared(ADDING, "rnn=layernorm_lstm", "seed=1", "trainer.every_seconds=1e-9")
+    other = prepared(ADDING, "rnn=layernorm_lstm", "seed=1", "trainer.checkpoint_seconds=1e-9")
     steps = SequenceClassifier.training_step
 
     def interrupted(self: SequenceClassifier, batch: object, batch_idx: int) -> torch.Tensor:
@@ -147,7 +147,7 @@ def test_an_interrupted_training_leaves_no_result_and_goes_on(place: Path, monke
     with pytest.raises(KeyError):
         train_one(other, 1)
     done = json.loads(Path("trained/adding/layernorm_lstm/1/training.json").read_text())
-    assert done["config"]["trainer"]["every_seconds"] == 0
+    assert done["config"]["trainer"]["checkpoint_seconds"] == 0
     monkeypatch.setattr(SequenceClassifier, "training_step", steps)
     train_one(other, 1)
     torch.testing.assert_close(

@@ -12,7 +12,7 @@ from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import FOLDER, open_storage, open_study
 
 SWEEP = validate(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
-METRIC = Metric(name="test/loss", goal="minimise")
+METRIC = Metric(name="test/loss", mode="min")
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_
         run(tmp_path, stage)
     paths = os.pathsep.join([str(CONF.parent), *sys.path])
     told = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "PYTHONPATH": paths}
-    more = ["seed=null", "seeds=3", "workers=2", "task.training.epochs=2000", "trainer.every_seconds=1000000"]
+    more = ["seed=null", "seeds=3", "workers=2", "task.training.epochs=2000", "trainer.checkpoint_seconds=1000000"]
     command = [sys.executable, "-m", "pipelines.train", *NESTED, *more]
     ended = time.monotonic() + 120
     with subprocess.Popen(command, cwd=tmp_path, env=told, stderr=subprocess.DEVNULL) as began:

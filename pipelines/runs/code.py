@@ -92,8 +92,11 @@ def _executed(tree: ast.Module) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        waiting += node.orelse if isinstance(node, ast.If) and typing_only else ast.iter_child_nodes(node)
+        waiting += node.orelse if isinstance(node, ast.If) and _for_the_type_checker(node) else ast.iter_child_nodes(node)
+
+
+def _for_the_type_checker(node: ast.If) -> bool:
+    return ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING"
 
 
 def _modules(node: ast.AST, package: list[str]) -> Iterator[str]:
@@ -116,7 +119,7 @@ def _lazy_names(package: str) -> dict[str, tuple[str, ...]]:
     if file is None or file.name != "__init__.py":
         return {}
     blocks = [node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.If)]
-    lazy = [line for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for line in node.body]
+    lazy = [line for node in blocks if _for_the_type_checker(node) for line in node.body]
     return {
         alias.name: tuple(_modules(line, package.split(".")))[:1]
         for line in lazy
