@@ -19,7 +19,8 @@ LIBRARY = "rnn_lightning"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
-    "sequences": set(),
+    "symbols": set(),
+    "sequences": {"symbols"},
     "processes": {"sequences"},
     "progress": set(),
     "regularize": {"sequences"},
@@ -43,9 +44,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences", "recurrent"},
     "data": {"sequences", "processes", "progress", "pen"},
-    "corpora": {"files", "sequences", "data", "vectors", "pen", "audio"},
+    "corpora": {"files", "symbols", "vectors", "pen", "audio"},
     "systems": {
-        *{"files", "sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{
+            "files",
+            "symbols",
+            "sequences",
+            "processes",
+            "progress",
+            "regularize",
+            "recurrent",
+            "attention",
+            "decoder",
+            "characters",
+        },
         *{"search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
 }
