@@ -1,4 +1,4 @@
-"""What batches of similar length gain a training: real target tokens a second, beside batches of any rows.
+"""The gain of batches of similar length in training: real target tokens a second, beside batches of any rows.
 
     python -m benchmarks.buckets task=multi30k_de_en rnn=lstm      writes benchmarks/buckets.json
 
@@ -7,12 +7,13 @@ share of an epoch's batches spread over all lengths each time.
 """
 
 import argparse
-import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from benchmarks.timing import seconds
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
@@ -29,40 +30,40 @@ def batches_of(experiment: Experiment, *, buckets: bool, count: int) -> list[Bat
     return [dataset[rows] for rows in dataset.order(1, 0)[:count]]
 
 
-def seconds_to_train(system: System, batches: list[Batch]) -> float:
+def train(system: System, batches: list[Batch]) -> None:
+    """One pass over ``batches`` by Adam."""
     optimizer = torch.optim.Adam(system.parameters())
-    began = time.perf_counter()
     for batch in batches:
         optimizer.zero_grad()
         loss, _ = system.score(batch, "train")
         loss.backward()
         optimizer.step()
-    return time.perf_counter() - began
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=5)
-    told, overrides = parser.parse_known_args()
+    options, overrides = parser.parse_known_args()
     experiment = compose(overrides)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     system = build_system(experiment, read_json(experiment.processed() / "card.json"), planned=1)
-    kinds = {kind: batches_of(experiment, buckets=kind == "buckets", count=told.batches) for kind in ("random", "buckets")}
+    kinds = {kind: batches_of(experiment, buckets=kind == "buckets", count=options.batches) for kind in ("random", "buckets")}
     tokens = {kind: sum(int((batch.targets != IGNORED).sum()) for batch in batches) for kind, batches in kinds.items()}
-    places = {kind: sum(batch.targets.numel() for batch in batches) for kind, batches in kinds.items()}
+    numel = {kind: sum(batch.targets.numel() for batch in batches) for kind, batches in kinds.items()}
     speeds = [
-        {kind: tokens[kind] / seconds_to_train(system, batches) for kind, batches in kinds.items()} for _ in range(told.pairs)
+        {kind: tokens[kind] / seconds(partial(train, system, batches)) for kind, batches in kinds.items()}
+        for _ in range(options.pairs)
     ]
-    facts = {
+    results = {
         "task": experiment.task_name,
         "target_tokens_per_second": {kind: median(pair[kind] for pair in speeds) for kind in kinds},
         "ratio": median(pair["buckets"] / pair["random"] for pair in speeds),
-        "share_of_real_targets": {kind: tokens[kind] / places[kind] for kind in kinds},
+        "share_of_real_targets": {kind: tokens[kind] / numel[kind] for kind in kinds},
     }
-    print(facts)
-    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+    print(results)
+    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
 
 
 if __name__ == "__main__":

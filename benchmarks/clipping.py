@@ -1,4 +1,4 @@
-"""What gradient clipping is for: how often a vanilla RNN diverges without it.
+"""Gradient clipping: how often a vanilla RNN diverges with and without it.
 
 ``python -m benchmarks.clipping`` trains a tanh network on the nested language by plain SGD at several learning rates and from
 several seeds, with the gradient's norm clipped at 1 and not at all, and writes ``benchmarks/clipping.json``. A training counts
@@ -34,7 +34,7 @@ def final_loss(folder: Path, *, vocabulary: int, lr: float, clip: float, seed: i
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     dataset = StreamModule(folder, batch_size=32, steps=40, seed=seed).dataset("train")
     losses = []
-    for _, name in zip(range(steps), names(dataset), strict=False):
+    for _, name in zip(range(steps), batch_names(dataset), strict=False):
         loss, _ = model.score(dataset[name], "train")
         if not torch.isfinite(loss):
             return math.inf
@@ -48,8 +48,8 @@ def final_loss(folder: Path, *, vocabulary: int, lr: float, clip: float, seed: i
     return sum(last) / len(last)
 
 
-def names(dataset: Batches) -> Iterator[Any]:
-    """The batches' names, over and over."""
+def batch_names(dataset: Batches) -> Iterator[Any]:
+    """The names of the batches, endlessly repeated."""
     while True:
         yield from dataset.in_order()
 
@@ -60,21 +60,23 @@ def main() -> None:
     arguments.add_argument("--rates", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0, 8.0])
     arguments.add_argument("--seeds", type=int, default=10)
     arguments.add_argument("--steps", type=int, default=200)
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     torch.set_num_threads(1)
-    card = json.loads((told.data / "card.json").read_text())
+    card = json.loads((options.data / "card.json").read_text())
     vocabulary, rows = card["vocabulary_size"], []
-    with tqdm(total=2 * len(told.rates) * told.seeds, unit="training") as bar:
-        for rate, clip in product(told.rates, (1.0, 0.0)):
+    with tqdm(total=2 * len(options.rates) * options.seeds, unit="training") as bar:
+        for rate, clip in product(options.rates, (1.0, 0.0)):
             losses = []
-            for seed in range(1, told.seeds + 1):
-                losses.append(final_loss(told.data, vocabulary=vocabulary, lr=rate, clip=clip, seed=seed, steps=told.steps))
+            for seed in range(1, options.seeds + 1):
+                losses.append(
+                    final_loss(options.data, vocabulary=vocabulary, lr=rate, clip=clip, seed=seed, steps=options.steps)
+                )
                 bar.update()
             diverged = sum(not loss < math.log(vocabulary) for loss in losses)
-            rows.append({"lr": rate, "clip": clip or None, "diverged": diverged, "of": told.seeds, "median": median(losses)})
+            rows.append({"lr": rate, "clip": clip or None, "diverged": diverged, "of": options.seeds, "median": median(losses)})
     for row in rows:
         print("SGD at {lr}, clip {clip}: {diverged} of {of} diverged, median final loss {median:.3f} nats".format(**row))
-    source = {"steps": told.steps, "data": card["sha256"]["all"], "commit": commit(), "hardware": hardware("cpu")}
+    source = {"steps": options.steps, "data": card["sha256"]["all"], "commit": commit(), "hardware": hardware("cpu")}
     finite = [{**row, "median": row["median"] if math.isfinite(row["median"]) else None} for row in rows]
     write_json(Path(__file__).with_suffix(".json"), {**source, "rows": finite})
 

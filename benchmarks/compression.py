@@ -1,4 +1,4 @@
-"""What compressed weights cost a translation model, and what they gain: a stored run, its test split, one thread.
+"""Cost and gain of compressed weights in translation: a stored run, its test split, one thread.
 
     python -m benchmarks.compression task=multi30k_de_en rnn=lstm seed=1      writes benchmarks/compression.json
 
@@ -7,11 +7,12 @@ share of lines that stay the same, and sentences a second.
 """
 
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks.timing import timed
 from pipelines.kinds.translation import read_texts, score_texts, search_keywords, translate_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
@@ -22,6 +23,7 @@ from rnn_lightning.files import read_json, write_json
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
+    """Quality and speed of one seed's run by format of its weights."""
     processed = experiment.processed()
     texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
     data = experiment.task.data.build(folder=processed)
@@ -32,13 +34,12 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
     trained: list[str] = []
     for weights in ("float32", *WEIGHTS):
         network = system if weights == "float32" else compressed(system, weights)
-        began = time.perf_counter()
-        found = translate_split(network, data, "test", texts.tokenizer, **search)
-        seconds = time.perf_counter() - began
-        trained = trained or found
-        same = sum(one == two for one, two in zip(found, trained, strict=True)) / len(found)
-        scores = score_texts(found, texts).values
-        rows.append({"weights": weights, **scores, "same_lines": same, "sentences_per_second": len(found) / seconds})
+        translate = partial(translate_split, network, data, "test", texts.tokenizer, **search)
+        translations, seconds = timed(translate)
+        trained = trained or translations
+        same = sum(one == two for one, two in zip(translations, trained, strict=True)) / len(translations)
+        scores = score_texts(translations, texts).values
+        rows.append({"weights": weights, **scores, "same_lines": same, "sentences_per_second": len(translations) / seconds})
         print(", ".join(f"{name} {value:.4g}" if name != "weights" else str(value) for name, value in rows[-1].items()))
     return rows
 
@@ -47,8 +48,8 @@ def main(arguments: list[str]) -> None:
     experiment = compose(arguments)
     (seed,) = experiment.all_seeds()
     torch.set_num_threads(1)
-    facts = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
-    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+    results = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
+    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a CRF adds to a tagger's training step, and how fast it is beside a straightforward one.
+"""The share of a CRF in a tagger's training step, and its speed beside a straightforward one.
 
     python -m benchmarks.crf [--tags 9 20] [--pairs 15]
 
@@ -9,23 +9,16 @@ machine counts little. The last line is the rate of the span metric.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.timing import processor_seconds
 from rnn_lightning import LinearChainCRF, SpanF1
 from rnn_lightning.recurrent import build_network
 
 VOCABULARY, FEATURES, UNITS, ROWS, STEPS = 10_000, 100, 256, 32, 25
-
-
-def seconds(action: Callable[[], object]) -> float:
-    began = time.process_time()
-    action()
-    return time.process_time() - began
 
 
 def straightforward(field: LinearChainCRF, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
@@ -43,6 +36,7 @@ def straightforward(field: LinearChainCRF, emissions: Tensor, tags: Tensor, leng
 
 
 def compare(num_tags: int, pairs: int) -> str:
+    """Times of the parts of a training step with ``num_tags`` tags, the medians over ``pairs``."""
     torch.manual_seed(0)
     embedding, output = nn.Embedding(VOCABULARY, FEATURES), nn.Linear(2 * UNITS, num_tags)
     network = build_network("lstm", input_size=FEATURES, hidden_size=UNITS, num_layers=2, bidirectional=True)
@@ -55,10 +49,10 @@ def compare(num_tags: int, pairs: int) -> str:
     torch.testing.assert_close(straightforward(field, emissions, gold, lengths), field.loss(emissions, gold, lengths))
 
     def step() -> None:
-        said = output(network(embedding(words), lengths)[0])
+        emitted = output(network(embedding(words), lengths)[0])
         optimizer.zero_grad()
-        field.loss(said, gold, lengths).backward()
-        field.decode(said, lengths)
+        field.loss(emitted, gold, lengths).backward()
+        field.decode(emitted, lengths)
         nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
 
@@ -68,7 +62,7 @@ def compare(num_tags: int, pairs: int) -> str:
         lambda: field.decode(emissions, lengths),
         lambda: straightforward(field, emissions, gold, lengths).backward(),
     )
-    times = [[seconds(form) for form in forms] for _ in range(pairs + 2)][2:]  # the first two warm up
+    times = [[processor_seconds(form) for form in forms] for _ in range(pairs + 2)][2:]  # the first two warm up
     share = median((loss + best) / whole for whole, loss, best, _ in times)
     ratio = median(plain / loss for _, loss, _, plain in times)
     whole, loss, best, plain = (1000 * median(column) for column in zip(*times, strict=True))
@@ -85,17 +79,17 @@ def span_rate() -> float:
         for predicted, gold in zip(tags[0].split(ROWS), tags[1].split(ROWS), strict=True):
             metric.update(predicted, gold)
 
-    return tags[0].numel() / min(seconds(run) for _ in range(3))
+    return tags[0].numel() / min(processor_seconds(run) for _ in range(3))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tags", type=int, nargs="+", default=[9, 20])
     parser.add_argument("--pairs", type=int, default=15)
-    told = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    for num_tags in told.tags:
-        print(compare(num_tags, told.pairs))
+    for num_tags in options.tags:
+        print(compare(num_tags, options.pairs))
     print(f"span metric: {span_rate() / 1000:.0f} k tokens/s")
 
 

@@ -1,4 +1,4 @@
-"""How fast a prefix beam search reads CTC's posteriors, beside a straightforward one, alone and with n-grams.
+"""Speed of CTC prefix beam search, beside a straightforward one, without and with n-grams.
 
     python -m benchmarks.ctc [--pairs 3]      writes benchmarks/ctc.json
 
@@ -10,9 +10,7 @@ precision and processor time, so that other work on the machine counts little.
 
 import argparse
 import math
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -20,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.timing import processor_seconds
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import NGram, ShallowFusion, ctc_beam_search
 from rnn_lightning.files import write_json
@@ -31,19 +30,19 @@ Prefix = tuple[int, ...]
 
 
 class Language(NamedTuple):
-    """n-grams as plain lists: ``ahead[state][label]`` is a log-probability, ``after[state][label]`` the next state."""
+    """n-grams as plain lists: ``log_probs[state][label]``, and the next state ``following[state][label]``."""
 
-    ahead: list[list[float]]
-    after: list[list[int]]
+    log_probs: list[list[float]]
+    following: list[list[int]]
 
 
-class Held(NamedTuple):
-    """Log-probabilities of a prefix's paths that end in a blank, and in its last label; what the language adds; its state."""
+class Scores(NamedTuple):
+    """Log-probabilities of a prefix's paths that end in a blank, and in its last label; the n-grams' score and state."""
 
     blank: float
     label: float
-    told: float
-    state: int
+    lm_score: float
+    lm_state: int
 
 
 def posteriors(sharpness: float = 6.0) -> Tensor:
@@ -62,7 +61,7 @@ def language() -> NGram:
     return NGram(texts, vocab_size=LABELS, order=ORDER, end=BLANK)
 
 
-def added(one: float, other: float) -> float:
+def logaddexp(one: float, other: float) -> float:
     """log(exp(one) + exp(other))."""
     high, low = (one, other) if one > other else (other, one)
     return high if low == IMPOSSIBLE else high + math.log1p(math.exp(low - high))
@@ -74,53 +73,48 @@ def straightforward(rows: list[list[list[float]]], grams: Language | None) -> li
 
 
 def search_row(row: list[list[float]], grams: Language | None) -> tuple[Prefix, float]:
-    held = {(): Held(0.0, IMPOSSIBLE, 0.0, grams.after[0][BLANK] if grams else 0)}
-    for emitted in row:
-        ways: dict[Prefix, list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
-        for prefix, (blank, label, _, _) in held.items():
-            extend(ways, prefix, blank, label, emitted)
-        read = {prefix: held[prefix][2:] if prefix in held else told(held, prefix, grams) for prefix in ways}
-        ranked = sorted(ways, key=lambda prefix: -(added(*ways[prefix]) + read[prefix][0]))[:BEAM]
-        held = {prefix: Held(*ways[prefix], *read[prefix]) for prefix in ranked}
-    ends = {prefix: added(blank, label) + added_by for prefix, (blank, label, added_by, _) in held.items()}
+    """The best labels of one row and their score."""
+    beam = {(): Scores(0.0, IMPOSSIBLE, 0.0, grams.following[0][BLANK] if grams else 0)}
+    for emissions in row:
+        extensions: dict[Prefix, list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
+        for prefix, (blank, label, _, _) in beam.items():
+            extend(extensions, prefix, blank, label, emissions)
+        of_lm = {prefix: beam[prefix][2:] if prefix in beam else lm_score(beam, prefix, grams) for prefix in extensions}
+        ranked = sorted(extensions, key=lambda prefix: -(logaddexp(*extensions[prefix]) + of_lm[prefix][0]))[:BEAM]
+        beam = {prefix: Scores(*extensions[prefix], *of_lm[prefix]) for prefix in ranked}
+    ends = {prefix: logaddexp(blank, label) + of_lm for prefix, (blank, label, of_lm, _) in beam.items()}
     if grams:
-        ends = {prefix: score + WEIGHT * grams.ahead[held[prefix].state][BLANK] for prefix, score in ends.items()}
+        ends = {prefix: score + WEIGHT * grams.log_probs[beam[prefix].lm_state][BLANK] for prefix, score in ends.items()}
     return max(ends.items(), key=lambda pair: pair[1])
 
 
-def extend(ways: dict[Prefix, list[float]], prefix: Prefix, blank: float, label: float, emitted: list[float]) -> None:
-    """Add to ``ways`` those in which a step goes on from ``prefix``."""
-    total = added(blank, label)
-    stays = ways[prefix]
-    stays[0] = added(stays[0], total + emitted[BLANK])
+def extend(extensions: dict[Prefix, list[float]], prefix: Prefix, blank: float, label: float, emissions: list[float]) -> None:
+    """Add to ``extensions`` those that a step of ``emissions`` makes of ``prefix``."""
+    total = logaddexp(blank, label)
+    same = extensions[prefix]
+    same[0] = logaddexp(same[0], total + emissions[BLANK])
     last = prefix[-1] if prefix else BLANK
     if prefix:
-        stays[1] = added(stays[1], label + emitted[last])
-    for said in range(LABELS):
-        if said != BLANK:
-            grown = ways[*prefix, said]
-            grown[1] = added(grown[1], (blank if said == last else total) + emitted[said])
+        same[1] = logaddexp(same[1], label + emissions[last])
+    for following in range(LABELS):
+        if following != BLANK:
+            longer = extensions[*prefix, following]
+            longer[1] = logaddexp(longer[1], (blank if following == last else total) + emissions[following])
 
 
-def told(held: dict[Prefix, Held], prefix: Prefix, grams: Language | None) -> tuple[float, int]:
-    """What the language adds to a ``prefix`` that is new, and its state."""
+def lm_score(beam: dict[Prefix, Scores], prefix: Prefix, grams: Language | None) -> tuple[float, int]:
+    """The n-grams' score of a ``prefix`` that is new in the beam, and their state."""
     if grams is None:
         return 0.0, 0
-    stem, label = held[prefix[:-1]], prefix[-1]
-    return stem.told + WEIGHT * grams.ahead[stem.state][label] + BONUS, grams.after[stem.state][label]
-
-
-def seconds(action: Callable[[], object]) -> float:
-    began = time.process_time()
-    action()
-    return time.process_time() - began
+    stem, label = beam[prefix[:-1]], prefix[-1]
+    return stem.lm_score + WEIGHT * grams.log_probs[stem.lm_state][label] + BONUS, grams.following[stem.lm_state][label]
 
 
 def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
     """Times of both searches, and their ratio, the medians over ``pairs``.
 
     Raises:
-        AssertionError: where they do not find the same.
+        AssertionError: where their results differ.
     """
     exact = posteriors()
     fusion = ShallowFusion(counted.step, counted.start, WEIGHT, BONUS) if counted else None
@@ -133,8 +127,8 @@ def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
     plain = single.tolist()
     times = [
         (
-            seconds(lambda: ctc_beam_search(single, beam_size=BEAM, blank=BLANK, fusion=fusion)),
-            seconds(lambda: straightforward(plain, grams)),
+            processor_seconds(lambda: ctc_beam_search(single, beam_size=BEAM, blank=BLANK, fusion=fusion)),
+            processor_seconds(lambda: straightforward(plain, grams)),
         )
         for _ in range(pairs)
     ]
@@ -149,12 +143,12 @@ def compare(counted: NGram | None, pairs: int) -> dict[str, float | str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=3)
-    told_pairs = parser.parse_args().pairs
+    pairs = parser.parse_args().pairs
     torch.set_num_threads(1)
-    rows = [compare(counted, told_pairs) for counted in (None, language())]
-    sizes = {"rows": ROWS, "steps": STEPS, "labels": LABELS, "beam_size": BEAM, "pairs": told_pairs}
-    facts = {"sizes": sizes, "searches": rows, "hardware": hardware("cpu"), "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), facts)
+    rows = [compare(counted, pairs) for counted in (None, language())]
+    sizes = {"rows": ROWS, "steps": STEPS, "labels": LABELS, "beam_size": BEAM, "pairs": pairs}
+    results = {"sizes": sizes, "searches": rows, "hardware": hardware("cpu"), "commit": commit()}
+    write_json(Path(__file__).with_suffix(".json"), results)
 
 
 if __name__ == "__main__":

@@ -36,37 +36,37 @@ TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
 
 
 class Store:
-    """Two databases, one for studies and one for runs: where they are, and whether they are whole."""
+    """Two databases, one for studies and one for runs, and their integrity checks."""
 
     def __init__(self, sweeps: str, runs: str, place: Path) -> None:
         self.sweeps, self.runs, self.place = sweeps, runs, place
 
-    def whole(self) -> dict[str, str]:
-        """What each database's own check says: ``ok``."""
+    def integrity(self) -> dict[str, str]:
+        """The output of each database's own integrity check: ``ok``."""
         if self.sweeps.startswith("sqlite"):
-            return {url: _sqlite_says(Path(url.removeprefix("sqlite:///"))) for url in (self.sweeps, self.runs)}
-        return {url: _postgres_says(url) for url in (self.sweeps, self.runs)}
+            return {url: _check_sqlite(Path(url.removeprefix("sqlite:///"))) for url in (self.sweeps, self.runs)}
+        return {url: _check_postgres(url) for url in (self.sweeps, self.runs)}
 
 
-def _sqlite_says(file: Path) -> str:
+def _check_sqlite(file: Path) -> str:
     with sqlite3.connect(file) as opened:
         return str(opened.execute("pragma integrity_check").fetchone()[0])
 
 
-def _postgres_says(url: str) -> str:
-    told = url.replace("+psycopg2", "")
+def _check_postgres(url: str) -> str:
+    database = url.replace("+psycopg2", "")
     done = subprocess.run(
-        [_binary("pg_amcheck"), "--install-missing", "--heapallindexed", told], capture_output=True, text=True, check=False
+        [_binary("pg_amcheck"), "--install-missing", "--heapallindexed", database], capture_output=True, text=True, check=False
     )
     return "ok" if done.returncode == 0 and not done.stdout.strip() else (done.stdout + done.stderr).strip()
 
 
 def _binary(name: str) -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    told = str(found[-1]) if found else shutil.which(name)
-    if told is None:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    binary = str(installed[-1]) if installed else shutil.which(name)
+    if binary is None:
         raise SystemExit(f"error: {name} of PostgreSQL is not here: apt-get install postgresql")
-    return told
+    return binary
 
 
 @contextmanager
@@ -83,13 +83,13 @@ def postgresql(place: Path) -> Iterator[Store]:
     if as_user:
         shutil.chown(data, "nobody")
         place.chmod(0o755)
-    told = f"-k {data} -p {port} -c listen_addresses= -c fsync=off"
+    options = f"-k {data} -p {port} -c listen_addresses= -c fsync=off"
 
     def run(*command: str) -> None:
         subprocess.run([*as_user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     run(_binary("initdb"), "-D", f"{data}/base", "-U", "sweeper", "-A", "trust")
-    run(_binary("pg_ctl"), "-D", f"{data}/base", "-o", told, "-l", f"{data}/log", "-w", "start")
+    run(_binary("pg_ctl"), "-D", f"{data}/base", "-o", options, "-l", f"{data}/log", "-w", "start")
     try:
         names = ("sweeps", "runs")
         for name in names:
@@ -101,12 +101,13 @@ def postgresql(place: Path) -> Iterator[Store]:
 
 
 def environment(store: Store) -> dict[str, str]:
-    told = {"PYTHONPATH": f"{store.place}:{store.place}/src", "MLFLOW_TRACKING_URI": store.runs, "OMP_NUM_THREADS": "1"}
-    return os.environ | told
+    """The environment of commands that run in the copy and log to the store."""
+    variables = {"PYTHONPATH": f"{store.place}:{store.place}/src", "MLFLOW_TRACKING_URI": store.runs, "OMP_NUM_THREADS": "1"}
+    return os.environ | variables
 
 
 def prepare(place: Path, store: Store) -> None:
-    """A copy of the stages with a small corpus, where all is written."""
+    """Copy the stages to ``place``, and make a small corpus there."""
     for part in ("pipelines", "conf", "src"):
         shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     for stage in ("fetch", "preprocess"):
@@ -114,41 +115,41 @@ def prepare(place: Path, store: Store) -> None:
 
 
 def processes(folder: Path) -> list[int]:
-    """The trials of a sweep that are at work."""
+    """The process ids of a sweep's running trials."""
     open_ones = [file for file in folder.glob("*/process.json") if not (file.parent / "outcome.json").exists()]
-    told = []
+    pids = []
     for file in open_ones:
         try:
-            told.append(int(json.loads(file.read_text())["pid"]))
+            pids.append(int(json.loads(file.read_text())["pid"]))
         except (ValueError, KeyError):
             continue
-    return [pid for pid in told if Path(f"/proc/{pid}").exists()]
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
 class Sweep:
-    """A sweep that begins again as often as it is killed."""
+    """A sweep that is started again whenever its runner is killed."""
 
     def __init__(self, store: Store, name: str, workers: int) -> None:
         (store.place / f"conf/sweep/{name}.yaml").write_text(SPACE + PRUNER)
-        told = [f"sweep={name}", f"trials={TRIALS}", f"workers={workers}", f"storage={store.sweeps}", *TASK]
-        self.command = [sys.executable, "-m", "pipelines.sweep", *told]
+        arguments = [f"sweep={name}", f"trials={TRIALS}", f"workers={workers}", f"storage={store.sweeps}", *TASK]
+        self.command = [sys.executable, "-m", "pipelines.sweep", *arguments]
         self.store, self.name, self.log = store, name, store.place / f"{name}.log"
         self.killed: Counter[str] = Counter()
-        self.begin()
+        self.start()
 
-    def begin(self) -> None:
-        """Give the command, again or for the first time."""
+    def start(self) -> None:
+        """Start the command, again or for the first time."""
         out = self.log.open("a")
         self.process = subprocess.Popen(
             self.command, cwd=self.store.place, env=environment(self.store), stdout=out, stderr=subprocess.STDOUT
         )
 
     def strike(self, draws: random.Random) -> None:
-        """Kill one of its processes, if a trial is at work; a runner that is killed begins again."""
-        at_work = processes(self.store.place / f"work/sweeps/adding-gru-{self.name}")
-        if not at_work or self.process.poll() is not None:
+        """Kill one of its processes at random, if a trial is running; start a killed runner again."""
+        running = processes(self.store.place / f"work/sweeps/adding-gru-{self.name}")
+        if not running or self.process.poll() is not None:
             return
-        victim = draws.choice([*at_work, self.process.pid])
+        victim = draws.choice([*running, self.process.pid])
         try:
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
@@ -156,15 +157,16 @@ class Sweep:
         self.killed["runner" if victim == self.process.pid else "trial"] += 1
         if victim == self.process.pid:
             self.process.wait()
-            self.begin()
+            self.start()
 
     def fail(self, what: str) -> SystemExit:
-        said = "\n".join(self.log.read_text().splitlines()[-5:])
-        return SystemExit(f"error: sweep {self.name} {what}:\n{said}")
+        """The error that ends the benchmark, with the end of the sweep's log."""
+        end_of_log = "\n".join(self.log.read_text().splitlines()[-5:])
+        return SystemExit(f"error: sweep {self.name} {what}:\n{end_of_log}")
 
 
 def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.Random) -> dict[str, int]:
-    """Run a sweep and kill its processes up to ``kills`` times; returns how often which kind was killed."""
+    """Run a sweep and kill its processes up to ``kills`` times; the number of killed ones by kind."""
     sweep, began = Sweep(store, name, workers), time.monotonic()
     while sweep.process.poll() is None:
         if time.monotonic() - began > PATIENCE:
@@ -194,7 +196,7 @@ def check_trials(store: Store, name: str) -> dict[str, int]:
 
 
 def study(database: str, kills: int, seed: int) -> dict[str, Any]:
-    """Sweeps until ``kills`` processes are killed."""
+    """Run sweeps until ``kills`` processes have been killed; the figures of them all."""
     draws, total, states, sweeps = random.Random(seed), Counter[str](), Counter[str](), 0
     workers: list[int] = []
     began = time.monotonic()
@@ -205,13 +207,13 @@ def study(database: str, kills: int, seed: int) -> dict[str, Any]:
             sweeps += 1
             total.update(one_sweep(store, f"kills{sweeps}", workers[-1], kills - total.total(), draws))
             states.update(check_trials(store, f"kills{sweeps}"))
-            said = f"{database}: {dict(total)} killed in {sweeps} sweeps; {dict(states)}"
-            print(f"{said}; {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        whole = sorted(set(store.whole().values()))
-    if whole != ["ok"]:
-        raise SystemExit(f"error: {database}: {whole}")
-    asked = {"sweeps": sweeps, "trials_each": TRIALS, "workers": workers}
-    return asked | {
+            progress = f"{database}: {dict(total)} killed in {sweeps} sweeps; {dict(states)}"
+            print(f"{progress}; {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        integrity = sorted(set(store.integrity().values()))
+    if integrity != ["ok"]:
+        raise SystemExit(f"error: {database}: {integrity}")
+    settings = {"sweeps": sweeps, "trials_each": TRIALS, "workers": workers}
+    return settings | {
         "killed": dict(total),
         "states": dict(states),
         "integrity": "ok",
@@ -224,13 +226,17 @@ def main() -> None:
     arguments.add_argument("--kills", type=int, default=50, help="how many, in each database")
     arguments.add_argument("--database", choices=("sqlite", "postgresql"), action="append", help="default: both")
     arguments.add_argument("--seed", type=int, default=1)
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     file = ROOT / "benchmarks" / "kills.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    for database in told.database or ["sqlite", "postgresql"]:
-        found = study(database, told.kills, told.seed)
-        facts = {"commit": commit(), "hardware": hardware("cpu"), "command": f"python -m benchmarks.kills --kills {told.kills}"}
-        known[database] = found | facts
+    for database in options.database or ["sqlite", "postgresql"]:
+        figures = study(database, options.kills, options.seed)
+        origin = {
+            "commit": commit(),
+            "hardware": hardware("cpu"),
+            "command": f"python -m benchmarks.kills --kills {options.kills}",
+        }
+        known[database] = figures | origin
         write_json(file, known)
         print(json.dumps({database: known[database]}, indent=1))
 

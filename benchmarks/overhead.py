@@ -1,4 +1,4 @@
-"""What the system and Lightning's Trainer add to a training step: the same network in a bare PyTorch loop, in turn.
+"""The overhead of the system and Lightning's Trainer in a training step: the same network in a bare PyTorch loop, in turn.
 
 ``python -m benchmarks.overhead`` trains both in one process, alternately, on random tokens of WikiText-2's shape (vocabulary
 33,278, 2 x 650 units, 20 rows of 35 steps), and prints the ratio pair by pair.
@@ -7,7 +7,6 @@
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import lightning
 import numpy as np
 import torch
 
+from benchmarks.timing import seconds
 from pipelines.training.run import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
 from rnn_lightning.sequences import map_state
@@ -23,12 +23,14 @@ VOCABULARY, ROWS, STEPS = 33278, 20, 35
 
 
 def model(units: int) -> LanguageModel:
+    """A word model of two layers, with random weights."""
     torch.manual_seed(0)
     rnn = {"cell": "lstm", "num_layers": 2, "hidden_size": units, "dropout": 0.5}
     return LanguageModel(VOCABULARY, rnn, units, tied=True, dropout=0.5, optimizer={"name": "sgd", "lr": 1.0})
 
 
 def corpus(folder: Path, batches: int) -> None:
+    """Write a stream corpus of random tokens for so many ``batches``."""
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * (STEPS * batches) + 1).astype(np.int32)
     for split in ("train", "validation", "test"):
         np.savez(
@@ -86,27 +88,21 @@ def trained(folder: Path, units: int) -> Callable[[], None]:
     return run
 
 
-def seconds(run: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     arguments.add_argument("--units", type=int, default=650)
     arguments.add_argument("--batches", type=int, default=8, help="steps of a pass")
     arguments.add_argument("--pairs", type=int, default=7)
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     quieten()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
-        corpus(Path(name), told.batches)
-        one, other = trained(Path(name), told.units), bare(Path(name), told.units)
+        corpus(Path(name), options.batches)
+        one, other = trained(Path(name), options.units), bare(Path(name), options.units)
         one(), other()
-        pairs = [(seconds(one), seconds(other)) for _ in range(told.pairs)]
+        pairs = [(seconds(one), seconds(other)) for _ in range(options.pairs)]
     for with_trainer, plain in pairs:
-        step, bare_step = with_trainer / told.batches, plain / told.batches
+        step, bare_step = with_trainer / options.batches, plain / options.batches
         print(f"system {step:.3f} s a step, bare loop {bare_step:.3f} s, ratio {step / bare_step:.3f}")
     print(f"median ratio {statistics.median(a / b for a, b in pairs):.3f}")
 

@@ -4,7 +4,7 @@
     python -m benchmarks.published_bleu task=multi30k_de_en rnn=lstm seed=1      writes benchmarks/published_bleu.json
 
 The metric of bentrevett/pytorch-seq2seq, by which the references of ``conf/task/multi30k_de_en.yaml`` are measured. Our own
-results are BLEU over sacreBLEU's 13a tokens, which says more and is found by a beam.
+results are BLEU over sacreBLEU's 13a tokens, which says more and is translations by a beam.
 """
 
 import sys
@@ -37,14 +37,14 @@ def main(arguments: list[str]) -> None:
     card = read_json(processed / "card.json")
     texts = read_texts(processed, "test", lowercase=card["lowercase"])
     system = Seq2Seq.load_from_checkpoint(run / "model.ckpt", map_location="cpu", weights_only=True).eval()
-    found = translate_split(system, experiment.task.data.build(folder=processed), "test", texts.tokenizer, beam_size=1)
+    translations = translate_split(system, experiment.task.data.build(folder=processed), "test", texts.tokenizer, beam_size=1)
     language = str((experiment.task.corpus.model_extra or {})["target"])
     references = tokenised(texts.references, language)
     measure = BLEU(tokenize="none", smooth_method="none", force=True)
-    bleu = measure.corpus_score(tokenised(found, language), [references]).score
+    bleu = measure.corpus_score(tokenised(translations, language), [references]).score
     print(f"{run}: {bleu:.2f} {measure.get_signature()}")
-    facts = {"run": str(run), "bleu": bleu, "signature": str(measure.get_signature()), "tokens": "spaCy, lower case, greedy"}
-    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "commit": commit()})
+    results = {"run": str(run), "bleu": bleu, "signature": str(measure.get_signature()), "tokens": "spaCy, lower case, greedy"}
+    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "commit": commit()})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast a beam is searched, beside a straightforward one and the machine's own rate of matrix products.
+"""Speed of beam search, beside a straightforward one and the machine's own rate of matrix products.
 
     python -m benchmarks.search [--batch 1 32] [--pairs 3]    writes benchmarks/search.json
 
@@ -10,8 +10,6 @@ search is also timed with weights of 16 and of 8 bits (what that costs in qualit
 
 import argparse
 import copy
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,6 +17,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from benchmarks.timing import seconds
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
@@ -29,6 +28,7 @@ VOCABULARY, SOURCE, STEPS, BEAM, END = 8_000, 14, 20, 5, 0
 
 
 def model() -> Seq2Seq:
+    """The model of the published comparisons, with random weights."""
     torch.manual_seed(0)
     rnn = {"cell": "lstm", "num_layers": 2}
     return Seq2Seq(
@@ -51,29 +51,24 @@ def straightforward(system: Seq2Seq, sources: Tensor) -> Tensor:
     memory = system.encode(repeated)
     state, tokens = system.decoder.start(memory), torch.full((rows * BEAM,), END)
     totals = torch.tensor([0.0, *[-torch.inf] * (BEAM - 1)]).repeat(rows, 1)  # (B, K)
-    said = torch.empty(rows * BEAM, 0, dtype=torch.int64)
+    tokens_so_far = torch.empty(rows * BEAM, 0, dtype=torch.int64)
     for _ in range(STEPS - 1):
         log_probs, state = system.decoder.step(memory, tokens, state)
         log_probs[:, END] = -torch.inf
         ranks = (totals.unsqueeze(2) + log_probs.view(rows, BEAM, -1)).flatten(1)
-        totals, places = ranks.topk(BEAM)
-        chosen = (places // VOCABULARY + torch.arange(rows).unsqueeze(1) * BEAM).flatten()
-        tokens = (places % VOCABULARY).flatten()
+        totals, cells = ranks.topk(BEAM)
+        chosen = (cells // VOCABULARY + torch.arange(rows).unsqueeze(1) * BEAM).flatten()
+        tokens = (cells % VOCABULARY).flatten()
         state = map_state(lambda leaf, chosen=chosen: leaf[chosen], state)
-        said = torch.cat([said[chosen], tokens.unsqueeze(1)], 1)
+        tokens_so_far = torch.cat([tokens_so_far[chosen], tokens.unsqueeze(1)], 1)
     log_probs, _ = system.decoder.step(memory, tokens, state)
     best = (totals + log_probs[:, END].view(rows, BEAM)).argmax(1)
-    return said.view(rows, BEAM, -1)[torch.arange(rows), best]
+    return tokens_so_far.view(rows, BEAM, -1)[torch.arange(rows), best]
 
 
 def ours(system: Seq2Seq, sources: Tensor) -> Tensor:
+    """The same search by ``Seq2Seq.translate``."""
     return system.translate(sources, beam_size=BEAM, min_length=STEPS, max_length=STEPS).tokens[:, 0, : STEPS - 1]
-
-
-def seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def product_rate() -> float:
@@ -98,15 +93,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--pairs", type=int, default=3)
-    told = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     system, rows = model(), []
-    for batch in told.batch:
-        rows.append(compare(system, torch.randint(1, VOCABULARY, (batch, SOURCE)), told.pairs))
+    for batch in options.batch:
+        rows.append(compare(system, torch.randint(1, VOCABULARY, (batch, SOURCE)), options.pairs))
         rounded = {name: round(value, 2) for name, value in rows[-1].items()}
         print(", ".join(f"{name} {value:g}" for name, value in rounded.items()), flush=True)
-    facts = {"sentences_per_second": rows, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), facts)
+    results = {"sentences_per_second": rows, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
+    write_json(Path(__file__).with_suffix(".json"), results)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""How fast a stored run tags: words a second over its test split, by number of threads, and a sentence of 5,000 words.
+"""Tagging speed of a stored run: words a second over its test split, by number of threads, and a sentence of 5,000 words.
 
 python -m benchmarks.tagging task=ewt rnn=bilstm seed=1      writes benchmarks/tagging.json
 """
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from benchmarks.timing import seconds
 from pipelines.kinds.tagging import tag_sentences, tag_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
@@ -22,12 +21,13 @@ THREADS, MAX_STARTS, LONG = (1, 2), 3, 5000
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float]]:
+    """The speed of one seed's run by number of threads."""
     processed = experiment.processed()
     data = experiment.task.data.build(folder=processed)
     system = Tagger.load_from_checkpoint(experiment.run(seed) / "model.ckpt", map_location="cpu", weights_only=True).eval()
     lexicon = Lexicon.read(processed / LEXICON)
     words = int(data.dataset("test").lengths.sum())
-    sentence = [lexicon.words[place % len(lexicon.words)] for place in range(LONG)]
+    sentence = [lexicon.words[index % len(lexicon.words)] for index in range(LONG)]
     rows: list[dict[str, float]] = []
     for threads in THREADS:
         torch.set_num_threads(threads)
@@ -38,17 +38,11 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float]]:
     return rows
 
 
-def seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
 def main(arguments: list[str]) -> None:
     experiment = compose(arguments)
     (seed,) = experiment.all_seeds()
-    facts = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
-    write_json(Path(__file__).with_suffix(".json"), facts | {"hardware": hardware("cpu"), "commit": commit()})
+    results = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
+    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "commit": commit()})
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
         experiment = compose([f"task={request.param}", *SMALL, *more])
-        write_fetched(experiment.raw(), columns(), experiment.task.corpus.build().hub.asked())
+        write_fetched(experiment.raw(), columns(), experiment.task.corpus.build().hub.spec())
         for stage in (preprocess, train, evaluate):
             stage(experiment)
         yield place / experiment.run(1)

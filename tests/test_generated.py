@@ -69,7 +69,7 @@ def test_the_adding_baseline_is_the_loss_of_answering_one() -> None:
     targets = corpus.draw(100_000, random_stream(0, "test")).targets
     losses = (targets - 1) ** 2
     error = losses.std() / math.sqrt(len(losses))
-    assert abs(losses.mean() - corpus.facts({}).references["baseline_mean_squared_error"]) < 4 * error
+    assert abs(losses.mean() - corpus.card_fields({}).references["baseline_mean_squared_error"]) < 4 * error
 
 
 def test_copying_asks_for_what_was_said_and_scores_nothing_else(tmp_path: Path) -> None:

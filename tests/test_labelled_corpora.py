@@ -134,7 +134,7 @@ def test_what_is_held_out_is_drawn_class_by_class_and_leaves_the_rest_in_order(s
     answers = [name for name, count in {"a": 40, "b": 10, "c": 1}.items() for _ in range(count)]
     examples = Examples([np.array([row]) for row in range(51)], answers)
     for by_class in (True, False):
-        kept, held = HeldOut(share, 3).cut(examples, by_class=by_class)
+        kept, held = HeldOut(share, 3).split(examples, by_class=by_class)
         rows = [[int(row[0]) for row in each.inputs] for each in (kept, held)]
         assert sorted(rows[0] + rows[1]) == list(range(51)) and all(each == sorted(each) for each in rows)
         assert [answers[row] for row in rows[1]] == held.answers

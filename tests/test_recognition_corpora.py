@@ -12,7 +12,7 @@ from corpora import TINY, cut_rows, processed
 from PIL import Image
 
 from rnn_lightning.corpora import SPLITS, CorpusError, Handwriting, Images
-from rnn_lightning.corpora.images import decoded
+from rnn_lightning.corpora.images import decode_image
 from rnn_lightning.pen import pen_features
 
 Columns = dict[str, dict[str, Any]]
@@ -173,13 +173,13 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_is_the_same_from_black_to_white_however_its_points_are_kept(kind: str) -> None:
-    np.testing.assert_allclose(decoded(saved(KINDS[kind]), None), RAMP / 255, atol=1.01 / 255)
+    np.testing.assert_allclose(decode_image(saved(KINDS[kind]), None), RAMP / 255, atol=1.01 / 255)
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_points_that_are_numbers_of_no_known_range_are_refused(mode: str) -> None:
     with pytest.raises(ValueError, match=f"mode {mode!r}; pictures have at most 16 bits a point"):
-        decoded(saved(Image.fromarray(RAMP.astype(np.int32)).convert(mode)), None)
+        decode_image(saved(Image.fromarray(RAMP.astype(np.int32)).convert(mode)), None)
 
 
 @pytest.mark.parametrize("damage", [b"", None, b"no picture", png(np.zeros((4, 6)))[:-30], png(np.zeros((4, 6)))[:40]])

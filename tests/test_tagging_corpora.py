@@ -12,11 +12,10 @@ import pytest
 from corpora import LINES, contents, fetched_from_hub, write_fetched
 from pyarrow import parquet
 
-from rnn_lightning import sequences
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
-from rnn_lightning.corpora.lexicon import PADDING, UNKNOWN, UNKNOWN_CHARACTER, Lexicon, shortened
+from rnn_lightning.corpora.lexicon import Lexicon, shortened
 from rnn_lightning.files import write_json
-from rnn_lightning.systems import tagger
+from rnn_lightning.symbols import PADDING, UNKNOWN_CHARACTER, UNKNOWN_WORD
 
 NAMES = ["NOUN", "VERB", "DET", "_", "INTJ"]
 ROWS: dict[str, list[tuple[list[str], list[str]]]] = {
@@ -189,9 +188,11 @@ def test_arguments_are_checked_at_the_door(changes: dict[str, Any], expected: st
         tagging(**changes)
 
 
-def test_the_rooms_mean_the_same_by_padding_and_by_unknown() -> None:
-    assert (PADDING, UNKNOWN) == (sequences.PADDING, tagger.UNKNOWN)
-    assert UNKNOWN_CHARACTER != PADDING
+def test_reserved_numbers_stand_for_no_word_and_no_character_of_the_lexicon() -> None:
+    encoded = Lexicon.learn(["ab", "b"], ["X"]).encode([["ab", "b", "zb"]])
+    assert (encoded.inputs > UNKNOWN_WORD).tolist() == [True, True, False] and encoded.inputs[2] == UNKNOWN_WORD
+    assert encoded.characters is not None and PADDING not in encoded.characters
+    assert (encoded.characters == UNKNOWN_CHARACTER).tolist() == [False, False, False, True, False]
 
 
 def test_long_words_keep_their_beginning_and_their_end() -> None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from .symbols import PADDING  # noqa: F401 - rooms that read batches import it from here
+
 State: TypeAlias = Tensor | tuple[Any, ...]
 """A tensor (B, ...), or a tuple of states (which a type checker cannot be told)."""
 
@@ -18,9 +20,6 @@ state after them."""
 
 IGNORED = -100
 """A class target that no loss and no metric counts (PyTorch's own convention)."""
-
-PADDING = 0
-"""The character that fills a word up to the longest of its batch."""
 
 
 class Batch(NamedTuple):

@@ -15,7 +15,7 @@ from .generated import GeneratedArrays
 
 
 class Adding(GeneratedArrays):
-    """Pairs of inputs (T, 2) and a float target.
+    """The adding problem: pairs of inputs (T, 2) and a float target.
 
     Feature 0 is uniform on [0, 1); feature 1 marks two steps with 1, one in each half of the sequence. The target is the
     sum of the two marked numbers. The best constant answer, 1, has the mean squared error 1/6.
@@ -41,6 +41,6 @@ class Adding(GeneratedArrays):
         offsets = np.arange(rows + 1, dtype=np.int64) * self.steps
         return Pairs(inputs.reshape(-1, 2), offsets, targets)
 
-    def facts(self, source: Mapping[str, Any]) -> CardFields:
+    def card_fields(self, source: Mapping[str, Any]) -> CardFields:
         title = f"Adding problem, {self.steps} steps"
         return CardFields(title, source, references={"baseline_mean_squared_error": 1 / 6})

@@ -1,11 +1,10 @@
-"""``card.json``: what a processed corpus is, measured on the very arrays that a model reads.
+"""The data card ``card.json``: the provenance of a processed corpus, and measurements of the arrays that a model reads.
 
 Everything is computed from the arrays, so that the same functions describe text, numbers and generated data.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import sha256, whole_folder, write_arrays, write_json
-from .corpus import CorpusError, Pairs, Stream
+from .corpus import CorpusError, Split, cut
 from .files import write_split
 
 PERCENTILES = (0, 25, 50, 75, 95, 100)
@@ -21,14 +20,14 @@ PERCENTILES = (0, 25, 50, 75, 95, 100)
 
 @dataclass(frozen=True)
 class CardFields:
-    """What the arrays cannot tell.
+    """The fields of a data card that are not measured on the arrays.
 
-    ``source`` is what ``fetch`` noted, with the ``licence``. ``references`` are numbers to hold a result against, with the
-    unit in their names. ``characters`` counts code points a split, for bits per character. ``unknown`` is the token that
+    ``source`` is the content of ``source.json``, with the ``licence``. ``references`` are baselines and bounds of results, with
+    the unit in their names. ``characters`` counts code points a split, for bits per character. ``unknown`` is the token that
     stands for all words outside the vocabulary. Where a split is one document, ``line_end`` is the token that ends its
     lines, and only lines of at least ``shortest_line`` tokens are looked for in the training split, because short ones
-    recur by nature. ``target_unknown`` is the unknown token of targets that are sequences. ``more`` is what else the card
-    says, by its names there.
+    recur by nature. ``target_unknown`` is the unknown token of targets that are sequences. ``more`` are further entries of the
+    card.
     """
 
     title: str
@@ -45,22 +44,22 @@ class CardFields:
 
 def write_processed(
     processed: Path,
-    splits: Mapping[str, Stream | Pairs],
-    facts: CardFields,
+    splits: Mapping[str, Split],
+    fields: CardFields,
     texts: Mapping[str, str] | None = None,
     arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> None:
-    """Write the arrays of each split, ``texts`` and other ``arrays`` under their names, and ``card.json``: all or nothing.
+    """Write the arrays of each split, ``texts`` and other ``arrays`` under their names, and ``card.json``, atomically.
 
-    The hash of all, which stands for the data of a run, is that of the arrays and of texts in ``.txt``, which results are
-    held against; a tokenizer shows in the arrays.
+    The hash "all", which identifies the data of a run, is that of the arrays and of texts in ``.txt``, which results are
+    compared with; a change of a tokenizer changes the arrays.
 
     Raises:
-        CorpusError: where a split has nothing in it.
+        CorpusError: where a split is empty.
     """
     for name, split in splits.items():
-        if not len(split[0]):
-            raise CorpusError(f"{processed / name}.npz would be empty: the {name} split of {facts.title} has no tokens")
+        if not len(split.inputs):
+            raise CorpusError(f"{processed / name}.npz would be empty: the {name} split of {fields.title} has no tokens")
     with whole_folder(processed) as folder:
         for name, split in splits.items():
             write_split(folder / f"{name}.npz", split)
@@ -71,103 +70,81 @@ def write_processed(
         files = sorted(folder.iterdir())
         data = [path for path in files if path.suffix in (".npz", ".txt")]
         hashes = {"all": sha256(*data), "files": {path.name: sha256(path) for path in files}}
-        write_json(folder / "card.json", describe(splits, facts) | {"sha256": hashes})
+        write_json(folder / "card.json", make_card(splits, fields) | {"sha256": hashes})
 
 
-def describe(splits: Mapping[str, Stream | Pairs], facts: CardFields) -> dict[str, Any]:
-    """The card but for the hashes of the files."""
-    train_items = {item.tobytes() for item in _items(splits["train"], facts)}
+def make_card(splits: Mapping[str, Split], fields: CardFields) -> dict[str, Any]:
+    """The data card without the hashes of the files."""
+    train_items = {item.tobytes() for item in _items(splits["train"], fields)}
     train_pairs = set(_pairs(splits["train"]))
     return {
-        "title": facts.title,
-        "source": dict(facts.source),
-        "licence": facts.source.get("licence"),
-        "vocabulary_size": facts.vocabulary_size,
-        "references": dict(facts.references),
-        **facts.more,
+        "title": fields.title,
+        "source": dict(fields.source),
+        "licence": fields.source.get("licence"),
+        "vocabulary_size": fields.vocabulary_size,
+        "references": dict(fields.references),
+        **fields.more,
         "splits": {
             name: {
-                **_sizes(split),
-                "characters": None if facts.characters is None else facts.characters[name],
-                "unknown_rate": unknown_rate(split, facts.unknown),
-                "lengths": {"of": _unit(split, facts), **percentiles(_lengths(split, facts))},
-                "share_seen_in_train": None if name == "train" else _share_seen(split, facts, train_items),
-                **_sides(split, facts, None if name == "train" else train_pairs),
+                **split.sizes(),
+                "characters": None if fields.characters is None else fields.characters[name],
+                "unknown_rate": unknown_rate(split, fields.unknown),
+                "lengths": _lengths(split, fields),
+                "share_seen_in_train": None if name == "train" else _share_seen(split, fields, train_items),
+                **_target_measures(split, fields, None if name == "train" else train_pairs),
             }
             for name, split in splits.items()
         },
     }
 
 
+def _lengths(split: Split, fields: CardFields) -> dict[str, str | int]:
+    """The percentiles of the steps of documents, rows or lines, the end mark included."""
+    unit, offsets = split.units(fields.line_end)
+    return {"of": unit, **percentiles(np.diff(offsets))}
+
+
 def percentiles(lengths: NDArray[np.int64]) -> dict[str, int]:
-    """For each of `PERCENTILES`, the smallest of ``lengths`` (D,) that so many percent of them do not exceed."""
+    """The `PERCENTILES` of ``lengths`` (D,): the smallest of them that so many percent do not exceed."""
     return {str(q): int(np.percentile(lengths, q, method="inverted_cdf")) for q in PERCENTILES}
 
 
-def unknown_rate(split: Stream | Pairs, unknown: int | None) -> float | None:
-    """The share of the split's tokens that are ``unknown``; ``None`` where no token stands for unknown ones."""
-    return None if unknown is None else float((split[0] == unknown).mean())
+def unknown_rate(split: Split, unknown: int | None) -> float | None:
+    """The share of the split's tokens that are ``unknown``; ``None`` where there is no such token."""
+    return None if unknown is None else float((split.inputs == unknown).mean())
 
 
-def _sizes(split: Stream | Pairs) -> dict[str, int]:
-    if isinstance(split, Stream):
-        scored = int(split.scored.sum())
-        return {"documents": len(split.documents) - 1, "tokens": len(split.tokens), "scored_tokens": scored}
-    return {"rows": len(split.input_offsets) - 1, "steps": len(split.inputs), "targets": len(split.targets)}
-
-
-def _sides(split: Stream | Pairs, facts: CardFields, train_pairs: set[tuple[bytes, bytes]] | None) -> dict[str, Any]:
-    """What the card says of targets that are sequences, and of them together with their inputs."""
-    if isinstance(split, Stream) or split.target_offsets is None:
+def _target_measures(split: Split, fields: CardFields, train_pairs: set[tuple[bytes, bytes]] | None) -> dict[str, Any]:
+    """The measurements of targets that are sequences, and of pairs of input and target."""
+    targets = split.target_sequences()
+    if targets is None:
         return {}
     pairs = _pairs(split)
-    unknown = None if facts.target_unknown is None else float((split.targets == facts.target_unknown).mean())
+    unknown = None if fields.target_unknown is None else float((np.concatenate(targets) == fields.target_unknown).mean())
     return {
         "target_unknown_rate": unknown,
-        "target_lengths": {"of": "row", **percentiles(np.diff(split.target_offsets))},
+        "target_lengths": {"of": "row", **percentiles(np.array([len(target) for target in targets]))},
         "share_pairs_seen_in_train": None if train_pairs is None else sum(pair in train_pairs for pair in pairs) / len(pairs),
     }
 
 
-def _pairs(split: Stream | Pairs) -> list[tuple[bytes, bytes]]:
-    """The rows of inputs and targets that are both sequences."""
-    if isinstance(split, Stream) or split.target_offsets is None:
+def _pairs(split: Split) -> list[tuple[bytes, bytes]]:
+    """The bytes of input and target of each row, where both are sequences."""
+    targets = split.target_sequences()
+    if targets is None:
         return []
-    sides = ((split.inputs, split.input_offsets), (split.targets, split.target_offsets))
-    inputs, targets = ([side[start:end].tobytes() for start, end in pairwise(offsets)] for side, offsets in sides)
-    return list(zip(inputs, targets, strict=True))
+    inputs = cut(split.inputs, split.units(None)[1])
+    return [(one.tobytes(), other.tobytes()) for one, other in zip(inputs, targets, strict=True)]
 
 
-def _unit(split: Stream | Pairs, facts: CardFields) -> str:
-    """What the card measures the lengths of, and looks for in the training split."""
-    if isinstance(split, Pairs):
-        return "row"
-    return "line" if len(split.documents) == 2 and facts.line_end is not None else "document"
+def _items(split: Split, fields: CardFields) -> list[NDArray[Any]]:
+    """The documents, rows or lines that are long enough to compare splits by, as views (T,) or (T, F)."""
+    unit, offsets = split.units(fields.line_end)
+    least = fields.shortest_line if unit == "line" else 1
+    return [item for item in cut(split.inputs, offsets) if len(item) >= least]
 
 
-def _offsets(split: Stream | Pairs, facts: CardFields) -> NDArray[np.int64]:
-    """Where the documents, rows or lines begin, and where the last of them ends: (D + 1,)."""
-    if isinstance(split, Pairs):
-        return split.input_offsets
-    if _unit(split, facts) == "document":
-        return split.documents
-    ends = np.flatnonzero(split.tokens == facts.line_end) + 1
-    return np.unique(np.concatenate([[0], ends, [len(split.tokens)]]))  # a last line without an end is one too
-
-
-def _lengths(split: Stream | Pairs, facts: CardFields) -> NDArray[np.int64]:
-    """Steps of each document, row or line, the end mark included: (D,)."""
-    return np.diff(_offsets(split, facts))
-
-
-def _items(split: Stream | Pairs, facts: CardFields) -> list[NDArray[Any]]:
-    """The documents, rows or lines that are long enough to be told apart, as views (T,) or (T, F)."""
-    least = facts.shortest_line if _unit(split, facts) == "line" else 1
-    offsets = _offsets(split, facts)
-    return [split[0][start:end] for start, end in pairwise(offsets) if end - start >= least]
-
-
-def _share_seen(split: Stream | Pairs, facts: CardFields, train_items: set[bytes]) -> float | None:
+def _share_seen(split: Split, fields: CardFields, train_items: set[bytes]) -> float | None:
     """The share of documents, rows or long lines whose inputs occur verbatim in the training split."""
-    items = _items(split, facts)
+    items = _items(split, fields)
     return sum(item.tobytes() in train_items for item in items) / len(items) if items else None

@@ -1,4 +1,4 @@
-"""Columns of classes: numbers with names that the data set gives them, or names."""
+"""Columns of class labels: integers with names in the schema, or text."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from .corpus import CorpusError
 
 
 def read_classes(table: Any, column: str, path: Path) -> tuple[list[str | None], list[str]]:
-    """The class of each row of a ``pyarrow.Table`` by its name, ``None`` where it has none; and all names in their order.
+    """The class name of each row of a ``pyarrow.Table``, ``None`` where it has none; and all names in their order.
 
     Raises:
         CorpusError: where the column holds neither class labels with names, nor text.
@@ -26,8 +26,8 @@ def read_classes(table: Any, column: str, path: Path) -> tuple[list[str | None],
     raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; classes are text or named class labels")
 
 
-def named(name: str | None) -> str:
-    """The class, which must be there.
+def require_class(name: str | None) -> str:
+    """Check that a row has a class, and return it.
 
     Raises:
         ValueError: where it is not.

@@ -1,4 +1,4 @@
-"""The copying memory problem: say again, after a long delay, what was said first.
+"""The copying memory problem: repeat the first symbols of a sequence after a long delay.
 
 Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997, in the form of Arjovsky, Shah & Bengio,
 "Unitary Evolution Recurrent Neural Networks", ICML 2016.
@@ -16,7 +16,8 @@ from .generated import GeneratedArrays
 
 
 class Copying(GeneratedArrays):
-    """Documents of equal length: ``symbols`` symbols, ``delay`` blanks, one recall mark, the same symbols.
+    """The copying memory problem as documents of equal length: ``symbols`` symbols, ``delay`` blanks, one recall mark, the same
+    symbols.
 
     Tokens 0 to ``alphabet`` - 1 are the symbols, drawn uniformly; ``alphabet`` is the blank and ``alphabet`` + 1 the mark.
     Only the recalled symbols are scored: without memory, each costs ln ``alphabet`` nats.
@@ -36,16 +37,16 @@ class Copying(GeneratedArrays):
 
     def draw(self, rows: int, generator: np.random.Generator) -> Stream:
         steps = self.delay + 1 + 2 * self.symbols
-        said = generator.integers(0, self.alphabet, (rows, self.symbols), dtype=np.int32)  # (R, S)
+        symbols = generator.integers(0, self.alphabet, (rows, self.symbols), dtype=np.int32)  # (R, S)
         tokens = np.full((rows, steps), self.alphabet, dtype=np.int32)  # (R, T)
-        tokens[:, : self.symbols] = said
+        tokens[:, : self.symbols] = symbols
         tokens[:, -self.symbols - 1] = self.alphabet + 1
-        tokens[:, -self.symbols :] = said
+        tokens[:, -self.symbols :] = symbols
         scored = np.zeros((rows, steps), dtype=np.bool_)
         scored[:, -self.symbols :] = True
         return Stream(tokens.reshape(-1), np.arange(rows + 1, dtype=np.int64) * steps, scored.reshape(-1))
 
-    def facts(self, source: Mapping[str, Any]) -> CardFields:
+    def card_fields(self, source: Mapping[str, Any]) -> CardFields:
         title = f"Copying memory, {self.symbols} symbols over {self.delay} steps"
         references = {"chance_nats_per_scored_token": math.log(self.alphabet)}
         return CardFields(title, source, self.alphabet + 2, references)

@@ -1,4 +1,4 @@
-"""What a corpus is: something that can be fetched to a folder and preprocessed into another.
+"""The contract of a corpus: fetch to a folder of raw files, preprocess to a folder of arrays.
 
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
 and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`. Where text becomes
@@ -10,8 +10,9 @@ after each sentence), and ``vectors.npz`` the pretrained vectors of the words, i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,11 @@ SPLITS = ("train", "validation", "test")
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be had or cannot be trusted; the message is one line that names the value and the way out."""
+    """A corpus that is unavailable or invalid; the message is one line that names the value and the way out."""
 
 
 class Stream(NamedTuple):
-    """Running tokens, to be predicted one by one.
+    """A split of running text: tokens, to be predicted one by one.
 
     ``tokens`` (N,) int32; ``documents`` (D + 1,) int64: document d is ``tokens[documents[d]:documents[d + 1]]``;
     ``scored`` (N,) bool: whether the token counts as a target.
@@ -34,9 +35,28 @@ class Stream(NamedTuple):
     documents: NDArray[np.int64]
     scored: NDArray[np.bool_]
 
+    @property
+    def inputs(self) -> NDArray[np.int32]:
+        """The tokens (N,), under the name that they have in `Pairs`."""
+        return self.tokens
+
+    def sizes(self) -> dict[str, int]:
+        """The number of documents, of tokens, and of tokens that are targets."""
+        return {"documents": len(self.documents) - 1, "tokens": len(self.tokens), "scored_tokens": int(self.scored.sum())}
+
+    def units(self, line_end: int | None) -> tuple[str, NDArray[np.int64]]:
+        """What the text divides into, and the offsets (D + 1,) of each: documents, or the lines of a single document."""
+        if line_end is None or len(self.documents) != 2:
+            return "document", self.documents
+        ends = np.flatnonzero(self.tokens == line_end) + 1
+        return "line", np.unique(np.concatenate([[0], ends, [len(self.tokens)]]))  # a last line without an end is one too
+
+    def target_sequences(self) -> None:
+        """The targets that are sequences of their own: none, the targets are the tokens themselves."""
+
 
 class Pairs(NamedTuple):
-    """Sequences, each with its target.
+    """A split of input sequences with their targets.
 
     ``inputs`` holds all rows one after the other, (N,) int32 tokens or (N, F) float32 features; row r is
     ``inputs[input_offsets[r]:input_offsets[r + 1]]``. ``targets`` is (R,), one a row, or (M,) with ``target_offsets``
@@ -52,45 +72,65 @@ class Pairs(NamedTuple):
     characters: NDArray[np.int32] | None = None
     character_offsets: NDArray[np.int64] | None = None
 
+    def sizes(self) -> dict[str, int]:
+        """The number of rows, of steps of all inputs, and of targets."""
+        return {"rows": len(self.input_offsets) - 1, "steps": len(self.inputs), "targets": len(self.targets)}
 
-def to_arrays(split: Stream | Pairs) -> dict[str, NDArray[Any]]:
-    """The arrays of a split that are there, by their names in its file."""
+    def units(self, line_end: int | None) -> tuple[str, NDArray[np.int64]]:
+        """What the inputs divide into, and the offsets (R + 1,) of each: rows."""
+        return "row", self.input_offsets
+
+    def target_sequences(self) -> list[NDArray[Any]] | None:
+        """The targets of each row where these are sequences, as views; ``None`` where a row has one target."""
+        return None if self.target_offsets is None else cut(self.targets, self.target_offsets)
+
+
+Split: TypeAlias = Stream | Pairs
+
+
+def cut(values: NDArray[Any], offsets: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """``values`` (N, ...) divided at ``offsets`` (R + 1,) into R views."""
+    return [values[start:end] for start, end in pairwise(offsets)]
+
+
+def to_arrays(split: Split) -> dict[str, NDArray[Any]]:
+    """The arrays of a split by their names in its file, without those that are ``None``."""
     return {name: array for name, array in split._asdict().items() if array is not None}
 
 
 class Signal(NamedTuple):
-    """``features`` (T, F) and, where these go by the clock, the ``seconds`` (T + 1,) at which each step begins and the last
-    ends."""
+    """The features of one input: ``features`` (T, F) and, where steps have a time, the ``seconds`` (T + 1,) at which each step
+    begins and the last ends."""
 
     features: NDArray[np.float32]
     seconds: NDArray[np.float64] | None = None
 
 
 class Corpus(ABC):
-    """A published or generated corpus; its constructor takes everything that decides its bytes."""
+    """A published or generated corpus; its constructor takes all settings that its bytes depend on."""
 
     @abstractmethod
     def fetch(self, raw: Path) -> None:
-        """Bring the corpus to the folder ``raw``: all of it or nothing.
+        """Download or generate the raw files into the folder ``raw``, atomically.
 
         Raises:
-            CorpusError: where it cannot be had, or is not the one that was asked for.
+            CorpusError: where they are unavailable, or other files than on record.
         """
 
     @abstractmethod
     def preprocess(self, raw: Path, processed: Path) -> None:
-        """Turn what ``fetch`` left in ``raw`` into the files named above, in ``processed``: all of them or none.
+        """Make the files named above, in ``processed``, of those that ``fetch`` left in ``raw``, atomically.
 
         Raises:
             CorpusError: where ``raw`` is missing, damaged or empty.
         """
 
     def signals(self) -> Callable[[str], Signal]:
-        """What makes of a line of text the signal that it stands for, with the features that rows of this corpus have.
+        """The reader of signals in lines of text (the name of a sound file, strokes in JSON), with the features of this corpus.
 
-        It raises ``ValueError`` for a line that stands for none.
+        The reader raises ``ValueError`` for a line that is no signal.
 
         Raises:
-            ValueError: where lines cannot stand for what is in this corpus.
+            ValueError: where the inputs of this corpus are no signals.
         """
         raise ValueError(f"rows of {type(self).__name__} are no signals that a line can stand for")

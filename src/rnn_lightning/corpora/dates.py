@@ -1,4 +1,4 @@
-"""Dates as people write them, to be rewritten as ISO 8601: a translation small enough to be learned in seconds.
+"""Dates in common spellings, to be translated to ISO 8601: a translation task that is learned in seconds.
 
 Character-level date normalisation is the usual first task of sequence-to-sequence courses; the forms here are our own.
 """
@@ -78,8 +78,8 @@ class Dates(GeneratedText):
 
     def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:
         days = self.days()[split]
-        drawn = [days[int(place)] for place in np.resize(generator.permutation(len(days)), self.rows[split])]
-        return (f"{written(day, generator)}\t{day.isoformat()}" for day in drawn)
+        drawn = [days[int(index)] for index in np.resize(generator.permutation(len(days)), self.rows[split])]
+        return (f"{spelled_date(day, generator)}\t{day.isoformat()}" for day in drawn)
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         texts = {}
@@ -90,8 +90,8 @@ class Dates(GeneratedText):
         write_translation(processed, texts, title=title, source=source, tokens=Tokens("character"))
 
 
-def written(day: date, generator: np.random.Generator) -> str:
-    """The day in one of the `FORMS`, any with the same probability."""
+def spelled_date(day: date, generator: np.random.Generator) -> str:
+    """The day in one of the `FORMS`, drawn uniformly."""
     form = FORMS[int(generator.integers(len(FORMS)))]
     weekday, cut = WEEKDAYS[day.weekday()], generator.random()
     begin = "" if cut < 0.5 else f"{weekday}, " if cut < 0.75 else f"{weekday[:3]}, "
@@ -110,7 +110,7 @@ def written(day: date, generator: np.random.Generator) -> str:
 
 
 def suffix(number: int) -> str:
-    """What makes the digits of ``number`` an ordinal."""
+    """The ordinal suffix of ``number`` in digits."""
     return "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
 
 
@@ -129,7 +129,7 @@ def ordinal(number: int) -> str:
 
 
 def spelled_year(year: int) -> str:
-    """1900 to 2099 as it is said: nineteen hundred, nineteen oh five, two thousand and five, twenty twelve."""
+    """1900 to 2099 in words: nineteen hundred, nineteen oh five, two thousand and five, twenty twelve."""
     century, rest = divmod(year, 100)
     if rest >= 10:
         return f"{cardinal(century)} {cardinal(rest)}"

@@ -1,4 +1,4 @@
-"""Sequences with an answer each, a class or a text: read one by one, held out, and written as pairs with their card.
+"""Sequences with a class, a text or labels each: read row by row, split, and written as pairs with their card.
 
 Shapes: T steps of a sequence, F features of a step, R rows of a split, N steps of all its rows.
 """
@@ -6,7 +6,7 @@ Shapes: T steps of a sequence, F features of a step, R rows of a split, N steps 
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,20 +18,20 @@ from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, Pairs
 from .lexicon import offsets_of
 
-BLANK, UNKNOWN = "<blank>", "<unknown>"
-"""The label that CTC puts between others, and the one of characters that the training split has not."""
+BLANK, UNKNOWN_LABEL = "<blank>", "<unknown>"
+"""The blank of CTC, and the label of characters that the training split lacks."""
 
 
 class Examples(NamedTuple):
-    """A split: ``inputs`` are tokens (T,) or features (T, F) of each row, ``answers`` its class, its text or its labels;
-    ``groups`` name what results of a row are to be told apart by, where anything is."""
+    """The rows of a split: ``inputs`` are tokens (T,) or features (T, F), ``answers`` a class, a text or labels, and ``groups``
+    the names by which results are reported separately, if there are any."""
 
     inputs: list[NDArray[Any]]
     answers: list[Any]
     groups: list[str] | None = None
 
     def rows(self, chosen: Iterable[int]) -> "Examples":
-        """The ``chosen`` rows, in their order."""
+        """The examples of the ``chosen`` rows, in that order."""
         listed = list(chosen)
         groups = None if self.groups is None else [self.groups[row] for row in listed]
         return Examples([self.inputs[row] for row in listed], [self.answers[row] for row in listed], groups)
@@ -39,9 +39,9 @@ class Examples(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A part of the training split that is set apart: the ``share`` of it, drawn from ``seed``.
+    """A validation split drawn from the training split: the ``share`` of its rows, by the random ``seed``.
 
-    Examples of classes are drawn class by class, each rounded to whole rows, so that all have that share.
+    Examples of classes are drawn class by class (stratified), each rounded to whole rows.
     """
 
     share: float
@@ -51,8 +51,8 @@ class HeldOut:
         if not 0 < self.share < 1:
             raise ValueError(f"held_out.share must lie between 0 and 1, not {self.share}")
 
-    def cut(self, examples: Examples, *, by_class: bool) -> tuple[Examples, Examples]:
-        """What is left of ``examples``, and what is held out, both in their order."""
+    def split(self, examples: Examples, *, by_class: bool) -> tuple[Examples, Examples]:
+        """The ``examples`` that remain, and those held out, both in their order."""
         draws = np.random.default_rng(self.seed)
         rows = np.arange(len(examples.answers))
         groups = [rows]
@@ -67,28 +67,30 @@ class HeldOut:
 def read_examples(
     rows: Iterable[tuple[str, Callable[[], tuple[NDArray[Any], str]]]], *, most_left_out: float
 ) -> tuple[Examples, list[str]]:
-    """What each of ``rows``, a place and what reads it, is; and the places of those that are refused, and so left out.
+    """The examples of ``rows``, each a place and its reader, without invalid ones; and the places of these.
+
+    A row is invalid where its reader raises ``ValueError``.
 
     Raises:
-        CorpusError: where more than the share ``most_left_out`` of the rows is refused.
+        CorpusError: where more than the share ``most_left_out`` of the rows is invalid.
     """
     read: list[tuple[NDArray[Any], str]] = []
-    refused: list[str] = []
+    left_out: list[str] = []
     last = ""
-    for place, make in rows:
+    for place, read_row in rows:
         try:
-            read.append(make())
+            read.append(read_row())
         except ValueError as error:
-            refused.append(place)
+            left_out.append(place)
             last = f"{place}: {error}"
             print(f"preprocess: left out {last}", file=sys.stderr, flush=True)
-    if len(refused) > most_left_out * (len(read) + len(refused)):
-        raise CorpusError(f"{len(refused)} of {len(read) + len(refused)} rows cannot be read, the last {last}")
-    return Examples([inputs for inputs, _ in read], [answer for _, answer in read]), refused
+    if len(left_out) > most_left_out * (len(read) + len(left_out)):
+        raise CorpusError(f"{len(left_out)} of {len(read) + len(left_out)} rows cannot be read, the last {last}")
+    return Examples([inputs for inputs, _ in read], [answer for _, answer in read]), left_out
 
 
 class Splits(NamedTuple):
-    """The ``examples`` of the three splits, the ``classes`` that the training split names, and what the card says of both."""
+    """The ``examples`` of the three splits, the ``classes`` of the training split, and their entries of the card."""
 
     examples: dict[str, Examples]
     classes: list[str]
@@ -98,24 +100,24 @@ class Splits(NamedTuple):
 def read_splits(
     raw: Path, read: Callable[[Path], tuple[Examples, list[str], list[str]]], held_out: HeldOut | None, *, by_class: bool = True
 ) -> Splits:
-    """The splits in ``raw``; ``validation`` is held out of ``train`` where it is to be.
+    """The splits in ``raw``; ``validation`` is drawn from ``train`` where ``held_out`` is given.
 
-    ``read`` makes of a split's file its examples, the places of what was left out, and the names of its classes.
+    ``read`` returns the examples of a split's file, the places of rows left out, and the names of its classes.
     """
     names = SPLITS if held_out is None else ("train", "test")
-    found = {split: read(raw / f"{split}.parquet") for split in names}
-    examples = {split: each for split, (each, _, _) in found.items()}
-    card: dict[str, Any] = {"left_out": {split: len(refused) for split, (_, refused, _) in found.items()}}
+    parts = {split: read(raw / f"{split}.parquet") for split in names}
+    examples = {split: part[0] for split, part in parts.items()}
+    card: dict[str, Any] = {"left_out": {split: len(part[1]) for split, part in parts.items()}}
     if held_out is not None:
-        train, validation = held_out.cut(examples["train"], by_class=by_class)
+        train, validation = held_out.split(examples["train"], by_class=by_class)
         examples = {"train": train, "validation": validation, "test": examples["test"]}
-        stated = {"of": "train", "by": "class" if by_class else "row", **asdict(held_out)}
-        card["held_out"] = {"validation": stated}
-    return Splits(examples, found["train"][2], card)
+        origin = {"of": "train", "by": "class" if by_class else "row", **asdict(held_out)}
+        card["held_out"] = {"validation": origin}
+    return Splits(examples, parts["train"][2], card)
 
 
 def check_widths(splits: Mapping[str, Examples], advice: str) -> None:
-    """Refuse features of several widths.
+    """Check that all features have one width.
 
     Raises:
         CorpusError: naming the widths and ``advice``.
@@ -129,47 +131,47 @@ def write_classes(
     processed: Path,
     splits: Mapping[str, Examples],
     classes: Sequence[str],
-    facts: CardFields,
+    fields: CardFields,
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write examples whose answers are ``classes``, and ``texts`` under their names.
+    """Write examples of ``classes``, and ``texts`` under their names.
 
     Raises:
-        CorpusError: for an answer that is no class.
+        CorpusError: for an answer that is none of the classes.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     for split, examples in splits.items():
         if unseen := sorted(set(examples.answers) - set(classes)):
-            raise CorpusError(f"{facts.title}: the {split} split has {unseen}; the classes are {list(classes)}")
+            raise CorpusError(f"{fields.title}: the {split} split has {unseen}; the classes are {list(classes)}")
     pairs = {
-        split: Pairs(*joined(examples.inputs), np.array([numbers[answer] for answer in examples.answers], np.int32))
+        split: Pairs(*concatenate(examples.inputs), np.array([numbers[answer] for answer in examples.answers], np.int32))
         for split, examples in splits.items()
     }
-    more = {**facts.more, "classes": list(classes), "num_classes": len(classes)}
-    write_processed(processed, pairs, told(facts, more), texts)
+    more = {**fields.more, "classes": list(classes), "num_classes": len(classes)}
+    write_processed(processed, pairs, replace(fields, more=more), texts)
 
 
-def write_transcripts(processed: Path, splits: Mapping[str, Examples], facts: CardFields) -> None:
-    """Write examples whose answers are texts or lists of labels, as labels of CTC: those of the training split behind `BLANK`.
+def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
+    """Write examples of texts or label sequences for CTC; the labels are `BLANK` and then those of the training split.
 
-    A label that only another split has can never be found; it is the label `UNKNOWN`, which comes last where there is
+    A label that the training split lacks cannot be learned; it is the label `UNKNOWN_LABEL`, which comes last where there is
     one, so that it counts as an error, and the card says how many there are.
     """
     labels = [BLANK, *sorted(set().union(*splits["train"].answers))]
-    unseen = {split: Counter(chain.from_iterable(each.answers)) for split, each in splits.items() if split != "train"}
+    unseen = {split: Counter(chain.from_iterable(some.answers)) for split, some in splits.items() if split != "train"}
     unseen = {split: {c: n for c, n in sorted(counts.items()) if c not in labels} for split, counts in unseen.items()}
     if any(unseen.values()):
-        labels.append(UNKNOWN)
+        labels.append(UNKNOWN_LABEL)
     numbers = {label: number for number, label in enumerate(labels)}
     pairs = {}
     for split, (inputs, answers, _) in splits.items():
-        found = [numbers.get(character, len(labels) - 1) for answer in answers for character in answer]
-        pairs[split] = Pairs(*joined(inputs), np.array(found, np.int32), offsets_of(answers))
-    write_processed(processed, pairs, told(facts, {**facts.more, "labels": labels, "unknown_labels": unseen}))
+        targets = [numbers.get(label, len(labels) - 1) for answer in answers for label in answer]
+        pairs[split] = Pairs(*concatenate(inputs), np.array(targets, np.int32), offsets_of(answers))
+    write_processed(processed, pairs, replace(fields, more={**fields.more, "labels": labels, "unknown_labels": unseen}))
 
 
-def write_frames(processed: Path, splits: Mapping[str, Examples], facts: CardFields) -> None:
-    """Write examples whose answers are a label for every step; the classes are those of the training split.
+def write_frames(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
+    """Write examples of a label for every step; the classes are the labels of the training split.
 
     Where rows have groups, ``SPLIT.groups.txt`` has them, a line each.
 
@@ -181,30 +183,25 @@ def write_frames(processed: Path, splits: Mapping[str, Examples], facts: CardFie
     pairs = {}
     for split, (inputs, answers, _) in splits.items():
         if unseen := sorted(set(chain.from_iterable(answers)) - set(classes)):
-            raise CorpusError(f"{facts.title}: the {split} split has the labels {unseen}, the train split has not")
-        values, offsets = joined(inputs)
-        found = np.array([numbers[name] for name in chain.from_iterable(answers)], np.int32)
-        pairs[split] = Pairs(values, offsets, found, offsets)
-    groups = {f"{split}.groups.txt": each.groups for split, each in splits.items() if each.groups is not None}
+            raise CorpusError(f"{fields.title}: the {split} split has the labels {unseen}, the train split has not")
+        values, offsets = concatenate(inputs)
+        targets = np.array([numbers[name] for name in chain.from_iterable(answers)], np.int32)
+        pairs[split] = Pairs(values, offsets, targets, offsets)
+    groups = {f"{split}.groups.txt": some.groups for split, some in splits.items() if some.groups is not None}
     texts = {name: "".join(f"{group}\n" for group in some) for name, some in groups.items()}
-    write_processed(processed, pairs, told(facts, {**facts.more, "classes": classes}), texts)
+    write_processed(processed, pairs, replace(fields, more={**fields.more, "classes": classes}), texts)
 
 
-def joined(inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The sequences one after the other, (N,) or (N, F), and where each begins and the last one ends (R + 1,)."""
+def concatenate(inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The concatenated sequences (N,) or (N, F), and their offsets (R + 1,)."""
     return np.concatenate(inputs) if len(inputs) else np.empty(0, np.float32), offsets_of(inputs)
 
 
-def told(facts: CardFields, more: Mapping[str, Any]) -> CardFields:
-    """The ``facts`` with ``more`` in place of theirs."""
-    return CardFields(**{**vars(facts), "more": more})
+def feature_card(inputs: Sequence[NDArray[np.float32]], *, alike: bool = False) -> dict[str, Any]:
+    """The entries of the card on features: their number, their means and standard deviations over the training ``inputs``.
 
-
-def of_features(inputs: Sequence[NDArray[np.float32]], *, alike: bool = False) -> dict[str, Any]:
-    """What the card says of features: how many there are, their means and deviations in the training split ``inputs``.
-
-    Features that are ``alike``, as the points of a picture, have one mean and deviation together. A feature that never
-    changes is left as wide as it is.
+    Features that are ``alike``, as the pixels of a picture, share one mean and deviation. The deviation of a constant feature
+    is given as 1.
     """
     values = np.concatenate(inputs).astype(np.float64)  # (N, F)
     axis = None if alike else 0
@@ -214,10 +211,10 @@ def of_features(inputs: Sequence[NDArray[np.float32]], *, alike: bool = False) -
 
 
 def features_of(values: Any, width: int | None = None) -> NDArray[np.float32]:
-    """``values`` as features (T, F).
+    """``values`` as features (T, F), checked.
 
     Raises:
-        ValueError: where they are none: of another shape or ``width``, without a step, or not finite.
+        ValueError: for values of another shape or ``width``, without a step, or not finite.
     """
     features = np.asarray(values, np.float32)
     if features.ndim != 2 or not len(features) or (width is not None and features.shape[1] != width):

@@ -1,4 +1,4 @@
-"""Files of a corpus: its splits as arrays, and what was fetched, checked against the note that was made of it."""
+"""Files of a corpus: its splits as arrays, and the check of raw files against the hashes in ``source.json``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import files
 from ..files import sha256, write_arrays
-from .corpus import CorpusError, Pairs, Stream, to_arrays
+from .corpus import CorpusError, Split, to_arrays
 
 SOURCE = "source.json"
 
@@ -23,25 +23,25 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
 
 
-def write_split(path: Path, split: Stream | Pairs) -> None:
-    """Write the arrays under their field names; equal arrays give equal bytes."""
+def write_split(path: Path, split: Split) -> None:
+    """Write the arrays of a split under their field names; equal arrays give equal bytes."""
     write_arrays(path, to_arrays(split))
 
 
-def verified_source(raw: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``fetch`` noted in ``raw``, after a check that it is what was ``asked`` for, and of every file's hash against it.
+def verified_source(raw: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``source.json`` in ``raw``, checked against ``spec``, and every file's SHA-256 checked against it.
 
     Raises:
         CorpusError: where another corpus was fetched, a file is missing or its bytes have changed.
     """
     source = read_json(raw / SOURCE)
-    for name, value in asked.items():
+    for name, value in spec.items():
         if source.get(name) != value:
             raise CorpusError(f"{raw / SOURCE} has {name} {source.get(name)!r}, not {value!r}; fetch the corpus again")
     for name, expected in source["files"].items():
         path = raw / name
         if not path.exists():
             raise CorpusError(f"{path} is missing; fetch the corpus again")
-        if (got := sha256(path)) != expected:
-            raise CorpusError(f"{path} is damaged: its SHA-256 is {got}, {SOURCE} says {expected}; fetch it again")
+        if (actual := sha256(path)) != expected:
+            raise CorpusError(f"{path} is damaged: its SHA-256 is {actual}, {SOURCE} says {expected}; fetch it again")
     return source

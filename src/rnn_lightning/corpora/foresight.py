@@ -1,4 +1,4 @@
-"""Agreement with a noun to come: a small language whose words can be tagged only by those who read ahead.
+"""Agreement with a later noun: a small language whose tags depend on words to the right.
 
 Participles before their noun take their objects with them, as in German: "der die Frau liebende Mann".
 """
@@ -54,7 +54,7 @@ class Foresight(GeneratedText):
         nest: float = 0.3,
         vectors: str | Path | None = None,
     ) -> None:
-        """Of ``vectors``, a file of pretrained vectors, see `Reading`; they decide no sentence."""
+        """``vectors`` are those of `Reading`; the sentences do not depend on them."""
         super().__init__(rows=rows, seed=seed)
         if not 2 <= classes <= len(NOUNS):
             raise ValueError(f"classes must lie in 2..{len(NOUNS)}, not {classes}")
@@ -96,7 +96,7 @@ class Foresight(GeneratedText):
         return words, agreeing
 
     def left_to_right_accuracy(self) -> float:
-        """The share of words that a perfect tagger gets right which reads none beyond the one that it tags.
+        """The accuracy of a perfect tagger that reads from left to right, and no word beyond the one that it tags.
 
         Parts of speech, nouns and verbs show at once; of every class to come it guesses one of ``classes``, all as likely.
         """
@@ -113,7 +113,7 @@ class Foresight(GeneratedText):
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         write_tagging(
             processed,
-            {split: [tagged(line) for line in read_lines(raw / f"{split}.txt")] for split in SPLITS},
+            {split: [parse_line(line) for line in read_lines(raw / f"{split}.txt")] for split in SPLITS},
             title=f"Agreement with a noun to come, {self.classes} classes to depth {self.max_depth}",
             source=source,
             reading=self.reading,
@@ -121,7 +121,7 @@ class Foresight(GeneratedText):
         )
 
 
-def tagged(line: str) -> Sentence:
-    """The sentence of a line of ``word/tag``."""
+def parse_line(line: str) -> Sentence:
+    """The sentence in a line of ``word/tag``."""
     words, tags = zip(*(pair.split("/") for pair in line.split(" ")), strict=True)
     return Sentence(words, tags, [line] * len(words))

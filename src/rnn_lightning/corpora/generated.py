@@ -1,4 +1,4 @@
-"""Corpora that are computed: no network, and the same bytes from the same seed.
+"""Generated corpora: no download, and the same bytes from the same seed.
 
 Each split has its own random stream, so that the size of one changes nothing in another.
 """
@@ -12,12 +12,12 @@ import numpy as np
 
 from ..files import sha256, whole_folder, write_json
 from .card import CardFields, write_processed
-from .corpus import SPLITS, Corpus, Pairs, Stream
+from .corpus import SPLITS, Corpus, Split
 from .files import SOURCE, verified_source
 
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
-    """The random numbers of one split."""
+    """The random generator of one split."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split)])))
 
 
@@ -33,14 +33,14 @@ def check_rows(rows: Mapping[str, int]) -> dict[str, int]:
 
 
 def check_chances(**chances: float) -> None:
-    """Refuse a probability outside [0, 1), by its name."""
+    """Check that each probability lies in [0, 1)."""
     for name, value in chances.items():
         if not 0 <= value < 1:
             raise ValueError(f"{name} must be a probability below 1, not {value}")
 
 
 class Generated(Corpus):
-    """A corpus drawn from a seed; a subclass says what its parameters are, what it fetches and what it makes of that."""
+    """A corpus drawn from a seed; subclasses have its parameters, its raw files and their preprocessing."""
 
     def __init__(self, *, rows: Mapping[str, int], seed: int) -> None:
         self.rows = check_rows(rows)
@@ -48,51 +48,51 @@ class Generated(Corpus):
 
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """What decides the bytes, besides ``rows`` and ``seed``."""
+        """The parameters that the bytes depend on, besides ``rows`` and ``seed``."""
 
     @abstractmethod
     def fetch_into(self, folder: Path) -> None:
-        """Write the files of a fetched corpus, but for the note on where they are from."""
+        """Write the raw files, all but ``source.json``."""
 
     @abstractmethod
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
-        """Make the processed corpus of the files in ``raw``, which are right; ``source`` is what ``fetch`` noted."""
+        """Preprocess the files in ``raw``, which are verified; ``source`` is the content of ``source.json``."""
 
-    def specification(self) -> dict[str, Any]:
-        """Everything that decides the bytes."""
+    def spec(self) -> dict[str, Any]:
+        """The specification: all that the bytes depend on, which ``fetch`` writes into ``source.json``."""
         return {"generator": type(self).__name__, **self.parameters(), "rows": self.rows, "seed": self.seed}
 
     def fetch(self, raw: Path) -> None:
         with whole_folder(raw) as folder:
             self.fetch_into(folder)
             files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-            write_json(folder / SOURCE, {**self.specification(), "licence": "CC0-1.0", "files": files})
+            write_json(folder / SOURCE, {**self.spec(), "licence": "CC0-1.0", "files": files})
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        self.make(raw, processed, verified_source(raw, self.specification()))
+        self.make(raw, processed, verified_source(raw, self.spec()))
 
 
 class GeneratedArrays(Generated):
-    """A corpus of arrays, drawn when it is preprocessed: there is nothing to fetch but the parameters."""
+    """A generated corpus of arrays, drawn when it is preprocessed; ``fetch`` writes the specification alone."""
 
     @abstractmethod
-    def draw(self, rows: int, generator: np.random.Generator) -> Stream | Pairs:
+    def draw(self, rows: int, generator: np.random.Generator) -> Split:
         """``rows`` rows of the corpus."""
 
     @abstractmethod
-    def facts(self, source: Mapping[str, Any]) -> CardFields:
-        """What the card says besides the measurements; ``source`` is what ``fetch`` noted."""
+    def card_fields(self, source: Mapping[str, Any]) -> CardFields:
+        """The fields of the card that are not measured; ``source`` is the content of ``source.json``."""
 
     def fetch_into(self, folder: Path) -> None:
         pass
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
-        write_processed(processed, splits, self.facts(source))
+        write_processed(processed, splits, self.card_fields(source))
 
 
 class GeneratedText(Generated):
-    """A corpus of lines, drawn when it is fetched: ``SPLIT.txt`` for each split."""
+    """A generated corpus of lines, drawn when it is fetched: ``SPLIT.txt`` for each split."""
 
     @abstractmethod
     def lines(self, split: str, generator: np.random.Generator) -> Iterable[str]:

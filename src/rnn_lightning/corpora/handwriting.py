@@ -1,9 +1,10 @@
-"""Online handwriting: pen trajectories with their text.
+"""Online handwriting recognition: pen trajectories with their text.
 
 UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", 1994), features as in `pen`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,83 +15,78 @@ from numpy.typing import NDArray
 from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import SPLITS, CorpusError, Signal
-from .examples import Examples, of_features, read_examples, write_transcripts
+from .examples import Examples, feature_card, read_examples, write_transcripts
 from .files import verified_source
 from .hub import FromHub
 from .signals import trajectory_of
 from .text import read_table
 
 
+@dataclass(kw_only=True, eq=False)
 class Handwriting(FromHub):
     """A pairs corpus for CTC: columns of ``strokes``, lists of points [x, y], and of their ``text``.
 
-    ``writer`` is the column that says who wrote; no writer may be in two splits, and the card counts them. ``spacing`` and
-    ``upright`` are those of `pen_features`. A row that has no trajectory or no text is named and left out, up to the share
-    ``most_left_out`` of its split. The rest are those of `HubSource`.
+    ``writer`` is the column of writers; no writer may be in two splits, and the card counts them. ``spacing`` and ``upright``
+    are those of `pen_features`. A row without a trajectory or a text is named and left out, up to the share ``most_left_out``
+    of its split. The other fields are those of `HubSource`.
     """
 
-    def __init__(
-        self,
-        *,
-        strokes: str,
-        text: str,
-        writer: str | None = None,
-        spacing: float = 0.2,
-        upright: bool = False,
-        most_left_out: float = 0.01,
-        **hub: Any,
-    ) -> None:
-        super().__init__(**hub)
-        if not spacing > 0:
-            raise ValueError(f"spacing must be above 0, not {spacing}")
-        self.strokes, self.text, self.writer = strokes, text, writer
-        self.spacing, self.upright, self.most_left_out = spacing, upright, most_left_out
+    strokes: str
+    text: str
+    writer: str | None = None
+    spacing: float = 0.2
+    upright: bool = False
+    most_left_out: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.spacing > 0:
+            raise ValueError(f"spacing must be above 0, not {self.spacing}")
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.asked())
+        source = verified_source(raw, self.hub.spec())
         splits: dict[str, Examples] = {}
         left_out, writers = {}, {}
         for split in SPLITS:
-            columns = self.read(raw / f"{split}.parquet")
+            columns = self.read_columns(raw / f"{split}.parquet")
             places = (f"row {row} of {raw / split}.parquet" for row in range(len(columns[0])))
-            makers = (partial(self.example, *row) for row in zip(*columns[:2], strict=True))
-            splits[split], refused = read_examples(zip(places, makers, strict=True), most_left_out=self.most_left_out)
-            left_out[split], writers[split] = len(refused), set(columns[2])
+            readers = (partial(self.read_row, *row) for row in zip(*columns[:2], strict=True))
+            splits[split], omitted = read_examples(zip(places, readers, strict=True), most_left_out=self.most_left_out)
+            left_out[split], writers[split] = len(omitted), set(columns[2])
         more = {
             "features": list(FEATURES),
-            **of_features(splits["train"].inputs),
+            **feature_card(splits["train"].inputs),
             "left_out": left_out,
-            **self.apart(writers),
+            **self.count_writers(writers),
         }
-        title = f"{self.hub.repository} ({self.hub.config}), {self.text}"
+        title = f"{self.repository} ({self.config}), {self.text}"
         write_transcripts(processed, splits, CardFields(title, source, more=more))
 
-    def read(self, path: Path) -> list[list[Any]]:
-        """The columns of strokes, texts and writers, the last empty where none is named."""
+    def read_columns(self, path: Path) -> list[list[Any]]:
+        """The columns of strokes, texts and writers; the last is empty without a ``writer``."""
         names = [self.strokes, self.text, *([self.writer] if self.writer else [])]
         table = read_table(path, names)
         columns = [table[name].to_pylist() for name in names]
         return columns if self.writer else [*columns, []]
 
-    def example(self, strokes: Sequence[Any] | None, text: str | None) -> tuple[NDArray[np.float32], str]:
-        """The features (T, F) of a trajectory and its text.
+    def read_row(self, strokes: Sequence[Any] | None, text: str | None) -> tuple[NDArray[np.float32], str]:
+        """The features (T, F) of a row's trajectory, and its text.
 
         Raises:
-            ValueError: where there is no such trajectory, or no text.
+            ValueError: where it has no valid trajectory, or no text.
         """
         if not text:
             raise ValueError("it has no text")
-        points = [[each for each in stroke or [] if each is not None] for stroke in strokes or []]
-        return pen_features(points, spacing=self.spacing, upright=self.upright), text
+        trajectory = [[point for point in stroke or [] if point is not None] for stroke in strokes or []]
+        return pen_features(trajectory, spacing=self.spacing, upright=self.upright), text
 
     def signals(self) -> Callable[[str], Signal]:
         return partial(trajectory_of, spacing=self.spacing, upright=self.upright)
 
-    def apart(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
-        """What the card says of the writers of each split.
+    def count_writers(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
+        """The entry of the card on the writers of each split.
 
         Raises:
-            CorpusError: where somebody wrote in two splits.
+            CorpusError: where a writer is in two splits.
         """
         if self.writer is None:
             return {}

@@ -1,7 +1,7 @@
-"""From the Hugging Face Hub to plain Parquet files: retried, pinned and recorded.
+"""Download of data sets from the Hugging Face Hub to Parquet files: with retries, pinned to a commit, and recorded.
 
-The client tries some requests again by itself, but a single 503 on a file, or a lost connection, ends it; so the whole
-download is tried again here. What the client has already put in its cache (``HF_HOME``) is not downloaded twice.
+The client retries some requests by itself, but fails on a single 503 on a file or a lost connection; so the whole download is
+retried here. Files in the client's cache (``HF_HOME``) are not downloaded again.
 """
 
 import os
@@ -18,17 +18,17 @@ from .files import SOURCE, read_json
 
 Result = TypeVar("Result")
 BUSY = (408, 425, 429)
-"""HTTP statuses below 500 that may be gone at the next try."""
+"""HTTP statuses below 500 that are transient."""
 
 
 @dataclass(frozen=True)
 class HubSource:
-    """A data set on the Hub, and how to bring it here.
+    """A data set on the Hub, and how to download it.
 
-    ``revision`` is a branch, a tag or a commit. ``splits`` says what the data set calls the splits that are wanted,
-    ``{"train": "train_clean_100", ...}``; without it all are taken by their own names. ``rows`` says how many rows the splits
-    must have. ``record`` is a small JSON file that the first fetch writes and every later one must agree with. A download is
-    tried ``tries`` times, after ``wait``, 2 ``wait``, 4 ``wait``, ... seconds.
+    ``revision`` is a branch, a tag or a commit. ``splits`` maps the splits to those of the data set, ``{"train":
+    "train_clean_100", ...}``; without it all are taken by their own names. ``rows`` are the numbers of rows that splits must
+    have. ``record`` is a small JSON file that the first fetch writes and every later one must agree with. A download is tried
+    ``tries`` times, with pauses of ``wait``, 2 ``wait``, 4 ``wait``, ... seconds (exponential backoff).
     """
 
     repository: str
@@ -49,26 +49,27 @@ class HubSource:
     def __str__(self) -> str:
         return f"{self.repository} ({self.config}) at {self.revision}"
 
-    def asked(self) -> dict[str, Any]:
-        """What decides which data set it is; ``fetch_from_hub`` notes it."""
-        told = {"repository": self.repository, "config": self.config, "revision": self.revision}
-        return told | {"splits": None if self.splits is None else dict(self.splits)}
+    def spec(self) -> dict[str, Any]:
+        """The specification of the data set, which ``fetch_from_hub`` writes into ``source.json``."""
+        splits = None if self.splits is None else dict(self.splits)
+        return {"repository": self.repository, "config": self.config, "revision": self.revision, "splits": splits}
 
 
+@dataclass(kw_only=True, eq=False)
 class FromHub(Corpus):
-    """A corpus of a data set on the Hub, of the fields of `HubSource`."""
+    """A corpus of a data set on the Hub; the fields are those of `HubSource`."""
 
-    def __init__(
-        self,
-        *,
-        repository: str,
-        config: str,
-        revision: str,
-        record: str | Path,
-        rows: Mapping[str, int] | None = None,
-        splits: Mapping[str, str] | None = None,
-    ) -> None:
-        self.hub = HubSource(repository, config, revision, Path(record), rows, splits)
+    repository: str
+    config: str
+    revision: str
+    record: str | Path
+    rows: Mapping[str, int] | None = None
+    splits: Mapping[str, str] | None = None
+
+    @property
+    def hub(self) -> HubSource:
+        """The data set that this corpus is made of."""
+        return HubSource(self.repository, self.config, self.revision, Path(self.record), self.rows, self.splits)
 
     def fetch(self, raw: Path) -> None:
         fetch_from_hub(self.hub, raw)
@@ -76,7 +77,7 @@ class FromHub(Corpus):
 
 @dataclass(frozen=True)
 class _Download:
-    """``splits`` maps names to ``datasets.Dataset``; ``commit`` is the one that the revision stands for."""
+    """A downloaded data set: its ``splits`` are ``datasets.Dataset`` by name, ``commit`` is that of the revision."""
 
     commit: str
     licence: str | list[str] | None
@@ -84,32 +85,35 @@ class _Download:
 
 
 def fetch_from_hub(source: HubSource, raw: Path) -> None:
-    """Write ``SPLIT.parquet`` for each split of ``source``, and ``source.json``, to the folder ``raw``: all or nothing.
+    """Write ``SPLIT.parquet`` for each split of ``source``, and ``source.json``, to the folder ``raw``, atomically.
 
     Raises:
-        CorpusError: where the Hub cannot be reached, has no such data set, or now gives other bytes than on record.
+        CorpusError: where the Hub cannot be reached, has no such data set, or other bytes than on record.
     """
-    download = _persistently(lambda answered: _download(source, answered), source)
+    download = _with_retries(lambda answered: _download(source, answered), source)
     _check_rows(source, download.splits)
     with whole_folder(raw) as folder:
         files = {}
         for name, split in download.splits.items():
             split.to_parquet(folder / f"{name}.parquet")
             files[f"{name}.parquet"] = sha256(folder / f"{name}.parquet")
-        noted = {
-            **{name: value for name, value in source.asked().items() if value is not None},
+        content = {
+            **{name: value for name, value in source.spec().items() if value is not None},
             "commit": download.commit,
             "licence": download.licence,
             "rows": {name: len(split) for name, split in download.splits.items()},
             "files": files,
         }
-        write_json(folder / SOURCE, noted)
-        _agree_with_record(source.record, noted)
-    _say(f"{source}: {sum(noted['rows'].values())} rows in {raw}")
+        write_json(folder / SOURCE, content)
+        _check_record(source.record, content)
+    _log(f"{source}: {sum(content['rows'].values())} rows in {raw}")
 
 
 def _download(source: HubSource, answered: bool | None) -> _Download:
-    """Ask the Hub once, or its cache where the Hub cannot be reached; ``answered``: whether it did so at the last try."""
+    """Download from the Hub, or load from the cache where it cannot be reached.
+
+    ``answered``: whether the Hub did so at the last try; ``None`` at the first.
+    """
     from datasets import load_dataset_builder
     from huggingface_hub import DatasetCard, HfApi, hf_hub_download, try_to_load_from_cache
 
@@ -120,11 +124,11 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
     # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
     readme = Path(hf_hub_download(repository, card, repo_type="dataset", revision=revision))
     commit = readme.parent.name
-    _say(f"{source}: commit {commit}")
+    _log(f"{source}: commit {commit}")
     builder = load_dataset_builder(repository, name=source.config, revision=commit)
-    if builder.hash != commit:  # without a network the client offers whatever it has
+    if builder.hash != commit:  # without a network the client loads any commit in its cache
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
-    if source.splits is not None:  # the other splits, which may be a thousand times larger, are not downloaded
+    if source.splits is not None:  # other splits, which may be a thousand times larger, are not downloaded
         builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=_files(source, builder))
     builder.download_and_prepare()
     licence = DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")
@@ -133,7 +137,7 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
 
 
 def _files(source: HubSource, builder: Any) -> dict[str, list[str]]:
-    """The files of the splits that ``source`` names, by the names they are to have here.
+    """The data files of the splits that ``source`` selects, by split.
 
     Raises:
         ValueError: where there is no such split.
@@ -144,53 +148,58 @@ def _files(source: HubSource, builder: Any) -> dict[str, list[str]]:
     return {split: list(known[name]) for split, name in (source.splits or {}).items()}
 
 
-def _persistently(action: Callable[[bool | None], Result], source: HubSource) -> Result:
-    """The result of ``action``, told whether the Hub answered the last try, and tried again as long as the failure may pass."""
+def _with_retries(action: Callable[[bool | None], Result], source: HubSource) -> Result:
+    """Retry with exponential backoff: the result of ``action``, repeated while its error is transient.
+
+    ``action`` receives whether the Hub answered at the last try, ``None`` at the first.
+    """
     answered: bool | None = None
     for attempt in range(1, source.tries + 1):
         try:
             return action(answered)
         except Exception as error:
             cause = _network_failure(error)
-            if cause is None or not _may_pass(cause):
+            if cause is None or not _is_transient(cause):
                 raise CorpusError(f"{source}: {_explanation(error)}") from error
             if attempt == source.tries:
                 raise CorpusError(_unreachable(source, cause)) from error
             answered = _status(cause) is not None
             pause = source.wait * 2 ** (attempt - 1)
-            _say(f"{source}: {_first_line(cause)}; try {attempt + 1} of {source.tries} in {pause:g} s")
+            _log(f"{source}: {_first_line(cause)}; try {attempt + 1} of {source.tries} in {pause:g} s")
             time.sleep(pause)
     raise AssertionError("tries is at least 1")
 
 
 def _network_failure(error: BaseException) -> BaseException | None:
-    """What failed on the network, if that is among the reasons of ``error``."""
+    """The network error in the exception chain of ``error``, if there is one."""
     from huggingface_hub.errors import HfHubHTTPError
 
     transport = HfHubHTTPError.__mro__[1]  # the HTTP library's own base class; which library differs by version
-    return next((link for link in _reasons(error) if isinstance(link, transport | ConnectionError | TimeoutError)), None)
+    return next(
+        (link for link in _exception_chain(error) if isinstance(link, transport | ConnectionError | TimeoutError)), None
+    )
 
 
-def _reasons(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and, in turn, what each was raised from."""
+def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and, in turn, the exceptions that each was raised from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _may_pass(failure: BaseException) -> bool:
-    """Whether the next try may go better: not where the Hub answered that it will not."""
+def _is_transient(failure: BaseException) -> bool:
+    """Whether a retry may succeed: no answer, a server error, or a status of `BUSY`."""
     status = _status(failure)
     return status is None or status >= 500 or status in BUSY
 
 
 def _status(failure: BaseException) -> int | None:
-    """The HTTP status that the Hub answered with, if it answered."""
+    """The HTTP status of the Hub's answer, ``None`` where it did not answer."""
     return getattr(getattr(failure, "response", None), "status_code", None)
 
 
 def _explanation(error: Exception) -> str:
-    """One line on a failure that no further try would mend."""
+    """One line on a permanent failure."""
     from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     known = {
@@ -198,7 +207,7 @@ def _explanation(error: Exception) -> str:
         RepositoryNotFoundError: "no such data set; repository must be ORGANISATION/NAME, public or open to your HF_TOKEN",
         RemoteEntryNotFoundError: "it has no README.md, so no data card to tell its licence",
     }
-    for link in _reasons(error):
+    for link in _exception_chain(error):
         for kind, text in known.items():
             if isinstance(link, kind):
                 return text
@@ -206,7 +215,7 @@ def _explanation(error: Exception) -> str:
 
 
 def _unreachable(source: HubSource, cause: BaseException) -> str:
-    """One line on a Hub that does not answer, or not with the data."""
+    """One line on a Hub that could not be reached in any try."""
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     return (
         f"{source}: not to be had from {endpoint} in {source.tries} tries ({_first_line(cause)}), nor whole in the cache; "
@@ -215,7 +224,7 @@ def _unreachable(source: HubSource, cause: BaseException) -> str:
 
 
 def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
-    """Refuse splits that are missing, empty or of another size than the source says."""
+    """Check that no split is missing, empty or of another size than the source says."""
     for name, expected in (source.rows or {}).items():
         if name not in splits:
             raise CorpusError(f"{source}: no split {name!r}; it has {sorted(splits)}")
@@ -226,23 +235,24 @@ def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
             raise CorpusError(f"{source}: split {name!r} is empty")
 
 
-def _agree_with_record(record: Path, noted: Mapping[str, Any]) -> None:
-    """Compare with what the first fetch recorded; write it down if this is the first."""
+def _check_record(record: Path, content: Mapping[str, Any]) -> None:
+    """Compare the hashes with those on record; write the record if this is the first fetch."""
     if not record.exists():
-        write_json(record, noted)
+        write_json(record, content)
         return
     expected = read_json(record)["files"]
-    for name in sorted(expected.keys() | noted["files"].keys()):
-        before, now = expected.get(name), noted["files"].get(name)
+    for name in sorted(expected.keys() | content["files"].keys()):
+        before, now = expected.get(name), content["files"].get(name)
         if before != now:
-            raise CorpusError(f"{name} of {noted['repository']} has changed: expected {before}, got {now}; see {record}")
+            raise CorpusError(f"{name} of {content['repository']} has changed: expected {before}, got {now}; see {record}")
 
 
 def _first_line(error: BaseException) -> str:
-    """What the error says, on one line and not long."""
+    """The first line of the error's message, cut to 300 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].strip()[:300]
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
+    """Print a line of progress to standard error."""
     print(f"fetch: {line}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Pictures read as sequences, row by row or column by column: of a class, or of a line of text.
+"""Images as sequences, row by row or column by column: with a class, or a line of text.
 
 MNIST (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998), read by rows as in Le et al. 2015,
 arXiv:1504.00941; lines of handwriting by columns as in Graves and Schmidhuber 2009.
@@ -6,6 +6,7 @@ arXiv:1504.00941; lines of handwriting by columns as in Graves and Schmidhuber 2
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
-from .class_names import named, read_classes
+from .class_names import read_classes, require_class
 from .examples import (
     Examples,
     HeldOut,
     check_widths,
+    feature_card,
     features_of,
-    of_features,
     read_examples,
     read_splits,
     write_classes,
@@ -36,81 +37,76 @@ if TYPE_CHECKING:
 ORDERS = ("rows", "columns")
 
 
+@dataclass(kw_only=True, eq=False)
 class Images(FromHub):
     """A pairs corpus of the column ``image``, PNG or JPEG, with the class ``label`` or, for CTC, the ``text`` beside it.
 
-    A picture is grey, 0 for black and 1 for white (with ``invert`` the other way round), and read in ``order``: a step is a
-    row from top to bottom or a column from left to right. With ``height`` it is scaled to that first, its aspect kept, so
-    that pictures of any size have columns of one length. ``held_out`` (``share``, ``seed``) makes a validation split of part
-    of the training split where the data set has none. A damaged picture is named and left out, up to the share
-    ``most_left_out`` of its split. The rest are those of `HubSource`.
+    A picture is greyscale, 0 for black and 1 for white (with ``invert`` the other way round), and read in ``order``: a step is
+    a row from top to bottom or a column from left to right. With ``height`` it is scaled to that first, its aspect kept, so
+    that pictures of any size have columns of one length. ``held_out`` (``share``, ``seed``) draws the validation split from the
+    training split where the data set has none. A damaged picture is named and left out, up to the share ``most_left_out`` of
+    its split. The other fields are those of `HubSource`.
     """
 
-    def __init__(
-        self,
-        *,
-        image: str,
-        label: str | None = None,
-        text: str | None = None,
-        order: str = "rows",
-        height: int | None = None,
-        invert: bool = False,
-        held_out: Mapping[str, Any] | None = None,
-        most_left_out: float = 0.001,
-        **hub: Any,
-    ) -> None:
-        super().__init__(**hub)
-        if (label is None) == (text is None):
-            raise ValueError(f"either label or text must name a column, not {label!r} and {text!r}")
-        if order not in ORDERS:
-            raise ValueError(f"order must be one of {list(ORDERS)}, not {order!r}")
-        if height is not None and height < 1:
-            raise ValueError(f"height must be at least 1, or None, not {height}")
-        self.image, self.label, self.text, self.order, self.height, self.invert = image, label, text, order, height, invert
-        self.held_out = None if held_out is None else HeldOut(**held_out)
-        self.most_left_out = most_left_out
+    image: str
+    label: str | None = None
+    text: str | None = None
+    order: str = "rows"
+    height: int | None = None
+    invert: bool = False
+    held_out: Mapping[str, Any] | None = None
+    most_left_out: float = 0.001
+
+    def __post_init__(self) -> None:
+        if (self.label is None) == (self.text is None):
+            raise ValueError(f"either label or text must name a column, not {self.label!r} and {self.text!r}")
+        if self.order not in ORDERS:
+            raise ValueError(f"order must be one of {list(ORDERS)}, not {self.order!r}")
+        if self.height is not None and self.height < 1:
+            raise ValueError(f"height must be at least 1, or None, not {self.height}")
+        self.validation = None if self.held_out is None else HeldOut(**self.held_out)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.asked())
-        splits = read_splits(raw, self.read, self.held_out, by_class=self.label is not None)
+        source = verified_source(raw, self.hub.spec())
+        splits = read_splits(raw, self.read, self.validation, by_class=self.label is not None)
         check_widths(splits.examples, "give height, and order columns")
-        more = {**of_features(splits.examples["train"].inputs, alike=True), **splits.card}
-        title = f"{self.hub.repository} ({self.hub.config}), {self.label or self.text} by {self.order}"
-        facts = CardFields(title, source, more=more)
+        more = {**feature_card(splits.examples["train"].inputs, alike=True), **splits.card}
+        title = f"{self.repository} ({self.config}), {self.label or self.text} by {self.order}"
+        fields = CardFields(title, source, more=more)
         if self.label is None:
-            write_transcripts(processed, splits.examples, facts)
+            write_transcripts(processed, splits.examples, fields)
         else:
-            write_classes(processed, splits.examples, splits.classes, facts)
+            write_classes(processed, splits.examples, splits.classes, fields)
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of those left out, and the names of their classes, if they have any."""
+        """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""
         table = read_table(path, [f"{self.image}.bytes", *([self.label] if self.label else [])])
         answers, names = read_classes(table, self.label, path) if self.label else (read_columns(path, [self.text or ""])[0], [])
         pictures = table[f"{self.image}.bytes"]
-        rows = ((f"row {row} of {path}", partial(self.example, pictures[row], answer)) for row, answer in enumerate(answers))
-        examples, refused = read_examples(rows, most_left_out=self.most_left_out)
-        return examples, refused, names
+        rows = ((f"row {row} of {path}", partial(self.read_row, pictures[row], answer)) for row, answer in enumerate(answers))
+        examples, left_out = read_examples(rows, most_left_out=self.most_left_out)
+        return examples, left_out, names
 
-    def example(self, picture: Any, answer: str | None) -> tuple[NDArray[np.float32], str]:
-        """The steps (T, F) of a picture, a ``pyarrow`` scalar of bytes, and its answer.
+    def read_row(self, picture: Any, answer: str | None) -> tuple[NDArray[np.float32], str]:
+        """The steps (T, F) of a picture, a ``pyarrow`` scalar of bytes, and its class or text.
 
         Raises:
-            ValueError: where it is no picture, or has no answer.
+            ValueError: where it is no picture, or has neither.
         """
-        steps = decoded(picture.as_py(), self.height)
+        steps = decode_image(picture.as_py(), self.height)
         if self.invert:
             steps = 1 - steps
-        told = named(answer) if self.label else (answer or "")
-        if not told:
+        checked = require_class(answer) if self.label else (answer or "")
+        if not checked:
             raise ValueError("it has no text")
-        return features_of(steps if self.order == "rows" else np.ascontiguousarray(steps.T)), told
+        return features_of(steps if self.order == "rows" else np.ascontiguousarray(steps.T)), checked
 
 
-def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
-    """The points of a picture (H, W), 0 for black to 1 for white, scaled to ``height`` where that is given.
+def decode_image(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
+    """The pixels of a picture (H, W), 0 for black to 1 for white, scaled to ``height`` if it is given.
 
     Raises:
-        ValueError: where the bytes are no picture, or a damaged one, or its points are numbers of no known range.
+        ValueError: where the bytes are no picture or a damaged one, or the range of its pixels is unknown.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -118,7 +114,7 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
         raise ValueError("it has no picture")
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            grey = grey_of(opened)
+            grey = to_greyscale(opened)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error
     if height is not None and grey.height != height:
@@ -126,11 +122,11 @@ def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
     return np.asarray(grey, np.float32) / np.float32(255)
 
 
-def grey_of(picture: "Picture") -> "Picture":
-    """The picture in 256 shades of grey; what is transparent lies on white.
+def to_greyscale(picture: "Picture") -> "Picture":
+    """The picture in 8-bit greyscale; transparency is blended with white.
 
     Raises:
-        ValueError: where a point is a number of more than 16 bits, or a fraction, whose black and white nobody has said.
+        ValueError: where pixels are of more than 16 bits or floats, whose black and white are undefined.
     """
     from PIL import Image
 
@@ -139,6 +135,6 @@ def grey_of(picture: "Picture") -> "Picture":
     if picture.mode in ("I", "F"):
         raise ValueError(f"its points are numbers of mode {picture.mode!r}; pictures have at most 16 bits a point")
     if picture.has_transparency_data:
-        seen = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return picture.convert("L")

@@ -1,4 +1,4 @@
-"""Words, their spelling and their tags as numbers: all that a tagger must know of a sentence.
+"""The lexicon of a tagged corpus: its words, characters and tags, and their numbers.
 
 Shapes: R sentences, N words.
 """
@@ -14,14 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..symbols import UNKNOWN_CHARACTER, UNKNOWN_WORD
 from .corpus import CorpusError, Pairs
 from .files import read_json
 
 LEXICON = "lexicon.json"
-UNKNOWN = 0
-"""The word that stands for all that the lexicon lacks."""
-PADDING, UNKNOWN_CHARACTER = 0, 1
-"""The character that fills words up, and the one that stands for all that the lexicon lacks."""
 LONGEST_WORD = 40
 
 
@@ -49,7 +46,8 @@ class Lexicon:
         min_frequency: int = 1,
         longest_word: int = LONGEST_WORD,
     ) -> "Lexicon":
-        """The lexicon of all ``words`` and ``tags`` of a training split; words that are rarer are left to `UNKNOWN`."""
+        """The lexicon of all ``words`` and ``tags`` of a training split; words rarer than ``min_frequency`` are
+        `UNKNOWN_WORD`."""
         spelled = Counter(chain.from_iterable(words))
         known = Counter(map(str.lower, words) if lowercase else words)
         frequent = [word for word in ranked(known) if known[word] >= min_frequency]
@@ -68,12 +66,12 @@ class Lexicon:
             raise CorpusError(f"{file} is no lexicon: {error}") from None
 
     def text(self) -> str:
-        """What ``read`` reads."""
+        """The content of the file that ``read`` reads."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=0) + "\n"
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Words, characters and tags, those that stand for others counted."""
+        """The numbers of words, characters and tags, the reserved ones included."""
         return len(self.words) + 1, len(self.characters) + 2, len(self.tags)
 
     @cached_property
@@ -89,10 +87,10 @@ class Lexicon:
         return {tag: number for number, tag in enumerate(self.tags)}
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> Pairs:
-        """The arrays of ``sentences`` (R,); their tags are not known, so that each row has the target 0."""
+        """The arrays of untagged ``sentences`` (R,); each row has the target 0."""
         words = list(chain.from_iterable(sentences))
         looked_up = map(str.lower, words) if self.lowercase else words
-        numbers = np.fromiter((self._words.get(word, UNKNOWN) for word in looked_up), np.int32, len(words))
+        numbers = np.fromiter((self._words.get(word, UNKNOWN_WORD) for word in looked_up), np.int32, len(words))
         spelled = [shortened(word, self.longest_word) for word in words]
         read = (self._characters.get(character, UNKNOWN_CHARACTER) for character in chain.from_iterable(spelled))
         ends = offsets_of(spelled)
@@ -100,17 +98,17 @@ class Lexicon:
         return Pairs(numbers, offsets_of(sentences), np.zeros(len(sentences), np.int32), None, characters, ends)
 
     def encode_tags(self, tags: Sequence[str]) -> NDArray[np.int32]:
-        """The numbers of ``tags`` (N,), all of which must be known."""
+        """The numbers (N,) of ``tags``, all of which must be in the lexicon."""
         return np.fromiter((self._tags[tag] for tag in tags), np.int32, len(tags))
 
 
 def offsets_of(parts: Sequence[Sized]) -> NDArray[np.int64]:
-    """Where each of the ``parts`` (R,) begins and the last one ends, if they stand one after the other: (R + 1,)."""
+    """The offsets (R + 1,) of concatenated ``parts`` (R,)."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts], dtype=np.int64)])
 
 
 def ranked(counts: Counter[str]) -> list[str]:
-    """The most frequent first, equals by their text."""
+    """The entries from frequent to rare, equals by their text."""
     return sorted(counts, key=lambda entry: (-counts[entry], entry))
 
 

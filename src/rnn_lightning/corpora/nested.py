@@ -1,4 +1,4 @@
-"""Nested agreement: a small language in which every noun waits for its own verb, across other sentences within it.
+"""Nested agreement: a small context-free language in which each noun agrees with a verb behind nested clauses.
 
 Centre embedding is what finite memory finds hard (Chomsky & Miller 1963; Elman, "Distributed Representations, Simple
 Recurrent Networks, and Grammatical Structure", Machine Learning 7, 1991; Linzen, Dupoux & Goldberg, TACL 2016).
@@ -13,14 +13,14 @@ import numpy as np
 
 from .corpus import SPLITS
 from .generated import GeneratedText, check_chances
-from .text import read_lines, write_text
+from .text import read_lines, write_text_corpus
 
 AGREEING = {
     **{"dog": "barks", "cat": "purrs", "bird": "sings", "horse": "gallops", "fish": "swims", "wolf": "howls"},
     **{"bee": "buzzes", "lion": "roars", "owl": "hoots", "frog": "croaks", "snake": "hisses", "duck": "quacks"},
     **{"mouse": "squeaks", "crow": "caws", "sheep": "bleats", "cow": "moos"},
 }
-"""Nouns, each with the only verb that agrees with it."""
+"""Each noun with the only verb that agrees with it."""
 NOUNS, VERBS = tuple(AGREEING), tuple(AGREEING.values())
 
 
@@ -91,7 +91,7 @@ class Nested(GeneratedText):
         return nouns / (1 - self.follow), entropy / (1 - self.follow)
 
     def entropy_rate(self) -> float:
-        """Nats per token, end marks counted as tokens: what a perfect model of the language loses."""
+        """The entropy rate in nats per token, end marks included: the loss of a perfect model."""
         nouns, entropy = self.phrases_and_entropy()
         return entropy / (2 * nouns + 1)
 
@@ -103,7 +103,7 @@ class Nested(GeneratedText):
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         rate = self.entropy_rate()
-        write_text(
+        write_text_corpus(
             processed,
             {split: read_lines(raw / f"{split}.txt") for split in SPLITS},
             title=f"Nested agreement, {self.classes} classes to depth {self.max_depth}",
@@ -115,5 +115,5 @@ class Nested(GeneratedText):
 
 
 def _coin_entropy(probability: float) -> float:
-    """Nats in one throw of a coin."""
+    """The entropy in nats of a Bernoulli variable."""
     return -sum(p * math.log(p) for p in (probability, 1 - probability) if p > 0)

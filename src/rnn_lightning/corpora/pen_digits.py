@@ -1,4 +1,4 @@
-"""Numbers written by pens that do not exist: strings of digits as trajectories, each in a hand of its own.
+"""Synthetic online handwriting: strings of digits as pen trajectories, each in a random hand.
 
 Shapes: K points that a stroke is drawn through, N points of its recording, F features as in `pen`.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import Signal
-from .examples import Examples, of_features, write_transcripts
+from .examples import Examples, feature_card, write_transcripts
 from .generated import Generated, random_stream
 from .signals import trajectory_of
 
@@ -62,8 +62,8 @@ class PenDigits(Generated):
         self.digits, self.sloppiness, self.tremor, self.spacing = list(digits), sloppiness, tremor, spacing
 
     def parameters(self) -> dict[str, Any]:
-        of_hand = {"digits": self.digits, "sloppiness": self.sloppiness, "tremor": self.tremor}
-        return {**of_hand, "spacing": self.spacing, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
+        hand = {"digits": self.digits, "sloppiness": self.sloppiness, "tremor": self.tremor}
+        return {**hand, "spacing": self.spacing, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
 
     def signals(self) -> Callable[[str], Signal]:
         return partial(trajectory_of, spacing=self.spacing)
@@ -73,11 +73,11 @@ class PenDigits(Generated):
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
-        more = {"features": list(FEATURES), **of_features(splits["train"].inputs)}
+        more = {"features": list(FEATURES), **feature_card(splits["train"].inputs)}
         least, most = self.digits
-        noted = {name: value for name, value in source.items() if name != "glyphs"}
+        stated = {name: value for name, value in source.items() if name != "glyphs"}
         write_transcripts(
-            processed, splits, CardFields(f"Numbers of {least} to {most} digits in pen strokes", noted, more=more)
+            processed, splits, CardFields(f"Numbers of {least} to {most} digits in pen strokes", stated, more=more)
         )
 
     def draw(self, rows: int, generator: np.random.Generator) -> Examples:
@@ -87,7 +87,7 @@ class PenDigits(Generated):
         return Examples(inputs, numbers)
 
     def length(self, generator: np.random.Generator) -> int:
-        """How many digits a row has, each number as likely."""
+        """The number of digits of a row, drawn uniformly."""
         return int(generator.integers(self.digits[0], self.digits[1], endpoint=True))
 
     def written(self, number: str, generator: np.random.Generator) -> list[NDArray[np.float64]]:

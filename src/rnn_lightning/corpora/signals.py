@@ -1,4 +1,4 @@
-"""Lines of text to signals: the name of a sound file, or the way of a pen in JSON.
+"""Readers of signals in lines of text: the name of a sound file, or pen strokes in JSON.
 
 Shapes: N samples, T steps, F features.
 """
@@ -14,34 +14,34 @@ from ..pen import pen_features
 from .corpus import Signal
 
 UNKNOWN_SIZE = 0x7FFF0000
-"""From here on the size in a header of RIFF means that who wrote it did not know it yet, as in a pipe."""
+"""A size in a RIFF header from here on means that it is unknown, as in a stream."""
 
 
 def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
-    """The samples (N,) of a sound file, of which no bytes may be missing: `decode` reads what is left of a WAV or Ogg file.
+    """The samples (N,) of a sound file, checked to be complete, because `decode` also reads truncated WAV and Ogg files.
 
     Raises:
-        ValueError: where some are, or as ``decode``.
+        ValueError: where it is truncated, or as ``decode``.
     """
-    stated = int.from_bytes(data[4:8], "little") + 8
-    if data[:4] == b"RIFF" and len(data) < stated < UNKNOWN_SIZE:
-        raise ValueError(f"it is cut short: it has {len(data)} of the {stated} bytes that it should have")
-    if data[:4] == b"OggS" and not ends_whole(data):
+    size = int.from_bytes(data[4:8], "little") + 8
+    if data[:4] == b"RIFF" and len(data) < size < UNKNOWN_SIZE:
+        raise ValueError(f"it is cut short: it has {len(data)} of the {size} bytes that it should have")
+    if data[:4] == b"OggS" and not is_complete_ogg(data):
         raise ValueError("it is cut short: its last page is not whole, or not marked as the last")
     return decode(data, sampling_rate)
 
 
-def ends_whole(data: bytes) -> bool:
-    """Whether the pages of an Ogg file are whole, up to one that is marked as the last of its stream (RFC 3533, section 6)."""
-    place, marks = 0, 0
-    while data[place : place + 4] == b"OggS":
-        header = data[place : place + 27]
-        sizes = data[place + 27 : place + 27 + header[26]] if len(header) == 27 else b""
-        place += 27 + len(sizes) + sum(sizes)
-        if len(header) < 27 or len(sizes) < header[26] or place > len(data):
+def is_complete_ogg(data: bytes) -> bool:
+    """Whether all pages of an Ogg file are complete, up to the one marked as the last of its stream (RFC 3533, section 6)."""
+    offset, flags = 0, 0
+    while data[offset : offset + 4] == b"OggS":
+        header = data[offset : offset + 27]
+        sizes = data[offset + 27 : offset + 27 + header[26]] if len(header) == 27 else b""
+        offset += 27 + len(sizes) + sum(sizes)
+        if len(header) < 27 or len(sizes) < header[26] or offset > len(data):
             return False
-        marks = header[5]
-    return bool(marks & 4)
+        flags = header[5]
+    return bool(flags & 4)
 
 
 def sound_of(line: str, spectra: Spectra) -> Signal:

@@ -1,4 +1,4 @@
-"""Words with a tag each: what all tagged corpora share, and those that are on the Hub.
+"""Tagged corpora (sequence labelling): their preprocessing, and those on the Hub.
 
 Universal Dependencies (Nivre et al., "Universal Dependencies v2", 2020, arXiv:2004.10643) has parts of speech, WNUT-17
 (Derczynski et al., "Results of the WNUT2017 Shared Task on Novel and Emerging Entity Recognition", 2017) named entities.
@@ -6,24 +6,26 @@ Universal Dependencies (Nivre et al., "Universal Dependencies v2", 2020, arXiv:2
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..symbols import UNKNOWN_WORD
 from ..vectors import Vectors, read_vectors
 from .card import CardFields, write_processed
 from .corpus import SPLITS, Corpus, CorpusError, Pairs
 from .files import verified_source
-from .hub import HubSource, fetch_from_hub
-from .lexicon import LEXICON, LONGEST_WORD, UNKNOWN, Lexicon
+from .hub import FromHub
+from .lexicon import LEXICON, LONGEST_WORD, Lexicon
 from .text import read_table
 
 VECTORS = "vectors.npz"
+"""The file of pretrained vectors in a processed folder."""
 
 
 class Sentence(NamedTuple):
-    """Words, a tag for each, and for each the place that an error is to name."""
+    """The words of a sentence, and for each its tag and the place (file and line, or row) that errors name."""
 
     words: Sequence[str]
     tags: Sequence[str]
@@ -32,7 +34,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """How sentences become numbers.
+    """The settings by which sentences are read and encoded.
 
     ``lowercase``, ``min_frequency`` and ``longest_word`` are those of `Lexicon`. Words with a tag of ``leave_out`` are left
     out: Universal Dependencies give a multi-word token the tag ``_`` and let the words that it is made of follow.
@@ -42,7 +44,7 @@ class Reading:
     lowercase: bool = False
     min_frequency: int = 1
     longest_word: int = LONGEST_WORD
-    leave_out: Sequence[str] = field(default_factory=tuple)
+    leave_out: Sequence[str] = ()
     vectors: str | Path | None = None
 
     def __post_init__(self) -> None:
@@ -53,40 +55,41 @@ class Reading:
             raise ValueError(f"leave_out must be a list of tags, not {self.leave_out!r}")
 
 
-class Tagging(Corpus):
-    """A pairs corpus: the columns ``words`` and ``tags`` of a Hub data set, a list each in every row.
+@dataclass(kw_only=True, eq=False)
+class TaggedCorpus(Corpus):
+    """A pairs corpus of sentences with a tag a word; the fields are those of `Reading`."""
+
+    lowercase: bool = False
+    min_frequency: int = 1
+    longest_word: int = LONGEST_WORD
+    leave_out: Sequence[str] = ()
+    vectors: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        self.reading = Reading(self.lowercase, self.min_frequency, self.longest_word, self.leave_out, self.vectors)
+
+
+@dataclass(kw_only=True, eq=False)
+class Tagging(TaggedCorpus, FromHub):
+    """A tagged corpus: the columns ``words`` and ``tags`` of a Hub data set, a list each in every row.
 
     Tags are text, or class labels with names. ``row`` is the column that names a row in errors; without it rows are counted
-    from 0. ``repository``, ``config``, ``revision``, ``record`` and ``rows`` are those of `HubSource`, ``reading`` those of
-    `Reading`.
+    from 0. The other fields are those of `Reading` and `HubSource`.
     """
 
-    def __init__(
-        self,
-        *,
-        repository: str,
-        config: str,
-        revision: str,
-        record: str | Path,
-        words: str,
-        tags: str,
-        row: str | None = None,
-        rows: Mapping[str, int] | None = None,
-        **reading: Any,
-    ) -> None:
-        if words == tags:
-            raise ValueError(f"words and tags must be two columns, not both {words!r}")
-        self.reading = Reading(**reading)
-        self.hub = HubSource(repository, config, revision, Path(record), rows)
-        self.words, self.tags, self.row = words, tags, row
+    words: str
+    tags: str
+    row: str | None = None
 
-    def fetch(self, raw: Path) -> None:
-        fetch_from_hub(self.hub, raw)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.words == self.tags:
+            raise ValueError(f"words and tags must be two columns, not both {self.words!r}")
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.asked())
+        source = verified_source(raw, self.hub.spec())
         sentences = {split: self.read(raw / f"{split}.parquet") for split in SPLITS}
-        title = f"{self.hub.repository} ({self.hub.config}), {self.tags}"
+        title = f"{self.repository} ({self.config}), {self.tags}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
 
     def read(self, path: Path) -> list[Sentence]:
@@ -107,8 +110,8 @@ class Tagging(Corpus):
                 raise CorpusError(f"{place} has {len(words)} words and {len(tags)} tags; each word needs one")
             if names is not None and (outside := [tag for tag in tags if not 0 <= tag < len(names)]):
                 raise CorpusError(f"{place} has the tag {outside[0]}; column {self.tags!r} has names for 0..{len(names) - 1}")
-            told = tags if names is None else [names[tag] for tag in tags]
-            sentences.append(Sentence(words, told, [place] * len(words)))
+            named_tags = tags if names is None else [names[tag] for tag in tags]
+            sentences.append(Sentence(words, named_tags, [place] * len(words)))
         return sentences
 
 
@@ -150,7 +153,7 @@ def write_tagging(
         CorpusError: where a split has no word, or a tag that the training split has not; names its place.
         ValueError: for a line of ``reading.vectors`` that is no vector.
     """
-    kept = {split: [words_of(sentence, reading.leave_out) for sentence in some] for split, some in sentences.items()}
+    kept = {split: [without_tags(sentence, reading.leave_out) for sentence in some] for split, some in sentences.items()}
     filled = {split: [sentence for sentence in some if sentence.words] for split, some in kept.items()}
     for split, some in filled.items():
         if not some:
@@ -160,19 +163,19 @@ def write_tagging(
         check_tags(some, lexicon.tags)
     vectors = None if reading.vectors is None else read_vectors(reading.vectors, ["", *lexicon.words])
     more = {
-        "left_out": {split: left_out(sentences[split], kept[split], filled[split]) for split in sentences},
+        "left_out": {split: count_left_out(sentences[split], kept[split], filled[split]) for split in sentences},
         "tag_counts": {split: dict(Counter(tags_in(some)).most_common()) for split, some in filled.items()},
-        **facts_of(lexicon, reading, vectors),
+        **lexicon_card(lexicon, reading, vectors),
     }
-    facts = CardFields(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN, more=more)
+    fields = CardFields(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN_WORD, more=more)
     splits = {split: encode_sentences(some, lexicon) for split, some in filled.items()}
-    files = {LEXICON: lexicon.text()} | {f"{split}.txt": in_columns(some) for split, some in filled.items()}
+    files = {LEXICON: lexicon.text()} | {f"{split}.txt": column_text(some) for split, some in filled.items()}
     arrays = {} if vectors is None else {VECTORS: {"matrix": vectors.matrix, "found": vectors.found}}
-    write_processed(processed, splits, facts, files, arrays)
+    write_processed(processed, splits, fields, files, arrays)
 
 
-def facts_of(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) -> dict[str, Any]:
-    """What the card says of the numbers that stand for words, characters and tags."""
+def lexicon_card(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) -> dict[str, Any]:
+    """The entries of the card on the lexicon and the pretrained vectors."""
     _, num_characters, num_tags = lexicon.sizes
     return {
         "tags": lexicon.tags,
@@ -187,12 +190,17 @@ def facts_of(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) -> dic
     }
 
 
-def words_of(sentence: Sentence, leave_out: Sequence[str]) -> Sentence:
+def sentence_of(words: Sequence[tuple[str, str, str]]) -> Sentence:
+    """The sentence of words, each with its tag and place."""
+    return Sentence(*([word[part] for word in words] for part in range(3)))
+
+
+def without_tags(sentence: Sentence, leave_out: Sequence[str]) -> Sentence:
     """The sentence without the words that have a tag of ``leave_out``."""
     if not leave_out:
         return sentence
-    kept = [each for each in zip(*sentence, strict=True) if each[1] not in leave_out]
-    return Sentence(*([each[part] for each in kept] for part in range(3)))
+    kept = [word for word in zip(*sentence, strict=True) if word[1] not in leave_out]
+    return sentence_of(kept)
 
 
 def learn(sentences: Sequence[Sentence], reading: Reading) -> Lexicon:
@@ -208,22 +216,22 @@ def learn(sentences: Sequence[Sentence], reading: Reading) -> Lexicon:
 
 
 def tags_in(sentences: Sequence[Sentence]) -> list[str]:
-    """The tags of all words, one after the other."""
+    """The tags of all words."""
     return list(chain.from_iterable(sentence.tags for sentence in sentences))
 
 
 def check_tags(sentences: Sequence[Sentence], known: Sequence[str]) -> None:
-    """Refuse a tag that is not ``known``, or a word that cannot stand on a line."""
+    """Check that all tags are ``known``, and that no word contains a tab or a line break."""
     allowed = set(known)
-    for word, tag, place in (each for sentence in sentences for each in zip(*sentence, strict=True)):
+    for word, tag, place in chain.from_iterable(zip(*sentence, strict=True) for sentence in sentences):
         if tag not in allowed:
             raise CorpusError(f"{place}: {word!r} has the tag {tag!r}, which the training split has not; it has {list(known)}")
         if set(word) & set("\t\n\r"):
             raise CorpusError(f"{place}: the word {word!r} has a tab or a line break in it")
 
 
-def left_out(before: Sequence[Sentence], kept: Sequence[Sentence], filled: Sequence[Sentence]) -> dict[str, int]:
-    """What was left out of a split."""
+def count_left_out(before: Sequence[Sentence], kept: Sequence[Sentence], filled: Sequence[Sentence]) -> dict[str, int]:
+    """The numbers of words and sentences of a split that are not in its arrays."""
     words, left = (sum(len(sentence.words) for sentence in some) for some in (before, kept))
     return {"words": words - left, "sentences": len(before) - len(filled)}
 
@@ -234,7 +242,7 @@ def encode_sentences(sentences: Sequence[Sentence], lexicon: Lexicon) -> Pairs:
     return encoded._replace(targets=lexicon.encode_tags(tags_in(sentences)), target_offsets=encoded.input_offsets)
 
 
-def in_columns(sentences: Sequence[Sentence]) -> str:
-    """A word and its tag a line, and a blank line after each sentence."""
-    lines = ("".join(f"{word}\t{tag}\n" for word, tag in zip(each.words, each.tags, strict=True)) for each in sentences)
+def column_text(sentences: Sequence[Sentence]) -> str:
+    """The sentences as text in two columns: a word and its tag a line, a blank line after each sentence."""
+    lines = ("".join(f"{word}\t{tag}\n" for word, tag in zip(some.words, some.tags, strict=True)) for some in sentences)
     return "".join(f"{sentence}\n" for sentence in lines)

@@ -1,56 +1,44 @@
 """Published text for language models: WikiText (Merity et al., arXiv:1609.07843), tiny Shakespeare (Karpathy 2015)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .card import CardFields, write_processed
-from .corpus import SPLITS, Corpus, CorpusError
+from .corpus import SPLITS, CorpusError
 from .files import verified_source
-from .hub import HubSource, fetch_from_hub
-from .vocabulary import END, UNKNOWN, check_level, encode_lines, learn_tokenizer
+from .hub import FromHub
+from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
 
 SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
-"""Tokens from which on a line that occurs in two splits is no coincidence."""
+"""The length in tokens from which on a line that occurs in two splits is not a coincidence."""
 
 
-class Text(Corpus):
+@dataclass(kw_only=True, eq=False)
+class Text(FromHub):
     """A stream corpus: each split of a Hub data set with a ``text`` column as one document.
 
     With ``end_of_line`` a row is one or more lines, each followed by ``<eos>``, blank ones too; words at that setting give
-    the published tokenisation of WikiText. Without, the text is kept as it stands, line feeds and all. The vocabulary is
-    learned from the training split. ``repository``, ``config``, ``revision``, ``record`` and ``rows`` are those of
-    `HubSource`; ``level`` and ``vocabulary_size`` those of `learn_tokenizer`.
+    the published tokenisation of WikiText. Without, the text is kept unchanged, with its line feeds. The vocabulary is learned
+    from the training split. ``level`` and ``vocabulary_size`` are those of `learn_tokenizer`, the other fields those of
+    `HubSource`.
     """
 
-    def __init__(
-        self,
-        *,
-        repository: str,
-        config: str,
-        revision: str,
-        record: str | Path,
-        level: str,
-        end_of_line: bool,
-        rows: Mapping[str, int] | None = None,
-        vocabulary_size: int | None = None,
-    ) -> None:
-        check_level(level, vocabulary_size)
-        self.source = HubSource(repository, config, revision, Path(record), rows)
-        self.level = level
-        self.end_of_line = end_of_line
-        self.vocabulary_size = vocabulary_size
+    level: str
+    end_of_line: bool
+    vocabulary_size: int | None = None
 
-    def fetch(self, raw: Path) -> None:
-        fetch_from_hub(self.source, raw)
+    def __post_init__(self) -> None:
+        check_level(self.level, self.vocabulary_size)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.source.asked())
+        source = verified_source(raw, self.hub.spec())
         lines = {split: split_lines(read_columns(raw / f"{split}.parquet", ["text"])[0], self.end_of_line) for split in SPLITS}
-        write_text(
+        write_text_corpus(
             processed,
             lines,
-            title=f"{self.source.repository} ({self.source.config}) by {self.level}",
+            title=f"{self.repository} ({self.config}) by {self.level}",
             source=source,
             level=self.level,
             end_of_line=self.end_of_line,
@@ -58,7 +46,7 @@ class Text(Corpus):
         )
 
 
-def write_text(
+def write_text_corpus(
     processed: Path,
     lines: Mapping[str, Sequence[str]],
     *,
@@ -80,18 +68,18 @@ def write_text(
     if level == "character":
         check_characters(lines)
     line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
-    facts = CardFields(
+    fields = CardFields(
         title=title,
         source=source,
         vocabulary_size=tokenizer.get_vocab_size(),
         references=references or {},
         characters={split: sum(map(len, some)) + end_of_line * len(some) for split, some in lines.items()},
-        unknown=tokenizer.token_to_id(UNKNOWN),
+        unknown=tokenizer.token_to_id(UNKNOWN_TOKEN),
         line_end=line_end,
         shortest_line=SHORTEST_LINE[level],
     )
     streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
-    write_processed(processed, streams, facts, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+    write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
 
 
 def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
@@ -146,7 +134,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def check_characters(lines: Mapping[str, Sequence[str]]) -> None:
-    """Refuse characters outside the training split, which have no token.
+    """Check that the training split has all characters, because others have no token.
 
     Raises:
         CorpusError: naming them.
@@ -158,7 +146,7 @@ def check_characters(lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def split_lines(rows: Sequence[str], end_of_line: bool) -> list[str]:
-    """The lines of the rows: without their line feeds where a token will end them, else with them."""
+    """The lines of the rows: without their line feeds where ``end_of_line`` replaces these by a token, else with them."""
     if end_of_line:
         return [line for row in rows for line in row.removesuffix("\n").split("\n")]
     return [line for row in rows for line in row.splitlines(keepends=True)]

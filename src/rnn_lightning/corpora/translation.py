@@ -1,4 +1,4 @@
-"""Text with its translation: the two columns of a Hub data set as pairs of sequences.
+"""Parallel text: two columns of a Hub data set as pairs of sequences.
 
 Multi30k (Elliott et al., "Multi30K: Multilingual English-German Image Descriptions", 2016, arXiv:1605.00459) is one.
 """
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields, write_processed
-from .corpus import SPLITS, Corpus, CorpusError, Pairs
+from .corpus import SPLITS, CorpusError, Pairs
 from .files import verified_source
-from .hub import HubSource, fetch_from_hub
+from .hub import FromHub
 from .text import read_columns
 from .vocabulary import (
     END,
-    UNKNOWN,
+    UNKNOWN_TOKEN,
     check_frequency,
     check_level,
     encode_rows,
@@ -34,7 +34,7 @@ Texts: TypeAlias = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Tokens:
-    """How both sides become tokens.
+    """The tokenization of both sides.
 
     ``level``, ``vocabulary_size``, ``min_frequency`` and ``lowercase`` are those of `learn_sentence_tokenizer`, for each
     side, or with ``joint`` for one vocabulary that is learned from both. Training pairs with more than ``longest`` tokens
@@ -55,53 +55,42 @@ class Tokens:
             raise ValueError(f"longest must be at least 1, or None for any length, not {self.longest}")
 
 
-class Translation(Corpus):
+@dataclass(kw_only=True, eq=False)
+class Translation(FromHub):
     """A pairs corpus: the columns ``source`` and ``target`` of a Hub data set.
 
     A column is text, or a field of a column of structs: ``translation.en``. Sides become single lines without blanks
     around them. Both sides end with ``<eos>``; there is no begin mark. Training pairs with an empty side are dropped,
-    validation and test keep every row. ``repository``, ``config``, ``revision``, ``record`` and ``rows`` are those of
-    `HubSource`, the rest those of `Tokens`.
+    validation and test keep every row. The fields from ``level`` on are those of `Tokens`, the others those of `HubSource`.
     """
 
-    def __init__(
-        self,
-        *,
-        repository: str,
-        config: str,
-        revision: str,
-        record: str | Path,
-        source: str,
-        target: str,
-        level: str,
-        rows: Mapping[str, int] | None = None,
-        vocabulary_size: int | None = None,
-        joint: bool = False,
-        lowercase: bool = False,
-        min_frequency: int = 1,
-        longest: int | None = None,
-    ) -> None:
-        if source == target:
-            raise ValueError(f"source and target must be two columns, not both {source!r}")
-        self.tokens = Tokens(level, vocabulary_size, joint, lowercase, min_frequency, longest)
-        self.hub = HubSource(repository, config, revision, Path(record), rows)
-        self.columns = (source, target)
+    source: str
+    target: str
+    level: str
+    vocabulary_size: int | None = None
+    joint: bool = False
+    lowercase: bool = False
+    min_frequency: int = 1
+    longest: int | None = None
 
-    def fetch(self, raw: Path) -> None:
-        fetch_from_hub(self.hub, raw)
+    def __post_init__(self) -> None:
+        if self.source == self.target:
+            raise ValueError(f"source and target must be two columns, not both {self.source!r}")
+        options = self.vocabulary_size, self.joint, self.lowercase, self.min_frequency, self.longest
+        self.tokens = Tokens(self.level, *options)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        noted = verified_source(raw, self.hub.asked())
-        texts = {}
+        source = verified_source(raw, self.hub.spec())
+        texts, columns = {}, (self.source, self.target)
         for split in SPLITS:
-            sources, targets = read_columns(raw / f"{split}.parquet", self.columns)
+            sources, targets = read_columns(raw / f"{split}.parquet", columns)
             texts[split] = list(zip(map(one_line, sources), map(one_line, targets), strict=True))
-        title = f"{self.hub.repository} ({self.hub.config}), {' to '.join(self.columns)} by {self.tokens.level}"
-        write_translation(processed, texts, title=title, source=noted, tokens=self.tokens)
+        title = f"{self.repository} ({self.config}), {' to '.join(columns)} by {self.level}"
+        write_translation(processed, texts, title=title, source=source, tokens=self.tokens)
 
 
 def one_line(text: str) -> str:
-    """The text with a blank for each line break, and none around it."""
+    """The text with line breaks replaced by blanks, stripped."""
     return " ".join(text.splitlines()).strip()
 
 
@@ -115,7 +104,7 @@ def write_translation(
     """
     whole = [pair for pair in texts["train"] if all(pair)]
     tokenizers = learn_both(whole, tokens)
-    train = [pair for pair, short in zip(whole, are_short(whole, tokenizers, tokens.longest), strict=True) if short]
+    train = [pair for pair, short in zip(whole, within_length(whole, tokenizers, tokens.longest), strict=True) if short]
     if not train:
         limit = "" if tokens.longest is None else f", and at most {tokens.longest} tokens"
         raise CorpusError(f"{title}: no training pair has text on both sides{limit}")
@@ -125,7 +114,7 @@ def write_translation(
     files = {f"{split}.source.txt": "".join(f"{line}\n" for line, _ in some) for split, some in texts.items()}
     files |= {f"{split}.target.txt": "".join(f"{line}\n" for _, line in some) for split, some in texts.items()}
     files |= {"tokenizer.json": tokenizers[0].to_str(pretty=True), "target_tokenizer.json": tokenizers[1].to_str(pretty=True)}
-    write_processed(processed, splits, facts_of(title, source, tokens, tokenizers, dropped), files)
+    write_processed(processed, splits, card_fields(title, source, tokens, tokenizers, dropped), files)
 
 
 def learn_both(texts: Texts, tokens: Tokens) -> "tuple[Tokenizer, Tokenizer]":
@@ -141,8 +130,8 @@ def learn_both(texts: Texts, tokens: Tokens) -> "tuple[Tokenizer, Tokenizer]":
     return learn([source for source, _ in texts]), learn([target for _, target in texts])
 
 
-def are_short(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]", longest: int | None) -> NDArray[np.bool_]:
-    """Whether no side of a row has more than ``longest`` tokens, its end not counted: (R,)."""
+def within_length(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]", longest: int | None) -> NDArray[np.bool_]:
+    """A mask (R,) of the rows with at most ``longest`` tokens on each side, the end not counted."""
     if longest is None:
         return np.ones(len(texts), dtype=np.bool_)
     sides = [encode_rows(tokenizer, [pair[side] for pair in texts]) for side, tokenizer in enumerate(tokenizers)]
@@ -150,31 +139,31 @@ def are_short(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]", longest: 
 
 
 def encode_pairs(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]") -> Pairs:
-    """The arrays of the rows."""
+    """The arrays of source and target of the rows."""
     inputs, input_offsets = encode_rows(tokenizers[0], [source for source, _ in texts])
     targets, target_offsets = encode_rows(tokenizers[1], [target for _, target in texts])
     return Pairs(inputs, input_offsets, targets, target_offsets)
 
 
-def facts_of(
+def card_fields(
     title: str,
     source: Mapping[str, Any],
     tokens: Tokens,
     tokenizers: "tuple[Tokenizer, Tokenizer]",
     dropped: Mapping[str, int],
 ) -> CardFields:
-    """What the card says besides the measurements."""
-    ours, theirs = tokenizers
+    """The fields of the card that are not measured."""
+    source_tokenizer, target_tokenizer = tokenizers
     return CardFields(
         title,
         source,
-        vocabulary_size=ours.get_vocab_size(),
-        unknown=ours.token_to_id(UNKNOWN),
-        target_unknown=theirs.token_to_id(UNKNOWN),
+        vocabulary_size=source_tokenizer.get_vocab_size(),
+        unknown=source_tokenizer.token_to_id(UNKNOWN_TOKEN),
+        target_unknown=target_tokenizer.token_to_id(UNKNOWN_TOKEN),
         more={
-            "target_vocabulary_size": theirs.get_vocab_size(),
-            "end": ours.token_to_id(END),
-            "target_end": theirs.token_to_id(END),
+            "target_vocabulary_size": target_tokenizer.get_vocab_size(),
+            "end": source_tokenizer.token_to_id(END),
+            "target_end": target_tokenizer.token_to_id(END),
             "level": tokens.level,
             "joint": tokens.joint,
             "lowercase": tokens.lowercase,

@@ -1,6 +1,6 @@
-"""Tokenizers of words, characters or byte pairs, learned from training lines, and the arrays they make of text.
+"""Tokenizers of words, characters or byte pairs, learned from training lines, and the arrays of text that they encode.
 
-The file that a `Tokenizer` saves is the whole truth on how text becomes tokens: it also appends the end mark of a line.
+The file that a `Tokenizer` saves has all that turns text into tokens, the end mark of a line included.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from .corpus import Stream
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-UNKNOWN = "<unk>"
+UNKNOWN_TOKEN = "<unk>"
 END = "<eos>"
 LEVELS = ("word", "character", "bpe")
 
@@ -23,9 +23,9 @@ LEVELS = ("word", "character", "bpe")
 def learn_tokenizer(lines: Sequence[str], level: str, vocabulary_size: int | None, end_of_line: bool) -> "Tokenizer":
     """A tokenizer whose entries are ordered from frequent to rare, equals by their text.
 
-    ``word`` splits at white space; words beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN`.
+    ``word`` splits at white space; words beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN_TOKEN`.
     ``character`` and ``bpe`` lose nothing: ``decode(encode(line).ids) == line``. With ``end_of_line`` each line is
-    followed by `END`, which is not part of what it said; a line that spells `END` itself holds one more of them.
+    followed by `END`, which is no part of the line; a line that spells `END` itself holds one more of them.
 
     Raises:
         ValueError: on an unknown level, or a vocabulary size where there is none to choose or none where one is needed.
@@ -40,7 +40,7 @@ def learn_tokenizer(lines: Sequence[str], level: str, vocabulary_size: int | Non
         _learn_byte_pairs(tokenizer, lines, vocabulary_size or 0, [END] if end_of_line else [])
     else:
         tokenizer = _splitting(level, pre_tokenizers.WhitespaceSplit())
-        marks = [UNKNOWN] if level == "word" else []
+        marks = [UNKNOWN_TOKEN] if level == "word" else []
         _learn_entries(tokenizer, lines, vocabulary_size, [*marks, END] if end_of_line else marks)
     if end_of_line:
         _append_end(tokenizer)
@@ -53,10 +53,10 @@ def learn_sentence_tokenizer(
     """A tokenizer of single sentences, each followed by `END`, which no text can spell.
 
     Blanks around a sentence are lost, and with ``lowercase`` its case. ``word`` splits letters and digits from punctuation,
-    ``\\w+|[^\\w\\s]+`` (``Whitespace`` of Hugging Face's tokenizers); words that occur less than ``min_frequency`` times
-    or beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN`, and decoded words stand between blanks. A
-    ``character`` that is not in ``lines`` becomes `UNKNOWN`. ``bpe`` loses nothing else: a sentence's first word is read like
-    one after a blank, and that blank is not decoded.
+    ``\\w+|[^\\w\\s]+`` (``Whitespace`` of Hugging Face's tokenizers); words that occur less than ``min_frequency`` times or
+    beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN_TOKEN`, and decoded words stand between blanks. A
+    ``character`` that is not in ``lines`` becomes `UNKNOWN_TOKEN`. ``bpe`` loses nothing else: a sentence's first word is read
+    like one after a blank, and that blank is not decoded.
 
     Raises:
         ValueError: as `learn_tokenizer`, or where ``min_frequency`` does not go with the level.
@@ -78,13 +78,13 @@ def learn_sentence_tokenizer(
     else:
         tokenizer = _splitting(level, pre_tokenizers.Whitespace())
         tokenizer.normalizer = normalizer
-        _learn_entries(tokenizer, lines, vocabulary_size, [UNKNOWN, END], min_frequency)
+        _learn_entries(tokenizer, lines, vocabulary_size, [UNKNOWN_TOKEN, END], min_frequency)
     _append_end(tokenizer)
     return tokenizer
 
 
 def check_level(level: str, vocabulary_size: int | None) -> None:
-    """Refuse what `learn_tokenizer` cannot do.
+    """Check the arguments of `learn_tokenizer`.
 
     Raises:
         ValueError: naming the value and what is allowed.
@@ -100,7 +100,7 @@ def check_level(level: str, vocabulary_size: int | None) -> None:
 
 
 def check_frequency(level: str, min_frequency: int) -> None:
-    """Refuse a ``min_frequency`` below 1, or one of anything but words.
+    """Check that ``min_frequency`` is 1, or more for words.
 
     Raises:
         ValueError: naming the value and what is allowed.
@@ -111,13 +111,13 @@ def check_frequency(level: str, min_frequency: int) -> None:
 
 
 def encode_lines(tokenizer: "Tokenizer", lines: Sequence[str]) -> Stream:
-    """The ``lines`` one after the other, as one document of which every token is scored."""
+    """The ``lines`` concatenated to one document of which every token is scored."""
     tokens, _ = encode_rows(tokenizer, lines)
     return Stream(tokens, np.array([0, len(tokens)], dtype=np.int64), np.ones(len(tokens), dtype=np.bool_))
 
 
 def encode_rows(tokenizer: "Tokenizer", lines: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The tokens of the ``lines`` one after the other (N,), and where each line begins and the last one ends (R + 1,)."""
+    """The concatenated tokens (N,) of the ``lines``, and their offsets (R + 1,)."""
     encodings = [encoding.ids for encoding in tokenizer.encode_batch_fast(list(lines))]
     offsets = np.zeros(len(encodings) + 1, dtype=np.int64)
     offsets[1:] = np.cumsum([len(ids) for ids in encodings])
@@ -125,10 +125,10 @@ def encode_rows(tokenizer: "Tokenizer", lines: Sequence[str]) -> tuple[NDArray[n
 
 
 def _splitting(level: str, words: Any) -> "Tokenizer":
-    """A tokenizer that has learned nothing yet, but knows where a text is split: by the pre-tokenizer ``words`` or anywhere."""
+    """An untrained tokenizer that splits text into words, by the pre-tokenizer ``words``, or into characters."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN_TOKEN))
     if level == "word":
         tokenizer.pre_tokenizer = words
     else:
@@ -138,18 +138,18 @@ def _splitting(level: str, words: Any) -> "Tokenizer":
 
 
 def _learn_entries(tokenizer: "Tokenizer", lines: Sequence[str], size: int | None, marks: list[str], least: int = 1) -> None:
-    """A vocabulary of the words or characters that ``lines`` have ``least`` times, and the ``marks`` wherever they rank."""
+    """Learn the vocabulary: the ``marks``, and the words or characters that ``lines`` have at least ``least`` times."""
     from tokenizers import models, trainers
 
     everything = trainers.WordLevelTrainer(vocab_size=2**31, min_frequency=least, special_tokens=[], show_progress=False)
     tokenizer.train_from_iterator(lines, everything)
     entries = tokenizer.get_vocab()
     ranked = [*marks, *(entry for entry in sorted(entries, key=entries.__getitem__) if entry not in marks)]
-    tokenizer.model = models.WordLevel({entry: rank for rank, entry in enumerate(ranked[:size])}, unk_token=UNKNOWN)
+    tokenizer.model = models.WordLevel({entry: rank for rank, entry in enumerate(ranked[:size])}, unk_token=UNKNOWN_TOKEN)
 
 
 def _learn_byte_pairs(tokenizer: "Tokenizer", lines: Sequence[str], size: int, marks: list[str]) -> None:
-    """Byte pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019), so that no text is unknown."""
+    """Learn a byte pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019), so that no text is unknown."""
     from tokenizers import pre_tokenizers, trainers
 
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -158,6 +158,7 @@ def _learn_byte_pairs(tokenizer: "Tokenizer", lines: Sequence[str], size: int, m
 
 
 def _append_end(tokenizer: "Tokenizer") -> None:
+    """Have the tokenizer append `END` to each line."""
     from tokenizers.processors import TemplateProcessing
 
     tokenizer.post_processor = TemplateProcessing(single=f"$A {END}", special_tokens=[(END, tokenizer.token_to_id(END))])

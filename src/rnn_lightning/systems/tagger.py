@@ -16,12 +16,11 @@ from ..recurrent import build_network
 from ..registry import choose
 from ..regularize import make_dropout
 from ..sequences import IGNORED, PADDING, Batch, State, length_mask
+from ..symbols import UNKNOWN_WORD
 from ..tag_schemes import span_constraints
 from .system import System, check_sizes, real_targets
 from .tag_output import OUTPUTS
 
-UNKNOWN = 0
-"""The word that stands for all words outside the vocabulary."""
 GROUPS = ("accuracy", "accuracy_known", "accuracy_unknown")
 VECTORS = ("tuned", "frozen")
 
@@ -113,7 +112,7 @@ class Tagger(System):
         words = inputs if inputs.dim() == 2 else inputs[:, :, 0]
         if self.training and self.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
-            words = words.masked_fill(dropped, UNKNOWN)
+            words = words.masked_fill(dropped, UNKNOWN_WORD)
         embedded = self.embedding(words)
         if self.spelling is None:
             return embedded
@@ -147,7 +146,7 @@ class Tagger(System):
         if split != "train":
             words = batch.inputs if batch.inputs.dim() == 2 else batch.inputs[:, :, 0]
             found = self.output.decode(emissions, batch.lengths)
-            self._count(split, (found == targets)[counted], words[counted] == UNKNOWN)
+            self._count(split, (found == targets)[counted], words[counted] == UNKNOWN_WORD)
             for spans in self.spans_of(split):
                 spans.update(found, targets, batch.lengths)
         return self.output.loss(emissions, targets, batch.lengths).sum() / count, count
