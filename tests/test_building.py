@@ -1,10 +1,9 @@
-"""How networks are built: where their weights start, what drops out, and what is refused.
+"""How networks are built: their layers, what drops out, former names, and what is refused.
 
 Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,109 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import rnn_lightning
-from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Recurrent, Residual, build_network, recurrent_weights
-from rnn_lightning.sequences import leaves, map_state
+from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Recurrent, Residual, build_network
 
 F, H = 3, 16
-FORGETTING = [cell for cell, architecture in CELLS.items() if "forget" in architecture.gates]
-INITIALISATIONS = ["orthogonal", "uniform", {"uniform": 0.1}]
-
 every_cell = pytest.mark.parametrize("cell", CELLS)
-every_init = pytest.mark.parametrize("init", INITIALISATIONS, ids=str)
-
-
-def parameters_of(network: nn.Module, *words: str) -> dict[str, Tensor]:
-    """The parameters that have one of ``words`` in the last part of their names."""
-    return {
-        name: value.detach()
-        for name, value in network.named_parameters()
-        if any(word in name.rsplit(".", 1)[-1] for word in words)
-    }
-
-
-@every_cell
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_recurrent_blocks_start_orthogonal(cell: str, bidirectional: bool) -> None:
-    network = build_network(cell, F, H, 2, bidirectional=bidirectional)
-    weights = parameters_of(network, "weight_hh", "recurrent_weight")
-    assert list(weights) == [name for name, _ in recurrent_weights(network)]
-    assert len(weights) in (0, 4 if bidirectional else 2)
-    for weight in weights.values():
-        for block in weight.split(H):
-            torch.testing.assert_close(block @ block.T, torch.eye(H), rtol=0, atol=1e-5)
-
-
-@every_cell
-def test_input_blocks_start_as_glorot_says_and_biases_at_zero(cell: str) -> None:
-    network = build_network(cell, F, H, forget_bias=None)
-    bound = (6 / (F + H)) ** 0.5
-    for weight in parameters_of(network, "weight_ih", "input_weight").values():
-        for block in weight.split(H):
-            assert 0.8 * bound < block.abs().max() <= bound
-    assert not any(bias.any() for bias in parameters_of(network, "bias").values())
-
-
-@every_cell
-@every_init
-@pytest.mark.parametrize("forget_bias", [1.0, -2.5])
-def test_the_forget_gate_alone_starts_at_its_bias(cell: str, init: Any, forget_bias: float) -> None:
-    network = build_network(cell, F, H, 2, init=init, forget_bias=forget_bias)
-    biases = torch.cat([bias.flatten() for bias in parameters_of(network, "bias").values()])
-    assert int((biases == forget_bias).sum()) == (2 * H if cell in FORGETTING else 0)
-
-
-@pytest.mark.parametrize("cell", FORGETTING)
-@pytest.mark.parametrize(("forget_bias", "kept"), [(100.0, 1.0), (-100.0, 0.0)])
-def test_the_bias_that_is_set_is_that_of_the_gate_that_forgets(cell: str, forget_bias: float, kept: float) -> None:
-    network, inputs = build_network(cell, F, H, forget_bias=forget_bias).double(), torch.zeros(1, 3, F, dtype=torch.float64)
-    for weight in parameters_of(network, "weight").values():
-        nn.init.zeros_(weight)
-    before = map_state(torch.randn_like, network.start(inputs))
-    _, after = network(inputs, None, before)
-    torch.testing.assert_close(leaves(after)[1], kept * leaves(before)[1])  # the second one is the memory cell
-
-
-@every_init
-@pytest.mark.parametrize("forget_bias", [1.0, None])
-def test_an_lstm_counts_its_forget_bias_once(init: Any, forget_bias: float | None) -> None:
-    network = build_network("lstm", F, H, init=init, forget_bias=forget_bias)
-    ahead, back = parameters_of(network, "bias").values()
-    both = ahead[H : 2 * H] + back[H : 2 * H]
-    assert bool((both == 1).all()) == (forget_bias is not None)
-
-
-@every_cell
-@pytest.mark.parametrize(("init", "bound"), [("uniform", H**-0.5), ({"uniform": 0.1}, 0.1), ({"uniform": 3}, 3.0)], ids=str)
-def test_uniform_weights_and_biases_fill_their_range(cell: str, init: Any, bound: float) -> None:
-    network = build_network(cell, F, H, init=init, forget_bias=None)
-    drawn = {
-        name: value
-        for name, value in network.named_parameters()
-        if name.rsplit(".", 1)[-1].startswith(("weight", "input_weight", "recurrent_weight", "bias"))
-    }
-    assert drawn
-    for value in drawn.values():
-        assert 0.8 * bound < value.abs().max() <= bound
-        assert -0.3 * bound < value.mean() < 0.3 * bound
-
-
-@every_cell
-def test_what_a_cell_learns_besides_starts_the_same_whatever_the_range(cell: str) -> None:
-    networks = [build_network(cell, F, H, init=init) for init in INITIALISATIONS]
-    other = parameters_of(networks[0], "gain", "peephole", "cell_bias")
-    for network in networks[1:]:
-        torch.testing.assert_close(parameters_of(network, "gain", "peephole", "cell_bias"), other, rtol=0, atol=0)
-    assert all(bool((value == value.flatten()[0]).all()) for value in other.values())
-
-
-@pytest.mark.parametrize(("cell", "peer"), [("elman", nn.RNN), ("gru", nn.GRU), ("lstm", nn.LSTM)])
-def test_uniform_fused_networks_are_those_of_pytorch(cell: str, peer: Callable[..., nn.Module]) -> None:
-    torch.manual_seed(0)
-    network = build_network(cell, F, H, 2, bidirectional=True, init="uniform", forget_bias=None)
-    torch.manual_seed(0)
-    twin = peer(F, H, 2, bidirectional=True, batch_first=True)
-    inputs = torch.randn(2, 5, F)
-    torch.testing.assert_close(network(inputs)[0], twin(inputs)[0], rtol=0, atol=0)
 
 
 @every_cell

@@ -42,10 +42,10 @@ def test_a_word_is_the_same_alone_and_beside_any_other(name: str, width: int) ->
     encoder = build(name)
     together = encoder(spelled(WORDS, width))
     assert together.shape == (len(WORDS), encoder.output_size)
-    for word, found in zip(WORDS, together, strict=True):
+    for word, vectors in zip(WORDS, together, strict=True):
         alone = encoder(spelled([word], len(word)))[0]
-        torch.testing.assert_close(found, alone, rtol=0, atol=1e-12)
-        assert bool(found.any()) == bool(word)
+        torch.testing.assert_close(vectors, alone, rtol=0, atol=1e-12)
+        assert bool(vectors.any()) == bool(word)
 
 
 def test_a_filter_s_answer_is_its_strongest_by_hand() -> None:
@@ -67,11 +67,11 @@ def test_a_recurrent_encoder_is_what_the_network_read_at_both_ends() -> None:
 @every_encoder
 def test_reading_each_word_once_changes_neither_values_nor_gradients(name: str) -> None:
     encoder = build(name)
-    batch = spelled([WORDS[place] for place in (0, 2, 0, 4, 1, 0, 2, 5)], 9).view(2, 4, 9)
+    batch = spelled([WORDS[index] for index in (0, 2, 0, 4, 1, 0, 2, 5)], 9).view(2, 4, 9)
     outcomes = []
-    for found in (encoder.read_each_once(batch), encoder(batch.flatten(0, 1)).view(2, 4, -1)):
-        weights = torch.linspace(-1, 1, found.numel(), dtype=torch.float64).view_as(found)
-        outcomes.append((found.detach(), torch.autograd.grad((found * weights).sum(), list(encoder.parameters()))))
+    for vectors in (encoder.read_each_once(batch), encoder(batch.flatten(0, 1)).view(2, 4, -1)):
+        weights = torch.linspace(-1, 1, vectors.numel(), dtype=torch.float64).view_as(vectors)
+        outcomes.append((vectors.detach(), torch.autograd.grad((vectors * weights).sum(), list(encoder.parameters()))))
     torch.testing.assert_close(outcomes[0], outcomes[1])
 
 
@@ -88,8 +88,8 @@ def test_words_are_read_no_more_often_than_there_are_different_ones(name: str, m
 @pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
 def test_batches_without_words_or_characters_are_zeros(name: str, shape: tuple[int, ...]) -> None:
     encoder = build(name)
-    found = encoder.read_each_once(torch.zeros(shape, dtype=torch.int64))
-    assert found.shape == (*shape[:2], encoder.output_size) and not found.any()
+    vectors = encoder.read_each_once(torch.zeros(shape, dtype=torch.int64))
+    assert vectors.shape == (*shape[:2], encoder.output_size) and not vectors.any()
 
 
 @every_encoder
@@ -107,7 +107,10 @@ def test_settings_from_before_have_a_kind_in_place_of_a_name(name: str) -> None:
         ({}, r"characters name must be one of \['cnn', 'rnn'\], not None"),
         ({"name": "lstm"}, "not 'lstm'"),
         ({"name": "cnn", "filter": 3}, "characters 'cnn': .*'filter'"),
-        ({"name": "cnn", "filters": 0}, r"filters must be at least 1, widths a list of at least 1 each, not 0 and \[3\]"),
+        (
+            {"name": "cnn", "filters": 0},
+            r"filters must be at least 1, every one of widths too, not 0 and \[3\]",
+        ),
         ({"name": "cnn", "embedding_size": 0}, "characters 'cnn': embedding_size must be at least 1, not 0"),
         ({"name": "cnn", "kind": "cnn"}, "characters 'cnn': .*'kind'"),
         ({"name": "rnn"}, "characters 'rnn': .*'rnn'"),

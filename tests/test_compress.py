@@ -41,12 +41,12 @@ def test_16_bits_compute_in_float32_with_rounded_weights(cell: str, bidirectiona
 def test_8_bits_of_a_product_err_no_more_than_rounding_can() -> None:
     torch.manual_seed(0)
     layer, rows = nn.Linear(64, 40), torch.randn(30, 64)
-    found = compressed(nn.Sequential(layer), "int8")(rows)
+    outcome = compressed(nn.Sequential(layer), "int8")(rows)
     weight_step = layer.weight.abs().amax(1) / 127  # one a row of the weight
     input_step = (rows.max() - rows.min()) / 127  # 7 bits, which the processor's products can add up without overflow
     from_weights = rows.abs().sum(1, keepdim=True) * weight_step / 2
     from_inputs = (layer.weight.abs().sum(1) + 64 * weight_step / 2) * input_step
-    errors = (found - layer(rows)).abs()
+    errors = (outcome - layer(rows)).abs()
     assert (errors <= from_weights + from_inputs + 1e-5).all()
     assert errors.max() > 0, "nothing was compressed"
 
@@ -57,9 +57,9 @@ def test_8_bits_stay_near(cell: str) -> None:
     torch.manual_seed(0)
     network = build_network(cell, 5, 32, 2, bidirectional=True)
     outputs, _ = network(inputs(5), LENGTHS)
-    found, _ = compressed(network, "int8")(inputs(5), LENGTHS)
-    assert 0 < (found - outputs).abs().max() < 0.05 * outputs.abs().max()
-    assert (found[1] == 0).all(), "an empty row"
+    outcome, _ = compressed(network, "int8")(inputs(5), LENGTHS)
+    assert 0 < (outcome - outputs).abs().max() < 0.05 * outputs.abs().max()
+    assert (outcome[1] == 0).all(), "an empty row"
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -70,9 +70,9 @@ def test_a_translation_system_translates_on(cell: str, weights: str) -> None:
     before = copy.deepcopy(system.state_dict())
     small = compressed(system, weights)
     sources = torch.randint(0, 20, (4, 7))
-    found = small.translate(sources, LENGTHS, beam_size=3, max_length=9)
+    outcome = small.translate(sources, LENGTHS, beam_size=3, max_length=9)
     expected = system.eval().translate(sources, LENGTHS, beam_size=3, max_length=9)
-    torch.testing.assert_close(found.scores, expected.scores, rtol=0.0, atol=0.02 if weights == "float16" else 1.0)
+    torch.testing.assert_close(outcome.scores, expected.scores, rtol=0.0, atol=0.02 if weights == "float16" else 1.0)
     torch.testing.assert_close(system.state_dict(), before)
     assert not small.training
 

@@ -79,7 +79,7 @@ def test_the_kind_is_chosen_by_locked() -> None:
     assert isinstance(make_dropout(0.5, locked=False), nn.Dropout)
 
 
-TOLD = [
+DROPOUTS = [
     ({"dropout": 0.5}, [True, True]),
     ({"dropout": 0.5, "input_dropout": 0.0}, [False, True]),
     ({"input_dropout": 0.5}, [True, False]),
@@ -87,10 +87,10 @@ TOLD = [
 
 
 @pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize(("told", "drops"), TOLD)
-def test_a_language_model_drops_what_it_reads_and_what_it_says_as_told(told: dict, drops: list[bool], locked: bool) -> None:
+@pytest.mark.parametrize(("dropouts", "drops"), DROPOUTS)
+def test_a_language_model_drops_its_inputs_and_outputs_as_set(dropouts: dict, drops: list[bool], locked: bool) -> None:
     torch.manual_seed(0)
-    model = LanguageModel(9, {"cell": "gru", "hidden_size": 4}, 4, locked=locked, **told)
+    model = LanguageModel(9, {"cell": "gru", "hidden_size": 4}, 4, locked=locked, **dropouts)
     seen: list[Tensor] = []
     for part in (model.network, model.output):
         part.register_forward_pre_hook(lambda _, read: seen.append(read[0]))

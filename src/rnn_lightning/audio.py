@@ -1,4 +1,4 @@
-"""Sound to features: samples from the bytes of a file, log-mel spectra and cepstra from samples.
+"""Acoustic features: log-mel spectra and cepstra of the samples of a sound file.
 
 Shapes: N samples, T frames, F features.
 """
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 KINDS = ("log_mel", "mfcc")
 REACH = 2
-"""Frames on either side that a delta looks at."""
+"""Frames on either side that a delta (the slope of a feature) is computed from."""
 
 
 def decode(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
-    """The samples (N,) of a WAV, FLAC or Ogg file, in -1..1.
+    """Decode a WAV, FLAC or Ogg file to samples (N,) in -1..1.
 
     Raises:
         ValueError: for a damaged file, another sampling rate, several channels, no samples, or one that is not finite.
@@ -41,7 +41,7 @@ def decode(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Spectra:
-    """What features are made of: a frame each ``hop`` seconds, of a ``window`` of seconds, whole windows only.
+    """Settings of spectral features: a frame every ``hop`` seconds, of a ``window`` of seconds, whole windows only.
 
     ``log_mel``: log energies of ``mels`` triangular filters from 20 Hz to half the sampling rate; ``mfcc``: the first
     ``coefficients`` of their cosine transform, of which the first is the log energy of the frame. Both as Kaldi makes them
@@ -67,7 +67,7 @@ class Spectra:
 
     @property
     def size(self) -> int:
-        """F."""
+        """The number of features of a frame, F."""
         return (self.mels if self.kind == "log_mel" else self.coefficients) * (1 + self.deltas)
 
     def centres(self, frames: int) -> NDArray[np.float64]:

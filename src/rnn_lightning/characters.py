@@ -75,7 +75,7 @@ class ConvolvedCharacters(CharacterEncoder):
         """``filters`` of each of the ``widths``."""
         super().__init__(vocab_size, embedding_size)
         if filters < 1 or not widths or min(widths) < 1:
-            raise ValueError(f"filters must be at least 1, widths a list of at least 1 each, not {filters} and {list(widths)}")
+            raise ValueError(f"filters must be at least 1, every one of widths too, not {filters} and {list(widths)}")
         self.layers = nn.ModuleList(nn.Conv1d(embedding_size, filters, width, padding="same") for width in widths)
         self.output_size = filters * len(widths)
 

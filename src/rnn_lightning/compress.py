@@ -1,4 +1,4 @@
-"""A trained network made small for the CPU: its weights in 16 or 8 bits.
+"""Post-training quantization of a network's weights to 16 or 8 bits, for inference on the CPU.
 
 Decoding reads every weight again for every token, so that where rows are few its speed is that of memory.
 """
@@ -14,7 +14,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def compressed(network: Network, weights: str) -> Network:
-    """A copy of ``network``, for inference on the CPU, whose products read ``weights`` of another format.
+    """A copy of ``network`` with quantized weights, for inference on the CPU (PyTorch's dynamic quantization).
 
     "float16" rounds the weights and computes in float32. "int8" rounds the weights row by row, and what they are multiplied
     with by the largest number of the batch: so a row's result depends, in its last digits, on the rows beside it. Linear

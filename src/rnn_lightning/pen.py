@@ -1,4 +1,4 @@
-"""Pen trajectories to features: resampled along the path, in units of the height of the writing.
+"""Features of pen trajectories: resampled along the path, in units of the height of the writing.
 
 Shapes: N points of a stroke, T points of all strokes after resampling, F = 4 features, as `FEATURES` names them.
 """
@@ -17,7 +17,7 @@ Points = NDArray[np.float64]
 
 
 def pen_features(strokes: Sequence[ArrayLike], *, spacing: float = 0.2, upright: bool = False) -> NDArray[np.float32]:
-    """The features (T, F) of ``strokes``, each (N, 2): where the pen was down, in any unit and at any rate.
+    """The features (T, F) of ``strokes``, arrays (N, 2) of pen-down points, in any unit and at any sampling rate.
 
     The unit of length is the height of the writing, sqrt(12) times the standard deviation of y along the ink, which for an
     upright bar is its length; so neither place nor size nor the rate of the recording matters, and the aspect is kept. Each
@@ -47,15 +47,15 @@ def pen_features(strokes: Sequence[ArrayLike], *, spacing: float = 0.2, upright:
 
 
 def transformed(features: NDArray[np.float32], matrix: ArrayLike) -> NDArray[np.float32]:
-    """The ``features`` (T, F) of the same writing after every point (x, y) of it, from its middle, went to ``matrix`` (2, 2).
+    """The ``features`` (T, F) after a linear map, ``matrix`` (2, 2), of all points (x, y) about the middle of the writing.
 
     Nothing is normalised anew: what becomes larger stays larger, its points further apart.
     """
-    told = np.asarray(matrix, np.float64)
+    transform = np.asarray(matrix, np.float64)
     steps = features[:, :2].astype(np.float64)
     x = np.cumsum(steps[:, 0])
-    y = told[1, 0] * (x - x.mean()) + told[1, 1] * features[:, 2]
-    return np.column_stack([steps @ told.T, y, features[:, 3]]).astype(np.float32)
+    y = transform[1, 0] * (x - x.mean()) + transform[1, 1] * features[:, 2]
+    return np.column_stack([steps @ transform.T, y, features[:, 3]]).astype(np.float32)
 
 
 def spread(ink: Sequence[Points]) -> tuple[Points, Points]:
@@ -75,7 +75,7 @@ def spread(ink: Sequence[Points]) -> tuple[Points, Points]:
 
 
 def slant(ink: Sequence[Points]) -> float:
-    """How far the parts of ``ink`` that rise or fall by more than 45 degrees lean to the right, as dx / dy; 0 without any."""
+    """The slant dx / dy of the parts of ``ink`` that rise or fall by more than 45 degrees, to the right; 0 if none do."""
     steps = np.concatenate([np.diff(points, axis=0) for points in ink])  # (N, 2)
     steep = steps[np.abs(steps[:, 1]) > np.abs(steps[:, 0])]
     lengths = np.hypot(*steep.T)
@@ -83,12 +83,12 @@ def slant(ink: Sequence[Points]) -> float:
 
 
 def along_path(points: Points, spacing: float) -> Points:
-    """The path through ``points`` (N, 2), no two in a row alike, at equal distances nearest to ``spacing``."""
+    """Resample the path through ``points`` (N, 2), no two in a row alike, at the equal distance nearest to ``spacing``."""
     if len(points) == 1:
         return points
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    places = np.linspace(0, lengths[-1], max(1, round(lengths[-1] / spacing)) + 1)
-    return np.column_stack([np.interp(places, lengths, each) for each in points.T])
+    distances = np.linspace(0, lengths[-1], max(1, round(lengths[-1] / spacing)) + 1)
+    return np.column_stack([np.interp(distances, lengths, axis) for axis in points.T])
 
 
 def moving(points: Points) -> Points:

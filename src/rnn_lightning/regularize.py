@@ -22,7 +22,7 @@ class LockedDropout(nn.Module):
 
 
 def make_dropout(probability: float, *, locked: bool) -> nn.Module:
-    """Dropout of the chosen kind: a mask for each step, or with ``locked`` one for all steps of a row.
+    """A dropout layer: a mask for each step, or with ``locked`` one for all steps of a row.
 
     Raises:
         ValueError: for a probability outside [0, 1).

@@ -1,4 +1,4 @@
-"""Fewer steps before a recurrent network reads them: a convolution in time that takes a stride.
+"""Subsampling in time: a strided convolution before a recurrent network, so that it reads fewer steps.
 
 Shapes: B rows, T steps, F features, G features after it, k steps that a window sees, s steps of the stride.
 """
@@ -14,10 +14,10 @@ from .sequences import check_lengths, length_mask
 
 
 class Subsampling(nn.Module):
-    """One step out of s: max(0, W * window + b), whose window ends with the last of its s steps and sees k back from there.
+    """A causal convolution in time with stride s and a ReLU: one step out of s, max(0, W * window + b).
 
-    So it sees nothing ahead of its own steps, and reading may pause after any multiple of s: the last k - s steps are its
-    state. Behind a row's end it sees zeros.
+    A window of k steps ends with the last of its s steps and sees nothing ahead of them, so that reading may pause after any
+    multiple of s: the last k - s steps are its state. Behind a row's end it sees zeros.
     """
 
     def __init__(self, input_size: int, *, channels: int, stride: int = 2, kernel: int = 5) -> None:
@@ -38,11 +38,11 @@ class Subsampling(nn.Module):
         return inputs.new_zeros(len(inputs), self.kept, self.input_size)
 
     def steps(self, lengths: Tensor) -> Tensor:
-        """How many steps are left of ``lengths``: a part of a stride gives one."""
+        """The number of steps after subsampling, ceil(length / s), for each of ``lengths``."""
         return (lengths + self.stride - 1) // self.stride
 
     def forward(self, inputs: Tensor, lengths: Tensor | None, tail: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """``inputs`` (B, T, F) as (B, T / s, G), zero behind each row's length; these lengths; and the state after them."""
+        """Subsample ``inputs`` (B, T, F) to (B, T / s, G), zero behind each length; the new lengths; the state after them."""
         if lengths is not None:
             check_lengths(lengths, inputs)
             inputs = inputs.masked_fill(~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2), 0)
@@ -55,11 +55,11 @@ class Subsampling(nn.Module):
         if inputs.shape[1] == 0:
             return inputs.new_zeros(len(inputs), 0, self.output_size), lengths, after
         full = F.pad(read, (0, 0, 0, -inputs.shape[1] % self.stride))
-        found = self.convolution(full.transpose(1, 2)).relu().transpose(1, 2)
+        outputs = self.convolution(full.transpose(1, 2)).relu().transpose(1, 2)
         if lengths is None:
-            return found, None, after
+            return outputs, None, after
         left = self.steps(lengths)
-        return found.masked_fill(~length_mask(left.to(found.device), found.shape[1]).unsqueeze(2), 0), left, after
+        return outputs.masked_fill(~length_mask(left.to(outputs.device), outputs.shape[1]).unsqueeze(2), 0), left, after
 
 
 def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:

@@ -1,4 +1,4 @@
-"""Pretrained word vectors out of text files, as word2vec and GloVe leave them.
+"""Pretrained word vectors from text files in the formats of word2vec and GloVe.
 
 Mikolov et al., "Distributed Representations of Words and Phrases", 2013, arXiv:1310.4546; Pennington, Socher and Manning,
 "GloVe: Global Vectors for Word Representation", 2014. Shapes: V words of a vocabulary, E numbers of a vector.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Vectors(NamedTuple):
-    """``matrix`` (V, E) float32, zero where ``found`` (V,) is false; ``coverage`` is the share of the words that were found."""
+    """Vectors ``matrix`` (V, E) float32, zero where ``found`` (V,) is false; ``coverage`` is the share of words with one."""
 
     matrix: NDArray[np.float32]
     found: NDArray[np.bool_]
@@ -21,7 +21,7 @@ class Vectors(NamedTuple):
 
 
 def read_vectors(path: str | Path, words: Sequence[str]) -> Vectors:
-    """The vectors that the text file ``path`` has for ``words`` (V,); a word that it lacks takes that of its lower case.
+    """Read the vectors of ``words`` (V,) from the text file ``path``; a word without one takes that of its lower case.
 
     A line is a word and E numbers between blanks; the word may have blanks itself. A first line of two whole numbers is the
     header of word2vec, which promises so many vectors of that size. An empty word stands for no word and is not found.
@@ -30,17 +30,17 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Vectors:
         ValueError: for a line that is no word and E finite numbers, or a file with fewer vectors than promised; names both.
         FileNotFoundError: where there is no such file.
     """
-    exact = {word: place for place, word in enumerate(words) if word}
+    exact = {word: index for index, word in enumerate(words) if word}
     lower: dict[str, list[int]] = {}
-    for word, place in exact.items():
-        lower.setdefault(word.lower(), []).append(place)
+    for word, index in exact.items():
+        lower.setdefault(word.lower(), []).append(index)
     matrix, found, spelled = np.zeros((0, 0), np.float32), np.zeros(len(words), np.bool_), np.zeros(len(words), np.bool_)
     for word, vector in read_lines(Path(path)):
         if not matrix.size:
             matrix = np.zeros((len(words), len(vector)), np.float32)
-        for place in lower.get(word, ()):
-            if not spelled[place]:
-                matrix[place], found[place] = vector, True
+        for index in lower.get(word, ()):
+            if not spelled[index]:
+                matrix[index], found[index] = vector, True
         if word in exact:
             matrix[exact[word]] = vector
             found[exact[word]] = spelled[exact[word]] = True
@@ -48,35 +48,35 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Vectors:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Each word of the file with its vector."""
+    """Yield each word of the file with its vector (E,)."""
     size, promised, count = 0, None, 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            place = f"{path}:{number}"
-            fields = decoded(line, place).split(" ")
+            where = f"{path}:{number}"
+            fields = decoded(line, where).split(" ")
             if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
                 promised, size = map(int, fields)
                 continue
             size = size or len(fields) - 1
             more = len(fields) - size - 1
             if size < 1 or more < 0 or (more and is_number(fields[-size - 1])):
-                raise ValueError(f"{place} has {len(fields) - 1} numbers behind a word, not {max(size, 1)} as the file begins")
-            yield " ".join(fields[: len(fields) - size]), numbers(fields[-size:], place)
+                raise ValueError(f"{where} has {len(fields) - 1} numbers behind a word, not {max(size, 1)} as the file begins")
+            yield " ".join(fields[: len(fields) - size]), numbers(fields[-size:], where)
             count += 1
     if not count or count < (promised or 0):
         raise ValueError(f"{path} ends after {count} vectors, it should have {promised or 'at least one'}")
 
 
-def decoded(line: bytes, place: str) -> str:
-    """The text of a line, without blanks around it."""
+def decoded(line: bytes, where: str) -> str:
+    """Decode a line, without blanks around it; ``where`` names it in errors."""
     try:
         return line.decode("utf-8").strip(" \r\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{place} is not UTF-8 at byte {error.start + 1}") from None
+        raise ValueError(f"{where} is not UTF-8 at byte {error.start + 1}") from None
 
 
 def is_number(text: str) -> bool:
-    """Whether a part of a line is a number and so no end of a word with blanks."""
+    """Whether a field of a line is a number, and so not the end of a word with blanks."""
     try:
         float(text)
     except ValueError:
@@ -84,12 +84,12 @@ def is_number(text: str) -> bool:
     return True
 
 
-def numbers(fields: Sequence[str], place: str) -> NDArray[np.float32]:
-    """A vector (E,) from its text."""
+def numbers(fields: Sequence[str], where: str) -> NDArray[np.float32]:
+    """Parse a vector (E,); ``where`` names its line in errors."""
     try:
         vector = np.array(fields, dtype=np.float32)
     except ValueError as error:
-        raise ValueError(f"{place} is no vector: {error}") from None
+        raise ValueError(f"{where} is no vector: {error}") from None
     if not np.isfinite(vector).all():
-        raise ValueError(f"{place} is no vector: it has a number that is not finite")
+        raise ValueError(f"{where} is no vector: it has a number that is not finite")
     return vector

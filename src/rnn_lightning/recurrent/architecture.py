@@ -1,4 +1,4 @@
-"""What the table of cells holds: how an architecture makes its layers, and a stack of them.
+"""Architecture, an entry of the table of cells: how its layers are made, and a stack of them.
 
 Shapes: F features in, H hidden units.
 """

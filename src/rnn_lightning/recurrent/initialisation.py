@@ -46,7 +46,7 @@ def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias:
 
 
 def draw_(name: str, parameter: Tensor, gates: int, init: Init) -> None:
-    """Draw one of W, U and b, told apart by its name."""
+    """Draw one of W, U and b, by its name."""
     if init != "orthogonal":
         bound = (len(parameter) // gates) ** -0.5 if init == "uniform" else uniform_range(init)
         nn.init.uniform_(parameter, -bound, bound)

@@ -1,6 +1,6 @@
 """Cells that run step by step, and the loop that makes a network of one.
 
-Shapes: B rows, T steps, F features in, H hidden units, G gates, P what a cell makes of an input before its recurrence.
+Shapes: B rows, T steps, F features in, H hidden units, G gates, P features of a projected input.
 """
 
 from abc import abstractmethod
@@ -20,10 +20,10 @@ from .wrappers import Bidirectional
 
 
 class Cell(nn.Module, Architecture):
-    """One step of a recurrent network, split into what needs the state and what does not.
+    """One step of a recurrent network, in three methods: the state at the start, the input's projection, the step itself.
 
-    A cell names its ``gates`` and gets W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as ``input_weight``,
-    ``recurrent_weight`` and ``bias``; it is these and three methods: start, project, step. ``renamed`` maps the names that
+    A cell declares its ``gates`` and is given W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as
+    ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. ``renamed`` maps the names that its
     parameters had in older checkpoints to those of today.
     """
 
@@ -47,7 +47,7 @@ class Cell(nn.Module, Architecture):
         self.register_load_state_dict_pre_hook(partial(rename, self.renamed))
 
     def extra_parameters(self) -> dict[str, Tensor]:
-        """What the cell learns besides W, U and b, by name, with the values it starts from."""
+        """The parameters besides W, U and b: initial values by name."""
         return {}
 
     def zeros(self, inputs: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Cell(nn.Module, Architecture):
 
     @abstractmethod
     def project(self, inputs: Tensor) -> Tensor:
-        """What the input alone decides, for all steps in one product: (B, T, F) to (B, T, P)."""
+        """The part that depends on the input alone, for all steps in one product: (B, T, F) to (B, T, P)."""
 
     @abstractmethod
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
@@ -83,7 +83,7 @@ def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], p
 
 
 class Unrolled(Recurrent):
-    """A cell run over the steps of a sequence, one after the other."""
+    """The loop over time: a cell run over the steps of a sequence, one after the other."""
 
     bidirectional = False
 
@@ -107,7 +107,7 @@ class Unrolled(Recurrent):
 
 
 class Feedforward(Cell):
-    """A layer without memory, y = tanh(W x + b): what the others are to be better than. Its state is empty."""
+    """A layer without memory, y = tanh(W x + b), the baseline of the others. Its state is empty."""
 
     label = "Feedforward"
     gates = ("hidden",)

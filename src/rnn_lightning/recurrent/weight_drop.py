@@ -1,4 +1,4 @@
-"""Recurrent weights that drop out in training.
+"""Weight drop: dropout of the recurrent weights in training.
 
 Shapes: B rows, T steps, F features in, H features out.
 """
@@ -17,10 +17,10 @@ from .initialisation import RECURRENT_WEIGHT
 
 
 class WeightDrop(Recurrent):
-    """A network whose recurrent weights drop out in training (DropConnect: Merity et al. 2018, arXiv:1708.02182, section 2).
+    """DropConnect on the recurrent weights in training (weight drop: Merity et al. 2018, arXiv:1708.02182, section 2).
 
-    What leads from one step's state to the next loses single weights; the mask is drawn anew for every call and is one for
-    all rows and steps of it. The weights themselves stay whole, so that checkpoints, copies and evaluation know of none.
+    Single weights from one step's state to the next are set to zero; the mask is drawn anew for every call and is one for
+    all its rows and steps. The parameters stay whole, so that checkpoints, copies and evaluation are without a mask.
     A network that keeps no state has nothing to drop.
     """
 
@@ -50,9 +50,9 @@ def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
 
 @contextmanager
 def unflattened(network: nn.Module) -> Iterator[None]:
-    """Keep the layers of ``torch.nn`` from laying other weights side by side for cuDNN.
+    """Keep the layers of ``torch.nn`` from flattening the weights of the call into one block of memory for cuDNN.
 
-    They would move them in place, the parameters too, which the graph of an earlier call may still need.
+    It would move them in place, the parameters too, which the graph of an earlier call may still need.
     """
     layers = [vars(part) for part in network.modules() if isinstance(part, nn.RNNBase)]
     for layer in layers:
