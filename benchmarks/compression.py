@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from pipelines.kinds.translation import read_texts, score_texts, search_keywords, translate_split
+from pipelines.kinds.translation import read_texts, score_texts, translate_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
 from rnn_lightning.files import read_json, write_json
+from rnn_lightning.predictors.translation import search_keywords
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
@@ -33,7 +34,7 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
     for weights in ("float32", *WEIGHTS):
         network = system if weights == "float32" else compressed(system, weights)
         began = time.perf_counter()
-        found = translate_split(network, data, "test", texts.tokenizer, **search)
+        found = translate_split(network, data, "test", texts.tokenizer, search)
         seconds = time.perf_counter() - began
         trained = trained or found
         same = sum(one == two for one, two in zip(found, trained, strict=True)) / len(found)

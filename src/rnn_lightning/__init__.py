@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .laws import LawBroken, check_invariance
     from .metrics import Span, SpanF1, spans_of
     from .ngram import NGram
+    from .predictors import Predictor, load_predictor
     from .recurrent import CELLS, Recurrent
     from .sequences import IGNORED, Batch, State
     from .systems import (
@@ -39,6 +40,7 @@ _ROOMS = {
     "laws": ("LawBroken", "check_invariance"),
     "metrics": ("Span", "SpanF1", "spans_of"),
     "ngram": ("NGram",),
+    "predictors": ("Predictor", "load_predictor"),
     "recurrent": ("CELLS", "Recurrent"),
     "sequences": ("IGNORED", "Batch", "State"),
     "systems": (
@@ -71,6 +73,7 @@ __all__ = [
     "LinearChainCRF",
     "NGram",
     "PairModule",
+    "Predictor",
     "Recurrent",
     "Seq2Seq",
     "SequenceClassifier",
@@ -92,6 +95,7 @@ __all__ = [
     "ctc_loss",
     "flops_per_step",
     "hidden_size_for",
+    "load_predictor",
     "span_constraints",
     "spans_of",
 ]

@@ -9,7 +9,6 @@ after each sentence), and ``vectors.npz`` the pretrained vectors of the words, i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,12 +84,10 @@ class Corpus(ABC):
             CorpusError: where ``raw`` is missing, damaged or empty.
         """
 
-    def signals(self) -> Callable[[str], Signal]:
-        """What makes of a line of text the signal that it stands for, with the features that rows of this corpus have.
+    def inputs(self) -> dict[str, Any]:
+        """How an item that is not of this corpus becomes a row as it has, in plain values that a predictor reads.
 
-        It raises ``ValueError`` for a line that stands for none.
-
-        Raises:
-            ValueError: where lines cannot stand for what is in this corpus.
+        ``name`` is ``text`` (with the ``tokenizer``'s file), ``tokens``, ``sound``, ``strokes`` or ``picture``, each with its
+        settings; ``arrays``, where only the features of a row can be given.
         """
-        raise ValueError(f"rows of {type(self).__name__} are no signals that a line can stand for")
+        return {"name": "arrays"}

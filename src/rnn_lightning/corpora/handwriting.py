@@ -3,7 +3,7 @@
 UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", 1994), features as in `pen`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from ..pen import FEATURES, pen_features
 from .card import CardFields
-from .corpus import SPLITS, CorpusError, Signal
+from .corpus import SPLITS, CorpusError
 from .examples import Examples, of_features, read_examples, write_transcripts
 from .files import verified_source
 from .hub import FromHub
-from .signals import trajectory_of
 from .text import read_table
 
 
@@ -83,8 +82,8 @@ class Handwriting(FromHub):
         points = [[each for each in stroke or [] if each is not None] for stroke in strokes or []]
         return pen_features(points, spacing=self.spacing, upright=self.upright), text
 
-    def signals(self) -> Callable[[str], Signal]:
-        return partial(trajectory_of, spacing=self.spacing, upright=self.upright)
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "strokes", "spacing": self.spacing, "upright": self.upright}
 
     def apart(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
         """What the card says of the writers of each split.

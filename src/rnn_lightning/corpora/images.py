@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import named, read_classes
+from .corpus import Signal
 from .examples import (
     Examples,
     HeldOut,
@@ -97,13 +98,26 @@ class Images(FromHub):
         Raises:
             ValueError: where it is no picture, or has no answer.
         """
-        steps = decoded(picture.as_py(), self.height)
-        if self.invert:
-            steps = 1 - steps
+        signal = picture_of(picture.as_py(), order=self.order, height=self.height, invert=self.invert)
         told = named(answer) if self.label else (answer or "")
         if not told:
             raise ValueError("it has no text")
-        return features_of(steps if self.order == "rows" else np.ascontiguousarray(steps.T)), told
+        return signal.features, told
+
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "picture", "order": self.order, "height": self.height, "invert": self.invert}
+
+
+def picture_of(data: bytes | None, *, order: str = "rows", height: int | None = None, invert: bool = False) -> Signal:
+    """The steps (T, F) of a picture in the bytes of a file, read as `Images` reads it.
+
+    Raises:
+        ValueError: as ``decoded``.
+    """
+    points = decoded(data, height)
+    if invert:
+        points = 1 - points
+    return Signal(features_of(points if order == "rows" else np.ascontiguousarray(points.T)))
 
 
 def decoded(picture: bytes | None, height: int | None) -> NDArray[np.float32]:

@@ -77,6 +77,9 @@ class LabelledText(FromHub):
         examples, refused = read_examples(rows, most_left_out=self.most_left_out)
         return examples, refused, names
 
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "text", "tokenizer": "tokenizer.json"}
+
 
 def example(tokenizer: Any, text: str, name: str | None) -> tuple[NDArray[np.int32], str]:
     """The tokens (T,) of a row and its class.

@@ -57,6 +57,9 @@ class Text(Corpus):
             vocabulary_size=self.vocabulary_size,
         )
 
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "text", "tokenizer": "tokenizer.json"}
+
 
 def write_text(
     processed: Path,
