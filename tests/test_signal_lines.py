@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import soundfile
 import torch
+from run_folders import store_run
 
-from pipelines.kinds import kind_of
 from pipelines.predict import predict, reader
 from pipelines.settings.compose import compose
 from rnn_lightning import CTCRecognizer, FrameClassifier, SequenceClassifier, System
@@ -25,17 +24,8 @@ LABELS = ["<blank>", *NAMES]
 
 
 def stored(place: Path, task: str, system: System, *settings: str) -> Path:
-    """A run's folder with a ``system`` that has learned nothing, but says many things."""
-    with torch.no_grad():
-        for parameter in system.parameters():
-            parameter.copy_(1.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
-    run = place / task
-    run.mkdir()
-    kept = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
-    torch.save({**kept, "pytorch-lightning_version": lightning.__version__}, run / "model.ckpt")
-    experiment = compose([f"task={task}", *settings])
-    kind_of(experiment).write_predictor(experiment, {"num_classes": 3}, run)
-    return run
+    """The run of a ``system`` that has learned nothing, but says many things."""
+    return store_run(place / task, compose([f"task={task}", *settings]), system, {"num_classes": 3})
 
 
 def sound(seed: int, rate: int, seconds: float = 0.5) -> np.ndarray:
