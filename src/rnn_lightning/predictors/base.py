@@ -77,12 +77,11 @@ class Predictor(ABC, Generic[AnySystem]):
         """The answers to encoded items, in their order."""
         lengths = [len(item.steps) for item in encoded]
         by_length = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
-        answers = [self.no_answer() for _ in encoded]
+        answers: dict[int, Answer] = {}
         for start in range(0, len(by_length), self.batch_size):
             rows = by_length[start : start + self.batch_size]
-            for row, answer in zip(rows, self.answer_batch([encoded[row] for row in rows]), strict=True):
-                answers[row] = answer
-        return answers
+            answers |= zip(rows, self.answer_batch([encoded[row] for row in rows]), strict=True)
+        return [answers[row] if length else self.no_answer() for row, length in enumerate(lengths)]
 
     def no_answer(self) -> Answer:
         """The answer to an item without a step."""
