@@ -55,7 +55,7 @@ class LineReader:
         if self.form == "json":
             yield json.dumps({"line": number, **answer}, ensure_ascii=False)
         elif "n_best" in answer:
-            yield from (f"{number}\t{each['score']:.4f}\t{each['text']}" for each in answer["n_best"])
+            yield from (f"{number}\t{ranked['score']:.4f}\t{ranked['text']}" for ranked in answer["n_best"])
         else:
             yield self.predictor.text(answer, self.form)
 
@@ -78,7 +78,8 @@ def reader(options: Mapping[str, Any]) -> LineReader:
 def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
     """The options of the command for a class of predictors: the keywords of its ``load``, and the format of answers."""
     types, parameters = get_type_hints(predictor.load), inspect.signature(predictor.load).parameters
-    fields: dict[str, Any] = {name: (types[name], each.default) for name, each in parameters.items() if name != "folder"}
+    options = {name: each.default for name, each in parameters.items() if name != "folder"}
+    fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
     formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]
     fields["format"] = (formats, predictor.formats[0])
     return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)

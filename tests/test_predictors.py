@@ -211,6 +211,20 @@ print(json.dumps({"code": rnn_lightning.__file__, "answers": answers}))
 """
 
 
+def test_a_server_says_what_is_wrong_with_a_request(values: Path, place: Path) -> None:
+    from fastapi.testclient import TestClient
+    from mlflow import pyfunc
+    from mlflow.pyfunc.scoring_server import init
+
+    uri = publish_model(tracking.start_run(values, experiment="served", name="two", config={}, tags={}), values)
+    client = TestClient(init(pyfunc.load_model(uri)))
+    good = client.post("/invocations", json={"inputs": ["[[0.5, 1], [0.25, 1]]", ""]})
+    assert good.status_code == 200
+    assert good.json()["predictions"] == load_predictor(values)(["[[0.5, 1], [0.25, 1]]", ""])
+    bad = client.post("/invocations", json={"inputs": ["[[0.5, 1]]", "half"]})
+    assert bad.status_code == 400 and "item 1: it is no JSON of an array of 2 features" in bad.json()["message"]
+
+
 def test_a_served_model_brings_its_code(values: Path, place: Path, tmp_path: Path) -> None:
     """It needs neither this project nor its pipelines where it is served."""
     uri = publish_model(tracking.start_run(values, experiment="served", name="one", config={}, tags={}), values)

@@ -32,7 +32,7 @@ class FrameKind(Kind[FrameClassifier]):
     def test(self, experiment: Experiment, system: FrameClassifier, data: PairModule, folder: Path) -> dict[str, float]:
         """Leaves a table of all classes, their confusion and the picture of a row.
 
-        Returns the accuracy of each group of rows, where these are told apart.
+        Returns the accuracy of each group of rows, where there are groups.
         """
         from pipelines.kinds import pictures, signal_figures
 

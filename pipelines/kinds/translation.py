@@ -156,9 +156,9 @@ class Translator(Callback):
         assert weights is not None
         from pipelines.kinds import pictures
 
-        said = words(self.texts.tokenizer, targets[0].tolist())
-        read = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
-        return pictures.attention_map(weights[0].cpu().numpy(), read, said, file)
+        target = words(self.texts.tokenizer, targets[0].tolist())
+        source = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
+        return pictures.attention_map(weights[0].cpu().numpy(), source, target, file)
 
 
 def words(tokenizer: "Tokenizer", tokens: Sequence[int]) -> list[str]:

@@ -23,9 +23,13 @@ class Server(PythonModel):
         """The answers, a list of dicts (which the signature leaves out: MLflow warns of values of any type)."""
         import base64
 
-        if not self.predictor.inputs.takes_files:
-            return self.predictor(model_input)
-        return self.predictor([base64.b64decode(item) for item in model_input])
+        from mlflow.exceptions import MlflowException
+
+        try:
+            encoded = self.predictor.inputs.takes_files
+            return self.predictor([base64.b64decode(item) for item in model_input] if encoded else model_input)
+        except ValueError as error:  # MLflow shows its own exceptions, of others only that there was one
+            raise MlflowException.invalid_parameter_value(str(error)) from None
 
 
 set_model(Server())

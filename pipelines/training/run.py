@@ -29,7 +29,7 @@ from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
 REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
-"""What may be told anew of a training that is done: its key says that the weights would be the same."""
+"""What is taken anew for a training that is done: its key says that the weights would be the same."""
 
 
 def train_one(experiment: Experiment, seed: int) -> None:

@@ -95,11 +95,11 @@ class Predictor(ABC, Generic[AnySystem]):
         """The steps of a batch side by side (B, T, ...), on the system's device, filled up with zeros, and their lengths (B,),
         ``None`` where all are the longest."""
         steps = [item.steps for item in batch]
-        sizes = [max(sizes) for sizes in zip(*(each.shape for each in steps), strict=True)]
+        sizes = [max(sizes) for sizes in zip(*(row.shape for row in steps), strict=True)]
         inputs = steps[0].new_zeros(len(steps), *sizes)
-        for row, each in enumerate(steps):
-            inputs[(row, *map(slice, each.shape))] = each
-        lengths = [len(each) for each in steps]
+        for number, row in enumerate(steps):
+            inputs[(number, *map(slice, row.shape))] = row
+        lengths = [len(row) for row in steps]
         return inputs.to(self.system.device), None if min(lengths) == sizes[0] else torch.tensor(lengths)
 
 

@@ -34,5 +34,5 @@ class FramePredictor(Predictor[FrameClassifier]):
                 end = start + len(list(frames))
                 labels.append(segment(item, self.system.classes[number], start, end, of_frames[start:end].mean().item()))
                 start = end
-            answers.append({"text": " ".join(each["label"] for each in labels), "labels": labels})
+            answers.append({"text": " ".join(part["label"] for part in labels), "labels": labels})
         return answers

@@ -1,4 +1,4 @@
-"""Text that is gone on with, or scored, by a language model.
+"""Continuation and scoring of text by a language model.
 
 Shapes: B prompts, T tokens of the longest, V tokens of the vocabulary.
 """
@@ -121,9 +121,9 @@ class LanguagePredictor(Predictor[LanguageModel]):
     def scores(self, tokens: Tensor, lengths: Tensor) -> list[Answer]:
         """The log-probability of each row of ``tokens`` (B, T) behind its first."""
         logits, _ = self.system(tokens, lengths)
-        said = logits[:, :-1].log_softmax(2).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)  # (B, T - 1)
+        log_probabilities = logits[:, :-1].log_softmax(2).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)  # (B, T - 1)
         answers: list[Answer] = []
-        for row, length in zip(said, lengths.tolist(), strict=True):
+        for row, length in zip(log_probabilities, lengths.tolist(), strict=True):
             total, count = row[: length - 1].sum().item(), length - 1
             perplexity = math.exp(min(-total / count, 700)) if count else None
             answers.append({"log_probability": total, "tokens": count, "perplexity": perplexity})

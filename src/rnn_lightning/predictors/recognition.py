@@ -12,7 +12,7 @@ from .inputs import Inputs, make_inputs, segment
 
 
 class RecognitionPredictor(Predictor[CTCRecognizer]):
-    """The text of a signal, its log-probability (``score``), and when each label of it is said, how surely.
+    """The text of a signal, its log-probability (``score``), and from when to when each label lasts, how surely.
 
     ``{"text": "12", "score": -0.3, "labels": [{"label": "1", "first_step": 4, "steps": 2, "confidence": 0.9}, ...]}``; of
     sound, labels have ``start`` and ``end`` in seconds. With ``n_best`` above 1 a list of texts and scores is added.
@@ -61,11 +61,11 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
         answers: list[Answer] = []
         for row, labels in enumerate(system.sequences(found, counts)):
             times = zip(*(of[row].tolist() for of in (aligned.starts, aligned.ends, aligned.confidence)), strict=True)
-            said = [
+            spans = [
                 segment(batch[row], system.labels[label], stride * start, stride * end, confidence)
                 for label, (start, end, confidence) in zip(labels, times, strict=False)
             ]
-            answers.append({"text": system.text(labels), "score": best.scores[row, 0].item(), "labels": said})
+            answers.append({"text": system.text(labels), "score": best.scores[row, 0].item(), "labels": spans})
             if self.n_best > 1:
                 texts = map(system.text, system.sequences(best.labels[row], best.lengths[row]))
                 ranked = zip(texts, best.scores[row].tolist(), strict=True)
