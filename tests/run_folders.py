@@ -97,6 +97,15 @@ def store_run(folder: Path, experiment: "Experiment", system: "System", card: di
     return folder
 
 
+def store_values(folder: Path) -> Path:
+    """As ``store_run``, of a network from arrays (T, 2) to a value."""
+    from pipelines.settings.compose import compose
+    from pipelines.training.building import build_system
+
+    experiment = compose(["task=adding", "task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"])
+    return store_run(folder, experiment, build_system(experiment, {}, planned=10), {})
+
+
 @contextmanager
 def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
     """The run of seed 1 that all stages make in ``place``, which is also the working folder as long as it is in use."""

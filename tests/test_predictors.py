@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import soundfile
-import torch
 from corpora import write_fetched
 from PIL import Image
-from run_folders import store_run
+from run_folders import store_run, store_values
 
 from pipelines import tracking
 from pipelines.predict import reader
@@ -24,10 +23,8 @@ from pipelines.publish import publish_model
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
-from rnn_lightning import SequenceClassifier, Tagger, load_predictor
-from rnn_lightning.corpora.lexicon import Lexicon
-from rnn_lightning.files import read_json, write_json
-from rnn_lightning.predictors import TaggingPredictor
+from rnn_lightning import load_predictor
+from rnn_lightning.files import read_json
 
 SMALL = ["task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"]
 ROWS = "task.corpus.rows={train: 80, validation: 5, test: 50}"
@@ -195,9 +192,7 @@ def test_an_empty_item_has_an_empty_answer_and_the_text_of_each_is_one_line(stor
 
 @pytest.fixture
 def values(tmp_path: Path) -> Path:
-    """The run of a network from arrays (T, 2) to a value."""
-    experiment = compose(["task=adding", *SMALL])
-    return store_run(tmp_path / "run", experiment, build_system(experiment, {}, planned=10), {})
+    return store_values(tmp_path / "run")
 
 
 SERVED_ALONE = """
@@ -243,72 +238,3 @@ def test_a_served_model_brings_its_code(values: Path, place: Path, tmp_path: Pat
     served = json.loads(done.stdout.splitlines()[-1])
     assert Path(served["code"]).parts[-3:-1] == ("code", "rnn_lightning")
     assert served["answers"] == load_predictor(values)(items)
-
-
-def test_tags_that_mark_spans_are_answered_with_these() -> None:
-    tags = ["O", "B-PER", "I-PER"]
-    lexicon = Lexicon(["ada", "sat"], ["a", "d", "s", "t"], tags, lowercase=True)
-    system = Tagger(3, 3, {"cell": "lstm", "hidden_size": 4}, tags=tags, scheme="BIO")
-    predictor = TaggingPredictor(system, lexicon)
-    assert predictor.of_words(["Ada", "L", "sat"], [1, 2, 0, -100]) == {
-        "words": ["Ada", "L", "sat"],
-        "tags": ["B-PER", "I-PER", "O"],
-        "spans": [{"label": "PER", "first_word": 0, "words": 2}],
-    }
-    (of_line,), (of_list,) = predictor(["Ada sat."]), predictor([["Ada", "sat."]])
-    assert of_line["words"] == ["Ada", "sat", "."] and of_list["words"] == ["Ada", "sat."]
-    assert predictor(["", "  "]) == [{"words": [], "tags": [], "spans": []}] * 2
-
-
-def test_values_and_arrays_are_those_of_the_network(values: Path) -> None:
-    rows = [DRAWS.random((steps, 2)).astype(np.float32) for steps in (4, 1, 7)]
-    system = SequenceClassifier.load_from_checkpoint(values / "model.ckpt", weights_only=True).eval()
-    with torch.no_grad():
-        expected = [system(torch.from_numpy(row)[None])[0].item() for row in rows]
-    predictor = load_predictor(values)
-    for items in (rows, [row.tolist() for row in rows], [json.dumps(row.tolist()) for row in rows]):
-        answers = predictor(items)
-        assert [answer["value"] for answer in answers] == pytest.approx(expected, abs=1e-6)
-        assert [float(answer["text"]) for answer in answers] == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("item", "said"),
-    [
-        ("[[1, 2, 3]]", r"features must have shape \(T, 2\), not \(1, 3\)"),
-        ("[1, 2]", r"features must have shape \(T, 2\), not \(2,\)"),
-        ("[[1, null]]", "step 0 is"),
-        ("[[1, Infinity]]", "step 0 is .* features must be finite"),
-        ("one", r"it is no JSON of an array of 2 features a step, \[\[...\], ...\]"),
-        ("[[1, 2], [3]]", "it is no array|inhomogeneous"),
-        ('{"a": 1}', "it is no array of numbers"),
-    ],
-)
-def test_what_is_no_array_is_named(values: Path, item: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    predictor = load_predictor(values)
-    with pytest.raises(ValueError, match=rf"^item 1: .*({said})"):
-        predictor(["[[1, 2]]", item])
-    first, second, third = by_command(values, ["[[1, 2]]", item, "[[1, 2]]"])
-    assert first == third != second == {"text": ""}
-    assert capsys.readouterr().err.startswith("error: line 2, ")
-
-
-def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
-    with pytest.raises(ValueError, match="beam_size: Extra inputs"):
-        reader({"run": values, "beam_size": 3})
-    with pytest.raises(TypeError, match="beam_size"):
-        load_predictor(values, beam_size=3)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
-        load_predictor(values, batch_size=0)
-    write_json(values / "predictor.json", {**read_json(values / "predictor.json"), "predictor": "os.system"})
-    with pytest.raises(ValueError, match=r"must be one of \['classification', .*\], not 'os.system'"):
-        load_predictor(values)
-    (values / "predictor.json").unlink()
-    with pytest.raises(FileNotFoundError, match="evaluate the run"):
-        load_predictor(values)
-
-
-def test_a_network_of_classes_gives_no_values_nor_the_other_way_round(values: Path) -> None:
-    write_json(values / "predictor.json", {**read_json(values / "predictor.json"), "predictor": "classification"})
-    with pytest.raises(ValueError, match="take RegressionPredictor"):
-        load_predictor(values)
