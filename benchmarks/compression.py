@@ -13,13 +13,14 @@ from pathlib import Path
 import torch
 
 from benchmarks.timing import timed
-from pipelines.kinds.translation import read_texts, score_texts, search_keywords, translate_split
+from pipelines.kinds.translation import read_texts, score_texts, translate_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
 from rnn_lightning.compress import WEIGHTS, compressed
 from rnn_lightning.files import read_json, write_json
+from rnn_lightning.predictors.translation import search_keywords
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
@@ -34,7 +35,7 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
     trained: list[str] = []
     for weights in ("float32", *WEIGHTS):
         network = system if weights == "float32" else compressed(system, weights)
-        translate = partial(translate_split, network, data, "test", texts.tokenizer, **search)
+        translate = partial(translate_split, network, data, "test", texts.tokenizer, search)
         translations, seconds = timed(translate)
         trained = trained or translations
         same = sum(one == two for one, two in zip(translations, trained, strict=True)) / len(translations)

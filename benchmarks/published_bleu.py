@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> None:
     card = read_json(processed / "card.json")
     texts = read_texts(processed, "test", lowercase=card["lowercase"])
     system = Seq2Seq.load_from_checkpoint(run / "model.ckpt", map_location="cpu", weights_only=True).eval()
-    translations = translate_split(system, experiment.task.data.build(folder=processed), "test", texts.tokenizer, beam_size=1)
+    translations = translate_split(
+        system, experiment.task.data.build(folder=processed), "test", texts.tokenizer, {"beam_size": 1}
+    )
     language = str((experiment.task.corpus.model_extra or {})["target"])
     references = tokenised(texts.references, language)
     measure = BLEU(tokenize="none", smooth_method="none", force=True)

@@ -10,6 +10,7 @@ from pipelines.settings.schema import Experiment
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
+    from pipelines.kinds import kind_of
     from pipelines.publish import publish_model, publish_run
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
@@ -24,10 +25,11 @@ def evaluate(experiment: Experiment) -> None:
         with whole_folder(folder) as partial:
             shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
             metrics = measure(experiment, partial)
+            kind_of(experiment).write_predictor(experiment, card, partial)
             write_json(partial / "metrics.json", metrics)
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
-        publish_model(run_id, folder, experiment.processed())
+        publish_model(run_id, folder)
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:
@@ -45,9 +47,10 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
 
 
 def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
-    """The test metrics of the model in ``folder``."""
+    """The test metrics of the model in ``folder``: its own, and those of its kind, whose tables and figures are left there."""
     import torch
 
+    from pipelines.kinds import kind_of
     from pipelines.training.run import make_trainer, quieten
 
     quieten()
@@ -57,30 +60,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())
     (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
-    return dict(metrics) | look_closer(experiment, system, data, folder)
-
-
-def look_closer(experiment: Experiment, system: Any, data: Any, folder: Path) -> dict[str, float]:
-    """What is made of the test split besides the system's own metrics, by the kind of the task; returns further metrics.
-
-    What only one kind needs is imported for it alone.
-    """
-    from pipelines.kinds import base as kinds
-
-    kind = kinds.kind_of(experiment.processed())
-    if kind == kinds.TRANSLATION:
-        from pipelines.kinds.translation import translate_test as closer
-    elif kind == kinds.TAGGING:
-        from pipelines.kinds.tagging import tag_test as closer
-    elif kind == kinds.CLASSES:
-        from pipelines.kinds.classes import classify_test as closer
-    elif kind == kinds.FRAMES:
-        from pipelines.kinds.frames import frames_test as closer
-    elif kind == kinds.RECOGNITION:
-        from pipelines.kinds.recognition import recognize_test as closer
-    else:
-        return {}
-    return closer(experiment, system, data, folder)
+    return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
 
 
 if __name__ == "__main__":

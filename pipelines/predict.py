@@ -1,57 +1,96 @@
 """Answer the lines of standard input by a run: ``python -m pipelines.predict run=runs/multi30k_de_en/lstm/1 < lines``.
 
-A run of a translation task translates lines, one of a tagging task tags their words. To one of signals a line names a sound
-file or holds the way of a pen. A line that is not UTF-8, or no such signal, is answered like an empty one; an error names it,
-and in the end the exit code is 1.
+A line is what the run's predictor takes: a text; the name of a sound or picture file; the strokes of a pen or an array in JSON;
+numbers of tokens. Further arguments are ``format`` and the options of its ``load``. A line that is not UTF-8, or that the
+predictor cannot take, is answered like an empty one; an error names it, and in the end the exit code is 1.
 """
 
+import inspect
+import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, BinaryIO, Literal, get_type_hints
 
-from pipelines.kinds.lines import CLASSIFIED, RECOGNIZED, SEARCH, UTTERANCE, LineReader
+from pydantic import BaseModel, ConfigDict, create_model
+
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.schema import validate
-from rnn_lightning.corpora.lexicon import LEXICON
+from rnn_lightning.predictors import Answer, Predictor, load_predictor, predictor_class
+from rnn_lightning.predictors.inputs import NOTHING, Encoded
+
+SHOWN = 80
 
 
-def reader(told: dict[str, Any]) -> LineReader:
-    """What answers lines by the run in the folder ``told["run"]``; the rest of ``told`` is for it.
+class LineReader:
+    """Answers the lines of a stream in batches, or one by one where a person types; ``refused`` counts the bad ones."""
+
+    def __init__(self, predictor: Predictor[Any], form: str) -> None:
+        self.predictor, self.form, self.refused = predictor, form, 0
+
+    def answer(self, stream: BinaryIO) -> Iterator[str]:
+        """What to print for each line of ``stream``."""
+        numbered = enumerate(stream, start=1)
+        while batch := list(islice(numbered, 1 if stream.isatty() else self.predictor.batch_size)):
+            answers = self.predictor.answer([self.encoded(line, number) for number, line in batch])
+            for (number, _), answer in zip(batch, answers, strict=True):
+                yield from self.shown(number, answer)
+
+    def encoded(self, line: bytes, number: int) -> Encoded:
+        """The item of a line; nothing, with an error on standard error, for a bad one."""
+        text = ""
+        try:
+            text = line.decode("utf-8").rstrip("\r\n")
+            return self.predictor.inputs.encode(text)
+        except UnicodeDecodeError as error:
+            print(f"error: line {number} is not UTF-8 at byte {error.start + 1}", file=sys.stderr)
+        except ValueError as error:
+            name = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+            print(f"error: line {number}, {name}: {error}", file=sys.stderr)
+        self.refused += 1
+        return NOTHING
+
+    def shown(self, number: int, answer: Answer) -> Iterator[str]:
+        """The output for line ``number``: one line, or of a list of the best one each."""
+        if self.form == "json":
+            yield json.dumps({"line": number, **answer}, ensure_ascii=False)
+        elif "n_best" in answer:
+            yield from (f"{number}\t{ranked['score']:.4f}\t{ranked['text']}" for ranked in answer["n_best"])
+        else:
+            yield self.predictor.text(answer, self.form)
+
+
+def reader(options: Mapping[str, Any]) -> LineReader:
+    """What answers lines by the run in the folder ``options["run"]``.
 
     Raises:
-        FileNotFoundError: where the folder holds no evaluated run of text or signals.
-        ValueError: for a key or value that the run's reader does not have.
+        FileNotFoundError: where the folder holds no evaluated run.
+        ValueError: for an option or value that the run's predictor does not have.
     """
-    if "run" not in told:
+    given = dict(options)
+    if "run" not in given:
         raise ValueError("run=FOLDER must name the folder of an evaluated run")
-    run = Path(told["run"])
-    if (run / SEARCH).exists():
-        from pipelines.kinds.translated_lines import LineTranslator, TranslationRequest
+    folder = str(given.pop("run"))
+    checked = validate(options_of(predictor_class(folder)), given).model_dump()
+    return LineReader(form=checked.pop("format"), predictor=load_predictor(folder, **checked))
 
-        return LineTranslator(validate(TranslationRequest, told))
-    if (run / LEXICON).exists():
-        from pipelines.kinds.tagged_lines import LineTagger, TaggingRequest
 
-        return LineTagger(validate(TaggingRequest, told))
-    marks = [mark for mark in (RECOGNIZED, UTTERANCE, CLASSIFIED) if (run / mark).exists()]
-    if not marks:
-        lacking = f"it has none of {', '.join((SEARCH, LEXICON, RECOGNIZED, UTTERANCE, CLASSIFIED))}"
-        raise FileNotFoundError(f"{run} is no evaluated run of text or signals: {lacking}")
-    from pipelines.kinds import signal_lines
-
-    if marks[0] == RECOGNIZED:
-        return signal_lines.LabelReader(validate(signal_lines.RecognitionRequest, told))
-    request = validate(signal_lines.SignalRequest, told)
-    return signal_lines.FrameReader(request) if marks[0] == UTTERANCE else signal_lines.ClassReader(request)
+def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
+    """The options of the command for a class of predictors: the keywords of its ``load``, and the format of answers."""
+    types, parameters = get_type_hints(predictor.load), inspect.signature(predictor.load).parameters
+    options = {name: each.default for name, each in parameters.items() if name != "folder"}
+    fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
+    formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]
+    fields["format"] = (formats, predictor.formats[0])
+    return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def predict(arguments: Sequence[str]) -> None:
     """Answer standard input on standard output, line by line."""
     from omegaconf import OmegaConf
 
-    told: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(arguments)))
-    lines = reader(told)
+    options: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(arguments)))
+    lines = reader(options)
     for answer in lines.answer(sys.stdin.buffer):
         print(answer, flush=True)
     if lines.refused:

@@ -9,13 +9,12 @@ from typing import Any
 
 from pipelines import tracking
 from pipelines.display.numbers import duration, number, short
-from pipelines.kinds.lines import SEARCH
 from pipelines.runs.folders import Run, folder_of, read_points, read_runs
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.tasks import Task, read_card, task_of_runs
-from rnn_lightning.corpora.lexicon import LEXICON
 from rnn_lightning.files import read_json
+from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
 
 
 def publish(runs: Path, *, conf: Path, data: Path) -> int:
@@ -52,35 +51,18 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
     return run_id
 
 
-def publish_model(run_id: str, folder: Path, processed: Path, registered_name: str | None = None) -> str | None:
-    """Store the run's network so that it can be served: text to text or to classes with a tokenizer or a lexicon, else numbers
-    to numbers.
+def publish_model(run_id: str, folder: Path, registered_name: str | None = None) -> str:
+    """Store the predictor of an evaluated run's ``folder`` so that it can be served; returns its URI.
 
-    A model of tokens that stand for no text (copying) has nothing to serve: ``None``, else the model's URI. With
-    ``registered_name`` it is also the newest version of that name in the model registry.
+    With ``registered_name`` it is also the newest version of that name in the model registry.
     """
-    model, tokenizer = read_json(folder / "training.json")["config"]["task"]["model"], processed / "tokenizer.json"
-    card = read_json(processed / "card.json")
-    files = {"checkpoint": folder / "model.ckpt"}
-    shapes = None
-    if (target := processed / "target_tokenizer.json").exists():
-        served, files = "translations", files | {"tokenizer": tokenizer, "target_tokenizer": target, "search": folder / SEARCH}
-    elif (lexicon := processed / LEXICON).exists():
-        served, files = "tags", files | {"lexicon": lexicon}
-    elif tokenizer.exists() and "num_classes" in card:
-        served, files = "classes", files | {"tokenizer": tokenizer}
-    elif tokenizer.exists():
-        served, files = "text", files | {"tokenizer": tokenizer}
-    elif "input_size" in model or "num_classes" in card:
-        served, shapes = "sequences", ((-1, -1, model.get("input_size", card.get("input_size"))), (-1, -1))
-    elif "classes" in card or "labels" in card:
-        served = "frames" if "classes" in card else "labels"
-        shapes = ((-1, -1, card["input_size"]), (-1, -1, -1))
-    else:
-        return None
-    room = Path(tracking.__file__).parent
+    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, *read_description(folder)["files"])}
     return tracking.log_model(
-        run_id, served=room / f"served_{served}.py", files=files, shapes=shapes, registered_name=registered_name
+        run_id,
+        served=Path(tracking.__file__).with_name("served.py"),
+        files=files,
+        packages=load_predictor(folder).inputs.packages,
+        registered_name=registered_name,
     )
 
 

@@ -5,9 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pipelines.settings.schema import Experiment
+    from rnn_lightning import System
 
 LABELS = {"elman": "Elman RNN (tanh)", "lstm": "LSTM", "gru": "GRU", "layernorm_lstm": "LSTM with layer norm"}
 
@@ -74,6 +78,32 @@ def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
         "sha256": {"all": "ab" * 32, "files": {}},
     }
     (data / "card.json").write_text(json.dumps(card))
+
+
+def store_run(folder: Path, experiment: "Experiment", system: "System", card: dict[str, Any]) -> Path:
+    """A folder from which predictors are loaded, of a ``system`` that has learned nothing, but says many things."""
+    import lightning
+    import torch
+
+    from pipelines.kinds import kind_of
+
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.copy_(1.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
+    folder.mkdir(parents=True)
+    kept = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
+    torch.save({**kept, "pytorch-lightning_version": lightning.__version__}, folder / "model.ckpt")
+    kind_of(experiment).write_predictor(experiment, card, folder)
+    return folder
+
+
+def store_values(folder: Path) -> Path:
+    """As ``store_run``, of a network from arrays (T, 2) to a value."""
+    from pipelines.settings.compose import compose
+    from pipelines.training.building import build_system
+
+    experiment = compose(["task=adding", "task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"])
+    return store_run(folder, experiment, build_system(experiment, {}, planned=10), {})
 
 
 @contextmanager

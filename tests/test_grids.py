@@ -1,5 +1,6 @@
 """``conf/grid.yaml`` is the one place that says which runs there are: DVC's stages follow from it."""
 
+import re
 import shutil
 import subprocess
 import sys

@@ -3,15 +3,14 @@
 import io
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import soundfile
 import torch
+from run_folders import store_run
 
 from pipelines.predict import predict, reader
 from pipelines.settings.compose import compose
@@ -24,23 +23,9 @@ NAMES = ["a", "b", "c"]
 LABELS = ["<blank>", *NAMES]
 
 
-@cache
-def settings_of(task: str) -> dict[str, Any]:
-    return compose([f"task={task}"]).plain(1)
-
-
-def stored(place: Path, task: str, system: System, mark: str) -> Path:
-    """A run's folder with a ``system`` that has learned nothing, but says many things."""
-    with torch.no_grad():
-        for parameter in system.parameters():
-            parameter.copy_(1.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
-    run = place / task
-    run.mkdir()
-    kept = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
-    torch.save({**kept, "pytorch-lightning_version": lightning.__version__}, run / "model.ckpt")
-    (run / "training.json").write_text(json.dumps({"config": settings_of(task)}))
-    (run / mark).write_text("")
-    return run
+def stored(place: Path, task: str, system: System, *settings: str) -> Path:
+    """The run of a ``system`` that has learned nothing, but says many things."""
+    return store_run(place / task, compose([f"task={task}", *settings]), system, {"num_classes": 3})
 
 
 def sound(seed: int, rate: int, seconds: float = 0.5) -> np.ndarray:
@@ -83,7 +68,7 @@ def recognizer(**more: Any) -> CTCRecognizer:
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_a_class_is_that_of_the_file_alone(tmp_path: Path, batch_size: int) -> None:
     system, names = classifier(), files(tmp_path, 8000)
-    run = stored(tmp_path, "digits", system, "classified.txt")
+    run = stored(tmp_path, "digits", system)
     alone = [system(heard(name, kind="log_mel", mels=32, deltas=0))[0].softmax(1)[0] for name in names]
     assert answers(run, names, batch_size=batch_size) == [NAMES[int(each.argmax())] for each in alone]
     for line, (told, sure) in enumerate(zip(answers(run, names, format="json", batch_size=batch_size), alone, strict=True), 1):
@@ -94,7 +79,7 @@ def test_a_class_is_that_of_the_file_alone(tmp_path: Path, batch_size: int) -> N
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_classes_of_frames_are_told_once_for_all_frames_in_a_row(tmp_path: Path, batch_size: int) -> None:
     system, names = frame_classifier(), files(tmp_path, 16000)
-    run = stored(tmp_path, "phonemes", system, "utterance.png")
+    run = stored(tmp_path, "phonemes", system)
     told = [json.loads(line) for line in answers(run, names, format="json", batch_size=batch_size)]
     assert answers(run, names, batch_size=batch_size) == [each["text"] for each in told]
     many = 0
@@ -115,7 +100,7 @@ def test_labels_are_those_of_the_file_alone_and_stand_where_they_are_said(
     tmp_path: Path, stride: int | None, beam_size: int | None
 ) -> None:
     system, names = recognizer(subsampling=stride and {"channels": 8, "stride": stride}), files(tmp_path, 16000)
-    run = stored(tmp_path, "phonemes_ctc", system, "recognized.txt")
+    run = stored(tmp_path, "phonemes_ctc", system)
     more = {} if beam_size is None else {"beam_size": beam_size}
     told = [json.loads(line) for line in answers(run, names, format="json", batch_size=2, **more)]
     assert answers(run, names, **more) == [each["text"] for each in told]
@@ -139,7 +124,7 @@ STROKES = [[[[0, 0], [1, 5], [2, 0]], [[5, 5]]], [[[0, 0], [0, 9]], [], [[3, 3],
 @pytest.mark.parametrize(("task", "spacing"), [("strokes", 0.25), ("unipen", 0.2)])
 def test_strokes_are_read_as_the_corpus_does(tmp_path: Path, task: str, spacing: float) -> None:
     system = CTCRecognizer(NET, 4, LABELS).eval()
-    run = stored(tmp_path, task, system, "recognized.txt")
+    run = stored(tmp_path, task, system)
     told = [json.loads(line) for line in answers(run, [json.dumps(each) for each in STROKES], format="json")]
     for strokes, each in zip(STROKES, told, strict=True):
         features = torch.from_numpy(pen_features(strokes, spacing=spacing)).unsqueeze(0)
@@ -175,7 +160,7 @@ def broken(place: Path) -> dict[str, str]:
 def test_files_that_are_no_signals_are_named_and_harm_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = stored(tmp_path, "phonemes", frame_classifier(), "utterance.png")
+    run = stored(tmp_path, "phonemes", frame_classifier())
     good, bad = files(tmp_path, 16000), broken(tmp_path)
     lines = [good[0], *bad.values(), "", good[1]]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode() + b"\n\xff\n")))
@@ -211,7 +196,7 @@ def test_files_that_are_no_signals_are_named_and_harm_no_others(
     ],
 )
 def test_lines_that_are_no_strokes_are_named(tmp_path: Path, line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run = stored(tmp_path, "unipen", CTCRecognizer(NET, 4, LABELS).eval(), "recognized.txt")
+    run = stored(tmp_path, "unipen", CTCRecognizer(NET, 4, LABELS).eval())
     good = json.dumps(STROKES[0])
     assert answers(run, [line, good]) == ["", *answers(run, [good])]
     (told,) = capsys.readouterr().err.splitlines()
@@ -221,21 +206,24 @@ def test_lines_that_are_no_strokes_are_named(tmp_path: Path, line: str, said: st
 @pytest.mark.parametrize(
     ("task", "more", "said"),
     [
-        ("clinc", {}, "rows of LabelledText are no signals that a line can stand for"),
         ("digits", {"beam_size": 4}, "beam_size: Extra inputs are not permitted"),
         ("digits", {"format": "xml"}, "format: Input should be 'text' or 'json'"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(tmp_path: Path, task: str, more: dict[str, Any], said: str) -> None:
-    run = stored(tmp_path, task, classifier(), "classified.txt")
+    run = stored(tmp_path, task, classifier())
     with pytest.raises(ValueError, match=said):
         reader({"run": str(run), **more})
 
 
-def test_features_that_need_their_speaker_cannot_be_had_of_a_file(tmp_path: Path) -> None:
-    run = stored(tmp_path, "phonemes", frame_classifier(), "utterance.png")
-    settings = json.loads((run / "training.json").read_text())
-    settings["config"]["task"]["corpus"]["per_speaker"] = "voice"
-    (run / "training.json").write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match="a file tells no voice, whose mean and deviation its features would need"):
-        reader({"run": str(run)})
+def test_features_that_need_their_speaker_are_given_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file does not say whose mean and deviation its features need."""
+    system = frame_classifier()
+    run = stored(tmp_path, "phonemes", system, "+task.corpus.per_speaker=voice")
+    (name, *_), features = files(tmp_path, 16000), np.random.default_rng(0).normal(size=(7, 39)).astype(np.float32)
+    told, refused = answers(run, [json.dumps(features.tolist()), name], format="json")
+    found = system.classify(torch.from_numpy(features)[None])[0].tolist()
+    labels = [label for part in json.loads(told)["labels"] for label in [part["label"]] * part["steps"]]
+    assert labels == [NAMES[number] for number in found]
+    assert json.loads(refused) == {"line": 2, "text": ""}
+    assert "it is no JSON of an array of 39 features a step" in capsys.readouterr().err

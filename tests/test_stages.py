@@ -64,6 +64,7 @@ def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str
         "curves.csv",
         "metrics.json",
         "model.ckpt",
+        "predictor.json",
         "training.json",
     ]
     training = json.loads((place / "runs/adding/gru/1/training.json").read_text())

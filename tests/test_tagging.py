@@ -12,13 +12,13 @@ from run_folders import run_by_stages
 
 from pipelines import tracking
 from pipelines.fetch import fetch
-from pipelines.kinds.lines import LineReader
-from pipelines.kinds.tagging import count_confusion, span_table
-from pipelines.predict import predict, reader
+from pipelines.kinds.base import count_confusion
+from pipelines.kinds.tagging import span_table, start_from_vectors
+from pipelines.predict import LineReader, predict, reader
 from pipelines.preprocess import preprocess
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
-from pipelines.training.run import build_system, start_from_vectors
+from pipelines.training.building import build_system
 from rnn_lightning import SpanF1, Tagger
 
 FORESIGHT = [
@@ -72,7 +72,7 @@ def test_the_dashboard_shows_the_confusion_and_serves_the_model(run: Path, monke
     )
     sentence, *_ = blocks((run / "tagged.txt").read_text())
     served = pyfunc.load_model(stored.model_uri).predict([" ".join(cells[0] for cells in sentence), ""])
-    assert served == [" ".join(cells[2] for cells in sentence), ""]
+    assert served == [{"words": [w for w, _, _ in sentence], "tags": [t for _, _, t in sentence]}, {"words": [], "tags": []}]
 
 
 def test_confusion_counts_what_was_taken_for_what() -> None:
@@ -126,11 +126,11 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"format": "xml"}, r"format: Input should be 'conll' or 'json' \(got 'xml'\)"),
+        ({"format": "xml"}, r"format: Input should be 'conll', 'text' or 'json' \(got 'xml'\)"),
         ({"beam_size": 4}, r"beam_size: Extra inputs are not permitted \(got 4\)"),
     ],
 )
-def test_a_bad_request_is_told_in_one_line(run: Path, more: dict, said: str) -> None:
+def test_a_bad_option_is_one_line_of_error(run: Path, more: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         reader({"run": str(run), **more})
     assert "\n" not in str(caught.value)

@@ -11,12 +11,12 @@ from run_folders import run_by_stages
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from pipelines import tracking
-from pipelines.kinds.translated_lines import LineTranslator, TranslationRequest
-from pipelines.kinds.translation import Texts, score_texts, search_keywords
+from pipelines.kinds.translation import Texts, score_texts
 from pipelines.predict import predict, reader
 from pipelines.settings.compose import compose
 from pipelines.training.run import train_one
 from rnn_lightning import PairModule, Seq2Seq
+from rnn_lightning.predictors.translation import search_keywords
 from rnn_lightning.search import GNMTLength
 
 DATES = [
@@ -86,12 +86,12 @@ def test_a_dashboard_that_takes_no_files_ends_no_training(run: Path, monkeypatch
 
 
 def test_predict_refuses_a_search_that_there_is_not(run: Path) -> None:
-    with pytest.raises(ValueError, match="and no 'beamsize'"):
+    with pytest.raises(ValueError, match="beamsize: Extra inputs are not permitted"):
         reader({"run": str(run), "beamsize": 3})
 
 
 def test_predict_answers_each_line_as_the_model_translates_it(run: Path) -> None:
-    translator = LineTranslator(TranslationRequest(run=run, batch_size=7))
+    translator = reader({"run": run, "batch_size": 7})
     stream = io.BytesIO("".join(f"{line}\n" for line in lines(run, "source")).encode())
     assert list(translator.answer(stream)) == (run / "translations.txt").read_text().splitlines()
 
@@ -104,22 +104,21 @@ def test_the_served_model_answers_as_the_test_did(run: Path, monkeypatch: pytest
     store, run_id = tracking.store.client(), json.loads((run / "training.json").read_text())["mlflow_run_id"]
     (model,) = store.search_logged_models([store.get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'")
     answers = pyfunc.load_model(model.model_uri).predict([*lines(run, "source"), "", "  "])
-    assert answers == [*(run / "translations.txt").read_text().splitlines(), "", ""]
+    assert [each["text"] for each in answers] == [*(run / "translations.txt").read_text().splitlines(), "", ""]
 
 
 def test_predict_answers_with_compressed_weights(run: Path) -> None:
     stream = "".join(f"{line}\n" for line in lines(run, "source")).encode()
     plain, small = (
-        list(LineTranslator(TranslationRequest(run=run, weights=weights)).answer(io.BytesIO(stream)))
-        for weights in ("float32", "float16")
+        list(reader({"run": run, "weights": weights}).answer(io.BytesIO(stream))) for weights in ("float32", "float16")
     )
     assert sum(one == two for one, two in zip(plain, small, strict=True)) >= 0.9 * len(plain)
     with pytest.raises(ValueError, match="weights must be one of"):
-        LineTranslator(TranslationRequest(run=run, weights="int2"))
+        reader({"run": run, "weights": "int2"})
 
 
 def test_n_best_lists_are_numbered_scored_and_sorted(run: Path) -> None:
-    translator = LineTranslator(TranslationRequest(run=run, n_best=3, beam_size=4))
+    translator = reader({"run": run, "n_best": 3, "beam_size": 4})
     source = lines(run, "source")[0]
     cells = [line.split("\t") for line in translator.answer(io.BytesIO(f"\n{source}\n".encode()))]
     assert [cell[0] for cell in cells] == ["2"] * 3
@@ -138,15 +137,15 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
         predict([f"run={run}", "max_length=12"])
     printed = capsys.readouterr()
     answers = printed.out.split("\n")[:-1]
-    alone = LineTranslator(TranslationRequest(run=run, max_length=12)).answer(io.BytesIO(f"{first}\n{second}".encode()))
+    alone = reader({"run": run, "max_length": 12}).answer(io.BytesIO(f"{first}\n{second}".encode()))
     assert len(answers) == 7
     assert [answers[0], answers[6]] == list(alone)
     assert answers[1] == answers[2] == answers[3] == ""
     assert printed.err == "error: line 4 is not UTF-8 at byte 8\n"
 
 
-def test_a_folder_that_is_no_translation_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no evaluated run of text or signals: it has none of search"):
+def test_a_folder_that_is_no_evaluated_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no predictor\.json: evaluate the run, again if an earlier version did"):
         reader({"run": str(tmp_path)})
     with pytest.raises(ValueError, match="run=FOLDER must name"):
         reader({})

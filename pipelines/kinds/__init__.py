@@ -1,1 +1,35 @@
-"""Kinds of tasks: what each prepares before its training, adds to its test, and answers to a line."""
+"""Kinds of systems: what each needs of the pipeline besides training and test."""
+
+from typing import Any
+
+from pipelines.kinds.base import Kind
+from pipelines.kinds.classification import ClassificationKind
+from pipelines.kinds.frames import FrameKind
+from pipelines.kinds.language import LanguageKind
+from pipelines.kinds.recognition import RecognitionKind
+from pipelines.kinds.tagging import TaggingKind
+from pipelines.kinds.translation import TranslationKind
+from pipelines.settings.schema import Experiment
+from rnn_lightning import CTCRecognizer, FrameClassifier, LanguageModel, Seq2Seq, SequenceClassifier, System, Tagger
+
+KINDS: dict[type[System], Kind[Any]] = {
+    CTCRecognizer: RecognitionKind(),
+    FrameClassifier: FrameKind(),
+    LanguageModel: LanguageKind(),
+    Seq2Seq: TranslationKind(),
+    SequenceClassifier: ClassificationKind(),
+    Tagger: TaggingKind(),
+}
+
+
+def kind_of(experiment: Experiment) -> Kind[Any]:
+    """The kind of the system that the task's configuration names.
+
+    Raises:
+        ValueError: for a class that is no system, or one without a kind.
+    """
+    system = experiment.task.model.cls()
+    if system not in KINDS:
+        known = sorted(kind.__name__ for kind in KINDS)
+        raise ValueError(f"task.model._target_ must be one of the systems {known}, not {experiment.task.model.target!r}")
+    return KINDS[system]

@@ -35,8 +35,8 @@ def edits(right: Sequence[int], found: Sequence[int]) -> list[Edit]:
     costs = [list(range(len(found) + 1))]
     for row, label in enumerate(right, start=1):
         costs.append([row])
-        for column, said in enumerate(found, start=1):
-            cheapest = min(costs[-2][column - 1] + (label != said), costs[-2][column] + 1, costs[-1][column - 1] + 1)
+        for column, other in enumerate(found, start=1):
+            cheapest = min(costs[-2][column - 1] + (label != other), costs[-2][column] + 1, costs[-1][column - 1] + 1)
             costs[-1].append(cheapest)
     return list(_back(costs, right, found))[::-1]
 
@@ -67,15 +67,15 @@ def errors_by_label(pairs: Iterable[tuple[Sequence[int], Sequence[int]]], labels
         others = {other: n for (right, other), n in counts.items() if right == label and other not in (None, label)}
         taken = Counter({labels[other]: n for other, n in sorted(others.items())})
         made.append(LabelErrors(labels[label], times, counts[label, label], taken, counts[label, None], counts[None, label]))
-    return sorted(made, key=lambda fate: -fate.errors / max(fate.times, 1))
+    return sorted(made, key=lambda entry: -entry.errors / max(entry.times, 1))
 
 
 def label_error_table(made: Sequence[LabelErrors], most_taken: int = 3) -> str:
     """``made`` as Markdown, in its order, and their sum; of what a label is taken for, the ``most_taken`` are named."""
     lines = ["| label | times | right | taken | deleted | inserted | errors | taken for |", "|:--|--:|--:|--:|--:|--:|--:|:--|"]
-    for fate in made:
-        others = ", ".join(f"{name_of(name)} {count}" for name, count in fate.taken.most_common(most_taken))
-        lines.append(_line(name_of(fate.label), [fate], others))
+    for entry in made:
+        others = ", ".join(f"{name_of(name)} {count}" for name, count in entry.taken.most_common(most_taken))
+        lines.append(_line(name_of(entry.label), [entry], others))
     return "\n".join([*lines, _line("all", made, ""), ""])
 
 
@@ -86,6 +86,6 @@ def name_of(label: str) -> str:
 
 def _line(name: str, some: Sequence[LabelErrors], others: str) -> str:
     counted = [(f.times, f.right, f.taken.total(), f.deleted, f.inserted) for f in some]
-    sums = [sum(each[place] for each in counted) for place in range(5)]
+    sums = [sum(column) for column in zip(*counted, strict=True)] or [0] * 5
     rate = f"{sum(sums[2:]) / sums[0]:.4f}" if sums[0] else "-"
     return f"| {name} | {' | '.join(map(str, sums))} | {rate} | {others} |"

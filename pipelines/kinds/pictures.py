@@ -13,13 +13,13 @@ from pipelines.display.numbers import short
 from pipelines.display.plotting import LOOK, plt, save
 
 
-def attention_map(weights: NDArray[np.float32], read: Sequence[str], said: Sequence[str], file: Path) -> Path:
-    """How much each word said, from top to bottom, looked at each word read, from left to right: ``weights`` (U, S)."""
+def attention_map(weights: NDArray[np.float32], source: Sequence[str], target: Sequence[str], file: Path) -> Path:
+    """How much each target word (from top to bottom) attended to each source word (from left to right): ``weights`` (U, S)."""
     with plt.rc_context(LOOK | {"axes.grid": False}):
-        figure, axes = plt.subplots(figsize=(2 + 0.38 * len(read), 1.2 + 0.34 * len(said)))
+        figure, axes = plt.subplots(figsize=(2 + 0.38 * len(source), 1.2 + 0.34 * len(target)))
         axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(read)), read, rotation=60, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(len(said)), said)
+        axes.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor")
+        axes.set_yticks(range(len(target)), target)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         return save(figure, file)

@@ -1,4 +1,4 @@
-"""Labels of a split's signals: found by the model, beside the right ones, by the best path or by a search over prefixes.
+"""Recognisers (CTC) in the pipeline: labels found beside the right ones, what became of each label, alignments, pen words.
 
 Shapes: T steps, C labels, U labels of a target.
 """
@@ -11,73 +11,82 @@ import numpy as np
 import torch
 from torchmetrics.functional.text import char_error_rate
 
-from pipelines.kinds import signal_figures
+from pipelines.kinds.base import Kind, answer_split, target_rows
 from pipelines.kinds.edits import errors_by_label, label_error_table
-from pipelines.kinds.lines import RECOGNIZED
 from pipelines.settings.schema import Experiment
-from rnn_lightning import CTCRecognizer, NGram, ShallowFusion
-from rnn_lightning.data.pairs import PairModule
+from rnn_lightning import CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
+from rnn_lightning.sequences import Batch
 from rnn_lightning.systems.ctc_recognizer import UNITS
 
-ALIGNMENT, STROKES, REPORT = "alignment.png", "strokes.png", "labels.md"
+RECOGNIZED, ALIGNMENT, STROKES, REPORT = "recognized.txt", "alignment.png", "strokes.png", "labels.md"
 MOST_SHOWN = 12
 """So many words of a pen a picture has room for."""
 
 
-def recognize_split(system: CTCRecognizer, data: PairModule, split: str, **search: Any) -> list[list[int]]:
+class RecognitionKind(Kind[CTCRecognizer]):
+    """Labels of a signal, without their times."""
+
+    predictor = "recognition"
+
+    def prepare(self, experiment: Experiment, system: CTCRecognizer, data: PairModule) -> None:
+        if search := experiment.task.metric.search:
+            check_search(system, data, search)
+
+    def test(self, experiment: Experiment, system: CTCRecognizer, data: PairModule, folder: Path) -> dict[str, float]:
+        """Leaves what was found beside what is right, what became of each label, and pictures: when the labels of a row are
+        said, and of pens some words.
+
+        Where the task's metric has a search, what is found is its, and its rate of errors is returned beside that of the best
+        path.
+        """
+        from pipelines.kinds import signal_figures
+
+        system.eval()
+        settings = experiment.task.metric.search
+        found = recognize_split(system, data, "test", search_of(settings, system, data))
+        right = target_rows(data, "test")
+        texts = [(system.text(one), system.text(other)) for one, other in zip(found, right, strict=True)]
+        (folder / RECOGNIZED).write_text("".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8")
+        made = errors_by_label(zip(right, found, strict=True), system.labels)
+        (folder / REPORT).write_text(label_error_table(made), encoding="utf-8")
+        card = read_json(experiment.processed() / "card.json")
+        draw_alignment(system, data, card, folder / ALIGNMENT)
+        if signal_figures.is_pen(card):
+            draw_words(data, texts, folder / STROKES)
+        if not settings:
+            return {}
+        return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
+
+
+def recognize_split(system: CTCRecognizer, data: PairModule, split: str, search: Mapping[str, Any]) -> list[list[int]]:
     """The labels of every row of a split, in its order; ``search`` are keywords of ``recognize``."""
-    dataset = data.dataset(split)
-    found: list[list[int]] = [[] for _ in dataset.lengths]
-    for rows in dataset.in_order():
-        batch = system.transfer_batch_to_device(dataset[rows], system.device, 0)
+
+    def recognize(batch: Batch) -> list[list[int]]:
         best = system.recognize(batch.inputs, batch.lengths, **search)
-        for row, labels in zip(rows, system.sequences(best.labels[:, 0], best.lengths[:, 0]), strict=True):
-            found[row] = labels
-    return found
+        return system.sequences(best.labels[:, 0], best.lengths[:, 0])
+
+    return answer_split(system, data, split, recognize)
 
 
-def recognize_test(experiment: Experiment, system: CTCRecognizer, data: PairModule, folder: Path) -> dict[str, float]:
-    """Recognise the test split; leaves in the run's ``folder`` what was found beside what is right, what became of each
-    label, and pictures: when the labels of a row are said, and of pens some words.
-
-    Where the task's metric has a search, what is found is its, and its rate of errors is returned beside that of the best path.
-    """
-    system.eval()
-    told = experiment.task.metric.search
-    found = recognize_split(system, data, "test", **search_of(told, system, data))
-    right = targets_of(data, "test")
-    texts = [(system.text(one), system.text(other)) for one, other in zip(found, right, strict=True)]
-    (folder / RECOGNIZED).write_text("".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8")
-    made = errors_by_label(zip(right, found, strict=True), system.labels)
-    (folder / REPORT).write_text(label_error_table(made), encoding="utf-8")
-    card = read_json(experiment.processed() / "card.json")
-    draw_alignment(system, data, card, folder / ALIGNMENT)
-    if signal_figures.is_pen(card):
-        draw_words(data, texts, folder / STROKES)
-    if not told:
-        return {}
-    return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
-
-
-def check_search(system: CTCRecognizer, data: PairModule, told: Mapping[str, Any]) -> None:
+def check_search(system: CTCRecognizer, data: PairModule, settings: Mapping[str, Any]) -> None:
     """Refuse, before ``system`` is trained, a search that its test would fail by.
 
     Raises:
         ValueError: as ``search_of`` and ``CTCRecognizer.recognize``.
     """
     batch = data.dataset("validation")[(0,)]
-    system.eval().recognize(batch.inputs, batch.lengths, **search_of(told, system, data))
+    system.eval().recognize(batch.inputs, batch.lengths, **search_of(settings, system, data))
     system.train()
 
 
-def search_of(told: Mapping[str, Any], system: CTCRecognizer, data: PairModule) -> dict[str, Any]:
+def search_of(settings: Mapping[str, Any], system: CTCRecognizer, data: PairModule) -> dict[str, Any]:
     """Keywords of ``recognize`` from those of a task's search; the language model is counted in the training split.
 
     Raises:
         ValueError: for a key that there is not.
     """
-    search = dict(told)
+    search = dict(settings)
     fusion = search.pop("fusion", None)
     if unknown := set(search) - {"beam_size"}:
         raise ValueError(f"task.metric.search has {sorted(unknown)}; a recogniser's search has beam_size and fusion")
@@ -87,20 +96,16 @@ def search_of(told: Mapping[str, Any], system: CTCRecognizer, data: PairModule) 
         return search
     try:
         weights = {name: value for name, value in fusion.items() if name != "order"}
-        grams = NGram(targets_of(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
+        grams = NGram(target_rows(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
         return {**search, "fusion": ShallowFusion(grams.step, grams.start, **weights)}
     except (TypeError, KeyError) as error:
         raise ValueError(f"task.metric.search.fusion must have order, and may have weight and bonus: {error}") from None
 
 
-def targets_of(data: PairModule, split: str) -> list[list[int]]:
-    """The right labels of every row of a split."""
-    arrays = data.arrays(split)
-    return [part.tolist() for part in np.split(arrays["targets"], arrays["target_offsets"][1:-1])]
-
-
 def draw_words(data: PairModule, texts: Sequence[tuple[str, str]], file: Path) -> None:
     """A picture of rows from all over the test split with their ``texts``, found and right."""
+    from pipelines.kinds import signal_figures
+
     rows = np.unique(np.linspace(0, len(texts) - 1, MOST_SHOWN).round().astype(int)).tolist()
     dataset = data.dataset("test")
     signal_figures.pen_words([(dataset[(row,)].inputs[0].numpy(), *texts[row]) for row in rows], file)
@@ -108,6 +113,8 @@ def draw_words(data: PairModule, texts: Sequence[tuple[str, str]], file: Path) -
 
 def draw_alignment(system: CTCRecognizer, data: PairModule, card: Mapping[str, Any], file: Path) -> None:
     """A picture of when the labels of the first row that can be said are said; none where none can be."""
+    from pipelines.kinds import signal_figures
+
     dataset = data.dataset("test")
     for row in range(len(dataset.lengths)):
         batch = dataset[(row,)]

@@ -65,8 +65,8 @@ def pen_words(words: Sequence[tuple[NDArray[np.float32], str, str]], file: Path)
             for points in strokes_of(features):
                 axes.plot(*points.T, color="#0072B2", linewidth=1.6, marker="." if len(points) == 1 else None)
             axes.set_aspect("equal", adjustable="datalim")
-            said = found if found == right else f"{found or '(nothing)'}, not {right}"
-            axes.set_title(said, fontsize=11, color=RIGHT if found == right else WRONG, parse_math=False)
+            title = found if found == right else f"{found or '(nothing)'}, not {right}"
+            axes.set_title(title, fontsize=11, color=RIGHT if found == right else WRONG, parse_math=False)
         return save(figure, file)
 
 
@@ -101,17 +101,17 @@ def alignment(
     """The probability of each label at each step, ``values`` (T', C), over the ``picture`` of the signal. The labels of the
     target are named where they are said, ``aligned``, a label and its step each; the blank is grey.
     """
-    said = sorted({label for label, _ in aligned})
+    drawn = sorted({label for label, _ in aligned})
     with plt.rc_context(LOOK):
         size = (max(8, min(0.03 * len(values), 16)), 6)
         figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=size, height_ratios=[3, 2])
         above.fill_between(range(len(values)), values[:, blank], color="black", alpha=0.12, linewidth=0, label="blank")
         colours = plt.get_cmap("tab20")
-        for place, label in enumerate(said):
-            above.plot(values[:, label], color=colours(place % 20), linewidth=1.8)
+        for number, label in enumerate(drawn):
+            above.plot(values[:, label], color=colours(number % 20), linewidth=1.8)
         for label, step in aligned:
             name = labels[label] if labels[label].strip() else "\N{OPEN BOX}"
-            above.annotate(name, (step, 1.02), ha="center", color=colours(said.index(label) % 20), fontsize=11)
+            above.annotate(name, (step, 1.02), ha="center", color=colours(drawn.index(label) % 20), fontsize=11)
         above.set(ylim=(0, 1.1), ylabel="probability")
         above.legend(loc="center right")
         draw_signal(below, picture, len(values))

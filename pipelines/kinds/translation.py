@@ -1,6 +1,5 @@
-"""Translations of a split: found by the model, turned back into text, scored as the field scores them."""
+"""Encoder-decoders in the pipeline: translations of a split, in training and test, scored as the field scores them."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,22 +8,17 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from pipelines import tracking
-from pipelines.kinds import pictures
-from pipelines.kinds.base import TARGET_TOKENIZER
-from pipelines.kinds.lines import SEARCH
+from pipelines.kinds.base import Kind, answer_split
 from pipelines.settings.schema import Experiment
-from rnn_lightning.data.pairs import PairModule
+from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json, write_json
-from rnn_lightning.search import Hypotheses, make_normalisation
-from rnn_lightning.systems.seq2seq import Seq2Seq
+from rnn_lightning.predictors.translation import search_keywords, text_of
+from rnn_lightning.sequences import Batch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SOURCE_TOKENIZER = "tokenizer.json"
-NUMBERS = ("beam_size", "coverage", "diversity", "groups", "max_length", "min_length", "n_best", "patience")
-SEARCHES = (*NUMBERS, "normalisation", "stop")
-"""What a search can be told in plain values."""
+SOURCE_TOKENIZER, TARGET_TOKENIZER, SEARCH = "tokenizer.json", "target_tokenizer.json", "search.json"
 SHOWN = 12
 """Translations that a validation shows."""
 
@@ -46,6 +40,47 @@ class Scores(NamedTuple):
     signatures: dict[str, str]
 
 
+class TranslationKind(Kind[Seq2Seq]):
+    """A text for each text."""
+
+    predictor = "translation"
+
+    def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
+        check_search(system, data, experiment.task.metric.search)
+
+    def callbacks(
+        self, experiment: Experiment, data: PairModule, card: dict[str, Any], work: Path, run_id: str
+    ) -> list[Callback]:
+        texts = read_texts(experiment.processed(), "validation", lowercase=card["lowercase"])
+        return [Translator(data, texts, work / "validation", run_id)]
+
+    def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
+        tokenizers = {"tokenizer": SOURCE_TOKENIZER, "target_tokenizer": TARGET_TOKENIZER}
+        files, search = list(tokenizers.values()), experiment.task.metric.search
+        return {"predictor": self.predictor, "files": files, **tokenizers, "search": search}
+
+    def test(self, experiment: Experiment, system: Seq2Seq, data: PairModule, folder: Path) -> dict[str, float]:
+        """Leaves the translations, found as the task's metric says, and how they were scored."""
+        search, processed = experiment.task.metric.search, experiment.processed()
+        texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
+        found = translate_split(system.eval(), data, "test", texts.tokenizer, search_keywords(search))
+        scores = score_texts(found, texts)
+        (folder / "translations.txt").write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
+        write_json(folder / SEARCH, {"search": search, "signatures": scores.signatures})
+        return {f"test/{name}": value for name, value in scores.values.items()}
+
+
+def check_search(system: Seq2Seq, data: PairModule, settings: Mapping[str, Any]) -> None:
+    """Refuse, before ``system`` is trained, a search that its test would fail by.
+
+    Raises:
+        ValueError: as ``search_keywords`` and ``Seq2Seq.translate``.
+    """
+    batch = data.dataset("validation")[(0,)]
+    system.eval().translate(batch.inputs, batch.lengths, **search_keywords(settings))
+    system.train()
+
+
 def read_texts(processed: Path, split: str, *, lowercase: bool) -> Texts:
     """The texts of a split of a processed corpus."""
     from tokenizers import Tokenizer
@@ -57,37 +92,16 @@ def read_texts(processed: Path, split: str, *, lowercase: bool) -> Texts:
     return Texts(sources, references, source, target, lowercase)
 
 
-def text_of(found: Hypotheses, row: int, rank: int, tokenizer: "Tokenizer") -> str:
-    """Hypothesis ``rank`` of source ``row``, without its end token."""
-    length = int(found.lengths[row, rank])
-    return tokenizer.decode(found.tokens[row, rank, : max(length - 1, 0)].tolist())
-
-
-def search_keywords(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of ``Seq2Seq.translate`` from plain values: ``{"normalisation": {"name": "gnmt", "alpha": 0.6}, ...}``.
-
-    Raises:
-        ValueError: for an unknown keyword, no number where one is needed, an unknown normalisation or a keyword that it does
-            not have.
-    """
-    for name, value in told.items():
-        if name not in SEARCHES:
-            raise ValueError(f"a search has {', '.join(SEARCHES)}, and no {name!r}")
-        if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ValueError(f"{name} of a search must be a number, not {value!r}")
-    return {**told, "normalisation": make_normalisation(told.get("normalisation"))}
-
-
-def translate_split(system: Seq2Seq, data: PairModule, split: str, tokenizer: "Tokenizer", **search: Any) -> list[str]:
+def translate_split(
+    system: Seq2Seq, data: PairModule, split: str, tokenizer: "Tokenizer", search: Mapping[str, Any]
+) -> list[str]:
     """The best translation of every row of a split, in its order; ``search`` are keywords of ``Seq2Seq.translate``."""
-    dataset = data.dataset(split)
-    texts = [""] * len(dataset.lengths)
-    for rows in dataset.in_order():
-        batch = system.transfer_batch_to_device(dataset[rows], system.device, 0)
+
+    def translate(batch: Batch) -> list[str]:
         found = system.translate(batch.inputs, batch.lengths, **search)
-        for place, row in enumerate(rows):
-            texts[row] = text_of(found, place, 0, tokenizer)
-    return texts
+        return [text_of(found, row, 0, tokenizer) for row in range(len(found.lengths))]
+
+    return answer_split(system, data, split, translate)
 
 
 def score_texts(found: Sequence[str], texts: Texts) -> Scores:
@@ -103,30 +117,6 @@ def score_texts(found: Sequence[str], texts: Texts) -> Scores:
     return Scores(values | {"accuracy": right / len(found)}, signatures)
 
 
-def translate_test(experiment: Experiment, system: Seq2Seq, data: PairModule, folder: Path) -> dict[str, float]:
-    """Translate the test split as the task's metric says; leaves in the run's ``folder`` what it takes to do so again."""
-    processed = experiment.processed()
-    texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
-    found = translate_split(system.eval(), data, "test", texts.tokenizer, **search_keywords(experiment.task.metric.search))
-    scores = score_texts(found, texts)
-    (folder / "translations.txt").write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
-    write_json(folder / SEARCH, {"search": experiment.task.metric.search, "signatures": scores.signatures})
-    for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER):
-        shutil.copy(processed / name, folder)
-    return {f"test/{name}": value for name, value in scores.values.items()}
-
-
-def check_search(system: Seq2Seq, data: PairModule, told: Mapping[str, Any]) -> None:
-    """Refuse, before ``system`` is trained, a search that its test would fail by.
-
-    Raises:
-        ValueError: as ``search_keywords`` and ``Seq2Seq.translate``.
-    """
-    batch = data.dataset("validation")[(0,)]
-    system.eval().translate(batch.inputs, batch.lengths, **search_keywords(told))
-    system.train()
-
-
 class Translator(Callback):
     """Translates the validation split greedily at every validation, logs how good that is, and shows some of it."""
 
@@ -137,7 +127,7 @@ class Translator(Callback):
         assert isinstance(pl_module, Seq2Seq)
         values: dict[str, float] = {}
         if trainer.is_global_zero:
-            found = translate_split(pl_module, self.data, "validation", self.texts.tokenizer, beam_size=1)
+            found = translate_split(pl_module, self.data, "validation", self.texts.tokenizer, {"beam_size": 1})
             values = score_texts(found, self.texts).values
             self.show(pl_module, found, trainer.global_step)
         for name, value in trainer.strategy.broadcast(values).items():
@@ -164,9 +154,11 @@ class Translator(Callback):
         targets = best.tokens[:, 0, : int(best.lengths[0, 0])]
         weights = system.attend(batch.inputs, batch.lengths, targets)
         assert weights is not None
-        said = words(self.texts.tokenizer, targets[0].tolist())
-        read = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
-        return pictures.attention_map(weights[0].cpu().numpy(), read, said, file)
+        from pipelines.kinds import pictures
+
+        target = words(self.texts.tokenizer, targets[0].tolist())
+        source = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
+        return pictures.attention_map(weights[0].cpu().numpy(), source, target, file)
 
 
 def words(tokenizer: "Tokenizer", tokens: Sequence[int]) -> list[str]:

@@ -13,7 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from pipelines import tracking
 from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK
+from pipelines.kinds import kind_of
 from pipelines.publish import publish_model
+from pipelines.runs.cards import card_of
 from pipelines.settings.compose import CONF
 from pipelines.settings.schema import Experiment
 from pipelines.sweeping.settings import Sweep
@@ -48,7 +50,7 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
         f"{tuned.relative_to(CONF.parent)} has its values, which later runs take up (tuned=none leaves them out)",
         f"{folder} has the trials and the figures",
     ]
-    return [*lines, f"the model registry has it as {registered}@{ALIAS}"] if registered else lines
+    return [*lines, f"the model registry has it as {registered}@{ALIAS}"]
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
@@ -92,17 +94,14 @@ def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, 
     return file
 
 
-def register(best: FrozenTrial, experiment: Experiment) -> str | None:
-    """Make the best trial's model, unless it is, the newest version of ``TASK-RNN`` in the registry, under the alias ``best``.
-
-    Returns:
-        The name; ``None`` for a model that has nothing to serve.
-    """
+def register(best: FrozenTrial, experiment: Experiment) -> str:
+    """Make the best trial's model, unless it is, the newest version of ``TASK-RNN`` in the registry, under the alias ``best``;
+    returns the name."""
     name = f"{experiment.task_name}-{experiment.rnn_name}"
     run_id, folder = best.user_attrs["run"], Path(best.user_attrs[FOLDER])
-    known = tracking.is_newest(name, run_id)
-    if not known and publish_model(run_id, folder, experiment.processed(), registered_name=name) is None:
-        return None
+    if not tracking.is_newest(name, run_id):
+        kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
+        publish_model(run_id, folder, registered_name=name)
     tracking.name_newest(name, ALIAS)
     return name
 

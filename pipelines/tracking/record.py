@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipelines.tracking.store import ROOT, client
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipelines.tracking.logger import Points, RunLogger
 
-SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "tokenizers")
+SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
 def lightning_logger(run_id: str) -> "RunLogger":
@@ -87,7 +85,7 @@ def log_model(
     *,
     served: Path,
     files: Mapping[str, Path],
-    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
+    packages: Iterable[str] = (),
     registered_name: str | None = None,
 ) -> str:
     """Store the model so that ``mlflow models serve`` can run it without this project; returns its URI.
@@ -95,19 +93,17 @@ def log_model(
     The single values that the run has by now become the model's own.
 
     Args:
-        served: the Python file that answers requests (``mlflow.models.set_model`` in it), not a pickle.
-        files: what that file loads: ``{"checkpoint": ..., "tokenizer": ...}``.
-        shapes: of the float32 arrays that go in and come out, -1 where any size will do; ``None`` where the type hints
-            of ``served`` say what it takes.
+        served: the Python file that answers requests (``mlflow.models.set_model`` in it), not a pickle; its type hints
+            say what it takes.
+        files: what that file loads, by name; all of them lie in one folder.
+        packages: what it needs besides the packages of the library.
         registered_name: also make it the newest version of this name in the model registry.
     """
     experiment = client().get_run(run_id).info.experiment_id
     _forget_models(experiment, run_id)
     from mlflow import pyfunc, set_experiment
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.models import Model
 
-    inputs, outputs = (Schema([TensorSpec(np.dtype("float32"), shape)]) for shape in shapes or ((), ()))
     set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
     logged = Model.log(
         artifact_path=None,
@@ -118,8 +114,7 @@ def log_model(
         artifacts={key: str(path) for key, path in files.items()},
         code_paths=[str(ROOT / "src" / "rnn_lightning")],
         # Left to itself MLflow finds the packages by loading the model in another process, which takes ten seconds.
-        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVING_PACKAGES],
-        signature=ModelSignature(inputs, outputs) if shapes else None,
+        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in (*SERVING_PACKAGES, *packages)],
         registered_model_name=registered_name,
     )
     return logged.model_uri

@@ -1,14 +1,9 @@
 """Building a task's system from its settings and the card of its corpus."""
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from pipelines.settings.schema import Experiment
-from rnn_lightning import System, Tagger, hidden_size_for
-from rnn_lightning.corpora.tagging import VECTORS
+from rnn_lightning import System, hidden_size_for
 
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
 OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}
@@ -39,19 +34,3 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
 
         rnn["hidden_size"] = hidden_size_for(rnn["cell"], parameters=task.parameters, build=build)
     return task.model.build(rnn=rnn, **more)
-
-
-def start_from_vectors(system: Tagger, processed: Path) -> None:
-    """Initialise the embedding with the pretrained vectors of the corpus, where the task asks for them.
-
-    Raises:
-        ValueError: where only one of the two has vectors.
-    """
-    use, file = system.hparams.get("vectors"), processed / VECTORS
-    if use is None and not file.exists():
-        return
-    if use is None or not file.exists():
-        have = "the corpus has" if use is None else f"task.model.vectors is {use!r}, but the corpus has no"
-        raise ValueError(f"{have} pretrained vectors: set both task.corpus.vectors, a file, and task.model.vectors, or neither")
-    with np.load(file, allow_pickle=False) as arrays:
-        system.load_vectors(torch.from_numpy(arrays["matrix"]), torch.from_numpy(arrays["found"]))

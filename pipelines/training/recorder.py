@@ -4,6 +4,7 @@ import csv
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class Recorder(Callback):
-    """Appends every validation's metrics to ``curves.csv`` and counts what was read in which time.
+    """Appends every validation's metrics to ``curves.csv`` and counts what was read, in ``units_in`` a batch, in which time.
 
     A resumed run drops the rows that it will make again. ``seconds`` is the training's time without validation. Of several
     processes the first writes; each counts what it reads itself, until at the end ``units`` is what all have read.
     """
 
-    def __init__(self, folder: Path, *, name: str, epochs: int, durable: Durable) -> None:
+    def __init__(self, folder: Path, *, name: str, epochs: int, durable: Durable, units_in: Callable[[Batch], int]) -> None:
         self.file, self.name, self.epochs, self.durable = folder / "curves.csv", name, epochs, durable
+        self.units_in = units_in
         self.units = 0
         self.seconds = 0.0
         self._began = self._said = 0.0
@@ -64,7 +66,7 @@ class Recorder(Callback):
     ) -> None:
         now = time.monotonic()
         self.seconds += now - self._step_began
-        self.units += units_in(batch)
+        self.units += self.units_in(batch)
         if trainer.is_global_zero and now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
             self._say(trainer)
@@ -88,13 +90,6 @@ class Recorder(Callback):
         left = spent / max(step - self._first_step, 1) * (planned - step)
         shown = "".join(f"  {name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
         print(f"{self.name}: step {step}/{planned}, {left:.0f} s left{shown}", file=sys.stderr, flush=True)
-
-
-def units_in(batch: Batch) -> int:
-    """How much a batch holds: its real tokens, or where every step has no target of its own, its rows."""
-    if batch.targets.dim() == 1:
-        return len(batch.targets)
-    return batch.inputs.shape[0] * batch.inputs.shape[1] if batch.lengths is None else int(batch.lengths.sum())
 
 
 def peak_memory_mb(accelerator: str) -> float:

@@ -7,28 +7,28 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import torch
 
 from pipelines import tracking
-from pipelines.kinds.base import RECOGNITION, TAGGING, TRANSLATION, kind_of
+from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder
 from pipelines.runs.provenance import key_of, provenance, run_tags
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.tracking import describe_task
-from pipelines.training.building import build_system, start_from_vectors
+from pipelines.training.building import build_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
-from rnn_lightning import AtomicCheckpointIO, CTCRecognizer, Durable, Seq2Seq, System, Tagger, count_parameters
+from rnn_lightning import AtomicCheckpointIO, Durable, count_parameters
 from rnn_lightning.files import read_json, whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
 REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
-"""What may be told anew of a training that is done: its key says that the weights would be the same."""
+"""What is taken anew for a training that is done: its key says that the weights would be the same."""
 
 
 def train_one(experiment: Experiment, seed: int) -> None:
@@ -79,7 +79,7 @@ def fit(
         name: what its lines on the terminal begin with; the task, the architecture and the seed if there is none.
         watching: callbacks that see each validation after it is written down.
     """
-    training = experiment.task.training
+    training, kind = experiment.task.training, kind_of(experiment)
     torch.set_num_threads(experiment.trainer.threads)
     torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
@@ -87,14 +87,14 @@ def fit(
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
-    kind = prepare(experiment, system, data)
+    kind.prepare(experiment, system, data)
     metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
     durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
-    recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable)
+    recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     first = is_first(experiment)
     run_id = begin() if first else ""
-    translating = [translator(experiment, data, card, work, run_id)] if kind == TRANSLATION else []
+    of_kind = kind.callbacks(experiment, data, card, work, run_id)
     trainer = make_trainer(
         experiment,
         processes=experiment.trainer.devices,
@@ -103,7 +103,7 @@ def fit(
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        callbacks=[*translating, durable, recorder, *watching],
+        callbacks=[*of_kind, durable, recorder, *watching],
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
@@ -168,36 +168,6 @@ def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> ligh
         enable_model_summary=False,
         **more,
     )
-
-
-def prepare(experiment: Experiment, system: System, data: Any) -> str | None:
-    """Give ``system`` what its kind of task starts from, and see that its test can be made; returns the kind.
-
-    Raises:
-        ValueError: where vectors are missing, or the search of the test is none.
-    """
-    kind, search = kind_of(experiment.processed()), experiment.task.metric.search
-    if kind == TAGGING:
-        start_from_vectors(cast(Tagger, system), experiment.processed())
-    if kind == TRANSLATION:
-        from pipelines.kinds import translation
-
-        translation.check_search(cast(Seq2Seq, system), data, search)
-    elif kind == RECOGNITION and search:
-        from pipelines.kinds import recognition
-
-        recognition.check_search(cast(CTCRecognizer, system), data, search)
-    elif search:
-        raise ValueError(f"task.metric.search is {search}, but neither translations nor labels of signals are searched for")
-    return kind
-
-
-def translator(experiment: Experiment, data: Any, card: dict[str, Any], work: Path, run_id: str) -> lightning.Callback:
-    """What translates the validation split while a model of translations is trained."""
-    from pipelines.kinds.translation import Translator, read_texts
-
-    texts = read_texts(experiment.processed(), "validation", lowercase=card["lowercase"])
-    return Translator(data, texts, work / "validation", run_id)
 
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .metrics import SpanF1 as SpanF1
     from .metrics import spans_of as spans_of
     from .ngram import NGram as NGram
+    from .predictors import Predictor as Predictor
+    from .predictors import load_predictor as load_predictor
     from .recurrent import CELLS as CELLS
     from .recurrent import Recurrent as Recurrent
     from .recurrent import build_network as build_network
@@ -56,6 +58,7 @@ _ROOMS = {
     "laws": "LawBroken check_invariance",
     "metrics": "Span SpanF1 spans_of",
     "ngram": "NGram",
+    "predictors": "Predictor load_predictor",
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable FrameClassifier LanguageModel "

@@ -50,3 +50,6 @@ class Copying(GeneratedArrays):
         title = f"Copying memory, {self.symbols} symbols over {self.delay} steps"
         references = {"chance_nats_per_scored_token": math.log(self.alphabet)}
         return CardFields(title, source, self.alphabet + 2, references)
+
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "tokens"}

@@ -9,7 +9,6 @@ after each sentence), and ``vectors.npz`` the pretrained vectors of the words, i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -125,12 +124,10 @@ class Corpus(ABC):
             CorpusError: where ``raw`` is missing, damaged or empty.
         """
 
-    def signals(self) -> Callable[[str], Signal]:
-        """The reader of signals in lines of text (the name of a sound file, strokes in JSON), with the features of this corpus.
+    def inputs(self) -> dict[str, Any]:
+        """How an item that is not of this corpus becomes a row as it has, in plain values that a predictor reads.
 
-        The reader raises ``ValueError`` for a line that is no signal.
-
-        Raises:
-            ValueError: where the inputs of this corpus are no signals.
+        ``name`` is ``text`` (with the ``tokenizer``'s file), ``tokens``, ``sound``, ``strokes`` or ``picture``, each with its
+        settings; ``arrays``, where only the features of a row can be given.
         """
-        raise ValueError(f"rows of {type(self).__name__} are no signals that a line can stand for")
+        return {"name": "arrays"}

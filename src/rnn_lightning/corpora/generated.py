@@ -102,3 +102,6 @@ class GeneratedText(Generated):
         for split in self.rows:
             lines = self.lines(split, random_stream(self.seed, split))
             (folder / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "text", "tokenizer": "tokenizer.json"}

@@ -3,7 +3,7 @@
 UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", 1994), features as in `pen`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from ..pen import FEATURES, pen_features
 from .card import CardFields
-from .corpus import SPLITS, CorpusError, Signal
+from .corpus import SPLITS, CorpusError
 from .examples import Examples, feature_card, read_examples, write_transcripts
 from .files import verified_source
 from .hub import FromHub
-from .signals import trajectory_of
 from .text import read_table
 
 
@@ -79,8 +78,8 @@ class Handwriting(FromHub):
         trajectory = [[point for point in stroke or [] if point is not None] for stroke in strokes or []]
         return pen_features(trajectory, spacing=self.spacing, upright=self.upright), text
 
-    def signals(self) -> Callable[[str], Signal]:
-        return partial(trajectory_of, spacing=self.spacing, upright=self.upright)
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "strokes", "spacing": self.spacing, "upright": self.upright}
 
     def count_writers(self, writers: Mapping[str, set[str]]) -> dict[str, Any]:
         """The entry of the card on the writers of each split.

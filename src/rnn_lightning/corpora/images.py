@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import read_classes, require_class
+from .corpus import Signal
 from .examples import (
     Examples,
     HeldOut,
@@ -93,13 +94,26 @@ class Images(FromHub):
         Raises:
             ValueError: where it is no picture, or has neither.
         """
-        steps = decode_image(picture.as_py(), self.height)
-        if self.invert:
-            steps = 1 - steps
+        signal = picture_of(picture.as_py(), order=self.order, height=self.height, invert=self.invert)
         checked = require_class(answer) if self.label else (answer or "")
         if not checked:
             raise ValueError("it has no text")
-        return features_of(steps if self.order == "rows" else np.ascontiguousarray(steps.T)), checked
+        return signal.features, checked
+
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "picture", "order": self.order, "height": self.height, "invert": self.invert}
+
+
+def picture_of(data: bytes | None, *, order: str = "rows", height: int | None = None, invert: bool = False) -> Signal:
+    """The steps (T, F) of a picture in the bytes of a file, read as `Images` reads it.
+
+    Raises:
+        ValueError: as ``decode_image``.
+    """
+    pixels = decode_image(data, height)
+    if invert:
+        pixels = 1 - pixels
+    return Signal(features_of(pixels if order == "rows" else np.ascontiguousarray(pixels.T)))
 
 
 def decode_image(picture: bytes | None, height: int | None) -> NDArray[np.float32]:

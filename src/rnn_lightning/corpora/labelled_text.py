@@ -74,6 +74,9 @@ class LabelledText(FromHub):
         examples, left_out = read_examples(rows, most_left_out=self.most_left_out)
         return examples, left_out, names
 
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "text", "tokenizer": "tokenizer.json"}
+
 
 def read_row(tokenizer: Any, text: str, name: str | None) -> tuple[NDArray[np.int32], str]:
     """The tokens (T,) of a row and its class.

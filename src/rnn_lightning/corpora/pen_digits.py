@@ -3,8 +3,7 @@
 Shapes: K points that a stroke is drawn through, N points of its recording, F features as in `pen`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,8 @@ from numpy.typing import NDArray
 
 from ..pen import FEATURES, pen_features
 from .card import CardFields
-from .corpus import Signal
 from .examples import Examples, feature_card, write_transcripts
 from .generated import Generated, random_stream
-from .signals import trajectory_of
 
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
     "0": [[(0.5, 1), (0.15, 0.75), (0.1, 0.35), (0.3, 0), (0.55, 0.1), (0.7, 0.5), (0.62, 0.85), (0.45, 1)]],
@@ -65,8 +62,8 @@ class PenDigits(Generated):
         hand = {"digits": self.digits, "sloppiness": self.sloppiness, "tremor": self.tremor}
         return {**hand, "spacing": self.spacing, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
 
-    def signals(self) -> Callable[[str], Signal]:
-        return partial(trajectory_of, spacing=self.spacing)
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "strokes", "spacing": self.spacing}
 
     def fetch_into(self, folder: Path) -> None:
         pass

@@ -1,13 +1,13 @@
-"""Readers of signals in lines of text: the name of a sound file, or pen strokes in JSON.
+"""Items to signals: the bytes of a sound file, or the strokes of a pen.
 
 Shapes: N samples, T steps, F features.
 """
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..audio import Spectra, decode
 from ..pen import pen_features
@@ -44,16 +44,12 @@ def is_complete_ogg(data: bytes) -> bool:
     return bool(flags & 4)
 
 
-def sound_of(line: str, spectra: Spectra) -> Signal:
-    """The ``spectra`` of the sound file that ``line`` names. A frame stands for the time around the middle of its window.
+def sound_of(data: bytes, spectra: Spectra) -> Signal:
+    """The ``spectra`` of the sound in the bytes of a file. A frame stands for the time around the middle of its window.
 
     Raises:
-        ValueError: where there is no such file, it cannot be read as sound of that rate, is shorter than a window, or silent.
+        ValueError: where it cannot be read as sound of that rate, is shorter than a window, or silent.
     """
-    try:
-        data = Path(line).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"there is no such file to read: {error}") from None
     samples = samples_of(data, spectra.sampling_rate)
     if (samples == samples[0]).all():
         raise ValueError(f"it is silent: every sample is {samples[0]:g}")
@@ -61,14 +57,14 @@ def sound_of(line: str, spectra: Spectra) -> Signal:
     return Signal(features, spectra.centres(len(features) + 1) - spectra.hop / 2)
 
 
-def trajectory_of(line: str, *, spacing: float, upright: bool = False) -> Signal:
-    """The `pen_features` of strokes in JSON, ``[[[x, y], ...], ...]``.
+def trajectory_of(strokes: str | Sequence[ArrayLike], *, spacing: float, upright: bool = False) -> Signal:
+    """The `pen_features` of strokes, also in JSON: ``[[[x, y], ...], ...]``.
 
     Raises:
-        ValueError: where ``line`` holds no such strokes, or as ``pen_features``.
+        ValueError: where these are no strokes, or as ``pen_features``.
     """
     try:
-        strokes = [np.asarray(stroke, np.float64) for stroke in json.loads(line)]
+        read = [np.asarray(stroke, np.float64) for stroke in (json.loads(strokes) if isinstance(strokes, str) else strokes)]
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise ValueError("it is no JSON of strokes, [[[x, y], ...], ...]") from None
-    return Signal(pen_features(strokes, spacing=spacing, upright=upright))
+    return Signal(pen_features(read, spacing=spacing, upright=upright))

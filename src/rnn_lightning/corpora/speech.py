@@ -6,7 +6,7 @@ Shapes: N samples, T frames, F features.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ..audio import Spectra
 from .card import CardFields
 from .class_names import read_classes, require_class
-from .corpus import Signal
 from .examples import (
     Examples,
     HeldOut,
@@ -31,7 +30,7 @@ from .examples import (
 )
 from .files import verified_source
 from .hub import FromHub
-from .signals import samples_of, sound_of
+from .signals import samples_of
 from .text import read_table
 
 TRANSCRIPT_UNITS = ("character", "word")
@@ -121,10 +120,10 @@ class Speech(FromHub):
         features = self.frontend.features(samples_of(data, self.frontend.sampling_rate))
         return features, self.answer(raw_answer, len(features))
 
-    def signals(self) -> Callable[[str], Signal]:
-        if self.per_speaker is not None:
-            raise ValueError(f"a file tells no {self.per_speaker}, whose mean and deviation its features would need")
-        return partial(sound_of, spectra=self.frontend)
+    def inputs(self) -> dict[str, Any]:
+        if self.per_speaker is not None:  # a file does not say whose mean and deviation its features need
+            return {"name": "arrays"}
+        return {"name": "sound", **vars(self.frontend)}
 
 
 @dataclass(kw_only=True, eq=False)

@@ -45,6 +45,9 @@ class Text(FromHub):
             vocabulary_size=self.vocabulary_size,
         )
 
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "text", "tokenizer": "tokenizer.json"}
+
 
 def write_text_corpus(
     processed: Path,

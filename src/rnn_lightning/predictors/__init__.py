@@ -1,0 +1,67 @@
+"""Trained systems that answer raw items: text, words, sounds, pen strokes, pictures, arrays."""
+
+from pathlib import Path
+from typing import Any
+
+from .base import CHECKPOINT, DESCRIPTION, Answer, Predictor, read_description
+from .classification import ClassificationPredictor
+from .frames import FramePredictor
+from .language import LanguagePredictor
+from .recognition import RecognitionPredictor
+from .regression import RegressionPredictor
+from .tagging import TaggingPredictor
+from .translation import TranslationPredictor
+
+__all__ = [
+    "CHECKPOINT",
+    "DESCRIPTION",
+    "PREDICTORS",
+    "Answer",
+    "ClassificationPredictor",
+    "FramePredictor",
+    "LanguagePredictor",
+    "Predictor",
+    "RecognitionPredictor",
+    "RegressionPredictor",
+    "TaggingPredictor",
+    "TranslationPredictor",
+    "load_predictor",
+    "predictor_class",
+]
+
+PREDICTORS: dict[str, type[Predictor[Any]]] = {
+    "classification": ClassificationPredictor,
+    "frames": FramePredictor,
+    "language": LanguagePredictor,
+    "recognition": RecognitionPredictor,
+    "regression": RegressionPredictor,
+    "tagging": TaggingPredictor,
+    "translation": TranslationPredictor,
+}
+"""The predictors by the names that a folder's description may give: no folder names code."""
+
+
+def predictor_class(folder: str | Path) -> type[Predictor[Any]]:
+    """The class of the predictor that ``folder`` describes.
+
+    Raises:
+        FileNotFoundError: where it describes none.
+        ValueError: for one that there is not.
+    """
+    name = read_description(folder).get("predictor")
+    if name not in PREDICTORS:
+        raise ValueError(f"predictor of {folder}/{DESCRIPTION} must be one of {sorted(PREDICTORS)}, not {name!r}")
+    return PREDICTORS[name]
+
+
+def load_predictor(folder: str | Path, **options: Any) -> Predictor[Any]:
+    """The predictor of an evaluated run's folder: ``load_predictor("runs/dates/lstm/1", n_best=3)(["May 3rd, 1988"])``.
+
+    ``options`` are keywords of its class' ``load``.
+
+    Raises:
+        FileNotFoundError: where the folder describes no predictor, or a file is missing.
+        ValueError: for a value that does not fit.
+        TypeError: for an option that its class does not have.
+    """
+    return predictor_class(folder).load(folder, **options)

@@ -1,0 +1,115 @@
+"""Prediction on raw items: what all predictors share, from a folder of files to answers in the order of the items.
+
+Shapes: B items of a batch, T steps of the longest.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..files import read_json
+from ..systems import System
+from .inputs import Encoded, Inputs
+
+CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
+Answer = dict[str, Any]
+"""What a predictor says of an item, in plain values that go to JSON."""
+AnySystem = TypeVar("AnySystem", bound=System)
+
+
+class Predictor(ABC, Generic[AnySystem]):
+    """A trained ``system`` with ``inputs``, which encode raw items for it; turns its outputs into answers.
+
+    ``predictor(items)`` answers what its inputs encode: text, words, sounds, pen strokes, pictures or arrays. Items of similar
+    length are answered together, ``batch_size`` at once; answers do not depend on how, but for rounding.
+    """
+
+    formats: ClassVar[tuple[str, ...]] = ("text", "json")
+    """The forms in which a command can print answers, the default first."""
+
+    def __init__(self, system: AnySystem, inputs: Inputs, *, batch_size: int) -> None:
+        """Answer by ``system``, which is set to evaluation mode.
+
+        Raises:
+            ValueError: for a batch size below 1.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        system.eval()
+        self.system, self.inputs, self.batch_size = system, inputs, batch_size
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: str | Path) -> "Predictor[AnySystem]":
+        """The predictor of a run's folder, or of any with a checkpoint, a description and the files that this names.
+
+        A subclass takes its options as further keywords.
+
+        Raises:
+            FileNotFoundError: where a file is missing.
+            ValueError: for an option that does not fit.
+        """
+
+    @abstractmethod
+    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
+        """The answers to encoded items, none of them empty, in their order."""
+
+    def __call__(self, items: Iterable[Any]) -> list[Answer]:
+        """The answers to raw items, in their order.
+
+        Raises:
+            ValueError: for an item that cannot be encoded; names it by its number, from 0 on.
+        """
+        encoded = []
+        for number, item in enumerate(items):
+            try:
+                encoded.append(self.inputs.encode(item))
+            except ValueError as error:
+                raise ValueError(f"item {number}: {error}") from None
+        return self.answer(encoded)
+
+    @torch.no_grad()
+    def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
+        """The answers to encoded items, in their order."""
+        lengths = [len(item.steps) for item in encoded]
+        by_length = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
+        answers: dict[int, Answer] = {}
+        for start in range(0, len(by_length), self.batch_size):
+            rows = by_length[start : start + self.batch_size]
+            answers |= zip(rows, self.answer_batch([encoded[row] for row in rows]), strict=True)
+        return [answers[row] if length else self.no_answer() for row, length in enumerate(lengths)]
+
+    def no_answer(self) -> Answer:
+        """The answer to an item without a step."""
+        return {"text": ""}
+
+    def text(self, answer: Answer, form: str = "text") -> str:
+        """An answer in one of the ``formats`` but JSON; as ``text`` it is one line."""
+        return answer["text"]
+
+    def pad(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor | None]:
+        """The steps of a batch side by side (B, T, ...), on the system's device, filled up with zeros, and their lengths (B,),
+        ``None`` where all are the longest."""
+        steps = [item.steps for item in batch]
+        sizes = [max(sizes) for sizes in zip(*(row.shape for row in steps), strict=True)]
+        inputs = steps[0].new_zeros(len(steps), *sizes)
+        for number, row in enumerate(steps):
+            inputs[(number, *map(slice, row.shape))] = row
+        lengths = [len(row) for row in steps]
+        return inputs.to(self.system.device), None if min(lengths) == sizes[0] else torch.tensor(lengths)
+
+
+def read_description(folder: str | Path) -> dict[str, Any]:
+    """What predicts from the files in ``folder``: ``{"predictor": NAME, "files": [...], ...}``, and settings of that predictor.
+
+    Raises:
+        FileNotFoundError: where there is none.
+    """
+    file = Path(folder) / DESCRIPTION
+    if not file.exists():
+        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, again if an earlier version did")
+    return read_json(file)

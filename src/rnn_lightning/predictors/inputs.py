@@ -1,0 +1,209 @@
+"""Raw items to inputs of a network: text and token numbers, sounds, pen strokes, pictures, arrays.
+
+Shapes: T steps, F features.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from ..corpora.corpus import Signal
+
+SHOWN = 60
+"""Characters of a wrong item that an error shows."""
+
+
+class Encoded(NamedTuple):
+    """An item as a network reads it: ``steps`` (T, ...), and the ``source`` that answers refer to, words or times."""
+
+    steps: Tensor
+    source: Any = None
+
+
+NOTHING = Encoded(torch.zeros(0))
+"""An item without a step, such as an empty line."""
+
+
+class Inputs(ABC):
+    """What encodes raw items for a network."""
+
+    packages: tuple[str, ...] = ()
+    """The packages that it takes besides those of the library."""
+    takes_files = False
+    """Whether a string names a file, whose bytes may be given instead."""
+
+    @abstractmethod
+    def encode(self, item: Any) -> Encoded:
+        """An item as a network reads it; nothing for an empty string.
+
+        Raises:
+            ValueError: where it is no such item.
+        """
+
+
+class TextInputs(Inputs):
+    """Text to tokens; a text of nothing but white space is empty."""
+
+    packages = ("tokenizers",)
+
+    def __init__(self, tokenizer: "Tokenizer") -> None:
+        self.tokenizer = tokenizer
+
+    def encode(self, item: str) -> Encoded:
+        return Encoded(torch.tensor(self.tokenizer.encode(item).ids)) if item.strip() else NOTHING
+
+
+class TokenInputs(Inputs):
+    """Numbers of tokens, 0 to ``size`` - 1: a list, or a string of them with white space or commas between."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def encode(self, item: Any) -> Encoded:
+        parts = item.strip("[] \t\r\n").replace(",", " ").split() if isinstance(item, str) else list(item)
+        try:
+            tokens = [int(part) for part in parts]
+        except (TypeError, ValueError):
+            raise ValueError(f"it is no list of token numbers: {str(item)[:SHOWN]!r}") from None
+        if wrong := [token for token in tokens if not 0 <= token < self.size]:
+            raise ValueError(f"token {wrong[0]} is none of 0..{self.size - 1}")
+        return Encoded(torch.tensor(tokens)) if tokens else NOTHING
+
+
+class ArrayInputs(Inputs):
+    """Features (T, F) themselves, F = ``size``: an array, lists, or JSON of lists."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def encode(self, item: Any) -> Encoded:
+        if isinstance(item, str):
+            if not item.strip():
+                return NOTHING
+            item = from_json(item, f"an array of {self.size} features a step, [[...], ...]")
+        return Encoded(self.features(item))
+
+    def features(self, values: Any) -> Tensor:
+        from ..corpora.examples import features_of
+
+        try:
+            return torch.from_numpy(features_of(values, self.size))
+        except TypeError:
+            raise ValueError("it is no array of numbers") from None
+
+
+class SignalInputs(ArrayInputs):
+    """Items of a form of their own, from which ``read`` makes features (T, F), with the times of the steps where these have
+    some. A NumPy array is taken as the features themselves; a string, where ``takes_files``, as the name of a file."""
+
+    def __init__(
+        self, size: int, read: Callable[[Any], "Signal"], *, takes_files: bool, packages: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(size)
+        self.read, self.takes_files, self.packages = read, takes_files, packages
+
+    def encode(self, item: Any) -> Encoded:
+        if isinstance(item, np.ndarray):
+            return Encoded(self.features(item))
+        if isinstance(item, str) and not item.strip():
+            return NOTHING
+        signal = self.read(self.file(item) if self.takes_files and not isinstance(item, bytes) else item)
+        return Encoded(self.features(signal.features), signal.seconds)
+
+    @staticmethod
+    def file(name: str | Path) -> bytes:
+        try:
+            return Path(name).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"there is no such file to read: {error}") from None
+
+
+def make_inputs(settings: Mapping[str, Any], folder: str | Path, size: int) -> Inputs:
+    """What encodes items as the corpus with these ``settings`` did: ``{"name": "sound", "sampling_rate": 8000, ...}``.
+
+    Args:
+        folder: where a tokenizer lies.
+        size: the features of a step, or how many tokens there are.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    keywords = dict(settings)
+    name = keywords.pop("name", None)
+    if name not in INPUTS:
+        raise ValueError(f"inputs must be one of {sorted(INPUTS)}, not {name!r}")
+    return INPUTS[name](keywords, Path(folder), size)
+
+
+def _sound(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
+    from ..audio import Spectra
+    from ..corpora.signals import sound_of
+
+    packages = ("soundfile", "kaldi-native-fbank")
+    return SignalInputs(size, partial(sound_of, spectra=Spectra(**keywords)), takes_files=True, packages=packages)
+
+
+def _strokes(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
+    from ..corpora.signals import trajectory_of
+
+    return SignalInputs(size, partial(trajectory_of, **keywords), takes_files=False)
+
+
+def _picture(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
+    from ..corpora.images import picture_of
+
+    return SignalInputs(size, partial(picture_of, **keywords), takes_files=True, packages=("pillow",))
+
+
+INPUTS: dict[str, Callable[[dict[str, Any], Path, int], Inputs]] = {
+    "text": lambda keywords, folder, size: TextInputs(read_tokenizer(folder / keywords["tokenizer"])),
+    "tokens": lambda keywords, folder, size: TokenInputs(size),
+    "arrays": lambda keywords, folder, size: ArrayInputs(size),
+    "sound": _sound,
+    "strokes": _strokes,
+    "picture": _picture,
+}
+
+
+def read_tokenizer(file: Path) -> "Tokenizer":
+    """The tokenizer in a file.
+
+    Raises:
+        FileNotFoundError: where there is none.
+    """
+    from tokenizers import Tokenizer
+
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is missing")
+    return Tokenizer.from_file(str(file))
+
+
+def from_json(text: str, wanted: str) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: where ``text`` is no JSON, with what is ``wanted``.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"it is no JSON of {wanted}") from None
+
+
+def segment(item: Encoded, label: str, start: int, end: int, confidence: float) -> dict[str, Any]:
+    """A label from step ``start`` up to, not including, step ``end``: in seconds where the item has them, else in steps."""
+    start, end = min(start, len(item.steps)), min(end, len(item.steps))
+    if item.source is None:
+        return {"label": label, "first_step": start, "steps": end - start, "confidence": confidence}
+    begin, over = item.source[[start, end]].tolist()
+    return {"label": label, "start": round(begin, 4), "end": round(over, 4), "confidence": confidence}

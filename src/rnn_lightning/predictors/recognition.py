@@ -1,0 +1,73 @@
+"""Labels of signals by CTC: speech, handwriting, phonemes.
+
+Shapes: B signals, T steps.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..systems import CTCRecognizer
+from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
+from .inputs import Inputs, make_inputs, segment
+
+
+class RecognitionPredictor(Predictor[CTCRecognizer]):
+    """The text of a signal, its log-probability (``score``), and from when to when each label lasts, how surely.
+
+    ``{"text": "12", "score": -0.3, "labels": [{"label": "1", "first_step": 4, "steps": 2, "confidence": 0.9}, ...]}``; of
+    sound, labels have ``start`` and ``end`` in seconds. With ``n_best`` above 1 a list of texts and scores is added.
+    """
+
+    def __init__(
+        self,
+        system: CTCRecognizer,
+        inputs: Inputs,
+        *,
+        batch_size: int = 16,
+        beam_size: int | None = None,
+        n_best: int = 1,
+    ) -> None:
+        """Recognise by ``system``.
+
+        Args:
+            beam_size: search over prefixes with so many of them; ``None``: take the best path.
+            n_best: so many texts a signal, which needs a beam of at least that size.
+
+        Raises:
+            ValueError: for a number below 1, or more answers than a beam has.
+        """
+        super().__init__(system, inputs, batch_size=batch_size)
+        if beam_size is not None and beam_size < 1:
+            raise ValueError(f"beam_size must be at least 1, or None for the best path, not {beam_size}")
+        if not 1 <= n_best <= (beam_size or 1):
+            raise ValueError(f"n_best must lie in 1..{beam_size or 1}, the beam_size, not {n_best}")
+        self.beam_size, self.n_best = beam_size, n_best
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, *, batch_size: int = 16, beam_size: int | None = None, n_best: int = 1
+    ) -> "RecognitionPredictor":
+        system = CTCRecognizer.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
+        inputs = make_inputs(read_description(folder)["inputs"], folder, system.input_size)
+        return cls(system, inputs, batch_size=batch_size, beam_size=beam_size, n_best=n_best)
+
+    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
+        inputs, lengths = self.pad(batch)
+        system = self.system
+        best = system.recognize(inputs, lengths, beam_size=self.beam_size, n_best=self.n_best)
+        found, counts = best.labels[:, 0], best.lengths[:, 0]
+        aligned = system.align(inputs, lengths, found, counts)
+        stride = 1 if system.subsampling is None else system.subsampling.stride
+        answers: list[Answer] = []
+        for row, labels in enumerate(system.sequences(found, counts)):
+            times = zip(*(of[row].tolist() for of in (aligned.starts, aligned.ends, aligned.confidence)), strict=True)
+            spans = [
+                segment(batch[row], system.labels[label], stride * start, stride * end, confidence)
+                for label, (start, end, confidence) in zip(labels, times, strict=False)
+            ]
+            answers.append({"text": system.text(labels), "score": best.scores[row, 0].item(), "labels": spans})
+            if self.n_best > 1:
+                texts = map(system.text, system.sequences(best.labels[row], best.lengths[row]))
+                ranked = zip(texts, best.scores[row].tolist(), strict=True)
+                answers[-1]["n_best"] = [{"text": text, "score": score} for text, score in ranked]
+        return answers

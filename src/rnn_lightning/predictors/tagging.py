@@ -1,0 +1,98 @@
+"""A tag for each word of a line.
+
+Shapes: B sentences, T words, C characters of the longest word.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from ..metrics import spans_of
+from ..systems import Tagger
+from .base import CHECKPOINT, Answer, Predictor, read_description
+from .inputs import NOTHING, Encoded, Inputs
+
+if TYPE_CHECKING:
+    from ..corpora.lexicon import Lexicon
+
+WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class WordInputs(Inputs):
+    """Words and their spelling by a lexicon.
+
+    Words are given as a list, or as a line, split as ``tokens`` says: ``simple`` into runs of letters, digits and underscores,
+    and every other sign alone; ``blanks`` at white space.
+    """
+
+    def __init__(self, lexicon: "Lexicon", tokens: Literal["simple", "blanks"] = "simple") -> None:
+        self.lexicon, self.tokens = lexicon, tokens
+
+    def encode(self, item: str | Sequence[str]) -> Encoded:
+        words = list(item) if not isinstance(item, str) else WORD.findall(item) if self.tokens == "simple" else item.split()
+        if not words:
+            return NOTHING
+        rows = self.lexicon.encode([words])
+        assert rows.characters is not None and rows.character_offsets is not None
+        spellings = torch.from_numpy(rows.characters).long().split(np.diff(rows.character_offsets).tolist())
+        numbers = torch.from_numpy(rows.inputs).long().unsqueeze(1)  # (T, 1)
+        return Encoded(torch.cat([numbers, pad_sequence(list(spellings), batch_first=True)], 1), words)  # (T, 1 + C)
+
+
+class TaggingPredictor(Predictor[Tagger]):
+    """The words of a line with their tags, and where these mark spans, the spans.
+
+    ``{"words": ["Ada", "sat"], "tags": ["B-PER", "O"], "spans": [{"label": "PER", "first_word": 0, "words": 1}]}``. The
+    format ``conll`` is a word and its tag a line, and a blank line after each sentence; ``text`` the tags alone.
+    """
+
+    formats: ClassVar[tuple[str, ...]] = ("conll", "text", "json")
+
+    def __init__(
+        self,
+        system: Tagger,
+        lexicon: "Lexicon",
+        *,
+        batch_size: int = 32,
+        tokens: Literal["simple", "blanks"] = "simple",
+    ) -> None:
+        """Tag by ``system``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`."""
+        super().__init__(system, WordInputs(lexicon, tokens), batch_size=batch_size)
+        self.tags: Sequence[str] = lexicon.tags
+        self.scheme: str | None = system.hparams.get("scheme")
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, *, batch_size: int = 32, tokens: Literal["simple", "blanks"] = "simple"
+    ) -> "TaggingPredictor":
+        from ..corpora.lexicon import Lexicon
+
+        lexicon = Lexicon.read(Path(folder) / read_description(folder)["lexicon"])
+        system = Tagger.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
+        return cls(system, lexicon, batch_size=batch_size, tokens=tokens)
+
+    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
+        rows = self.system.tag(*self.pad(batch)).tolist()
+        return [self.of_words(item.source, row) for item, row in zip(batch, rows, strict=True)]
+
+    def of_words(self, words: Sequence[str], numbers: Sequence[int]) -> Answer:
+        """The answer for ``words`` with the ``numbers`` of their tags, which may go on behind them."""
+        tags = [self.tags[number] for number in numbers[: len(words)]]
+        answer: dict[str, Any] = {"words": list(words), "tags": tags}
+        if self.scheme is None:
+            return answer
+        spans = spans_of(tags, self.scheme)
+        return {**answer, "spans": [{"label": s.kind, "first_word": s.start, "words": s.stop - s.start} for s in spans]}
+
+    def no_answer(self) -> Answer:
+        return self.of_words([], [])
+
+    def text(self, answer: Answer, form: str = "text") -> str:
+        if form == "text":
+            return " ".join(answer["tags"])
+        return "".join(f"{word}\t{tag}\n" for word, tag in zip(answer["words"], answer["tags"], strict=True))

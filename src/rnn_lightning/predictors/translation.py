@@ -1,0 +1,118 @@
+"""Texts from texts, found by a beam search.
+
+Shapes: B sources, S tokens of the longest.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compress import compressed
+from ..search import Hypotheses, make_normalisation
+from ..systems import Seq2Seq
+from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
+from .inputs import TextInputs, read_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+NUMBERS = ("beam_size", "coverage", "diversity", "groups", "max_length", "min_length", "n_best", "patience")
+OPTIONS = (*NUMBERS, "normalisation", "stop")
+"""Options of a search in plain values."""
+
+
+class TranslationPredictor(Predictor[Seq2Seq]):
+    """The best translation of a line with its score, ``{"text": ..., "score": ...}``, and a list of the ``n_best`` where more
+    than one, or ``scores``, are asked for."""
+
+    def __init__(
+        self,
+        system: Seq2Seq,
+        source: "Tokenizer",
+        target: "Tokenizer",
+        *,
+        search: Mapping[str, Any] | None = None,
+        batch_size: int = 32,
+        scores: bool = False,
+    ) -> None:
+        """Translate by ``system``.
+
+        Args:
+            source, target: the tokenizers of both sides.
+            search: options of the search in plain values, see `search_keywords`; the beam has at least ``n_best`` hypotheses.
+            scores: list a translation with its score even where it is the only one.
+
+        Raises:
+            ValueError: for an option that there is not, or a value that it cannot have.
+        """
+        super().__init__(system, TextInputs(source), batch_size=batch_size)
+        options = {"n_best": 1, **(search or {})}
+        beam_size = max(options.get("beam_size", 5), options["n_best"])
+        self.search = search_keywords({**options, "beam_size": beam_size})
+        self.target, self.listed = target, scores or options["n_best"] > 1
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        batch_size: int = 32,
+        weights: str = "float32",
+        n_best: int = 1,
+        scores: bool = False,
+        beam_size: int | None = None,
+        normalisation: dict[str, Any] | None = None,
+        stop: str | None = None,
+        max_length: int | None = None,
+        min_length: int | None = None,
+        coverage: float | None = None,
+        diversity: float | None = None,
+        groups: int | None = None,
+        patience: float | None = None,
+    ) -> "TranslationPredictor":
+        """The predictor of a run. What is ``None`` of the search is as in the run's test; ``weights`` are those of
+        `compressed`: "float16" and "int8" are faster."""
+        path, settings = Path(folder), read_description(folder)
+        lengths = {"max_length": max_length, "min_length": min_length}
+        scoring = {"normalisation": normalisation, "coverage": coverage, "diversity": diversity}
+        size = {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
+        given = {name: value for name, value in (lengths | scoring | size).items() if value is not None}
+        source, target = (read_tokenizer(path / settings[name]) for name in ("tokenizer", "target_tokenizer"))
+        stored = Seq2Seq.load_from_checkpoint(path / CHECKPOINT, map_location="cpu", weights_only=True)
+        system = stored if weights == "float32" else compressed(stored, weights)
+        search = {**settings["search"], **given, "n_best": n_best}
+        return cls(system, source, target, search=search, batch_size=batch_size, scores=scores)
+
+    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
+        found = self.system.translate(*self.pad(batch), **self.search)
+        answers: list[Answer] = []
+        for row, count in enumerate((found.lengths > 0).sum(1).tolist()):
+            scores = found.scores[row].tolist()
+            ranked = [{"text": text_of(found, row, rank, self.target), "score": scores[rank]} for rank in range(count)]
+            best = dict(ranked[0]) if ranked else self.no_answer()
+            answers.append(best | {"n_best": ranked} if self.listed else best)
+        return answers
+
+    def no_answer(self) -> Answer:
+        return {"text": "", "n_best": []} if self.listed else {"text": ""}
+
+
+def text_of(found: Hypotheses, row: int, rank: int, tokenizer: "Tokenizer") -> str:
+    """Hypothesis ``rank`` of source ``row``, without its end token."""
+    length = int(found.lengths[row, rank])
+    return tokenizer.decode(found.tokens[row, rank, : max(length - 1, 0)].tolist())
+
+
+def search_keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords of ``Seq2Seq.translate`` from plain values: ``{"normalisation": {"name": "gnmt", "alpha": 0.6}, ...}``.
+
+    Raises:
+        ValueError: for an unknown option, no number where one is needed, an unknown normalisation or a keyword that it does
+            not have.
+    """
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise ValueError(f"a search has {', '.join(OPTIONS)}, and no {name!r}")
+        if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{name} of a search must be a number, not {value!r}")
+    return {**options, "normalisation": make_normalisation(options.get("normalisation"))}

@@ -1,0 +1,70 @@
+"""Continuations and scores of a language model: those of each prompt alone, as its steps give them."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_lightning import LanguageModel
+from rnn_lightning.predictors import LanguagePredictor
+
+
+def language_model(vocab_size: int = 12) -> LanguageModel:
+    torch.manual_seed(0)
+    system = LanguageModel(vocab_size, {"cell": "gru", "hidden_size": 9}, 5).eval()
+    with torch.no_grad():
+        system.output.weight.mul_(5)
+    return system
+
+
+PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11], [1, 2]]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("length", [0, 1, 6])
+def test_a_prompt_is_continued_as_if_it_were_alone(temperature: float, length: int) -> None:
+    system = language_model()
+    predictor = LanguagePredictor(system, None, length=length, temperature=temperature, seed=5)
+    for prompt, answer in zip(PROMPTS, predictor(PROMPTS), strict=True):
+        alone = system.generate(torch.tensor([prompt]), length, temperature=temperature, seed=5)[0]
+        assert answer == {"text": " ".join(map(str, alone.tolist()))}
+
+
+def test_a_score_is_the_sum_of_the_steps() -> None:
+    system = language_model()
+    for line, answer in zip(PROMPTS, LanguagePredictor(system, None, score=True)(PROMPTS), strict=True):
+        state, total = None, 0.0
+        for before, after in pairwise(line):
+            with torch.no_grad():
+                log_probabilities, state = system.step(torch.tensor([before]), state)
+            total += log_probabilities[0, after].item()
+        assert answer["log_probability"] == pytest.approx(total, abs=1e-4) and answer["tokens"] == len(line) - 1
+        expected = pytest.approx(np.exp(-total / (len(line) - 1)), rel=1e-4) if len(line) > 1 else None
+        assert answer["perplexity"] == expected
+
+
+def text_model(end_of_line: bool) -> tuple[LanguageModel, Any]:
+    from rnn_lightning.corpora.vocabulary import learn_tokenizer
+
+    tokenizer = learn_tokenizer(["the dog barks", "a dog"], "word", None, end_of_line)
+    return language_model(tokenizer.get_vocab_size()), tokenizer
+
+
+@pytest.mark.parametrize("end_of_line", [True, False])
+def test_no_end_of_line_stands_behind_a_prompt_and_one_is_scored(end_of_line: bool) -> None:
+    system, tokenizer = text_model(end_of_line)
+    dog = [tokenizer.token_to_id(word) for word in ("the", "dog")]
+    mark = [tokenizer.token_to_id("<eos>")] if end_of_line else []
+    assert LanguagePredictor(system, tokenizer).inputs.encode("the dog").steps.tolist() == mark + dog
+    scorer = LanguagePredictor(system, tokenizer, score=True)
+    assert scorer.inputs.encode("the dog").steps.tolist() == mark + dog + mark
+    assert scorer(["the dog"])[0]["tokens"] == (3 if end_of_line else 1)
+    assert ("text" in LanguagePredictor(system, tokenizer, length=3)([""])[0]) and scorer([""])[0]["tokens"] == end_of_line
+
+
+@pytest.mark.parametrize("item", ["1 2 x", "1.5", "12", [1, -1], "-1"])
+def test_what_is_no_token_is_named(item: Any) -> None:
+    with pytest.raises(ValueError, match=r"^item 0: (it is no list of token numbers|token -?\d+ is none of 0..11)"):
+        LanguagePredictor(language_model(), None)([item])

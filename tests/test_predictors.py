@@ -1,0 +1,240 @@
+"""Predictors of every kind: the command, the served model and Python answer alike, however items are batched."""
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+from corpora import write_fetched
+from PIL import Image
+from run_folders import store_run, store_values
+
+from pipelines import tracking
+from pipelines.predict import reader
+from pipelines.publish import publish_model
+from pipelines.settings.compose import compose
+from pipelines.settings.schema import Experiment
+from pipelines.training.building import build_system
+from rnn_lightning import load_predictor
+from rnn_lightning.files import read_json
+
+SMALL = ["task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"]
+ROWS = "task.corpus.rows={train: 80, validation: 5, test: 50}"
+CHARACTERS = "+task.model.characters={kind: cnn, filters: 8, embedding_size: 8}"
+DRAWS = np.random.default_rng(0)
+
+
+class Stored(NamedTuple):
+    """A run's folder, 50 items for its predictor, and the strings that stand for these in a request to a server."""
+
+    folder: Path
+    items: list[Any]
+    requests: list[str]
+
+
+def dates(experiment: Experiment) -> list[str]:
+    return (experiment.processed() / "test.source.txt").read_text().splitlines()
+
+
+def prompts(experiment: Experiment) -> list[str]:
+    return [" ".join(line.split()[:9]) for line in (experiment.raw() / "test.txt").read_text().splitlines()]
+
+
+def sounds(rate: int) -> list[str]:
+    names = []
+    for number in range(50):
+        times = np.arange(int(rate * DRAWS.uniform(0.05, 0.3))) / rate
+        glide = 0.3 * np.sin(2 * np.pi * (200 + 2000 * DRAWS.random() * times) * times)
+        names.append(f"{rate}-{number}.wav")
+        soundfile.write(names[-1], glide + DRAWS.normal(0, 0.02, len(times)), rate)
+    return names
+
+
+def pictures() -> list[str]:
+    names = [f"{number}.png" for number in range(50)]
+    for name in names:
+        Image.fromarray(DRAWS.integers(0, 256, (int(DRAWS.integers(3, 12)), 28)).astype(np.uint8)).save(name)
+    return names
+
+
+def scribbles() -> list[str]:
+    def stroke() -> list[list[float]]:
+        return np.cumsum(DRAWS.normal(0, 1, (DRAWS.integers(1, 9), 2)), 0).tolist()
+
+    return [json.dumps([stroke() for _ in range(DRAWS.integers(1, 4))]) for _ in range(50)]
+
+
+def sentences(experiment: Experiment) -> list[str]:
+    blocks = (experiment.processed() / "test.txt").read_text().strip().split("\n\n")
+    return [" ".join(line.split("\t")[0] for line in block.splitlines()) for block in blocks]
+
+
+def requests_of_clinc(experiment: Experiment) -> list[str]:
+    return [f"{DRAWS.choice(['what', 'the', 'please'])} time " * int(DRAWS.integers(1, 5)) for _ in range(50)]
+
+
+def arrays(experiment: Experiment) -> list[str]:
+    rows = np.load(experiment.processed() / "test.npz")["inputs"].reshape(50, -1, 2)
+    return [json.dumps(row[: DRAWS.integers(1, len(row))].tolist()) for row in rows]
+
+
+def symbols(experiment: Experiment) -> list[str]:
+    return [" ".join(map(str, DRAWS.integers(0, 10, DRAWS.integers(1, 20)).tolist())) for _ in range(50)]
+
+
+NAMES = {"classes": ["a", "b", "c"]}
+KINDS: dict[str, tuple[list[str], dict[str, Any] | None, Callable[[Experiment], list[str]]]] = {
+    "translation": (["task=dates", "rnn=gru", ROWS], None, dates),
+    "tagging": (
+        ["task=foresight", "rnn=bigru", ROWS, "+task.model.characters={kind: cnn, filters: 8, embedding_size: 8}"],
+        None,
+        sentences,
+    ),
+    "text-classes": (["task=clinc", "rnn=bilstm", "task.model.input_size=6"], None, requests_of_clinc),
+    "sound-classes": (["task=digits"], {**NAMES, "num_classes": 3, "input_size": 32}, lambda _: sounds(8000)),
+    "picture-classes": (["task=mnist_rows"], {**NAMES, "num_classes": 3, "input_size": 28}, lambda _: pictures()),
+    "frames": (["task=phonemes", "rnn=bilstm"], {**NAMES, "input_size": 39}, lambda _: sounds(16000)),
+    "recognition": (["task=strokes"], {"labels": ["<blank>", "1", "2"], "input_size": 4}, lambda _: scribbles()),
+    "language": (["task=nested", ROWS], None, prompts),
+    "symbols": (["task=copying", ROWS], None, symbols),
+    "values": (["task=adding", ROWS], None, arrays),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        where = tmp_path_factory.mktemp("place")
+        patch.chdir(where)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{where}/mlflow.db")
+        yield where
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def stored(request: pytest.FixtureRequest, place: Path) -> Stored:
+    """The run of a kind, with weights that were drawn."""
+    settings, card, items_of = KINDS[request.param]
+    experiment = compose([*settings, *SMALL])
+    if card is None:
+        corpus = experiment.task.corpus.build()
+        if request.param == "text-classes":
+            rows = {"text": ["what time is it", "turn it on please", "why"], "intent": ["time", "on", "oos"]}
+            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.hub.asked())
+        else:
+            corpus.fetch(experiment.raw())
+        corpus.preprocess(experiment.raw(), experiment.processed())
+        card = read_json(experiment.processed() / "card.json")
+    folder = store_run(place / "runs" / request.param, experiment, build_system(experiment, card, planned=10), card)
+    items = items_of(experiment)
+    sent = items
+    if request.param in ("sound-classes", "picture-classes", "frames"):
+        sent = [base64.b64encode(Path(item).read_bytes()).decode() for item in items]
+    return Stored(folder, items, sent)
+
+
+def by_command(folder: Path, items: Sequence[str], **options: Any) -> list[dict[str, Any]]:
+    stream = io.BytesIO("".join(f"{item}\n" for item in items).encode())
+    told = [json.loads(line) for line in reader({"run": folder, "format": "json", **options}).answer(stream)]
+    assert [each.pop("line") for each in told] == list(range(1, len(items) + 1))
+    return told
+
+
+def test_the_command_the_served_model_and_python_answer_alike(stored: Stored, place: Path) -> None:
+    from mlflow import pyfunc
+
+    run_id = tracking.start_run(stored.folder, experiment="predictors", name=stored.folder.name, config={}, tags={})
+    served = pyfunc.load_model(publish_model(run_id, stored.folder))
+    answers = load_predictor(stored.folder, batch_size=50)(stored.items)
+    assert len(answers) == len(stored.items) == 50
+    assert len({json.dumps(answer) for answer in answers}) > 3
+    assert by_command(stored.folder, stored.items, batch_size=50) == answers
+    assert served.predict(stored.requests) == load_predictor(stored.folder)(stored.items)
+
+
+def nearly(answer: Any) -> Any:
+    """The answer, with numbers that may be off by what rounding makes of them."""
+    if isinstance(answer, dict):
+        return {name: nearly(value) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [nearly(part) for part in answer]
+    return pytest.approx(answer, rel=1e-3, abs=1e-3) if isinstance(answer, float) else answer
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_answers_do_not_depend_on_the_batch(stored: Stored, batch_size: int) -> None:
+    expected = [nearly(without_digits(answer)) for answer in load_predictor(stored.folder, batch_size=50)(stored.items)]
+    predictor = load_predictor(stored.folder, batch_size=batch_size)
+    assert [without_digits(answer) for answer in predictor(stored.items[::-1])][::-1] == expected
+
+
+def without_digits(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer without a text that is nothing but its value in digits."""
+    return {name: value for name, value in answer.items() if name != "text" or "value" not in answer}
+
+
+def test_an_empty_item_has_an_empty_answer_and_the_text_of_each_is_one_line(stored: Stored) -> None:
+    predictor = load_predictor(stored.folder)
+    answers = predictor.answer([predictor.inputs.encode(item) for item in ["", *stored.items[:3], "  "]])
+    if stored.folder.name != "language":  # after the end of a line there is always something to say
+        assert answers[0] == answers[-1] == predictor.no_answer()
+        assert predictor.text(answers[0]) == ""
+    assert not any("\n" in predictor.text(answer) for answer in answers)
+    json.dumps(answers)
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> Path:
+    return store_values(tmp_path / "run")
+
+
+SERVED_ALONE = """
+import json, sys
+from mlflow import pyfunc
+answers = pyfunc.load_model(sys.argv[1]).predict(json.loads(sys.argv[2]))
+import rnn_lightning
+assert not {"pipelines", "hydra", "omegaconf", "pydantic_settings"} & set(sys.modules)
+print(json.dumps({"code": rnn_lightning.__file__, "answers": answers}))
+"""
+
+
+def test_a_server_says_what_is_wrong_with_a_request(values: Path, place: Path) -> None:
+    from fastapi.testclient import TestClient
+    from mlflow import pyfunc
+    from mlflow.pyfunc.scoring_server import init
+
+    uri = publish_model(tracking.start_run(values, experiment="served", name="two", config={}, tags={}), values)
+    client = TestClient(init(pyfunc.load_model(uri)))
+    good = client.post("/invocations", json={"inputs": ["[[0.5, 1], [0.25, 1]]", ""]})
+    assert good.status_code == 200
+    assert good.json()["predictions"] == load_predictor(values)(["[[0.5, 1], [0.25, 1]]", ""])
+    bad = client.post("/invocations", json={"inputs": ["[[0.5, 1]]", "half"]})
+    assert bad.status_code == 400 and "item 1: it is no JSON of an array of 2 features" in bad.json()["message"]
+
+
+def test_a_served_model_brings_its_code(values: Path, place: Path, tmp_path: Path) -> None:
+    """It needs neither this project nor its pipelines where it is served."""
+    uri = publish_model(tracking.start_run(values, experiment="served", name="one", config={}, tags={}), values)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    items = ["[[0.5, 1], [0.25, 1]]", "[[0.5, 0]]"]
+    paths = os.pathsep.join(path for path in sys.path if "site-packages" in path)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED_ALONE, uri, json.dumps(items)],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    served = json.loads(done.stdout.splitlines()[-1])
+    assert Path(served["code"]).parts[-3:-1] == ("code", "rnn_lightning")
+    assert served["answers"] == load_predictor(values)(items)
