@@ -11,10 +11,10 @@ from pathlib import Path
 from documents import ROOT
 from dvc.cli import parse_args
 
-from pipelines.repro import reports
 from pipelines.reproduce import find
 from pipelines.results import read_results
-from pipelines.settings.compose import compose, grids
+from pipelines.settings.compose import CONF, compose
+from pipelines.settings.grids import planned_runs, read_grids
 
 STAGES = {"fetch", "preprocess", "train", "evaluate"}
 
@@ -44,17 +44,17 @@ def check_sweep(arguments: list[str]) -> None:
 
 def check_predict(arguments: list[str]) -> None:
     """The run is one that the pipeline makes, and its kind takes the other arguments."""
-    from pipelines.kinds.signal_lines import RecognitionRequest
-    from pipelines.kinds.tagged_lines import TaggingRequest
-    from pipelines.kinds.translated_lines import TranslationRequest
-    from pipelines.settings.schema import validate
+    from omegaconf import OmegaConf
 
-    requests = {"Seq2Seq": TranslationRequest, "Tagger": TaggingRequest, "CTCRecognizer": RecognitionRequest}
-    keywords = dict(argument.split("=", 1) for argument in arguments)
-    top, task, rnn, seed = Path(keywords["run"]).parts
+    from pipelines.kinds import kind_of
+    from pipelines.predict import options_of
+    from pipelines.settings.schema import validate
+    from rnn_lightning.predictors import PREDICTORS
+
+    keywords = {str(name): value for name, value in OmegaConf.from_dotlist(arguments).items()}
+    top, task, rnn, seed = Path(str(keywords.pop("run"))).parts
     assert top == "runs" and seed.isdigit()
-    system = compose([f"task={task}", f"rnn={rnn}"]).task.model.target.rpartition(".")[2]
-    validate(requests[system], keywords)
+    assert validate(options_of(PREDICTORS[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]), keywords)
 
 
 def check_reproduce(arguments: list[str]) -> None:
@@ -62,7 +62,7 @@ def check_reproduce(arguments: list[str]) -> None:
 
 
 def check_compare(arguments: list[str]) -> None:
-    assert grids(arguments)
+    assert planned_runs(CONF, arguments)
 
 
 def check_results(arguments: list[str]) -> None:
@@ -82,7 +82,7 @@ def check_make(arguments: list[str]) -> None:
     """The target is there, and so is the report that GRID names."""
     subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
     for grid in (argument.removeprefix("GRID=") for argument in arguments if argument.startswith("GRID=")):
-        assert grid in reports(), f"there is no report {grid}"
+        assert grid in read_grids(CONF), f"there is no grid {grid}"
 
 
 @cache

@@ -9,9 +9,9 @@ import torch
 from corpora import made, write_stream
 from documents import PAGES, ROOT, anchors, blocks, links
 
-from pipelines.repro import reports
 from pipelines.results import read_results
-from pipelines.settings.compose import CONF, compose, grids
+from pipelines.settings.compose import CONF, compose
+from pipelines.settings.grids import planned_runs
 from rnn_lightning.files import read_json
 
 LANGUAGES = {"python", "sh", "yaml", "text"}
@@ -105,10 +105,8 @@ def test_what_can_be_reached_is_what_the_data_say(task: str, reference: str, sen
 
 
 def test_the_main_comparison_has_the_size_that_the_readme_says() -> None:
-    _, names = reports()["generated"]
-    chosen = grids(names)
-    tasks = {task for grid in chosen for task in grid.task}
-    runs = sum(len(grid.task) * len(grid.rnn) * seeds for grid in chosen for seeds in grid.seeds)
+    planned = planned_runs(CONF, ["generated"])
+    tasks, runs = {run.task for run in planned}, sum(run.seeds for run in planned)
     assert max(run.seconds for task in tasks for run in read_results(ROOT / "results" / f"{task}.json")) < 60
     readme, count = (ROOT / "README.md").read_text(), ["five", "six", "seven"][len(tasks) - 5]
     assert f"architectures on {count} generated tasks: {runs} trainings of less than a minute each" in readme

@@ -43,10 +43,11 @@ def code_of(modules: Iterable[str]) -> list[Path]:
 def weights_hash() -> str:
     """One hash over the code that decides the weights of a training.
 
-    Of ``pipelines/`` only ``training/`` counts: what else it imports reads settings, locks folders and shows runs.
+    Of ``pipelines/`` only ``training/`` and ``kinds/`` count: all else reads settings, locks folders and shows runs.
     """
     files = [file for file in code_of(WEIGHTS) if file.is_relative_to(ROOT / "src")]
-    return sha256(*files, *sorted((ROOT / "pipelines" / "training").glob("*.py")))
+    rooms = [ROOT / "pipelines" / room for room in ("kinds", "training")]
+    return sha256(*files, *(file for room in rooms for file in sorted(room.glob("*.py"))))
 
 
 def listing(files: Iterable[Path]) -> str:
