@@ -20,7 +20,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for rnn, seed in (("lstm", 1), ("lstm", 2), ("gru", 1)):
             make_run(folder, task, rnn, seed, {"test/loss": 2.0 + seed / 10 + len(rnn)})
     file = folder / "conf/task/letters.yaml"
-    file.write_text(file.read_text().replace("goal: minimise", "goal: maximise"))
+    file.write_text(file.read_text().replace("mode: min", "mode: max"))
     (folder / "README.md").write_text("# Title\n")
     (folder / "docs").mkdir()
     results([], root=folder)

@@ -7,7 +7,8 @@ from house import LIBRARY, ROOT, at_import, imports_of, none, python_files, room
 MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "registry": set(),
-    "sequences": set(),
+    "symbols": set(),
+    "sequences": {"symbols"},
     "processes": {"sequences"},
     "progress": set(),
     "regularize": set(),
@@ -31,18 +32,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences"},
     "data": {"registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"files", "sequences", "data", "vectors", "pen", "audio"},
+    "corpora": {"files", "symbols", "vectors", "pen", "audio"},
     "systems": {
-        *{"files", "sequences", "processes", "progress", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{
+            "files",
+            "symbols",
+            "sequences",
+            "processes",
+            "progress",
+            "regularize",
+            "recurrent",
+            "attention",
+            "decoder",
+            "characters",
+        },
         *{"registry", "search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
+    "predictors": {"files", "systems", "metrics", "search", "compress", "audio", "corpora"},
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
     *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
-    *{"publish", "results", "repro", "reproduce"},
+    *{"publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
 ROOMS_MAY_IMPORT: dict[str, set[str]] = {
@@ -52,15 +65,15 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "tracking": {"display", "settings", "runs"},
     "kinds": {"display", "settings", "runs", "tracking"},
     "training": {"settings", "runs", "tracking", "kinds"},
-    "comparing": {"display", "settings", "runs"},
+    "comparing": {"display", "settings", "runs", "tracking"},
     "documenting": {"display", "settings", "runs", "comparing"},
-    "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
+    "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training", "publish"},
 }
 """Each room of pipelines/ with those it may import. No training imports a report."""
 COMMANDS_MAY_IMPORT: dict[str, set[str]] = {
     "compare": {"publish"},
     "evaluate": {"publish"},
-    "repro": {"results"},
+    "repro": {"grid", "results"},
     "reproduce": {"results"},
 }
 """Commands that another command calls."""

@@ -7,9 +7,31 @@ from functools import cache
 from house import ROOT, functions_of, none, python_files, room_of_file, tree_of
 
 MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
-ALLOWED_TO_BE_LONGER: set[str] = set()
+ALLOWED_TO_BE_LONGER: set[str] = {
+    "pipelines/training/run.py:fit",
+    "src/rnn_lightning/corpora/hub.py",
+    "src/rnn_lightning/systems/ctc_recognizer.py:__init__",
+    "src/rnn_lightning/systems/language_model.py:__init__",
+    "src/rnn_lightning/systems/seq2seq.py:__init__",
+    "src/rnn_lightning/systems/tagger.py:__init__",
+    "tests/run_folders.py:make_run",
+    "tests/test_recurrent.py",
+}
 """Files, or ``file:function``."""
-MAY_TAKE_ANY_KEYWORD: dict[str, str] = {}
+MAY_TAKE_ANY_KEYWORD: dict[str, str] = {
+    "pipelines/settings/schema.py:build": "the class that a task file names checks its own keywords",
+    "pipelines/tracking/logger.py:log_hyperparams": "as Lightning's Logger has it",
+    "pipelines/training/run.py:make_trainer": "further arguments of Lightning's Trainer",
+    "src/rnn_lightning/budget.py:hidden_size_for": "keywords of build_network",
+    "src/rnn_lightning/budget.py:costs_at": "keywords of build_network",
+    "src/rnn_lightning/corpora/generated.py:check_chances": "the names of the numbers that are checked",
+    "src/rnn_lightning/data/augment.py:_check_at_least": "the names of the numbers that are checked",
+    "src/rnn_lightning/data/module.py:check_counts": "the names of the numbers that are checked",
+    "src/rnn_lightning/predictors/__init__.py:load_predictor": "keywords of the predictor's own load, which checks them",
+    "src/rnn_lightning/search/contract.py:check_counts": "the names of the numbers that are checked",
+    "src/rnn_lightning/systems/seq2seq.py:translate": "keywords of beam_search, which checks them",
+    "src/rnn_lightning/systems/system.py:check_sizes": "the names of the numbers that are checked",
+}
 """``file:function`` with ``**keywords``, and why."""
 MEANINGLESS = {"told", "telling"}
 

@@ -127,7 +127,7 @@ def stored(request: pytest.FixtureRequest, place: Path) -> Stored:
         corpus = experiment.task.corpus.build()
         if request.param == "text-classes":
             rows = {"text": ["what time is it", "turn it on please", "why"], "intent": ["time", "on", "oos"]}
-            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.hub.asked())
+            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.hub.spec())
         else:
             corpus.fetch(experiment.raw())
         corpus.preprocess(experiment.raw(), experiment.processed())

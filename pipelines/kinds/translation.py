@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -124,12 +124,12 @@ class Translator(Callback):
         self.data, self.texts, self.folder, self.run_id = data, texts, folder, run_id
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Seq2Seq)
+        system = cast(Seq2Seq, pl_module)
         values: dict[str, float] = {}
         if trainer.is_global_zero:
-            found = translate_split(pl_module, self.data, "validation", self.texts.tokenizer, {"beam_size": 1})
+            found = translate_split(system, self.data, "validation", self.texts.tokenizer, {"beam_size": 1})
             values = score_texts(found, self.texts).values
-            self.show(pl_module, found, trainer.global_step)
+            self.show(system, found, trainer.global_step)
         for name, value in trainer.strategy.broadcast(values).items():
             pl_module.log(f"val/{name}", value)
 

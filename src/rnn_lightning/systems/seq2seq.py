@@ -202,8 +202,10 @@ class Seq2Seq(System):
         return -losses.sum(1)
 
 
-def check_sampling(told: dict[str, float] | None) -> dict[str, float] | None:
+def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
     """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
-    if told is None or (set(told) == {"probability", "steps"} and 0 <= told["probability"] <= 1 and told["steps"] >= 1):
-        return told
-    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {told}")
+    if settings is None or (
+        set(settings) == {"probability", "steps"} and 0 <= settings["probability"] <= 1 and settings["steps"] >= 1
+    ):
+        return settings
+    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {settings}")
