@@ -11,10 +11,10 @@ from pipelines.settings.schema import Experiment
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
     from pipelines.kinds import kind_of
-    from pipelines.publish import publish_model, publish_run
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
     from pipelines.settings.tasks import task_of
+    from pipelines.tracking.finished import publish_model, publish_run
     from rnn_lightning.files import whole_folder, write_json
 
     card = card_of(experiment)

@@ -34,10 +34,12 @@ def comparison_of(report: str) -> str:
 
 
 def targets(runs: Sequence[PlannedRun]) -> dict[str, list[str]]:
-    """By task, the last stages of its runs."""
+    """By task, all its stages, each behind those that it depends on."""
     stages: dict[str, list[str]] = {}
     for run in runs:
-        stages.setdefault(run.task, []).append(stage_of(run.report, f"evaluate@{run.key}"))
+        corpus = [f"fetch@{run.task}", f"preprocess@{run.task}"] if run.task not in stages else []
+        names = [*corpus, f"train@{run.key}", f"evaluate@{run.key}"]
+        stages.setdefault(run.task, []).extend(stage_of(run.report, name) for name in names)
     return stages
 
 
@@ -66,7 +68,7 @@ def repro(report: str) -> None:
     environment = os.environ | {AT_ONCE: os.environ.get(AT_ONCE, str(seeds_at_once))}
     began, failed = time.monotonic(), []
     with ThreadPoolExecutor(tasks_at_once) as pool:
-        jobs = {pool.submit(_dvc, "repro", *stages, environment=environment): task for task, stages in wanted.items()}
+        jobs = {pool.submit(_make, stages, environment): task for task, stages in wanted.items()}
         for made, job in enumerate(as_completed(jobs), 1):
             failed += [jobs[job]] if job.result() else []
             print(f"{made} of {len(wanted)} tasks after {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
@@ -80,6 +82,15 @@ def longest_first(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     """Tasks by the time that their stored trainings took, so that none of the long ones is left to the end alone."""
     seconds = {task: sum(run.seconds for run in read_results(Path("results") / f"{task}.json")) for task in wanted}
     return {task: wanted[task] for task in sorted(wanted, key=lambda task: -seconds[task])}
+
+
+def _make(stages: Sequence[str], environment: dict[str, str]) -> int:
+    """Have DVC make the stages of one task, in their order; returns its exit code.
+
+    It looks at these stages alone. To look at those that all tasks depend on, a DVC wants to lock what they write, which
+    another one reads for as long as it trains.
+    """
+    return _dvc("repro", "--single-item", *stages, environment=environment)
 
 
 def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:

@@ -1,8 +1,9 @@
 """Who may import whom: the directions of the library's rooms and of those of pipelines/."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from house import LIBRARY, ROOT, at_import, imports_of, none, python_files, room_of, room_of_file
+from house import LIBRARY, ROOT, at_import, imports_of, none, package_of, python_files, room_of, room_of_file
 
 MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
@@ -67,12 +68,10 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "training": {"settings", "runs", "tracking", "kinds"},
     "comparing": {"display", "settings", "runs", "tracking"},
     "documenting": {"display", "settings", "runs", "comparing"},
-    "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training", "publish"},
+    "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
 }
 """Each room of pipelines/ with those it may import. No training imports a report."""
 COMMANDS_MAY_IMPORT: dict[str, set[str]] = {
-    "compare": {"publish"},
-    "evaluate": {"publish"},
     "repro": {"grid", "results"},
     "reproduce": {"results"},
 }
@@ -146,3 +145,23 @@ def test_one_place_knows_mlflow() -> None:
     paths = [path for path in python_files("pipelines", "benchmarks") if not path.startswith(KNOWS_MLFLOW)]
     imported = ((path, node.lineno) for path in paths for module, node in imports_of(path) if module.split(".")[0] == "mlflow")
     none(f"{path}:{line} imports mlflow" for path, line in imported)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    files = python_files("src", "pipelines")
+    modules = {".".join([*package_of(path), Path(path).stem]).removesuffix(".__init__"): path for path in files}
+    imported = {
+        name: {module for module, node in imports_of(path) if module in modules and node in at_import(path)}
+        for name, path in modules.items()
+    }
+    none(f"{name} imports itself through others" for name in modules if name in _reached(imported, name))
+
+
+def _reached(imported: dict[str, set[str]], name: str) -> set[str]:
+    waiting, reached = list(imported[name]), set[str]()
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += imported[module]
+    return reached

@@ -19,9 +19,9 @@ from run_folders import store_run, store_values
 
 from pipelines import tracking
 from pipelines.predict import reader
-from pipelines.publish import publish_model
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
+from pipelines.tracking.finished import publish_model
 from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
 from rnn_lightning.files import read_json

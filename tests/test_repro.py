@@ -1,10 +1,14 @@
 """`make repro` asks DVC for stages that are there, each task by one process, and never twice."""
 
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pipelines.repro import comparison_of, longest_first, shares, targets
 from pipelines.results import read_results
@@ -25,8 +29,24 @@ def test_every_target_is_a_stage_and_every_evaluation_is_a_target() -> None:
     stages = [stage for some in listed for stage in some]
     asked = [stage for runs in GRIDS.values() for wanted in targets(runs).values() for stage in wanted]
     assert len(asked) == len(set(asked))
-    assert set(asked) == {stage for stage in stages if "evaluate@" in stage}
+    assert set(asked) == {stage for stage in stages if re.search("(fetch|preprocess|train|evaluate)@", stage)}
     assert {comparison_of(report) for report in GRIDS} == {stage for stage in stages if "compare" in stage}
+
+
+def test_a_stage_comes_after_those_that_it_depends_on() -> None:
+    """DVC is given the stages of a task one by one: it must not have to make what all tasks share."""
+    stages: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    order = ["fetch", "preprocess", "train", "evaluate"]
+    for before, after in itertools.pairwise(order):
+        outs = [re.sub(r"\$\{item(.task)?\}", "TASK", out) for out in stages[before]["do"]["outs"]]
+        deps = [re.sub(r"\$\{item(.task)?\}", "TASK", dep) for dep in stages[after]["do"]["deps"]]
+        assert set(outs) & set(deps), f"{after} does not read what {before} writes"
+    for wanted in targets(GRIDS[MAIN]).values():
+        kinds = [stage.partition("@")[0] for stage in wanted]
+        assert kinds == ["fetch", "preprocess", *["train", "evaluate"] * (len(kinds) // 2 - 1)]
+        assert all(
+            train.partition("@")[2] == test.partition("@")[2] for train, test in zip(wanted[2::2], wanted[3::2], strict=True)
+        )
 
 
 @pytest.mark.parametrize("processors", range(1, 65))

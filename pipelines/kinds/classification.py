@@ -40,7 +40,7 @@ class ClassificationKind(Kind[SequenceClassifier]):
         """
         if system.num_classes is None:
             return {}
-        from pipelines.kinds import pictures
+        from pipelines.kinds.pictures import confusion
 
         card = read_json(experiment.processed() / "card.json")
         names = card["classes"]
@@ -52,7 +52,7 @@ class ClassificationKind(Kind[SequenceClassifier]):
         scores = scores_of(counts)
         (folder / REPORT).write_text(class_table(names, scores, counts), encoding="utf-8")
         shown = most_confused(counts, MOST_SHOWN)
-        pictures.confusion(counts[np.ix_(shown, shown)], [names[number] for number in shown], folder / CONFUSION)
+        confusion(counts[np.ix_(shown, shown)], [names[number] for number in shown], folder / CONFUSION)
         return {"test/macro_f1": float(scores[:, 2].mean()), **apart(counts, names, card.get("out_of_scope"))}
 
 

@@ -34,18 +34,19 @@ class FrameKind(Kind[FrameClassifier]):
 
         Returns the accuracy of each group of rows, where there are groups.
         """
-        from pipelines.kinds import pictures, signal_figures
+        from pipelines.kinds.pictures import confusion
+        from pipelines.kinds.signal_figures import picture_of, utterance
 
         found, right, names = classify_frames(system.eval(), data, "test"), target_rows(data, "test"), system.classes
         flat_right, flat_found = ([names[n] for row in rows for n in row] for rows in (right, found))
         counts = count_confusion(flat_right, flat_found, names)
         (folder / REPORT).write_text(class_table(names, scores_of(counts), counts), encoding="utf-8")
-        pictures.confusion(counts, names, folder / CONFUSION)
+        confusion(counts, names, folder / CONFUSION)
         arrays = data.arrays("test")
         start, end = arrays["input_offsets"][:2]
-        picture = signal_figures.picture_of(arrays["inputs"][start:end], read_json(experiment.processed() / "card.json"))
+        picture = picture_of(arrays["inputs"][start:end], read_json(experiment.processed() / "card.json"))
         right_names, found_names = ([names[n] for n in rows[0]] for rows in (right, found))
-        signal_figures.utterance(picture, right_names, found_names, folder / UTTERANCE)
+        utterance(picture, right_names, found_names, folder / UTTERANCE)
         return by_group(experiment.processed() / "test.groups.txt", right, found)
 
 

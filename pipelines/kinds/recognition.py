@@ -40,7 +40,7 @@ class RecognitionKind(Kind[CTCRecognizer]):
         Where the task's metric has a search, what is found is its, and its rate of errors is returned beside that of the best
         path.
         """
-        from pipelines.kinds import signal_figures
+        from pipelines.kinds.signal_figures import is_pen
 
         system.eval()
         settings = experiment.task.metric.search
@@ -52,7 +52,7 @@ class RecognitionKind(Kind[CTCRecognizer]):
         (folder / REPORT).write_text(label_error_table(made), encoding="utf-8")
         card = read_json(experiment.processed() / "card.json")
         draw_alignment(system, data, card, folder / ALIGNMENT)
-        if signal_figures.is_pen(card):
+        if is_pen(card):
             draw_words(data, texts, folder / STROKES)
         if not settings:
             return {}
@@ -104,16 +104,16 @@ def search_of(settings: Mapping[str, Any], system: CTCRecognizer, data: PairModu
 
 def draw_words(data: PairModule, texts: Sequence[tuple[str, str]], file: Path) -> None:
     """A picture of rows from all over the test split with their ``texts``, found and right."""
-    from pipelines.kinds import signal_figures
+    from pipelines.kinds.signal_figures import pen_words
 
     rows = np.unique(np.linspace(0, len(texts) - 1, MOST_SHOWN).round().astype(int)).tolist()
     dataset = data.dataset("test")
-    signal_figures.pen_words([(dataset[(row,)].inputs[0].numpy(), *texts[row]) for row in rows], file)
+    pen_words([(dataset[(row,)].inputs[0].numpy(), *texts[row]) for row in rows], file)
 
 
 def draw_alignment(system: CTCRecognizer, data: PairModule, card: Mapping[str, Any], file: Path) -> None:
     """A picture of when the labels of the first row that can be said are said; none where none can be."""
-    from pipelines.kinds import signal_figures
+    from pipelines.kinds.signal_figures import alignment, picture_of
 
     dataset = data.dataset("test")
     for row in range(len(dataset.lengths)):
@@ -127,7 +127,7 @@ def draw_alignment(system: CTCRecognizer, data: PairModule, card: Mapping[str, A
             posteriors = system(batch.inputs)[0][0].exp().numpy()  # (T, C)
         labels = batch.targets[0].tolist()
         middles = ((aligned.starts + aligned.ends - 1) / 2)[0].tolist()
-        picture = signal_figures.picture_of(batch.inputs[0].numpy(), card)
+        picture = picture_of(batch.inputs[0].numpy(), card)
         aligned = list(zip(labels, middles, strict=True))
-        signal_figures.alignment(picture, posteriors, system.labels, blank=system.blank, aligned=aligned, file=file)
+        alignment(picture, posteriors, system.labels, blank=system.blank, aligned=aligned, file=file)
         return

@@ -31,7 +31,7 @@ class TaggingKind(Kind[Tagger]):
     def test(self, experiment: Experiment, system: Tagger, data: PairModule, folder: Path) -> dict[str, float]:
         """Leaves the words with both tags and the confusion of these; where tags mark spans, a table of their scores by type,
         of the test that ``system`` has just been through."""
-        from pipelines.kinds import pictures
+        from pipelines.kinds.pictures import confusion
 
         tags = Lexicon.read(experiment.processed() / LEXICON).tags
         found = [tags[tag] for row in tag_split(system.eval(), data, "test") for tag in row]
@@ -40,7 +40,7 @@ class TaggingKind(Kind[Tagger]):
         tagged = [f"{line}\t{next(next_tag)}\n" if line else "\n" for line in lines]
         (folder / TAGGED).write_text("".join(tagged), encoding="utf-8")
         right = [line.rpartition("\t")[2] for line in lines if line]
-        pictures.confusion(count_confusion(right, found, tags), tags, folder / CONFUSION)
+        confusion(count_confusion(right, found, tags), tags, folder / CONFUSION)
         for spans in system.spans_of("test"):
             (folder / SPANS).write_text(span_table(spans.compute()), encoding="utf-8")
         return {}  # the system's own metrics say it all

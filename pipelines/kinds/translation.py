@@ -154,11 +154,11 @@ class Translator(Callback):
         targets = best.tokens[:, 0, : int(best.lengths[0, 0])]
         weights = system.attend(batch.inputs, batch.lengths, targets)
         assert weights is not None
-        from pipelines.kinds import pictures
+        from pipelines.kinds.pictures import attention_map
 
         target = words(self.texts.tokenizer, targets[0].tolist())
         source = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
-        return pictures.attention_map(weights[0].cpu().numpy(), source, target, file)
+        return attention_map(weights[0].cpu().numpy(), source, target, file)
 
 
 def words(tokenizer: "Tokenizer", tokens: Sequence[int]) -> list[str]:

@@ -10,7 +10,6 @@ RENAMED = {
     "trainer.every_seconds": "trainer.checkpoint_seconds",
 }
 MODES = {"minimise": "min", "maximise": "max"}
-OLD_RECORDS, RECORDS = "data/records/", "conf/records/"
 
 
 def modern(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +27,4 @@ def _translated(nested: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _value(path: str, value: Any) -> Any:
-    if path == "task.metric.goal":
-        return MODES.get(value, value)
-    if path == "task.corpus.record":
-        return str(value).replace(OLD_RECORDS, RECORDS, 1)
-    return value
+    return MODES.get(value, value) if path == "task.metric.goal" else value

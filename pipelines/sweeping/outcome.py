@@ -14,12 +14,12 @@ from pipelines import tracking
 from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK
 from pipelines.kinds import kind_of
-from pipelines.publish import publish_model
 from pipelines.runs.cards import card_of
 from pipelines.settings.compose import CONF
 from pipelines.settings.schema import Experiment
 from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import FOLDER, counted
+from pipelines.tracking.finished import publish_model
 from rnn_lightning.files import write_text
 
 REPORTS, ALIAS = Path("reports/sweeps"), "best"

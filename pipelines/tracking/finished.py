@@ -1,0 +1,57 @@
+"""A finished run in the dashboard: its page, and its model in a form that can be served."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines import tracking
+from pipelines.display.numbers import duration, number, short
+from pipelines.runs.folders import Run, read_points
+from pipelines.runs.provenance import run_tags
+from pipelines.settings.tasks import Task
+from rnn_lightning.files import read_json
+from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
+
+
+def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str:
+    """Show one finished run; returns the id of its MLflow run."""
+    training = read_json(folder / "training.json")
+    run_id = tracking.start_run(
+        folder,
+        experiment=task.name,
+        name=f"{run.rnn} seed {run.seed}",
+        config=run.config,
+        tags=run_tags(task.name, training),
+        description=describe(run, task),
+    )
+    with tracking.recording(run_id, seconds=training["seconds"]):  # not until whenever it was published last
+        tracking.log_curves(run_id, read_points(folder))
+        tracking.log_training(run_id, training)
+        tracking.log_metrics(run_id, run.metrics)
+        if card:
+            tracking.log_data(run_id, card)
+        tracking.log_files(run_id, sorted([*folder.glob("*.png"), *folder.glob("*.md")]), "figures")
+    return run_id
+
+
+def publish_model(run_id: str, folder: Path, registered_name: str | None = None) -> str:
+    """Store the predictor of an evaluated run's ``folder`` so that it can be served; returns its URI.
+
+    With ``registered_name`` it is also the newest version of that name in the model registry.
+    """
+    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, *read_description(folder)["files"])}
+    return tracking.log_model(
+        run_id,
+        served=Path(tracking.__file__).with_name("served.py"),
+        files=files,
+        packages=load_predictor(folder).inputs.packages,
+        registered_name=registered_name,
+    )
+
+
+def describe(run: Run, task: Task) -> str:
+    """Markdown for the top of the run's page."""
+    scores = "\n".join(f"| {name} | {number(value)} |" for name, value in sorted(run.metrics.items()))
+    cost = f"{short(run.parameters)} parameters, {duration(run.seconds)} on {run.hardware}"
+    how = f"{run.threads} {'thread' if run.threads == 1 else 'threads'}, {run.precision}"
+    table = f"| metric | value |\n|:--|--:|\n{scores}"
+    return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"
