@@ -63,4 +63,4 @@ bench: setup  ## measure speed against a bare PyTorch loop
 	$(BIN)/python -m benchmarks.overhead
 
 clean:  ## remove data, runs, reports and the dashboard's store, but not the environment
-	rm -rf data runs trained work reports mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock
+	rm -rf data runs trained evaluated plan work reports mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock hub/dvc.lock

@@ -234,8 +234,7 @@ def test_gradients_are_those_of_finite_differences(form: Form) -> None:
 def test_wrappers_keep_the_contract(cell: str) -> None:
     inputs = inputs_of()
     layers = [build_network(cell, F, F).double(), build_network(cell, F, F).double()]
-    once = layers[0](inputs, LENGTHS)[0]
-    padding = ~length_mask(LENGTHS, T).unsqueeze(2)
+    once, padding = layers[0](inputs, LENGTHS)[0], ~length_mask(LENGTHS, T).unsqueeze(2)
     assert_close(Residual(layers[0])(inputs, LENGTHS)[0], (inputs + once).masked_fill(padding, 0))
     assert_close(Deep(layers)(inputs, LENGTHS)[0], layers[1](once, LENGTHS)[0])
 

@@ -92,36 +92,26 @@ def fit(
     durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
-    first = is_first(experiment)
-    run_id = begin() if first else ""
-    of_kind = kind.callbacks(experiment, data, card, work, run_id)
-    trainer = make_trainer(
-        experiment,
-        processes=experiment.trainer.devices,
-        max_epochs=1,
-        gradient_clip_val=training.clip or None,
-        val_check_interval=between,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        callbacks=[*of_kind, durable, recorder, *watching],
-        plugins=[AtomicCheckpointIO()],
-        logger=tracking.lightning_logger(run_id),
-    )
-    with tracking.recording(run_id) if first else following():
+    run_id = begin() if is_first(experiment) else ""
+    callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
+    trainer = fitting_trainer(experiment, between, callbacks, run_id)
+    with tracking.recording(run_id) if is_first(experiment) else following():
         trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
     if trainer.global_step != planned:
         raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
     keep_model(durable.best, work / "model.ckpt")
+    cost = cost_of(experiment, durable, recorder)
+    return {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system), **cost, "mlflow_run_id": run_id}
+
+
+def cost_of(experiment: Experiment, durable: Durable, recorder: Recorder) -> dict[str, Any]:
+    """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
     return {
-        "planned_steps": planned,
-        "steps": trainer.global_step,
-        "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(experiment.trainer.accelerator), 1),
         "best_step": durable.best_step,
         "best_value": durable.best_value,
-        "mlflow_run_id": run_id,
     }
 
 
@@ -167,6 +157,24 @@ def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> ligh
         enable_progress_bar=False,
         enable_model_summary=False,
         **more,
+    )
+
+
+def fitting_trainer(
+    experiment: Experiment, between: int, callbacks: list[lightning.Callback], run_id: str
+) -> lightning.Trainer:
+    """The Trainer of a training that validates every ``between`` steps; all epochs are in one loader."""
+    return make_trainer(
+        experiment,
+        processes=experiment.trainer.devices,
+        max_epochs=1,
+        gradient_clip_val=experiment.task.training.clip or None,
+        val_check_interval=between,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=tracking.lightning_logger(run_id),
     )
 
 

@@ -4,21 +4,15 @@ The client retries some requests by itself, but fails on a single 503 on a file 
 retried here. Files in the client's cache (``HF_HOME``) are not downloaded again.
 """
 
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..files import sha256, whole_folder, write_json
 from .corpus import Corpus, CorpusError
 from .files import SOURCE, read_json
-
-Result = TypeVar("Result")
-BUSY = (408, 425, 429)
-"""HTTP statuses below 500 that are transient."""
+from .retries import log, with_retries
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     Raises:
         CorpusError: where the Hub cannot be reached, has no such data set, or other bytes than on record.
     """
-    download = _with_retries(lambda answered: _download(source, answered), source)
+    download = with_retries(lambda answered: _download(source, answered), source)
     _check_rows(source, download.splits)
     with whole_folder(raw) as folder:
         files = {}
@@ -106,7 +100,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
         }
         write_json(folder / SOURCE, content)
         _check_record(source.record, content)
-    _log(f"{source}: {sum(content['rows'].values())} rows in {raw}")
+    log(f"{source}: {sum(content['rows'].values())} rows in {raw}")
 
 
 def _download(source: HubSource, answered: bool | None) -> _Download:
@@ -124,7 +118,7 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
     # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
     readme = Path(hf_hub_download(repository, card, repo_type="dataset", revision=revision))
     commit = readme.parent.name
-    _log(f"{source}: commit {commit}")
+    log(f"{source}: commit {commit}")
     builder = load_dataset_builder(repository, name=source.config, revision=commit)
     if builder.hash != commit:  # without a network the client loads any commit in its cache
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
@@ -146,81 +140,6 @@ def _files(source: HubSource, builder: Any) -> dict[str, list[str]]:
     if unknown := sorted(set((source.splits or {}).values()) - set(known)):
         raise ValueError(f"no split {unknown[0]!r}; it has {sorted(known)}")
     return {split: list(known[name]) for split, name in (source.splits or {}).items()}
-
-
-def _with_retries(action: Callable[[bool | None], Result], source: HubSource) -> Result:
-    """Retry with exponential backoff: the result of ``action``, repeated while its error is transient.
-
-    ``action`` receives whether the Hub answered at the last try, ``None`` at the first.
-    """
-    answered: bool | None = None
-    for attempt in range(1, source.tries + 1):
-        try:
-            return action(answered)
-        except Exception as error:
-            cause = _network_failure(error)
-            if cause is None or not _is_transient(cause):
-                raise CorpusError(f"{source}: {_explanation(error)}") from error
-            if attempt == source.tries:
-                raise CorpusError(_unreachable(source, cause)) from error
-            answered = _status(cause) is not None
-            pause = source.wait * 2 ** (attempt - 1)
-            _log(f"{source}: {_first_line(cause)}; try {attempt + 1} of {source.tries} in {pause:g} s")
-            time.sleep(pause)
-    raise AssertionError("tries is at least 1")
-
-
-def _network_failure(error: BaseException) -> BaseException | None:
-    """The network error in the exception chain of ``error``, if there is one."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    transport = HfHubHTTPError.__mro__[1]  # the HTTP library's own base class; which library differs by version
-    return next(
-        (link for link in _exception_chain(error) if isinstance(link, transport | ConnectionError | TimeoutError)), None
-    )
-
-
-def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and, in turn, the exceptions that each was raised from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_transient(failure: BaseException) -> bool:
-    """Whether a retry may succeed: no answer, a server error, or a status of `BUSY`."""
-    status = _status(failure)
-    return status is None or status >= 500 or status in BUSY
-
-
-def _status(failure: BaseException) -> int | None:
-    """The HTTP status of the Hub's answer, ``None`` where it did not answer."""
-    return getattr(getattr(failure, "response", None), "status_code", None)
-
-
-def _explanation(error: Exception) -> str:
-    """One line on a permanent failure."""
-    from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
-
-    known = {
-        RevisionNotFoundError: "no such revision; revision must be a branch, a tag or a commit of that repository",
-        RepositoryNotFoundError: "no such data set; repository must be ORGANISATION/NAME, public or open to your HF_TOKEN",
-        RemoteEntryNotFoundError: "it has no README.md, so no data card to tell its licence",
-    }
-    for link in _exception_chain(error):
-        for kind, text in known.items():
-            if isinstance(link, kind):
-                return text
-    return _first_line(error)
-
-
-def _unreachable(source: HubSource, cause: BaseException) -> str:
-    """One line on a Hub that could not be reached in any try."""
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    return (
-        f"{source}: not to be had from {endpoint} in {source.tries} tries ({_first_line(cause)}), nor whole in the cache; "
-        "check the network, set HF_ENDPOINT to a mirror, or HF_HOME to a cache that has it"
-    )
 
 
 def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
@@ -245,14 +164,3 @@ def _check_record(record: Path, content: Mapping[str, Any]) -> None:
         before, now = expected.get(name), content["files"].get(name)
         if before != now:
             raise CorpusError(f"{name} of {content['repository']} has changed: expected {before}, got {now}; see {record}")
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of the error's message, cut to 300 characters."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip()[:300]
-
-
-def _log(line: str) -> None:
-    """Print a line of progress to standard error."""
-    print(f"fetch: {line}", file=sys.stderr, flush=True)
