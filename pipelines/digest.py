@@ -19,4 +19,6 @@ def digest(folder: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("error: give FOLDER and FILE.json")
     digest(*map(Path, sys.argv[1:]))

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.settings.compose import CONF, exit_on_user_error
+from pipelines.settings.compose import CONF, exit_on_user_error, no_arguments
 from pipelines.settings.grids import HUB_FILE, MAIN_FILE, PlannedRun, file_of, planned_files, read_grids
 from pipelines.settings.tasks import read_task
 from rnn_lightning.files import write_text
@@ -68,4 +68,4 @@ def grid(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: grid(CONF.parent))
+    exit_on_user_error(lambda: grid(no_arguments(CONF.parent)))

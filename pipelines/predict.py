@@ -88,8 +88,12 @@ def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
 def predict(arguments: Sequence[str]) -> None:
     """Answer standard input on standard output, line by line."""
     from omegaconf import OmegaConf
+    from yaml import YAMLError
 
-    options: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(arguments)))
+    try:
+        options: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(arguments)))
+    except YAMLError as error:
+        raise ValueError(f"options are KEY=VALUE, VALUE as in YAML: {' '.join(str(error).split())}") from None
     lines = reader(options)
     for answer in lines.answer(sys.stdin.buffer):
         print(answer, flush=True)

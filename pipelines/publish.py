@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines import tracking
 from pipelines.runs.folders import folder_of, read_runs
-from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.compose import exit_on_user_error, no_arguments
 from pipelines.settings.tasks import read_card, task_of_runs
 from pipelines.tracking.finished import publish_run
 
@@ -27,7 +27,7 @@ def publish(runs: Path, *, conf: Path, data: Path) -> int:
 
 
 def main() -> None:
-    shown = publish(Path("runs"), conf=Path("conf"), data=Path("data"))
+    shown = publish(no_arguments(Path("runs")), conf=Path("conf"), data=Path("data"))
     print(f"{shown} runs are in the dashboard. Next: `make dashboard`", file=sys.stderr)
 
 

@@ -98,5 +98,12 @@ def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:
     return subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *words], env=environment, check=False).returncode
 
 
+def main() -> None:
+    report, *more = sys.argv[1:] or [MAIN]
+    if more:
+        raise ValueError(f"give one grid, not {' '.join(sys.argv[1:])}")
+    repro(report)
+
+
 if __name__ == "__main__":
-    exit_on_user_error(lambda: repro(*(sys.argv[1:] or [MAIN])))
+    exit_on_user_error(main)

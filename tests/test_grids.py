@@ -137,3 +137,43 @@ def test_a_bad_grid_is_refused_by_file_and_name(project: Path, entry: str, said:
     with pytest.raises(ValueError, match=said) as refusal:
         grid(project)
     assert all("conf/grid.yaml: " in line for line in str(refusal.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must have grids by name"),
+        ("mine: [{task: [nested], rnn: [lstm]}]", "among them 'generated'"),
+        ("generated: []", "must be a list of blocks"),
+        ("generated: [{task: [../task/nested], rnn: [lstm]}]", "task must be one of"),
+        ("generated: [{task: [nested], rnn: [lstn]}]", "rnn must be one of"),
+        ("generated: [{task: [nested], rnn: [lstm], trainer: cpuu}]", "trainer must be one of"),
+        ("generated: [", "is no YAML of grids"),
+        ("a: 1\na: 2", "is no YAML of grids"),
+    ],
+)
+def test_a_file_of_grids_that_names_what_is_not_there_changes_nothing(tmp_path: Path, text: str, message: str) -> None:
+    shutil.copytree(CONF, tmp_path / "conf")
+    for file in (MAIN_FILE, HUB_FILE):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(CONF.parent / file, tmp_path / file)
+    before = [(tmp_path / file).read_text() for file in (MAIN_FILE, HUB_FILE)]
+    (tmp_path / "conf/grid.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        grid(tmp_path)
+    assert [(tmp_path / file).read_text() for file in (MAIN_FILE, HUB_FILE)] == before
+
+
+@pytest.mark.parametrize(
+    "command", [["grid", "x"], ["publish", "x"], ["repro", "a", "b"], ["predict", "run=runs/a", "beam_size=["]]
+)
+def test_words_that_a_command_does_not_take_are_refused_in_one_line(command: list[str]) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", f"pipelines.{command[0]}", *command[1:]],
+        cwd=CONF.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 2 and "Traceback" not in outcome.stderr
+    assert outcome.stderr.startswith("error: ") and outcome.stderr.count("\n") == 1

@@ -78,3 +78,14 @@ def exit_on_user_error(action: Callable[[], None]) -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def no_arguments(result: Path) -> Path:
+    """``result``, for a command that takes no arguments.
+
+    Raises:
+        ValueError: where the command line has some.
+    """
+    if sys.argv[1:]:
+        raise ValueError(f"this command takes no arguments, not {' '.join(sys.argv[1:])}")
+    return result

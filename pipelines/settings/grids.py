@@ -38,9 +38,16 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
         ValueError: for a bad name, block or value, or a run that two grids have; one line an error, which names the file.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     file = conf / "grid.yaml"
-    contents: Any = OmegaConf.to_container(OmegaConf.load(file))
+    try:
+        contents: Any = OmegaConf.to_container(OmegaConf.load(file))
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no YAML of grids: {' '.join(str(error).split())}") from None
+    if not isinstance(contents, Mapping) or MAIN not in contents:
+        raise ValueError(f"{file} must have grids by name, and among them {MAIN!r}, which plain `dvc repro` makes")
     grids = {str(name): _read_grid(file, str(name), blocks) for name, blocks in contents.items()}
     owners: dict[str, str] = {}
     for name, runs in grids.items():
@@ -54,7 +61,7 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
 def _read_grid(file: Path, name: str, blocks: Any) -> list[PlannedRun]:
     if not re.fullmatch(r"\w+", name) or name in RESERVED:
         raise ValueError(f"{file}: a grid's name must be letters, digits and _, and none of {RESERVED}, not {name!r}")
-    if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
+    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, Mapping) for block in blocks):
         raise ValueError(f"{file}: grid {name} must be a list of blocks {{task: [...], rnn: [...], trainer: cpu, seeds: 3}}")
     runs = []
     for block in blocks:
@@ -62,8 +69,17 @@ def _read_grid(file: Path, name: str, blocks: Any) -> list[PlannedRun]:
             grid = validate(Grid, block)
         except ValueError as error:
             raise ValueError("\n".join(f"{file}: grid {name}: {line}" for line in str(error).splitlines())) from None
+        _check_names(file, name, {"task": grid.task, "rnn": grid.rnn, "trainer": [grid.trainer]})
         runs += [PlannedRun(name, task, rnn, grid.trainer, grid.seeds) for task, rnn in product(grid.task, grid.rnn)]
     return runs
+
+
+def _check_names(file: Path, grid: str, names: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a task, an architecture or a trainer that has no file in ``conf``."""
+    for group, chosen in names.items():
+        known = sorted(path.stem for path in (file.parent / group).glob("*.yaml"))
+        if unknown := [name for name in chosen if name not in known]:
+            raise ValueError(f"{file}: grid {grid}: {group} must be one of {known}, not {unknown[0]!r}")
 
 
 def file_of(report: str) -> Path:

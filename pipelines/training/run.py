@@ -125,7 +125,9 @@ def interval(training: Training, planned: int) -> int:
     """
     every = training.validate_every or max(planned // training.epochs, min(2, planned))
     if every > planned:
-        raise ValueError(f"task.training.validate_every is {every}, but all epochs have {planned} steps")
+        raise ValueError(
+            f"task.training.validate_every is {every}, but all epochs have {planned} steps: set it lower, or to null"
+        )
     return every
 
 

@@ -25,6 +25,8 @@ def build(what: str, table: Mapping[str, Callable[..., Entry]], settings: Mappin
     Raises:
         ValueError: for a name that is not in the table, or as ``call`` does; names ``what`` is built.
     """
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"{what} must be {{name: ..., ...}}, not {settings!r}")
     entry = choose(f"{what} name", table, settings.get("name"))
     keywords = {key: value for key, value in settings.items() if key != "name"}
     return call(f"{what} {settings['name']!r}", entry, keywords, *first)

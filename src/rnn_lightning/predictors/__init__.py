@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from .base import CHECKPOINT, DESCRIPTION, Answer, Predictor, read_description
+from .base import Answer, Predictor
 from .classification import ClassificationPredictor
+from .folders import CHECKPOINT, DESCRIPTION, read_description
 from .frames import FramePredictor
 from .language import LanguagePredictor
 from .recognition import RecognitionPredictor
@@ -49,7 +50,7 @@ def predictor_class(folder: str | Path) -> type[Predictor[Any]]:
         ValueError: for one that there is not.
     """
     name = read_description(folder).get("predictor")
-    if name not in PREDICTORS:
+    if not isinstance(name, str) or name not in PREDICTORS:
         raise ValueError(f"predictor of {folder}/{DESCRIPTION} must be one of {sorted(PREDICTORS)}, not {name!r}")
     return PREDICTORS[name]
 

@@ -11,11 +11,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ..files import read_json
 from ..systems import System
 from .inputs import Encoded, Inputs
 
-CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
 Answer = dict[str, Any]
 """What a predictor says of an item, in plain values that go to JSON."""
 AnySystem = TypeVar("AnySystem", bound=System)
@@ -101,15 +99,3 @@ class Predictor(ABC, Generic[AnySystem]):
             inputs[(number, *map(slice, row.shape))] = row
         lengths = [len(row) for row in steps]
         return inputs.to(self.system.device), None if min(lengths) == sizes[0] else torch.tensor(lengths)
-
-
-def read_description(folder: str | Path) -> dict[str, Any]:
-    """What predicts from the files in ``folder``: ``{"predictor": NAME, "files": [...], ...}``, and settings of that predictor.
-
-    Raises:
-        FileNotFoundError: where there is none.
-    """
-    file = Path(folder) / DESCRIPTION
-    if not file.exists():
-        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, again if an earlier version did")
-    return read_json(file)

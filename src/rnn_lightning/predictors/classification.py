@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..systems import SequenceClassifier
-from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
+from .base import Answer, Encoded, Predictor
+from .folders import load_system, settings_of
 from .inputs import Inputs, make_inputs
 
 
@@ -37,6 +38,6 @@ class ClassificationPredictor(Predictor[SequenceClassifier]):
 
 def load_classifier(folder: str | Path) -> tuple[SequenceClassifier, Inputs]:
     """The `SequenceClassifier` in a folder, and what encodes items for it."""
-    system = SequenceClassifier.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
+    system = load_system(SequenceClassifier, folder)
     size = system.input_size if system.vocab_size is None else system.vocab_size
-    return system, make_inputs(read_description(folder)["inputs"], folder, size)
+    return system, make_inputs(settings_of(folder, "inputs"), folder, size)

@@ -8,7 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ..systems import FrameClassifier
-from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
+from .base import Answer, Encoded, Predictor
+from .folders import load_system, settings_of
 from .inputs import make_inputs, segment
 
 
@@ -21,8 +22,8 @@ class FramePredictor(Predictor[FrameClassifier]):
 
     @classmethod
     def load(cls, folder: str | Path, *, batch_size: int = 16) -> "FramePredictor":
-        system = FrameClassifier.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
-        return cls(system, make_inputs(read_description(folder)["inputs"], folder, system.input_size), batch_size=batch_size)
+        system = load_system(FrameClassifier, folder)
+        return cls(system, make_inputs(settings_of(folder, "inputs"), folder, system.input_size), batch_size=batch_size)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         inputs, lengths = self.pad(batch)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .folders import file_in, read_tokenizer
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -140,9 +142,12 @@ def make_inputs(settings: Mapping[str, Any], folder: str | Path, size: int) -> I
     """
     keywords = dict(settings)
     name = keywords.pop("name", None)
-    if name not in INPUTS:
+    if not isinstance(name, str) or name not in INPUTS:
         raise ValueError(f"inputs must be one of {sorted(INPUTS)}, not {name!r}")
-    return INPUTS[name](keywords, Path(folder), size)
+    try:
+        return INPUTS[name](keywords, Path(folder), size)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"inputs {name!r} of {folder} have settings that do not fit: {error}") from None
 
 
 def _sound(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
@@ -166,26 +171,13 @@ def _picture(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
 
 
 INPUTS: dict[str, Callable[[dict[str, Any], Path, int], Inputs]] = {
-    "text": lambda keywords, folder, size: TextInputs(read_tokenizer(folder / keywords["tokenizer"])),
+    "text": lambda keywords, folder, size: TextInputs(read_tokenizer(file_in(folder, keywords["tokenizer"]))),
     "tokens": lambda keywords, folder, size: TokenInputs(size),
     "arrays": lambda keywords, folder, size: ArrayInputs(size),
     "sound": _sound,
     "strokes": _strokes,
     "picture": _picture,
 }
-
-
-def read_tokenizer(file: Path) -> "Tokenizer":
-    """The tokenizer in a file.
-
-    Raises:
-        FileNotFoundError: where there is none.
-    """
-    from tokenizers import Tokenizer
-
-    if not file.exists():
-        raise FileNotFoundError(f"{file} is missing")
-    return Tokenizer.from_file(str(file))
 
 
 def from_json(text: str, wanted: str) -> Any:

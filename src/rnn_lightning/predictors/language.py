@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..systems import LanguageModel
-from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
-from .inputs import NOTHING, Inputs, TokenInputs, read_tokenizer
+from .base import Answer, Encoded, Predictor
+from .folders import file_in, load_system, read_tokenizer, settings_of
+from .inputs import NOTHING, Inputs, TokenInputs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -82,9 +83,9 @@ class LanguagePredictor(Predictor[LanguageModel]):
         seed: int = 0,
         score: bool = False,
     ) -> "LanguagePredictor":
-        inputs = read_description(folder)["inputs"]
-        tokenizer = read_tokenizer(Path(folder) / inputs["tokenizer"]) if inputs["name"] == "text" else None
-        system = LanguageModel.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
+        inputs = settings_of(folder, "inputs")
+        tokenizer = read_tokenizer(file_in(folder, inputs.get("tokenizer"))) if inputs.get("name") == "text" else None
+        system = load_system(LanguageModel, folder)
         sampling = {"batch_size": batch_size, "length": length, "seed": seed}
         return cls(system, tokenizer, **sampling, temperature=temperature, score=score)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..systems import CTCRecognizer
-from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
+from .base import Answer, Encoded, Predictor
+from .folders import load_system, settings_of
 from .inputs import Inputs, make_inputs, segment
 
 
@@ -47,8 +48,8 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
     def load(
         cls, folder: str | Path, *, batch_size: int = 16, beam_size: int | None = None, n_best: int = 1
     ) -> "RecognitionPredictor":
-        system = CTCRecognizer.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
-        inputs = make_inputs(read_description(folder)["inputs"], folder, system.input_size)
+        system = load_system(CTCRecognizer, folder)
+        inputs = make_inputs(settings_of(folder, "inputs"), folder, system.input_size)
         return cls(system, inputs, batch_size=batch_size, beam_size=beam_size, n_best=n_best)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:

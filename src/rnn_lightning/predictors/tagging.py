@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..metrics import spans_of
 from ..systems import Tagger
-from .base import CHECKPOINT, Answer, Predictor, read_description
+from .base import Answer, Predictor
+from .folders import file_in, load_system, read_description
 from .inputs import NOTHING, Encoded, Inputs
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class TaggingPredictor(Predictor[Tagger]):
     ) -> "TaggingPredictor":
         from ..corpora.lexicon import Lexicon
 
-        lexicon = Lexicon.read(Path(folder) / read_description(folder)["lexicon"])
-        system = Tagger.load_from_checkpoint(Path(folder) / CHECKPOINT, map_location="cpu", weights_only=True)
+        lexicon = Lexicon.read(file_in(folder, read_description(folder).get("lexicon")))
+        system = load_system(Tagger, folder)
         return cls(system, lexicon, batch_size=batch_size, tokens=tokens)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:

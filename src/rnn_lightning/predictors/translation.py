@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..compress import compressed
 from ..search import Hypotheses, make_normalisation
 from ..systems import Seq2Seq
-from .base import CHECKPOINT, Answer, Encoded, Predictor, read_description
-from .inputs import TextInputs, read_tokenizer
+from .base import Answer, Encoded, Predictor
+from .folders import file_in, load_system, read_description, read_tokenizer, settings_of
+from .inputs import TextInputs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -47,7 +48,10 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         """
         super().__init__(system, TextInputs(source), batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
-        beam_size = max(options.get("beam_size", 5), options["n_best"])
+        beam_size = options.get("beam_size", 5)
+        if isinstance(beam_size, bool) or not isinstance(beam_size, int) or beam_size < 1:
+            raise ValueError(f"beam_size must be a whole number of at least 1, not {beam_size!r}")
+        beam_size = max(beam_size, options["n_best"])
         self.search = search_keywords({**options, "beam_size": beam_size})
         self.target, self.listed = target, scores or options["n_best"] > 1
 
@@ -72,15 +76,15 @@ class TranslationPredictor(Predictor[Seq2Seq]):
     ) -> "TranslationPredictor":
         """The predictor of a run. What is ``None`` of the search is as in the run's test; ``weights`` are those of
         `compressed`: "float16" and "int8" are faster."""
-        path, settings = Path(folder), read_description(folder)
+        settings = read_description(folder)
         lengths = {"max_length": max_length, "min_length": min_length}
         scoring = {"normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         size = {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given = {name: value for name, value in (lengths | scoring | size).items() if value is not None}
-        source, target = (read_tokenizer(path / settings[name]) for name in ("tokenizer", "target_tokenizer"))
-        stored = Seq2Seq.load_from_checkpoint(path / CHECKPOINT, map_location="cpu", weights_only=True)
+        source, target = (read_tokenizer(file_in(folder, settings.get(name))) for name in ("tokenizer", "target_tokenizer"))
+        stored = load_system(Seq2Seq, folder)
         system = stored if weights == "float32" else compressed(stored, weights)
-        search = {**settings["search"], **given, "n_best": n_best}
+        search = {**settings_of(folder, "search"), **given, "n_best": n_best}
         return cls(system, source, target, search=search, batch_size=batch_size, scores=scores)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:

@@ -1,0 +1,91 @@
+"""What a folder holds for a predictor: a description, the checkpoint, and the files that the description names."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..files import read_json
+from ..systems import System
+from ..systems.durable import check_checkpoint
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
+AnySystem = TypeVar("AnySystem", bound=System)
+
+
+def read_description(folder: str | Path) -> dict[str, Any]:
+    """What predicts from the files in ``folder``: ``{"predictor": NAME, "files": [...], ...}``, and settings of that predictor.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where it names a file that is not in the folder.
+    """
+    file = Path(folder) / DESCRIPTION
+    if not file.exists():
+        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, again if an earlier version did")
+    description = read_json(file)
+    files = description.get("files", [])
+    if not isinstance(files, list):
+        raise ValueError(f"files of {file} must be a list of names, not {files!r}")
+    for name in files:
+        file_in(folder, name)
+    return description
+
+
+def file_in(folder: str | Path, name: Any) -> Path:
+    """The file of that name in ``folder``.
+
+    Raises:
+        ValueError: for what is no name: a path that leads out of the folder, or no text.
+    """
+    if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
+        raise ValueError(f"{Path(folder) / DESCRIPTION} must name files of its own folder, not {name!r}")
+    return Path(folder) / name
+
+
+def settings_of(folder: str | Path, key: str) -> Mapping[str, Any]:
+    """The settings that the description of ``folder`` has under ``key``.
+
+    Raises:
+        ValueError: where it has none.
+    """
+    settings = read_description(folder).get(key)
+    if not isinstance(settings, dict):
+        raise ValueError(f"{Path(folder) / DESCRIPTION} must have settings under {key!r}, not {settings!r}")
+    return settings
+
+
+def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
+    """The system of the checkpoint in ``folder``, whose checksums are compared first.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where the file is damaged, or no checkpoint of that system.
+    """
+    file = Path(folder) / CHECKPOINT
+    check_checkpoint(file)
+    try:
+        return system.load_from_checkpoint(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None
+
+
+def read_tokenizer(file: Path) -> "Tokenizer":
+    """The tokenizer in a file.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where it holds no tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is missing")
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises no more special one
+        raise ValueError(f"{file} is no tokenizer: {error}") from None
