@@ -36,23 +36,34 @@ class Batch(NamedTuple):
     fresh: Tensor | None = None
 
 
-def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
-    """The same structure with ``function`` applied to each tensor."""
+def map_state(function: Callable[..., Tensor], state: State, *others: State) -> State:
+    """The same structure with ``function`` applied to each tensor, and to the tensors at its place in the ``others``."""
     if isinstance(state, Tensor):
-        return function(state)
-    return tuple(map_state(function, part) for part in state)
+        return function(state, *others)
+    return tuple(map_state(function, *parts) for parts in zip(state, *others, strict=True))
+
+
+def leaves(state: State) -> list[Tensor]:
+    """The tensors of ``state``, in order."""
+    return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
 
 
 def select_state(mask: Tensor, chosen: State, other: State) -> State:
     """Rows of ``chosen`` where ``mask`` (B,) is true, rows of ``other`` elsewhere."""
-    if isinstance(chosen, Tensor) and isinstance(other, Tensor):
-        return torch.where(mask.view(-1, *[1] * (chosen.dim() - 1)), chosen, other)
-    return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
+    return map_state(lambda one, two: torch.where(mask.view(-1, *[1] * (one.dim() - 1)), one, two), chosen, other)
 
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
     """A mask (B, ``steps``), true on the first ``lengths[b]`` steps of row b."""
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def fill_padding(inputs: Tensor, lengths: Tensor | None, value: float = 0) -> Tensor:
+    """``inputs`` (B, T, ...) with ``value`` behind each row's length; without lengths nothing is padding."""
+    if lengths is None:
+        return inputs
+    padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
+    return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), value)
 
 
 def check_lengths(lengths: Tensor, inputs: Tensor) -> None:
@@ -97,3 +108,14 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
         return last
     half = outputs.shape[2] // 2
     return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)
+
+
+def check_counts(*, least: float = 1, **counts: float) -> None:
+    """Refuse a number below ``least``, by its name.
+
+    Raises:
+        ValueError: naming the first such number.
+    """
+    for name, count in counts.items():
+        if not count >= least:  # so that NaN is refused
+            raise ValueError(f"{name} must be at least {least}, not {count}")
