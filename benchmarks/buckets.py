@@ -34,7 +34,7 @@ def seconds_to_train(system: System, batches: list[Batch]) -> float:
     began = time.perf_counter()
     for batch in batches:
         optimizer.zero_grad()
-        loss, _ = system.score(batch, "train")
+        loss, _ = system.loss_on(batch, "train")
         loss.backward()
         optimizer.step()
     return time.perf_counter() - began

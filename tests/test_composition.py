@@ -90,7 +90,7 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     budget = experiment.task.parameters
     if budget is not None:
         assert count_parameters(system) == pytest.approx(budget, rel=0.03)
-    loss, _ = system.score(batch_of(task), "train")
+    loss, _ = system.loss_on(batch_of(task), "train")
     loss.backward()
     told = {name: weight.grad for name, weight in system.named_parameters()}
     if rnn == "feedforward" and task in TARGETS:

@@ -84,7 +84,7 @@ def fit(
     torch.set_num_threads(experiment.trainer.threads)
     torch.set_float32_matmul_precision(experiment.trainer.products)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
-    planned = len(data.train_dataloader())
+    planned = data.planned_steps()
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)

@@ -179,6 +179,6 @@ LAWS: dict[str, Law] = {
 
 
 def laws_of(system: nn.Module) -> dict[str, Law]:
-    """The laws that bind ``system``: all of them, unless some part of it reads backwards and so cannot pause."""
-    backwards = any(getattr(part, "bidirectional", False) for part in system.modules())
-    return {name: law for name, law in LAWS.items() if not (backwards and law is reading_may_pause)}
+    """The laws that bind ``system``: all of them, unless some part of it reads ahead and so cannot pause."""
+    ahead = any(getattr(part, "bidirectional", False) or not getattr(part, "causal", True) for part in system.modules())
+    return {name: law for name, law in LAWS.items() if not (ahead and law is reading_may_pause)}

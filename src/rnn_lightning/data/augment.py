@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pen import FEATURES, transformed
+from ..sequences import check_counts
 
 Features = NDArray[np.float32]
 
@@ -37,7 +38,7 @@ class TimeMasks(Augmentation):
     """
 
     def __init__(self, *, count: int = 2, longest: int = 10, share: float = 0.2) -> None:
-        _check_at_least(1, count=count, longest=longest)
+        check_counts(count=count, longest=longest)
         if not 0 < share <= 1:
             raise ValueError(f"share must lie in (0, 1], not {share}")
         self.count, self.longest, self.share = count, longest, share
@@ -58,7 +59,7 @@ class FeatureMasks(Augmentation):
     """
 
     def __init__(self, *, count: int = 2, widest: int = 8) -> None:
-        _check_at_least(1, count=count, widest=widest)
+        check_counts(count=count, widest=widest)
         self.count, self.widest = count, widest
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -74,7 +75,7 @@ class Noise(Augmentation):
     """Independent Gaussian noise, its ``deviation`` in deviations of each feature over the row."""
 
     def __init__(self, *, deviation: float) -> None:
-        _check_at_least(0, deviation=deviation)
+        check_counts(least=0, deviation=deviation)
         self.deviation = deviation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -110,7 +111,7 @@ class Pen(Augmentation):
     """
 
     def __init__(self, *, slant: float = 0.0, scale: float = 0.0, rotation: float = 0.0) -> None:
-        _check_at_least(0, slant=slant, scale=scale, rotation=rotation)
+        check_counts(least=0, slant=slant, scale=scale, rotation=rotation)
         self.slant, self.scale, self.rotation = slant, np.log1p(scale), rotation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -126,7 +127,7 @@ class Shift(Augmentation):
     """A picture moved by up to ``steps`` steps and ``features`` features either way; what comes into view is ``filling``."""
 
     def __init__(self, *, steps: int = 0, features: int = 0, filling: float = 0.0) -> None:
-        _check_at_least(0, steps=steps, features=features)
+        check_counts(least=0, steps=steps, features=features)
         self.reach, self.filling = (steps, features), filling
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -150,13 +151,13 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
 class Augmentations:
     """What a training does with each row: a list of ``{"name": ..., ...}``, the keywords of one of `AUGMENTATIONS` each."""
 
-    def __init__(self, told: Sequence[Mapping[str, Any]]) -> None:
-        self.each = [made(each) for each in told]
+    def __init__(self, settings: Sequence[Mapping[str, Any]]) -> None:
+        self.augmentations = [build_augmentation(one) for one in settings]
 
     def __call__(self, features: Features, seed: int, epoch: int, row: int) -> tuple[Features, NDArray[np.int64]]:
         """The features (S, F) of a row, from ``features`` (T, F), and of which of its steps each is now: (S,)."""
         steps = np.arange(len(features))
-        for number, augmentation in enumerate(self.each if len(features) else []):
+        for number, augmentation in enumerate(self.augmentations if len(features) else []):
             draws = np.random.default_rng([seed, epoch, row, number])
             places = augmentation.places(len(features), draws)
             if places is not None:
@@ -165,13 +166,13 @@ class Augmentations:
         return features, steps
 
 
-def made(told: Mapping[str, Any]) -> Augmentation:
+def build_augmentation(settings: Mapping[str, Any]) -> Augmentation:
     """The augmentation of ``{"name": ..., ...}``.
 
     Raises:
         ValueError: for a name that is not there, or keywords or values that it does not take.
     """
-    keywords = dict(told)
+    keywords = dict(settings)
     name = keywords.pop("name", None)
     if name not in AUGMENTATIONS:
         raise ValueError(f"augment: name must be one of {sorted(AUGMENTATIONS)}, not {name!r}")
@@ -193,9 +194,3 @@ def _overlap(way: int, size: int) -> tuple[slice, slice]:
     """Where on an axis of ``size`` what is moved by ``way`` comes to lie, and where it lay."""
     way = max(-size, min(size, way))
     return slice(max(way, 0), size + min(way, 0)), slice(max(-way, 0), size + min(-way, 0))
-
-
-def _check_at_least(least: int, **numbers: float) -> None:
-    for name, number in numbers.items():
-        if not number >= least:
-            raise ValueError(f"{name} must be {least} or more, not {number}")

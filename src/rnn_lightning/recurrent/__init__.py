@@ -2,7 +2,7 @@
 
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, recurrent
+from .network import CELLS, Bidirectional, Deep, Residual, as_network, is_network, recurrent
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 from .weight_drop import WeightDrop
 
@@ -21,5 +21,7 @@ __all__ = [
     "Residual",
     "Unrolled",
     "WeightDrop",
+    "as_network",
+    "is_network",
     "recurrent",
 ]

@@ -4,7 +4,7 @@ Shapes: B rows, T steps, F features in, H features out.
 """
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -152,3 +152,26 @@ def recurrent(
         layers = [layer(input_size), *(Residual(each) if residual else each for each in upper)]
         network = Deep(layers, dropout=dropout, locked=locked)
     return WeightDrop(network, weight_drop) if weight_drop else network
+
+
+def is_network(rnn: object) -> bool:
+    """Whether ``rnn`` is a network already, and not the keywords of one."""
+    return isinstance(rnn, Recurrent)
+
+
+def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: str = "rnn") -> Recurrent:
+    """The network that ``rnn`` is, or that `recurrent` builds of these keywords to read ``input_size`` features.
+
+    Raises:
+        ValueError: for a network that reads another width, or what is neither; as `recurrent`. ``name`` is what it is called.
+    """
+    if isinstance(rnn, dict):
+        return recurrent(**{"input_size": input_size, **rnn})
+    if not isinstance(rnn, Recurrent):
+        raise ValueError(
+            f"{name} must be a dict of keywords of recurrent, or a Recurrent, not {rnn!r}; a model that was built around a "
+            f"Recurrent needs it again when it is loaded: load_from_checkpoint(path, {name}=network)"
+        )
+    if rnn.input_size != input_size:
+        raise ValueError(f"{name} must read {input_size} features, the width of its inputs here, not {rnn.input_size}")
+    return rnn

@@ -15,15 +15,16 @@ from ..decoder import AttentionDecoder, coverage_penalty
 from ..recurrent import recurrent
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, last_outputs
-from .system import System, check_sizes, check_tokens, real_targets
+from ..sequences import IGNORED, Batch, State, check_counts, last_outputs
+from .inputs import real_targets
+from .system import System
 
 
 class Seq2Seq(System):
     """An encoder-decoder (Sutskever et al. 2014, arXiv:1409.3215) with or without attention (Bahdanau et al. 2015).
 
     Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
-    forces the teacher's tokens; ``translate`` searches.
+    forces the teacher's tokens; ``translate`` searches. Predictions are the `Hypotheses` of a beam of 5.
     """
 
     def __init__(
@@ -66,8 +67,7 @@ class Seq2Seq(System):
             ValueError: for a number outside its range, or networks that do not fit their task.
         """
         super().__init__(optimizer, schedule)
-        self.save_hyperparameters()
-        check_sizes(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
+        check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
         if not 0 <= end < target_vocab_size:
             raise ValueError(f"end must be a target token, 0..{target_vocab_size - 1}, not {end}")
         if shared and vocab_size != target_vocab_size:
@@ -94,18 +94,12 @@ class Seq2Seq(System):
         if shared:
             self.embedding.weight = self.decoder.embedding.weight
 
-    def forward(self, sources: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        """The encoder: ``sources`` (B, S) to what it makes of each step (B, S, E), and its state.
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """The encoder: source tokens (B, S) to what it makes of each step (B, S, E), and its state."""
+        return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
 
-        Raises:
-            ValueError: for tokens that are no integers of the vocabulary, or lengths that do not fit.
-        """
-        if sources.device.type == "cpu":
-            self.check_inputs(sources, lengths)
-        return self.encoder(self.dropout(self.embedding(sources)), lengths, state)
-
-    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        check_tokens("source token", inputs, self.vocab_size)
+    def check_targets(self, batch: Batch) -> None:
+        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size), self.end)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
         """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
@@ -125,8 +119,10 @@ class Seq2Seq(System):
         first = self.start(len(targets), targets.device).unsqueeze(1)
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        if targets.device.type == "cpu":
+            check_ends(targets, self.end)
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
         features = self.teacher_forced(memory, targets, own)
@@ -158,8 +154,12 @@ class Seq2Seq(System):
             return 0.0
         return self.sampling["probability"] * min(1.0, self.global_step / self.sampling["steps"])
 
-    def log_scores(self, split: str) -> None:
-        self.log(f"{split}/perplexity", self.loss_of(split).compute().exp(), prog_bar=True)
+    def epoch_values(self, split: str) -> dict[str, Any]:
+        values = super().epoch_values(split)
+        return {**values, "perplexity": values["loss"].exp()}
+
+    def predict_on(self, batch: Batch) -> Hypotheses:
+        return self.translate(batch.inputs, batch.lengths)
 
     @torch.no_grad()
     def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
@@ -202,8 +202,27 @@ class Seq2Seq(System):
         return -losses.sum(1)
 
 
-def check_sampling(told: dict[str, float] | None) -> dict[str, float] | None:
+def check_ends(targets: Tensor, end: int) -> None:
+    """Refuse ``targets`` (B, U) of which a row does not have ``end`` as its last real token, and there alone.
+
+    Raises:
+        ValueError: naming the row.
+    """
+    real = targets != IGNORED
+    last = real & (real.flip(1).cumsum(1).flip(1) == 1)
+    wrong = ((targets == end) != last).any(1).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
+            f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
+        )
+
+
+def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
     """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
-    if told is None or (set(told) == {"probability", "steps"} and 0 <= told["probability"] <= 1 and told["steps"] >= 1):
-        return told
-    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {told}")
+    if settings is None or (
+        set(settings) == {"probability", "steps"} and 0 <= settings["probability"] <= 1 and settings["steps"] >= 1
+    ):
+        return settings
+    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {settings}")
