@@ -2,7 +2,7 @@
 
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, as_network, is_network, recurrent
+from .network import CELLS, Bidirectional, Deep, Residual, as_network, is_network, output_size_of, recurrent
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 from .weight_drop import WeightDrop
 
@@ -23,5 +23,6 @@ __all__ = [
     "WeightDrop",
     "as_network",
     "is_network",
+    "output_size_of",
     "recurrent",
 ]

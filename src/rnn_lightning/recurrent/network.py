@@ -159,6 +159,13 @@ def is_network(rnn: object) -> bool:
     return isinstance(rnn, Recurrent)
 
 
+def output_size_of(rnn: dict[str, Any] | Recurrent) -> int:
+    """The features that the network ``rnn``, or one of these keywords, makes; 0 where they do not say."""
+    if isinstance(rnn, Recurrent):
+        return rnn.output_size
+    return rnn.get("hidden_size", 0) * (2 if rnn.get("bidirectional") else 1)
+
+
 def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: str = "rnn") -> Recurrent:
     """The network that ``rnn`` is, or that `recurrent` builds of these keywords to read ``input_size`` features.
 

@@ -66,7 +66,7 @@ class CTCRecognizer(System):
         Raises:
             ValueError: for a bad size or name.
         """
-        super().__init__(optimizer, schedule, rnn)
+        super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(input_size=input_size)
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")

@@ -54,7 +54,7 @@ class FrameClassifier(System):
         Raises:
             ValueError: for a bad size or name.
         """
-        super().__init__(optimizer, schedule, rnn)
+        super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(input_size=input_size)
         if len(classes) < 2 or len(set(classes)) < len(classes):
             raise ValueError(f"classes must be two or more, all different, not {list(classes)}")

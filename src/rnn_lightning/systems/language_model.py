@@ -64,7 +64,7 @@ class LanguageModel(System):
         Raises:
             ValueError: for a bad size, unit or name.
         """
-        super().__init__(optimizer, schedule, rnn)
+        super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")

@@ -4,7 +4,7 @@ Shapes: B rows, S source steps, U target steps, E features of a source step, V t
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..attention import Memory, remember
 from ..decoder import AttentionDecoder, coverage_penalty
-from ..recurrent import recurrent
+from ..recurrent import Recurrent, as_network, is_network
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
 from ..sequences import IGNORED, Batch, State, check_counts, last_outputs
@@ -34,8 +34,8 @@ class Seq2Seq(System):
         rnn: dict[str, Any],
         *,
         end: int,
-        encoder: dict[str, Any] | None = None,
-        decoder: dict[str, Any] | None = None,
+        encoder: dict[str, Any] | Recurrent | None = None,
+        decoder: dict[str, Any] | Recurrent | None = None,
         embedding_size: int = 256,
         attention: str | None = "general",
         input_feeding: bool = False,
@@ -53,7 +53,7 @@ class Seq2Seq(System):
         Args:
             vocab_size, target_vocab_size: tokens of the two sides.
             rnn: keywords of ``recurrent`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
-                them or replace them, so that the two may differ in anything.
+                them or replace them, so that the two may differ in anything, or are networks themselves.
             end: the target token that ends a sequence.
             attention, input_feeding, context, tied: see ``AttentionDecoder``.
             shared: one embedding for both sides, which then must have the same tokens.
@@ -66,7 +66,7 @@ class Seq2Seq(System):
         Raises:
             ValueError: for a number outside its range, or networks that do not fit their task.
         """
-        super().__init__(optimizer, schedule)
+        super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
         check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
         if not 0 <= end < target_vocab_size:
             raise ValueError(f"end must be a target token, 0..{target_vocab_size - 1}, not {end}")
@@ -78,13 +78,13 @@ class Seq2Seq(System):
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = recurrent(input_size=embedding_size, **{**rnn, **(encoder or {})})
+        self.encoder = as_network(rnn if encoder is None else combined(rnn, encoder), embedding_size, "encoder")
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
             target_vocab_size,
             embedding_size,
             self.encoder.output_size,
-            {**rnn, **(decoder or {})},
+            rnn if decoder is None else combined(rnn, decoder),
             attention=attention,
             input_feeding=input_feeding,
             context=context,
@@ -217,6 +217,11 @@ def check_ends(targets: Tensor, end: int) -> None:
             f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
             f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
         )
+
+
+def combined(rnn: dict[str, Any], own: dict[str, Any] | Recurrent) -> dict[str, Any] | Recurrent:
+    """``own`` if it is a network, or the keywords ``rnn`` with its ``own`` in addition or in their place."""
+    return own if is_network(own) else {**rnn, **cast(dict, own)}
 
 
 def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:

@@ -52,7 +52,7 @@ class SequenceClassifier(System):
         Raises:
             ValueError: for a bad size or name.
         """
-        super().__init__(optimizer, schedule, rnn)
+        super().__init__(optimizer, schedule, rnn=rnn)
         if num_classes is not None and num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, or None for a real value, not {num_classes}")
         if classes is not None and len(classes) != num_classes:

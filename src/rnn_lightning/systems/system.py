@@ -39,19 +39,18 @@ class System(Metered):
     vocab_size: int | None = None
     input_size: int | None = None
 
-    def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None, rnn: Any = None) -> None:
+    def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None, **networks: Any) -> None:
         """Keep the hyper-parameters, those of the subclass too.
 
         Args:
             optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and its keywords.
-            rnn: what the subclass builds its network of; a `Recurrent` is no hyper-parameter, and
-                ``load_from_checkpoint`` then needs it again.
+            networks: the arguments that the subclass makes networks of, by name. One that is a `Recurrent` already is no
+                hyper-parameter; ``load_from_checkpoint`` needs it again.
         """
         super().__init__()
-        given = is_network(rnn)
-        self.save_hyperparameters(ignore=["rnn"] if given else None)
-        if given:
-            self.hparams["rnn"] = None
+        given = [name for name, network in networks.items() if is_network(network)]
+        self.save_hyperparameters(ignore=given)
+        self.hparams.update(dict.fromkeys(given, "given as a Recurrent"))
         self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
         self.schedule_settings = schedule
         self._defaults()  # a wrong name or key shows at once

@@ -73,7 +73,7 @@ class Tagger(System):
         Raises:
             ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
         """
-        super().__init__(optimizer, schedule, rnn)
+        super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
         if output not in OUTPUTS:
             raise ValueError(f"output must be one of {sorted(OUTPUTS)}, not {output!r}")
