@@ -9,7 +9,7 @@ import torch
 from corpora import VOCABULARY, write_sequence_pairs
 from torch import Tensor
 
-from rnn_lightning import IGNORED, Batch, PairModule, Seq2Seq, check_invariance
+from rnn_lightning import Batch, PairModule, Seq2Seq, check_invariance
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.search import exhaustive_search, score
 from rnn_lightning.systems.inputs import real_targets
@@ -245,10 +245,3 @@ def test_bad_input_is_refused_by_name(name: str) -> None:
     action, said = REFUSED[name]
     with pytest.raises(ValueError, match=said):
         action()
-
-
-def test_a_batch_without_a_real_target_costs_nothing() -> None:
-    system, pairs = model(), batch()
-    loss, count = system.loss_on(pairs._replace(targets=torch.full((3, 5), IGNORED)), "train")
-    loss.backward()
-    assert (float(loss), count) == (0.0, 0)

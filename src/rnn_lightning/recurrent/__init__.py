@@ -2,7 +2,7 @@
 
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, Bidirectional, Deep, Residual, as_network, is_network, output_size_of, recurrent
+from .network import CELLS, Bidirectional, Deep, Residual, as_network, is_network, output_size_of, recurrent, with_defaults
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 from .weight_drop import WeightDrop
 
@@ -25,4 +25,5 @@ __all__ = [
     "is_network",
     "output_size_of",
     "recurrent",
+    "with_defaults",
 ]

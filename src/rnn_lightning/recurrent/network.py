@@ -159,6 +159,11 @@ def is_network(rnn: object) -> bool:
     return isinstance(rnn, Recurrent)
 
 
+def with_defaults(rnn: Any, defaults: dict[str, Any]) -> Any:
+    """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
+    return {**defaults, **(rnn or {})} if rnn is None or isinstance(rnn, dict) else rnn
+
+
 def output_size_of(rnn: dict[str, Any] | Recurrent) -> int:
     """The features that the network ``rnn``, or one of these keywords, makes; 0 where they do not say."""
     if isinstance(rnn, Recurrent):

@@ -4,7 +4,7 @@ Shapes: B rows, S source steps, U target steps, E features of a source step, V t
 """
 
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..attention import Memory, remember
 from ..decoder import AttentionDecoder, coverage_penalty
-from ..recurrent import Recurrent, as_network, is_network
+from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import dropout as make_dropout
 from ..search import Hypotheses, Step, beam_search
 from ..sequences import IGNORED, Batch, State, check_counts, last_outputs
@@ -78,13 +78,13 @@ class Seq2Seq(System):
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = as_network(rnn if encoder is None else combined(rnn, encoder), embedding_size, "encoder")
+        self.encoder = as_network(with_defaults(encoder, rnn), embedding_size, "encoder")
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
             target_vocab_size,
             embedding_size,
             self.encoder.output_size,
-            rnn if decoder is None else combined(rnn, decoder),
+            with_defaults(decoder, rnn),
             attention=attention,
             input_feeding=input_feeding,
             context=context,
@@ -217,11 +217,6 @@ def check_ends(targets: Tensor, end: int) -> None:
             f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
             f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
         )
-
-
-def combined(rnn: dict[str, Any], own: dict[str, Any] | Recurrent) -> dict[str, Any] | Recurrent:
-    """``own`` if it is a network, or the keywords ``rnn`` with its ``own`` in addition or in their place."""
-    return own if is_network(own) else {**rnn, **cast(dict, own)}
 
 
 def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
