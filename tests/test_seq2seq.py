@@ -186,6 +186,7 @@ def test_shared_embeddings_are_one() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, kind: tuple[str | None, bool]) -> None:
+    torch.manual_seed(0)
     system = Seq2Seq(
         VOCABULARY, VOCABULARY, {"cell": cell, "hidden_size": 4}, end=VOCABULARY - 1, attention=kind[0], input_feeding=kind[1]
     )

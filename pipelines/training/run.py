@@ -104,6 +104,7 @@ def fit(
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
+        log_every_n_steps=min(50, planned),
         callbacks=[*translating, durable, recorder, *watching],
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
@@ -221,16 +222,7 @@ def keep_model(best: Path, file: Path) -> None:
 
 
 def quieten() -> None:
-    """Keep Lightning's advertisements, and warnings that do not concern these stages, out of the progress lines."""
+    """Keep Lightning's advertisements out of the progress lines, and a warning that concerns its developers."""
     for room in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(room).setLevel(logging.ERROR)
-    for message in (
-        ".*does not have many workers",
-        ".*ended before the epoch ended",
-        ".*have passed in a `LightningDataModule`",
-        ".*LeafSpec",
-        ".*An input example was not provided",
-        ".*smaller than the logging interval",
-        ".*sync_dist=True",
-    ):
-        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's use of what PyTorch has renamed

@@ -55,7 +55,7 @@ def _interleave(*parts: Tensor) -> Tensor:
 
 
 def all_reduce_mean(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
-    """What is said of all targets where ``mean`` is that of the ``count`` targets of this process.
+    """All-reduce a mean: that of all targets, where ``mean`` is that of the ``count`` targets of this process.
 
     Returns:
         their mean; how many they are; and the weight of this process: where every process weighs its mean so, the average of
@@ -64,10 +64,10 @@ def all_reduce_mean(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
     processes = rank_and_world_size()[1]
     if processes == 1:
         return mean, count, 1.0
-    told = torch.stack([mean.double() * count, mean.new_tensor(count, dtype=torch.float64)])
-    distributed.all_reduce(told)
-    total = max(int(told[1]), 1)
-    return told[0] / total, int(told[1]), processes * count / total
+    sums = torch.stack([mean.double() * count, mean.new_tensor(count, dtype=torch.float64)])
+    distributed.all_reduce(sums)
+    total = max(int(sums[1]), 1)
+    return sums[0] / total, int(sums[1]), processes * count / total
 
 
 def all_reduce_sum(number: int) -> int:
@@ -84,6 +84,6 @@ def _over_all(numbers: list[int], operation: distributed.ReduceOp.RedOpType) -> 
     if rank_and_world_size()[1] == 1:
         return numbers
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    told = torch.tensor(numbers, device=device)
-    distributed.all_reduce(told, operation)
-    return told.tolist()
+    reduced = torch.tensor(numbers, device=device)
+    distributed.all_reduce(reduced, operation)
+    return reduced.tolist()

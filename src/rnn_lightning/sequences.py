@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 State: TypeAlias = Tensor | tuple[Any, ...]
-"""A tensor (B, ...), or a tuple of states (which a type checker cannot be told)."""
+"""A tensor (B, ...), or a tuple of states (a recursion that a type checker does not follow)."""
 
 IGNORED = -100
 """A class target that no loss and no metric counts (PyTorch's own convention)."""

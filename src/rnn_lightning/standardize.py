@@ -23,14 +23,14 @@ class Standardize(nn.Module):
             ValueError: where there are not F numbers of each, or a deviation is not above 0.
         """
         super().__init__()
-        told = {"mean": [0.0] * features, "std": [1.0] * features} if standardize is None else dict(standardize)
-        if set(told) != {"mean", "std"} or any(len(numbers) != features for numbers in told.values()):
-            sizes = {name: len(numbers) for name, numbers in told.items()}
+        numbers_of = {"mean": [0.0] * features, "std": [1.0] * features} if standardize is None else dict(standardize)
+        if set(numbers_of) != {"mean", "std"} or any(len(numbers) != features for numbers in numbers_of.values()):
+            sizes = {name: len(numbers) for name, numbers in numbers_of.items()}
             raise ValueError(f"standardize must have {features} numbers for each of 'mean' and 'std', not {sizes}")
-        if not all(deviation > 0 for deviation in told["std"]):
-            raise ValueError(f"standardize: every std must be above 0, not {min(told['std'])}")
-        self.register_buffer("mean", torch.tensor(told["mean"], dtype=torch.float32), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(told["std"], dtype=torch.float32), persistent=False)
+        if not all(deviation > 0 for deviation in numbers_of["std"]):
+            raise ValueError(f"standardize: every std must be above 0, not {min(numbers_of['std'])}")
+        self.register_buffer("mean", torch.tensor(numbers_of["mean"], dtype=torch.float32), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(numbers_of["std"], dtype=torch.float32), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """``features`` (..., F), each by its own numbers."""

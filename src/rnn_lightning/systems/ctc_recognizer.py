@@ -28,7 +28,7 @@ PRIVATE = 0xE000
 
 
 class CTCRecognizer(System):
-    """A recurrent network that says a label or nothing at each step, trained by connectionist temporal classification (Graves
+    """A recurrent network with a label or the blank at each step, trained by connectionist temporal classification (Graves
     et al. 2006; for online handwriting Graves et al. 2009).
 
     Features are standardised, thinned out in time if ``subsampling`` says so, and read by any network, one way or both ways.
@@ -182,7 +182,7 @@ class CTCRecognizer(System):
 
     @torch.no_grad()
     def align(self, inputs: Tensor, lengths: Tensor | None, targets: Tensor, target_lengths: Tensor | None = None) -> Alignment:
-        """When each of ``targets`` (B, U) is said, in steps after subsampling.
+        """The forced alignment of ``targets`` (B, U): when each is emitted, in steps after subsampling.
 
         Raises:
             ValueError: as ``forward`` and ``ctc_align``.

@@ -22,7 +22,7 @@ from .system import System
 class FrameClassifier(System):
     """A network that says of every frame what it is (Graves and Schmidhuber, Neural Networks 18, 2005).
 
-    A network that reads one way may be told some of what comes: with ``delay`` d it says at frame t + d what frame t is, with
+    A network that reads one way may look ahead: with ``delay`` d its output at frame t + d classifies frame t, with
     ``splice`` k it reads each frame with the k on either side of it. Both see zeros beyond a row's ends. A ``feedforward`` cell
     with a splice is the windowed perceptron that the paper compares with. Predictions are the classes (B, T), `IGNORED` behind
     each row's length.

@@ -31,8 +31,8 @@ def check_range(name: str, numbers: Tensor, size: int, *, lengths: Tensor | None
     outside = real_only((numbers < 0) | (numbers >= size), lengths)
     wrong = (outside if also is None else outside & (numbers != also)).nonzero()
     if len(wrong):
-        place = wrong[0].tolist()
-        raise ValueError(f"{name} {int(numbers[tuple(place)])} in row {place[0]}, step {place[1]}: {name}s are 0..{size - 1}")
+        first = wrong[0].tolist()
+        raise ValueError(f"{name} {int(numbers[tuple(first)])} in row {first[0]}, step {first[1]}: {name}s are 0..{size - 1}")
 
 
 def check_features(features: Tensor, lengths: Tensor | None, size: int) -> None:

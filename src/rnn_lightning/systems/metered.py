@@ -56,8 +56,8 @@ class Metered(lightning.LightningModule):
         self.forget(split)
 
     def _log(self, split: str, values: dict[str, Any]) -> None:
-        for place, (name, value) in enumerate(values.items()):
-            self.log(f"{split}/{name}", value, prog_bar=place < 2, sync_dist=True)
+        for index, (name, value) in enumerate(values.items()):
+            self.log(f"{split}/{name}", value, prog_bar=index < 2, sync_dist=True)
 
     def _log_training(self) -> None:
         if self.metric("train").update_called:

@@ -115,7 +115,7 @@ class Seq2Seq(System):
         return torch.full((rows,), self.end, device=device)
 
     def shift_right(self, targets: Tensor) -> Tensor:
-        """What the decoder reads (B, U) to say ``targets`` (B, U), whatever fills these up."""
+        """The inputs (B, U) of the decoder for ``targets`` (B, U): ``end``, then all targets but the last."""
         first = self.start(len(targets), targets.device).unsqueeze(1)
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
@@ -134,12 +134,12 @@ class Seq2Seq(System):
         return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
 
     def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
-        """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
-        said, state = self.shift_right(targets), self.decoder.start(memory)
+        """Teacher forcing: the decoder's features (B, U, A) of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
+        shifted, state = self.shift_right(targets), self.decoder.start(memory)
         if own == 0:
-            return self.decoder(memory, said, state).features
+            return self.decoder(memory, shifted, state).features
         features = []
-        for time, teacher in enumerate(said.split(1, 1)):
+        for time, teacher in enumerate(shifted.split(1, 1)):
             token = teacher
             if time:
                 likeliest = self.decoder.output(features[-1]).argmax(2)
