@@ -35,7 +35,7 @@ def train(system: System, batches: list[Batch]) -> None:
     optimizer = torch.optim.Adam(system.parameters())
     for batch in batches:
         optimizer.zero_grad()
-        loss, _ = system.score(batch, "train")
+        loss, _ = system.loss_on(batch, "train")
         loss.backward()
         optimizer.step()
 

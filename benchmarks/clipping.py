@@ -35,7 +35,7 @@ def final_loss(folder: Path, *, vocabulary: int, lr: float, clip: float, seed: i
     dataset = StreamModule(folder, batch_size=32, steps=40, seed=seed).dataset("train")
     losses = []
     for _, name in zip(range(steps), batch_names(dataset), strict=False):
-        loss, _ = model.score(dataset[name], "train")
+        loss, _ = model.loss_on(dataset[name], "train")
         if not torch.isfinite(loss):
             return math.inf
         optimizer.zero_grad()

@@ -175,7 +175,7 @@ def test_what_cannot_be_said_is_counted_in_training_and_stops_nothing(tmp_path: 
     assert trainer.callback_metrics["train/infeasible"] > 0
     assert all(bool(weight.isfinite().all()) for weight in model.parameters())
     hopeless = Batch(draw(2, 1), None, torch.tensor([[1, 2], [1, 1]]))
-    loss, count = model.score(hopeless, "train")
+    loss, count = model.loss_on(hopeless, "train")
     assert (loss.item(), count) == (0.0, 0)
 
 
@@ -204,7 +204,7 @@ REFUSED = {
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),
     "beam": (lambda: build().recognize(draw(1, 2), n_best=2), "give a beam_size"),
     "target": (
-        lambda: build().score(Batch(draw(1, 4), None, torch.tensor([[1, 7]])), "train"),
+        lambda: build().loss_on(Batch(draw(1, 4), None, torch.tensor([[1, 7]])), "train"),
         "target 7 in row 0, place 1: labels are 0..3 without the blank, 0",
     ),
 }
@@ -220,5 +220,5 @@ def test_bad_input_is_refused_by_name(name: str) -> None:
 def test_targets_may_be_padded_with_what_no_loss_counts() -> None:
     model = build()
     batch = Batch(draw(2, 6), None, torch.tensor([[1, 2, 3], [2, IGNORED, IGNORED]]), torch.tensor([3, 1]))
-    loss, count = model.score(batch, "val")
+    loss, count = model.loss_on(batch, "val")
     assert count == 4 and math.isfinite(loss.item())

@@ -127,3 +127,30 @@ def test_a_missing_or_too_short_corpus_is_named(tmp_path: Path) -> None:
         StreamModule(tmp_path / "nowhere", batch_size=2, steps=3).train_dataloader()
     with pytest.raises(ValueError, match=r"validation.npz holds 150 tokens; 400 rows need more"):
         StreamModule(write_stream(tmp_path), batch_size=400, steps=3).val_dataloader()
+
+
+@pytest.mark.parametrize("kind", [PairModule, StreamModule])
+def test_a_split_is_read_once_and_its_steps_are_known_before(
+    tmp_path: Path, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_stream(tmp_path) if kind is StreamModule else write_pairs(tmp_path)
+    module = kind(folder, batch_size=4, epochs=3, **({"steps": 4} if kind is StreamModule else {}))
+    read: list[str] = []
+    arrays = module.arrays
+    monkeypatch.setattr(module, "arrays", lambda split: read.append(split) or arrays(split))
+    planned = module.planned_steps()
+    assert [len(list(module.train_dataloader())) for _ in range(2)] == [planned, planned] and read == ["train"]
+    module.batch_size = 8
+    assert module.planned_steps() == len(module.train_dataloader()) < planned and read == ["train", "train"]
+    assert list(module.val_dataloader()) and len(list(module.test_dataloader())) == len(module.predict_dataloader())
+    assert read == ["train", "train", "validation", "test"]
+
+
+def test_what_is_to_be_overfitted_is_the_same_in_each_epoch(tmp_path: Path) -> None:
+    sampler = PairModule(write_pairs(tmp_path), batch_size=4)._order()
+    first = list(sampler)
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.repeated = True
+    sampler.set_epoch(2)
+    assert list(sampler) == first

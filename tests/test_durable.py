@@ -190,8 +190,8 @@ def test_kill_9_at_random_moments(tmp_path: Path, seed: int) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_finite_weights(tmp_path: Path) -> None:
     class Poisoned(SequenceClassifier):
-        def score(self, batch, split):
-            loss, count = super().score(batch, split)
+        def loss_on(self, batch, split):
+            loss, count = super().loss_on(batch, split)
             return (loss * torch.nan if split == "train" and self.global_step == 5 else loss), count
 
     data = PairModule(write_pairs(tmp_path / "data"), batch_size=5)

@@ -99,16 +99,16 @@ def test_it_learns_counts_every_frame_alike_and_comes_back(more: dict[str, int],
 REFUSED = {
     "one class": (lambda: FrameClassifier({"cell": "gru", "hidden_size": 4}, 3, ["a"]), "classes must be two or more"),
     "twice": (lambda: FrameClassifier({"cell": "gru", "hidden_size": 4}, 3, ["a", "a"]), "classes must be .* all different"),
-    "splice": (lambda: build(splice=-1), "splice and delay must be 0 frames or more, not -1 and 0"),
+    "splice": (lambda: build(splice=-1), "splice must be at least 0, not -1"),
     "width": (lambda: build()(torch.zeros(1, 4, 2)), r"inputs must be floats of shape \(B, T, 3\)"),
     "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is not finite"),
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),
     "state": (lambda: build(delay=1)(draw(), None, build()(draw())[1]), "splice 0 and delay 1 a row must be read in one go"),
     "targets": (
-        lambda: build().score(Batch(draw(1, 4), None, torch.zeros(1, 3).long()), "train"),
+        lambda: build().loss_on(Batch(draw(1, 4), None, torch.zeros(1, 3).long()), "train"),
         "targets must be one a frame",
     ),
-    "class": (lambda: build().score(Batch(draw(1, 2), None, torch.tensor([[1, 4]])), "train"), "target 4 in row 0, step 1"),
+    "class": (lambda: build().loss_on(Batch(draw(1, 2), None, torch.tensor([[1, 4]])), "train"), "target 4 in row 0, step 1"),
 }
 
 

@@ -22,12 +22,12 @@ MAY_TAKE_ANY_KEYWORD: dict[str, str] = {
     "src/rnn_lightning/budget.py:hidden_size_for": "keywords of build_network",
     "src/rnn_lightning/budget.py:costs_at": "keywords of build_network",
     "src/rnn_lightning/corpora/generated.py:check_chances": "the names of the numbers that are checked",
-    "src/rnn_lightning/data/augment.py:_check_at_least": "the names of the numbers that are checked",
-    "src/rnn_lightning/data/module.py:check_counts": "the names of the numbers that are checked",
     "src/rnn_lightning/predictors/__init__.py:load_predictor": "keywords of the predictor's own load, which checks them",
-    "src/rnn_lightning/search/contract.py:check_counts": "the names of the numbers that are checked",
+    "src/rnn_lightning/sequences.py:check_counts": "the names of the numbers that are checked",
+    "src/rnn_lightning/systems/metered.py:add_metrics": "the names under which metrics are logged",
     "src/rnn_lightning/systems/seq2seq.py:translate": "keywords of beam_search, which checks them",
-    "src/rnn_lightning/systems/system.py:check_sizes": "the names of the numbers that are checked",
+    "src/rnn_lightning/systems/system.py:__init__": "the names of the arguments that describe networks",
+    "src/rnn_lightning/systems/system.py:load_from_checkpoint": "as Lightning's LightningModule has it",
 }
 """``file:function`` with ``**keywords``, and why."""
 MEANINGLESS = {"told", "telling"}

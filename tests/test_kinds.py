@@ -25,7 +25,6 @@ from rnn_lightning.predictors.folders import read_tokenizer
 from rnn_lightning.predictors.inputs import NOTHING, Encoded, Inputs, TextInputs
 from rnn_lightning.recurrent import recurrent
 from rnn_lightning.sequences import IGNORED, State, last_outputs
-from rnn_lightning.systems.system import check_tokens
 
 OF_THE_LIBRARY, PREDICTOR_NAMES = dict(KINDS), set(PREDICTORS)
 TASKS = sorted(file.stem for file in (CONF / "task").glob("*.yaml"))
@@ -45,37 +44,31 @@ class Matcher(System):
         optimizer: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, None)
-        self.save_hyperparameters()
         self.vocab_size = vocab_size
         self.embeddings = nn.ModuleList([nn.Embedding(size, embedding_size) for size in (vocab_size, target_vocab_size)])
         self.networks = nn.ModuleList([recurrent(input_size=embedding_size, **rnn) for _ in range(2)])
-        self.accuracies = nn.ModuleDict({"val": MeanMetric(), "test": MeanMetric()})
+        self.add_metrics(accuracy=MeanMetric)
 
     def read(self, side: int, tokens: Tensor, lengths: Tensor | None) -> Tensor:
         """What network ``side`` has read (B, H) at the end of each row of ``tokens`` (B, T)."""
         outputs, _ = self.networks[side](self.embeddings[side](tokens.masked_fill(tokens == IGNORED, 0)), lengths)
         return last_outputs(outputs, lengths, bidirectional=False)
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         return self.read(0, inputs, lengths), ()
 
     def similarity(self, batch: Batch) -> Tensor:
         """How alike each input and each target of a batch are: (B, B)."""
         return self.read(0, batch.inputs, batch.lengths) @ self.read(1, batch.targets, batch.target_lengths).T
 
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         scores, own = self.similarity(batch), torch.arange(len(batch.inputs))
         if split != "train":
-            self.accuracies[split].update((scores.argmax(1) == own).float())
+            self.metric(split, "accuracy").update((scores.argmax(1) == own).float())
         return F.cross_entropy(scores, own), len(own)
 
-    loss_on = score
-
-    def log_scores(self, split: str) -> None:
-        self.log(f"{split}/accuracy", self.accuracies[split])
-
-    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        check_tokens("token", inputs, self.vocab_size)
+    def predict_on(self, batch: Batch) -> Tensor:
+        return self.read(0, batch.inputs, batch.lengths)
 
 
 class TwoTexts(Inputs):

@@ -23,10 +23,10 @@ def test_a_loss_over_many_classes_is_that_of_float32(cell: str, tied: bool) -> N
     tokens = torch.randint(VOCABULARY, (6, 11))
     batch = Batch(tokens[:, :-1], None, tokens[:, 1:])
     with torch.no_grad():
-        exact, _ = model.score(batch, "test")
+        exact, _ = model.loss_on(batch, "test")
     with torch.autocast("cpu", torch.bfloat16):
-        mixed, count = model.score(batch, "val")
-        learned, _ = model.score(batch, "train")
+        mixed, count = model.loss_on(batch, "val")
+        learned, _ = model.loss_on(batch, "train")
     assert count == 60
     torch.testing.assert_close(mixed.float(), exact, rtol=2e-3, atol=0)
     learned.backward()

@@ -18,12 +18,12 @@ def model(**told) -> SequenceClassifier:
 def test_targets_that_are_ignored_count_nowhere() -> None:
     system, inputs = model(num_classes=3), torch.randn(4, 6, 3)
     targets = torch.tensor([0, IGNORED, 1, IGNORED])
-    loss, count = system.score(Batch(inputs, LENGTHS, targets), "test")
+    loss, count = system.loss_on(Batch(inputs, LENGTHS, targets), "test")
     scores = system(inputs, LENGTHS)[0][[0, 2]]
     torch.testing.assert_close(loss, F.cross_entropy(scores, targets[[0, 2]]))
     assert count == 2
-    assert system.test_accuracy.compute() == (scores.argmax(1) == targets[[0, 2]]).float().mean()
-    loss, count = system.score(Batch(inputs, LENGTHS, torch.full((4,), IGNORED)), "train")
+    assert system.metric("test", "accuracy").compute() == (scores.argmax(1) == targets[[0, 2]]).float().mean()
+    loss, count = system.loss_on(Batch(inputs, LENGTHS, torch.full((4,), IGNORED)), "train")
     assert (loss.item(), count) == (0.0, 0)
     loss.backward()
 
@@ -33,7 +33,7 @@ def test_targets_that_are_ignored_count_nowhere() -> None:
 def test_targets_are_one_a_row(num_classes: int | None, shape: tuple[int, ...]) -> None:
     targets = torch.zeros(shape, dtype=torch.float32 if num_classes is None else torch.int64)
     with pytest.raises(ValueError, match=r"targets must have shape \(4,\), one a row, not "):
-        model(num_classes=num_classes).score(Batch(torch.randn(4, 6, 3), LENGTHS, targets), "train")
+        model(num_classes=num_classes).loss_on(Batch(torch.randn(4, 6, 3), LENGTHS, targets), "train")
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -44,5 +44,5 @@ def test_what_fills_a_row_of_tokens_up_need_be_no_token(cell: str, filling: int)
     tokens = torch.randint(9, (4, 6))
     filled = torch.where(torch.arange(6) < LENGTHS.unsqueeze(1), tokens, filling)
     torch.testing.assert_close(system(filled, LENGTHS), system(tokens, LENGTHS), rtol=0, atol=0)
-    with pytest.raises(ValueError, match=rf"the input at row 1, step 1 is {filling}; tokens are int64 in 0\.\.8"):
+    with pytest.raises(ValueError, match=rf"token {filling} in row 1, step 1: tokens are 0\.\.8"):
         system(filled)

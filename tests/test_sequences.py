@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnn_lightning.sequences import Batch, check_lengths, length_mask, map_state, reverse, select_state
+from rnn_lightning.sequences import (
+    Batch,
+    check_counts,
+    check_lengths,
+    fill_padding,
+    leaves,
+    length_mask,
+    map_state,
+    reverse,
+    select_state,
+)
 
 STEPS = 6
 lengths_of_rows = st.lists(st.integers(0, STEPS), max_size=5)
@@ -101,3 +111,31 @@ def test_lengths_that_do_not_fit_are_refused(lengths: Tensor, message: str) -> N
 def test_a_batch_needs_no_more_than_inputs_lengths_and_targets() -> None:
     batch = Batch(torch.zeros(1, 2), None, torch.zeros(1))
     assert batch.target_lengths is None and batch.fresh is None
+
+
+def test_the_leaves_of_a_state_are_its_tensors_in_order() -> None:
+    one, two, three = torch.zeros(1), torch.ones(2), torch.ones(3)
+    assert [id(leaf) for leaf in leaves(((one, ()), (two, (three,))))] == [id(one), id(two), id(three)]
+    assert leaves(one)[0] is one and leaves(()) == []
+
+
+def test_states_are_mapped_side_by_side() -> None:
+    one, two = (torch.ones(2), (torch.zeros(1),)), (torch.full((2,), 3.0), (torch.ones(1),))
+    torch.testing.assert_close(map_state(torch.add, one, two), (torch.full((2,), 4.0), (torch.ones(1),)))
+
+
+@thoroughly
+@given(lengths_of_rows, st.sampled_from([(), (2,), (2, 3)]), st.sampled_from([0, -100]))
+def test_filling_the_padding_leaves_the_real_steps(lengths: list[int], features: tuple[int, ...], value: int) -> None:
+    inputs = torch.randint(1, 9, (len(lengths), STEPS, *features))
+    filled = fill_padding(inputs, torch.tensor(lengths, dtype=torch.int64), value)
+    for row, length in enumerate(lengths):
+        assert filled[row, :length].equal(inputs[row, :length]) and bool((filled[row, length:] == value).all())
+    assert fill_padding(inputs, None, value) is inputs
+
+
+@pytest.mark.parametrize(("least", "number"), [(1, 0), (0, -0.5), (1, float("nan"))])
+def test_a_number_that_is_too_small_is_named(least: int, number: float) -> None:
+    with pytest.raises(ValueError, match=f"rows must be at least {least}, not {number}"):
+        check_counts(least=least, steps=5, rows=number)
+    check_counts(least=least, steps=least)

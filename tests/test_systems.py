@@ -129,10 +129,10 @@ def test_validation_does_not_disturb_training(tmp_path: Path) -> None:
 def test_the_gradient_stops_at_the_batch_and_the_state_does_not() -> None:
     model = language_model()
     tokens = torch.randint(0, VOCABULARY, (2, 6))
-    model.score(Batch(tokens, None, tokens, fresh=torch.tensor([True, True])), "train")
+    model.loss_on(Batch(tokens, None, tokens, fresh=torch.tensor([True, True])), "train")
     carried = model.states["train"]
     assert not any(part.requires_grad for part in carried)
-    model.score(Batch(tokens, None, tokens, fresh=torch.tensor([False, True])), "train")
+    model.loss_on(Batch(tokens, None, tokens, fresh=torch.tensor([False, True])), "train")
     _, expected = model(tokens, state=tuple(part * torch.tensor([1.0, 0.0]).view(2, 1, 1) for part in carried))
     torch.testing.assert_close(model.states["train"], expected)
 
@@ -171,13 +171,13 @@ def test_a_target_outside_the_vocabulary_is_refused_with_its_place(target: int) 
     targets = tokens.clone()
     targets[1, 4] = target
     with pytest.raises(ValueError, match=rf"target {target} in row 1, step 4: targets are 0\.\.{VOCABULARY - 1}"):
-        language_model().score(Batch(tokens, None, targets), "train")
+        language_model().loss_on(Batch(tokens, None, targets), "train")
 
 
 def test_a_batch_without_a_real_target_costs_nothing() -> None:
     model = language_model()
     tokens = torch.zeros(2, 3, dtype=torch.int64)
-    loss, count = model.score(Batch(tokens, None, torch.full_like(tokens, IGNORED)), "train")
+    loss, count = model.loss_on(Batch(tokens, None, torch.full_like(tokens, IGNORED)), "train")
     loss.backward()
     assert (float(loss), count) == (0.0, 0)
 
@@ -220,7 +220,10 @@ REFUSED = {
     "names": (lambda: SequenceClassifier(LSTM, 2, num_classes=3, classes=["a"]), "classes must name all 3 classes, not 1"),
     "no names": (lambda: SequenceClassifier(LSTM, 2, classes=["a"]), "classes must name all None classes, not 1"),
     "numbers": (lambda: SequenceClassifier(LSTM, 3, vocab_size=9, standardize=NUMBERS), "standardize is for features"),
-    "width": (lambda: SequenceClassifier(LSTM, 2)(torch.rand(1, 4, 1)), r"features \(B, T, 2\), not of shape \(1, 4, 1\)"),
+    "width": (
+        lambda: SequenceClassifier(LSTM, 2)(torch.rand(1, 4, 1)),
+        r"floats of shape \(B, T, 2\), not .* of shape \(1, 4, 1\)",
+    ),
     "no classes": (lambda: SequenceClassifier(LSTM, 2).classify(torch.rand(1, 4, 2)), "without num_classes has no classes"),
     "token": (lambda: LanguageModel(9, LSTM)(torch.tensor([[1, 9]])), r"token 9 in row 0, step 1: tokens are 0\.\.8"),
     "negative": (lambda: LanguageModel(9, LSTM)(torch.tensor([[-1]])), "token -1 in row 0, step 0"),

@@ -73,7 +73,7 @@ def test_padding_changes_no_bit_of_loss_and_gradients(spelling: str) -> None:
     outcomes = []
     for inputs in (draw(), filled):
         model = build(spelling)
-        loss, count = model.score(Batch(inputs, lengths, targets), "train")
+        loss, count = model.loss_on(Batch(inputs, lengths, targets), "train")
         loss.backward()
         outcomes.append((loss, [parameter.grad for parameter in model.parameters()]))
         assert count == 16
@@ -167,7 +167,7 @@ def test_a_tagger_learns_a_tag_that_only_the_last_letter_tells() -> None:
         optimizer = model.configure_optimizers()
         for _ in range(60):
             optimizer.zero_grad()
-            model.score(batch, "train")[0].backward()
+            model.loss_on(batch, "train")[0].backward()
             optimizer.step()
         assert float((model.eval().tag(inputs) == batch.targets).float().mean()) > (0.97 if name == "rnn" else 0.6)
 
@@ -194,7 +194,7 @@ def test_empty_and_endless_sentences_and_words_are_legal() -> None:
     assert model.tag(torch.zeros(2, 0, 1, dtype=torch.int64)).shape == (2, 0)
     assert model.tag(draw(2, 3), torch.tensor([0, 0])).tolist() == [[IGNORED] * 3] * 2
     assert model.tag(draw(1, 5000)).shape == (1, 5000)
-    loss, count = model.score(Batch(draw(2, 3), torch.tensor([0, 0]), torch.full((2, 3), IGNORED)), "val")
+    loss, count = model.loss_on(Batch(draw(2, 3), torch.tensor([0, 0]), torch.full((2, 3), IGNORED)), "val")
     assert (loss.item(), count) == (0.0, 0)
 
 
@@ -224,10 +224,10 @@ REFUSED = {
     "floats": (lambda: build("words")(torch.rand(2, 3)), r"inputs must be int64 of shape \(B, T\) or .* not torch.float32"),
     "length": (lambda: build()(draw(), torch.tensor([8, 1, 1, 1, 1])), r"lengths\[0\] is 8"),
     "targets": (
-        lambda: build().score(Batch(draw(), None, torch.zeros(5, 6, dtype=torch.int64)), "train"),
+        lambda: build().loss_on(Batch(draw(), None, torch.zeros(5, 6, dtype=torch.int64)), "train"),
         r"targets must be one a word, \(5, 7\), not \(5, 6\)",
     ),
-    "target": (lambda: build().score(Batch(draw(), None, torch.full((5, 7), 5)), "train"), "target 5 in row 0, step 0"),
+    "target": (lambda: build().loss_on(Batch(draw(), None, torch.full((5, 7), 5)), "train"), "target 5 in row 0, step 0"),
     "matrix": (lambda: build().load_vectors(torch.zeros(20, 6), torch.ones(20) > 0), r"shape \(20, 5\), not \(20, 6\)"),
 }
 

@@ -39,9 +39,9 @@ def is_legal(tags: list[str]) -> bool:
 def test_a_tagger_of_spans_keeps_the_laws_whatever_stands_on_top(output: str) -> None:
     check_invariance(build(output))
     model, more = build(output).double(), batch()
-    loss, count = model.score(more, "train")
+    loss, count = model.loss_on(more, "train")
     rows = [Batch(more.inputs[[row], :length], None, more.targets[[row], :length]) for row, length in enumerate(LENGTHS)]
-    apart = sum(float(model.score(row, "train")[0]) * row.targets.numel() for row in rows if row.targets.numel())
+    apart = sum(float(model.loss_on(row, "train")[0]) * row.targets.numel() for row in rows if row.targets.numel())
     assert count == int(LENGTHS.sum())
     assert float(loss) * count == pytest.approx(apart)
 
@@ -54,7 +54,7 @@ def test_spans_are_counted_as_seqeval_does(output: str) -> None:
             model.emissions.weight.normal_()
             model.emissions.bias.normal_()
             model.on_test_epoch_start()
-            model.score(batch(), "test")
+            model.loss_on(batch(), "test")
             found, gold = (named(tags) for tags in (model.tag(batch().inputs, LENGTHS), GOLD))
             overall = model.spans_of("test")[0].compute().overall
             expected = [score(gold, found, zero_division=0) for score in (precision_score, recall_score, f1_score)]
@@ -76,7 +76,7 @@ def test_gold_spans_that_the_scheme_does_not_allow_are_refused() -> None:
     wrong = GOLD.clone()
     wrong[3, 1] = 2
     with pytest.raises(ValueError, match="row 3, step 1: the constraints do not let tag 2 follow tag 4"):
-        build().score(batch(wrong), "train")
+        build().loss_on(batch(wrong), "train")
 
 
 @pytest.mark.parametrize("tags", [None, TAGS[:3]])

@@ -76,9 +76,9 @@ class Recorder(Callback):
             return
         epoch = trainer.global_step / (trainer.num_training_batches / self.epochs)
         with self.file.open("a", newline="") as out:
-            for metric, value in sorted(trainer.callback_metrics.items()):
+            for metric, value in validated(trainer):
                 seconds = round(self.durable.seconds(), 2)
-                csv.writer(out).writerow([trainer.global_step, round(epoch, 4), seconds, metric, float(value)])
+                csv.writer(out).writerow([trainer.global_step, round(epoch, 4), seconds, metric, value])
         self._say(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -88,8 +88,13 @@ class Recorder(Callback):
         step, planned = trainer.global_step, trainer.num_training_batches
         spent = time.monotonic() - self._began
         left = spent / max(step - self._first_step, 1) * (planned - step)
-        shown = "".join(f"  {name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        shown = "".join(f"  {name} {value:.4g}" for name, value in validated(trainer))
         print(f"{self.name}: step {step}/{planned}, {left:.0f} s left{shown}", file=sys.stderr, flush=True)
+
+
+def validated(trainer: lightning.Trainer) -> list[tuple[str, float]]:
+    """The metrics of the last validation by name; those of single steps are the logger's."""
+    return [(name, float(value)) for name, value in sorted(trainer.callback_metrics.items()) if not name.endswith("_step")]
 
 
 def peak_memory_mb(accelerator: str) -> float:

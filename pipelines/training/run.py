@@ -83,7 +83,7 @@ def fit(
     torch.set_num_threads(experiment.trainer.threads)
     torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
-    planned = len(data.train_dataloader())
+    planned = data.planned_steps()
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
     system = build_system(experiment, card, planned)
@@ -174,6 +174,7 @@ def fitting_trainer(
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
+        log_every_n_steps=min(50, between),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
@@ -200,16 +201,7 @@ def keep_model(best: Path, file: Path) -> None:
 
 
 def quieten() -> None:
-    """Keep Lightning's advertisements, and warnings that do not concern these stages, out of the progress lines."""
+    """Keep Lightning's advertisements out of the progress lines, and a warning that concerns its developers."""
     for room in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(room).setLevel(logging.ERROR)
-    for message in (
-        ".*does not have many workers",
-        ".*ended before the epoch ended",
-        ".*have passed in a `LightningDataModule`",
-        ".*LeafSpec",
-        ".*An input example was not provided",
-        ".*smaller than the logging interval",
-        ".*sync_dist=True",
-    ):
-        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's use of what PyTorch has renamed

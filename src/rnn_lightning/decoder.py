@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
-from .recurrent import build_network
+from .recurrent import Recurrent, as_network, output_size_of
 from .regularize import make_dropout
 from .sequences import State
 
@@ -38,7 +38,7 @@ class AttentionDecoder(nn.Module):
     Args:
         vocab_size, embedding_size: of the target's tokens.
         memory_size: E.
-        rnn: keywords of ``recurrent`` without ``input_size``.
+        rnn: keywords of ``build_network`` without ``input_size``, or a network.
         attention: a kind of ``ATTENTIONS``; ``None``: the decoder only reads the summary.
         input_feeding: see above; needs attention. The decoder then trains step by step.
         context: see above: the summary is an input of every step, not only before the first.
@@ -54,7 +54,7 @@ class AttentionDecoder(nn.Module):
         vocab_size: int,
         embedding_size: int,
         memory_size: int,
-        rnn: dict[str, Any],
+        rnn: dict[str, Any] | Recurrent,
         *,
         attention: str | None = "general",
         input_feeding: bool = False,
@@ -67,11 +67,11 @@ class AttentionDecoder(nn.Module):
             raise ValueError("input_feeding feeds the attentional vector back: it needs an attention, not None")
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        width = rnn.get("hidden_size", 0) if not tied else embedding_size
+        width = embedding_size if tied else output_size_of(rnn)
         self.input_feeding, self.fed_size = input_feeding, width if input_feeding else 0
         self.context = context
-        self.network = build_network(input_size=embedding_size + self.fed_size + (memory_size if context else 0), **rnn)
-        if self.network.bidirectional:
+        self.network = as_network(rnn, embedding_size + self.fed_size + (memory_size if context else 0), "decoder")
+        if not self.network.causal:
             raise ValueError("a decoder must not read ahead: its bidirectional must be false")
         hidden = self.network.output_size
         self.attention: Attention | None = None if attention is None else make_attention(attention, memory_size, hidden)

@@ -5,8 +5,6 @@ Of each batch a process reads every W-th row, from its rank on. In a single proc
 Shapes: B rows of a batch, W processes.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, distributed
 
@@ -45,21 +43,19 @@ def gather_state(state: State | None) -> State | None:
     parts: list[State | None] = [None] * processes
     distributed.all_gather_object(parts, None if state is None else map_state(Tensor.cpu, state))
     begun = [part for part in parts if part is not None]
-    return _interleaved(begun, processes) if begun else None
+    return map_state(_interleave, *begun) if begun else None
 
 
-def _interleaved(parts: Sequence[State], processes: int) -> State:
-    leaves = [part for part in parts if isinstance(part, Tensor)]
-    if not leaves:
-        return tuple(_interleaved(inner, processes) for inner in zip(*parts, strict=True))
-    whole = leaves[0].new_empty(sum(map(len, leaves)), *leaves[0].shape[1:])
-    for rank, leaf in enumerate(leaves):
-        whole[rank::processes] = leaf
+def _interleave(*parts: Tensor) -> Tensor:
+    """The rows of each process, ``parts``, in the order of the batch."""
+    whole = parts[0].new_empty(sum(map(len, parts)), *parts[0].shape[1:])
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
     return whole
 
 
 def all_reduce_mean(mean: Tensor, count: int) -> tuple[Tensor, int, float]:
-    """What is said of all targets where ``mean`` is that of the ``count`` targets of this process.
+    """All-reduce a mean: that of all targets, where ``mean`` is that of the ``count`` targets of this process.
 
     Returns:
         their mean; how many they are; and the weight of this process: where every process weighs its mean so, the average of

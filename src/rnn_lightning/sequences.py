@@ -3,7 +3,7 @@
 Shapes: B rows of a batch, T steps, F features of a step. Everything is batch-first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from .symbols import PADDING  # noqa: F401 - rooms that read batches import it from here
 
 State: TypeAlias = Tensor | tuple[Any, ...]
-"""A tensor (B, ...), or a tuple of states (which a type checker cannot be told)."""
+"""A tensor (B, ...), or a tuple of states (a recursion that a type checker does not follow)."""
 
 Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
 """A step of an autoregressive model: the last tokens (N,) and a state to the log-probabilities (N, V) of the next ones and the
@@ -23,13 +23,25 @@ IGNORED = -100
 
 
 class Batch(NamedTuple):
-    """What every data module yields and every system reads.
+    """What data modules yield and systems read; a loader of one's own may yield whatever `Batch.of` takes.
 
     ``inputs`` is (B, T) of tokens, (B, T, 1 + C) of words with their spelling (the word, then its characters, filled up with
-    `PADDING`) or (B, T, F) of features, ``lengths`` (B,) counts the real steps of each row (``None``:
-    all T of them). ``targets`` is what the system's task asks for: (B, T), (B, U) or (B,); ``target_lengths`` counts the
-    real targets of a row where that differs from ``lengths``. ``fresh`` (B,) is true where a row begins a new document,
-    so that no state may be carried into it (``None``: the system's own rule holds).
+    `PADDING`) or (B, T, F) of features. ``lengths`` (B,) counts the real steps of each row; ``None``: all T of them.
+    ``fresh`` (B,) is false where a row goes on where the same row of the batch before it ended, so that a language model
+    carries its state on; ``None``: every row begins anew. What the other two are depends on the system:
+
+    ==================== ============================ ==========================================================
+    system               ``inputs``                   ``targets``; ``target_lengths``
+    ==================== ============================ ==========================================================
+    `LanguageModel`      (B, T) int64                 (B, T) int64, the token after each; reads ``fresh``
+    `Tagger`             (B, T) or (B, T, 1 + C)      (B, T) int64, a tag a word
+    `FrameClassifier`    (B, T, F) floats             (B, T) int64, a class a frame
+    `SequenceClassifier` (B, T, F) floats, or (B, T)  (B,) int64, a class a row, or (B,) floats, a value a row
+    `CTCRecognizer`      (B, T, F) floats             (B, U) int64, labels; how many of them are real (``None``: all U)
+    `Seq2Seq`            (B, S) int64                 (B, U) int64, with the ``end`` last; how many are real (``None``: all U)
+    ==================== ============================ ==========================================================
+
+    A class target that is `IGNORED` counts nowhere. Predictions look at no targets, which then may be ``None``.
     """
 
     inputs: Tensor
@@ -38,12 +50,70 @@ class Batch(NamedTuple):
     target_lengths: Tensor | None = None
     fresh: Tensor | None = None
 
+    @staticmethod
+    def of(given: Any) -> "Batch":
+        """The batch that a loader gives as ``(inputs, targets)``, ``(inputs, lengths, targets)``, a dict, or a `Batch`.
 
-def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
-    """The same structure with ``function`` applied to each tensor."""
+        Without targets, for predictions: ``inputs`` alone, ``(inputs,)``, or a dict.
+
+        Raises:
+            ValueError: for anything else, and for parts that do not fit each other.
+        """
+        if isinstance(given, Batch):
+            parts = given._asdict()
+        elif isinstance(given, Mapping):
+            parts = dict(given)
+        else:
+            several = [given] if isinstance(given, Tensor) else list(given) if isinstance(given, tuple | list) else []
+            names = {1: ("inputs",), 2: ("inputs", "targets"), 3: ("inputs", "lengths", "targets")}.get(len(several))
+            if names is None:
+                raise ValueError(f"{_FORMS}, not {type(given).__name__} of {len(several)} parts")
+            parts = dict(zip(names, several, strict=True))
+        unknown = set(parts) - set(Batch._fields)
+        if unknown or "inputs" not in parts:
+            raise ValueError(f"{_FORMS}, not a dict of {sorted(map(str, parts))}")
+        batch = Batch(**{"lengths": None, "targets": None, **parts})
+        batch._check()
+        return batch
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on ``device``, but for what Python asks about, which stays: lengths and fresh starts."""
+        inputs, targets = (part if part is None else part.to(device, non_blocking=True) for part in (self.inputs, self.targets))
+        return self._replace(inputs=inputs, targets=targets)
+
+    def _check(self) -> None:
+        for name, part in self._asdict().items():
+            if not isinstance(part, Tensor) and (part is not None or name == "inputs"):
+                raise ValueError(f"a batch's {name} must be a tensor, not {type(part).__name__}; {_FORMS}")
+        if self.inputs.dim() < 2:
+            raise ValueError(f"a batch's inputs must have shape (B, T) or (B, T, ...), not {tuple(self.inputs.shape)}")
+        rows = len(self.inputs)
+        if self.lengths is not None:
+            check_lengths(self.lengths, self.inputs)
+        if self.targets is not None and self.targets.shape[:1] != (rows,):
+            raise ValueError(
+                f"a batch's targets must have {rows} rows, as its inputs have, not shape {tuple(self.targets.shape)}"
+            )
+        if self.target_lengths is not None:
+            if self.targets is None or self.targets.dim() < 2:
+                raise ValueError("a batch's target_lengths are for targets of shape (B, U), which it does not have")
+            check_lengths(self.target_lengths, self.targets, "target_lengths", "targets")
+        if self.fresh is not None and (self.fresh.dtype != torch.bool or self.fresh.shape != (rows,)):
+            kind = f"{self.fresh.dtype} of shape {tuple(self.fresh.shape)}"
+            raise ValueError(f"a batch's fresh must be bool of shape ({rows},), true where a row begins anew, not {kind}")
+
+
+_FORMS = (
+    "a batch must be (inputs, targets), (inputs, lengths, targets), a Batch, or a dict of some of "
+    f"{', '.join(Batch._fields)} with inputs among them"
+)
+
+
+def map_state(function: Callable[..., Tensor], state: State, *others: State) -> State:
+    """The same structure with ``function`` applied to each tensor, and to the tensors at its place in the ``others``."""
     if isinstance(state, Tensor):
-        return function(state)
-    return tuple(map_state(function, part) for part in state)
+        return function(state, *others)
+    return tuple(map_state(function, *parts) for parts in zip(state, *others, strict=True))
 
 
 def leaves(state: State) -> list[Tensor]:
@@ -53,9 +123,7 @@ def leaves(state: State) -> list[Tensor]:
 
 def select_state(mask: Tensor, chosen: State, other: State) -> State:
     """Rows of ``chosen`` where ``mask`` (B,) is true, rows of ``other`` elsewhere."""
-    if isinstance(chosen, Tensor) and isinstance(other, Tensor):
-        return torch.where(mask.view(-1, *[1] * (chosen.dim() - 1)), chosen, other)
-    return tuple(select_state(mask, one, two) for one, two in zip(chosen, other, strict=True))
+    return map_state(lambda one, two: torch.where(mask.view(-1, *[1] * (one.dim() - 1)), one, two), chosen, other)
 
 
 def replace_rows(state: State, rows: Tensor, new: State) -> State:
@@ -70,21 +138,29 @@ def length_mask(lengths: Tensor, steps: int) -> Tensor:
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def check_lengths(lengths: Tensor, inputs: Tensor) -> None:
-    """Refuse lengths that do not describe ``inputs`` (B, T, ...).
+def fill_padding(inputs: Tensor, lengths: Tensor | None, value: float = 0) -> Tensor:
+    """``inputs`` (B, T, ...) with ``value`` behind each row's length; without lengths nothing is padding."""
+    if lengths is None:
+        return inputs
+    padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
+    return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), value)
+
+
+def check_lengths(lengths: Tensor, inputs: Tensor, name: str = "lengths", unit: str = "steps") -> None:
+    """Refuse lengths that do not describe ``inputs`` (B, T, ...); ``name`` and ``unit`` are what the two are called.
 
     Raises:
         ValueError: where the lengths are no integers, are not one a row, or lie outside 0..T.
     """
     rows, steps = inputs.shape[:2]
     if lengths.dtype not in (torch.int32, torch.int64):
-        raise ValueError(f"lengths must be int64 or int32, not {lengths.dtype}")
+        raise ValueError(f"{name} must be int64 or int32, not {lengths.dtype}")
     if lengths.shape != (rows,):
-        raise ValueError(f"lengths must have shape ({rows},), one a row, not {tuple(lengths.shape)}")
+        raise ValueError(f"{name} must have shape ({rows},), one a row, not {tuple(lengths.shape)}")
     wrong = ((lengths < 0) | (lengths > steps)).nonzero()
     if len(wrong):
         row = int(wrong[0])
-        raise ValueError(f"lengths[{row}] is {int(lengths[row])}; it must lie in 0..{steps}, the steps of the batch")
+        raise ValueError(f"{name}[{row}] is {int(lengths[row])}; it must lie in 0..{steps}, the {unit} of the batch")
 
 
 def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -112,3 +188,14 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
         return last
     half = outputs.shape[2] // 2
     return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)
+
+
+def check_counts(*, least: float = 1, **counts: float) -> None:
+    """Refuse a number below ``least``, by its name.
+
+    Raises:
+        ValueError: naming the first such number.
+    """
+    for name, count in counts.items():
+        if not count >= least:  # so that NaN is refused
+            raise ValueError(f"{name} must be at least {least}, not {count}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..pen import FEATURES, transformed
 from ..registry import build
+from ..sequences import check_counts
 
 Features = NDArray[np.float32]
 
@@ -38,7 +39,7 @@ class TimeMasks(Augmentation):
     """
 
     def __init__(self, *, count: int = 2, longest: int = 10, share: float = 0.2) -> None:
-        _check_at_least(1, count=count, longest=longest)
+        check_counts(count=count, longest=longest)
         if not 0 < share <= 1:
             raise ValueError(f"share must lie in (0, 1], not {share}")
         self.count, self.longest, self.share = count, longest, share
@@ -59,7 +60,7 @@ class FeatureMasks(Augmentation):
     """
 
     def __init__(self, *, count: int = 2, widest: int = 8) -> None:
-        _check_at_least(1, count=count, widest=widest)
+        check_counts(count=count, widest=widest)
         self.count, self.widest = count, widest
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -75,7 +76,7 @@ class Noise(Augmentation):
     """Independent Gaussian noise, its ``deviation`` in deviations of each feature over the row."""
 
     def __init__(self, *, deviation: float) -> None:
-        _check_at_least(0, deviation=deviation)
+        check_counts(least=0, deviation=deviation)
         self.deviation = deviation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -111,7 +112,7 @@ class Pen(Augmentation):
     """
 
     def __init__(self, *, slant: float = 0.0, scale: float = 0.0, rotation: float = 0.0) -> None:
-        _check_at_least(0, slant=slant, scale=scale, rotation=rotation)
+        check_counts(least=0, slant=slant, scale=scale, rotation=rotation)
         self.slant, self.scale, self.rotation = slant, np.log1p(scale), rotation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -127,7 +128,7 @@ class Shift(Augmentation):
     """A picture moved by up to ``steps`` steps and ``features`` features either way; what comes into view is ``filling``."""
 
     def __init__(self, *, steps: int = 0, features: int = 0, filling: float = 0.0) -> None:
-        _check_at_least(0, steps=steps, features=features)
+        check_counts(least=0, steps=steps, features=features)
         self.reach, self.filling = (steps, features), filling
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -183,9 +184,3 @@ def _overlap(way: int, size: int) -> tuple[slice, slice]:
     """Where on an axis of ``size`` what is moved by ``way`` comes to lie, and where it lay."""
     way = max(-size, min(size, way))
     return slice(max(way, 0), size + min(way, 0)), slice(max(-way, 0), size + min(-way, 0))
-
-
-def _check_at_least(least: int, **numbers: float) -> None:
-    for name, number in numbers.items():
-        if not number >= least:
-            raise ValueError(f"{name} must be {least} or more, not {number}")

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, PADDING, Batch, length_mask
+from ..sequences import IGNORED, PADDING, Batch, check_counts, length_mask
 from .augment import Augmentations
-from .module import Batches, SequenceModule, check_counts
+from .module import Batches, SequenceModule
 
 
 class Rows:
@@ -66,10 +66,14 @@ class Pairs(Batches):
         draws = np.random.default_rng([seed, epoch])
         shuffled = draws.permutation(len(self.longest))
         batches = self._cut(shuffled[np.argsort(self.longest[shuffled], kind="stable")] if self.buckets else shuffled)
-        return [batches[place] for place in draws.permutation(len(batches))]
+        return [batches[index] for index in draws.permutation(len(batches))]
 
     def in_order(self) -> list[tuple[int, ...]]:
         return self._cut(np.argsort(self.longest, kind="stable"))
+
+    def as_stored(self) -> list[tuple[int, ...]]:
+        rows = range(len(self.longest))
+        return [tuple(rows[start : start + self.batch_size]) for start in rows[:: self.batch_size]]
 
     def _cut(self, rows: np.ndarray) -> list[tuple[int, ...]]:
         return [tuple(rows[start:stop].tolist()) for start, stop in pairwise(self.cuts)]
@@ -152,7 +156,7 @@ def side_by_side(rows: Sequence[np.ndarray], filling: int) -> tuple[Tensor, Tens
     return Rows(np.concatenate(rows), offsets).padded(torch.arange(len(rows)), filling)
 
 
-class PairModule(SequenceModule):
+class PairModule(SequenceModule[Pairs]):
     """Batches of a pairs corpus: rows of similar length together, which rows and in which order drawn from (seed, epoch).
 
     Where words are spelled, ``inputs`` is (B, T, 1 + C): the word, then its characters, filled up with `PADDING`.
@@ -192,11 +196,10 @@ class PairModule(SequenceModule):
         self.tokens, self.buckets = tokens, buckets
         self.augmentations = Augmentations(augment) if augment else None
 
-    def dataset(self, split: str) -> Pairs:
+    def read(self, split: str, rows: int) -> Pairs:
         arrays = self.arrays(split)
         if len(arrays["input_offsets"]) < 2:
             raise ValueError(f"{self.folder / split}.npz holds no rows")
-        rows = self.batch_size if split == "train" else self.eval_batch_size
         return Pairs(arrays, rows, tokens=self.tokens, buckets=self.buckets)
 
     def training_rows(self) -> Batches:

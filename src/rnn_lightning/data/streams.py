@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..sequences import IGNORED, Batch
-from .module import Batches, SequenceModule, check_counts
+from ..sequences import IGNORED, Batch, check_counts
+from .module import Batches, SequenceModule
 
 
 class Columns(Batches):
@@ -92,7 +92,7 @@ class Documents(Batches):
         )
 
 
-class StreamModule(SequenceModule):
+class StreamModule(SequenceModule[Batches]):
     """Batches of a stream corpus for ``LanguageModel``.
 
     ``joined`` reads a split as one text in ``batch_size`` columns, always in its own order. Otherwise every document starts
@@ -115,9 +115,8 @@ class StreamModule(SequenceModule):
         check_counts(steps=steps)
         self.steps, self.joined = steps, joined
 
-    def dataset(self, split: str) -> Batches:
+    def read(self, split: str, rows: int) -> Batches:
         arrays = self.arrays(split)
-        rows = self.batch_size if split == "train" else self.eval_batch_size
         tokens, scored = arrays["tokens"], arrays["scored"]
         if len(tokens) <= rows:
             raise ValueError(f"{self.folder / split}.npz holds {len(tokens)} tokens; {rows} rows need more")

@@ -3,7 +3,7 @@
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
-from .network import CELLS, NetworkOptions, build_network
+from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 from .weight_drop import WeightDrop, recurrent_weights
 from .wrappers import Bidirectional, Deep, Residual
@@ -29,7 +29,11 @@ __all__ = [
     "Residual",
     "Unrolled",
     "WeightDrop",
+    "as_network",
     "build_network",
+    "is_network",
+    "output_size_of",
     "recurrent",
     "recurrent_weights",
+    "with_defaults",
 ]

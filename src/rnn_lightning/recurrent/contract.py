@@ -19,7 +19,7 @@ class Recurrent(nn.Module, ABC):
 
     input_size: int
     output_size: int
-    bidirectional: bool
+    bidirectional: bool = False
 
     @property
     def causal(self) -> bool:

@@ -1,6 +1,6 @@
 """The table of architectures, and the one call that builds a network of any of them."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from ..registry import choose
 from ..regularize import check_probability
@@ -74,3 +74,39 @@ def build_network(
     layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias)
     network = architecture.stack(input_size, layout)
     return WeightDrop(network, weight_drop) if weight_drop else network
+
+
+def is_network(rnn: object) -> bool:
+    """Whether ``rnn`` is a network already, and not the keywords of one."""
+    return isinstance(rnn, Recurrent)
+
+
+def with_defaults(rnn: Any, defaults: dict[str, Any]) -> Any:
+    """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
+    return {**defaults, **(rnn or {})} if rnn is None or isinstance(rnn, dict) else rnn
+
+
+def output_size_of(rnn: dict[str, Any] | Recurrent) -> int:
+    """The features that the network ``rnn``, or one of these keywords, makes; 0 where they do not say."""
+    if isinstance(rnn, Recurrent):
+        return rnn.output_size
+    return rnn.get("hidden_size", 0) * (2 if rnn.get("bidirectional") else 1)
+
+
+def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: str = "rnn") -> Recurrent:
+    """The network that ``rnn`` is, or that `build_network` builds of these keywords to read ``input_size`` features.
+
+    Raises:
+        ValueError: for a network that reads another width, or what is neither; as `build_network`. ``name`` is the argument
+            that the message names.
+    """
+    if isinstance(rnn, dict):
+        return build_network(**{"input_size": input_size, **rnn})
+    if not isinstance(rnn, Recurrent):
+        raise ValueError(
+            f"{name} must be a dict of keywords of build_network, or a Recurrent, not {rnn!r}; a model that was built around a "
+            f"Recurrent needs it again when it is loaded: load_from_checkpoint(path, {name}=network)"
+        )
+    if rnn.input_size != input_size:
+        raise ValueError(f"{name} must read {input_size} features, the width of its inputs here, not {rnn.input_size}")
+    return rnn

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..sequences import State, Step
+from ..sequences import State, Step, check_counts
 from .backpointers import Backpointers
 from .contract import (
     Bonus,
     Hypotheses,
     Rule,
-    check_counts,
     check_limits,
     check_start,
     no_hypotheses,

@@ -178,10 +178,3 @@ def _one_a_sentence(name: str, value: int | Tensor, first: Tensor) -> Tensor:
     if lengths.numel() and bool((lengths < 1).any()):
         raise ValueError(f"{name} must be at least 1, which counts the token that ends a sequence, not {int(lengths.min())}")
     return lengths.to(torch.int64).expand(len(first))
-
-
-def check_counts(**counts: int) -> None:
-    """Refuse a count below 1, by its name."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} must be at least 1, not {count}")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import State, Step, map_state
+from ..sequences import State, Step, check_counts, map_state
 from .beam import beam_search
 from .contract import (
     Bonus,
@@ -19,7 +19,6 @@ from .contract import (
     Rule,
     apply_rules,
     check_bonus,
-    check_counts,
     check_limits,
     check_max_log_prob,
     check_shape,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .contract import check_counts
+from ..sequences import check_counts
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..sequences import length_mask
-from .contract import Open, check_counts
+from ..sequences import check_counts, length_mask
+from .contract import Open
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import State, Step, map_state
+from ..sequences import State, Step, check_counts, map_state
 from .contract import (
     Hypotheses,
     Open,
     Rule,
     apply_rules,
-    check_counts,
     check_limits,
     check_max_log_prob,
     check_shape,

@@ -3,6 +3,7 @@
 Shapes: B rows, T steps, N real targets, E embedding features, H features of the network, V tokens.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 
 from ..output_layer import TiledCrossEntropy
 from ..processes import gather_state, shard_state
-from ..recurrent import build_network
+from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, map_state, select_state
-from .system import System, check_sizes, check_tokens, real_targets
+from ..sequences import IGNORED, Batch, State, check_counts, leaves, map_state, select_state
+from .inputs import real_targets
+from .system import System
 
 EVALUATION_STATES = ("carry", "reset")
 UNITS = {"word": "perplexity", "character": "bits_per_char"}
@@ -23,15 +25,17 @@ UNITS = {"word": "perplexity", "character": "bits_per_char"}
 class LanguageModel(System):
     """A recurrent language model over words or characters (Mikolov et al. 2010; Zaremba et al. 2014, arXiv:1409.2329).
 
-    In training the state is carried from batch to batch and detached (truncated backpropagation through time), one state a
-    row of the stream; it starts anew where ``batch.fresh`` says so, and is saved with the checkpoint. Validation and test
-    keep states of their own.
+    Where ``batch.fresh`` says that a row goes on, its state is carried over from the batch before and detached (truncated
+    backpropagation through time); else it starts anew. The carried state is saved with the checkpoint. Validation, test and
+    prediction keep states of their own. Predictions are the log-probabilities (B, T, V) of what follows each token.
     """
+
+    vocab_size: int
 
     def __init__(
         self,
         vocab_size: int,
-        rnn: dict[str, Any],
+        rnn: dict[str, Any] | Recurrent,
         embedding_size: int = 128,
         *,
         tied: bool = False,
@@ -48,31 +52,30 @@ class LanguageModel(System):
 
         Args:
             vocab_size: V.
-            rnn: keywords of ``recurrent`` without ``input_size``.
+            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E features.
             embedding_size: E.
             tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
                 a linear map without bias leads from one to the other.
             dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
                 one mask for all steps of a row.
             unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
-            evaluation_state: ``carry`` the state through a split as in training, or ``reset`` it for every batch.
+            evaluation_state: ``carry`` the state where a batch goes on, as in training, or ``reset`` it for every batch.
             embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
             optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and keywords.
 
         Raises:
             ValueError: for a bad size, unit or name.
         """
-        super().__init__(optimizer, schedule)
-        self.save_hyperparameters()
-        check_sizes(vocab_size=vocab_size, embedding_size=embedding_size)
+        super().__init__(optimizer, schedule, rnn=rnn)
+        check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")
         if evaluation_state not in EVALUATION_STATES:
             raise ValueError(f"evaluation_state must be one of {list(EVALUATION_STATES)}, not {evaluation_state!r}")
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
-        self.network = build_network(input_size=embedding_size, **rnn)
-        if self.network.bidirectional:
+        self.network = as_network(rnn, embedding_size)
+        if not self.network.causal:
             raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
         self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)
         self.output_dropout = make_dropout(dropout, locked=locked)
@@ -93,67 +96,65 @@ class LanguageModel(System):
         if tied:
             self.output.weight = self.embedding.weight
 
-    def forward(self, tokens: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of what follows each of ``tokens`` (B, T), and the state after the last real one.
-
-        Raises:
-            ValueError: for tokens that are no integers of 0..V-1, or lengths that do not fit.
-        """
-        hidden, after = self.read(tokens, lengths, state)
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """Logits (B, T, V) of what follows each of the tokens (B, T), and the state after the last real one."""
+        hidden, after = self.read(inputs, lengths, state)
         return self.output(hidden), after
 
     def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """What ``forward`` does, short of the output layer: hidden (B, T, E or H)."""
-        if tokens.device.type == "cpu":
-            self.check_inputs(tokens, lengths)
+        """What ``run`` does, short of the output layer: hidden (B, T, E or H)."""
         hidden, after = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
         return self.bridge(self.output_dropout(hidden)), after
-
-    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        check_tokens("token", inputs, self.vocab_size)
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
         logits, after = self(tokens.unsqueeze(1), state=state)
         return logits.squeeze(1).log_softmax(-1), after
 
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        state = self._enter(batch, split)
-        hidden, state = self.read(batch.inputs, batch.lengths, state)
-        self.states[split] = map_state(Tensor.detach, state)
-        targets = real_targets(batch.targets, batch.lengths, self.vocab_size)
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        hidden = self._carry(self.read, batch, split)
+        targets = real_targets(batch.targets, batch.lengths, self.output.out_features)
         counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):
             return hidden.sum() * 0.0, 0
         return cross_entropy(hidden, self.output, targets), len(targets)
 
+    def predict_on(self, batch: Batch) -> Tensor:
+        return self._carry(self.run, batch, "predict").log_softmax(-1)
+
+    def _carry(self, read: Callable[..., tuple[Tensor, State]], batch: Batch, split: str) -> Tensor:
+        """What ``read`` makes of ``batch``, from the state that ``split`` is in and into the one that it is in then."""
+        outputs, state = read(self.admit(batch.inputs, batch.lengths), batch.lengths, self._enter(batch, split))
+        self.states[split] = map_state(Tensor.detach, state)
+        return outputs
+
     def _enter(self, batch: Batch, split: str) -> State | None:
-        """The state that this batch is read from."""
-        state = self.states.get(split)
-        if state is None or (split != "train" and self.evaluation_state == "reset"):
+        """The state that this batch is read from: carried where it goes on, the start's elsewhere.
+
+        Raises:
+            ValueError: for a batch that goes on in other than the rows of the one before.
+        """
+        state, fresh = self.states.get(split), batch.fresh
+        if state is None or fresh is None or bool(fresh.all()) or (split != "train" and self.evaluation_state == "reset"):
             return None
-        if batch.fresh is None or not bool(batch.fresh.any()):
+        rows = len(leaves(state)[0])
+        if rows != len(fresh):
+            raise ValueError(
+                f"a batch of {len(fresh)} rows cannot go on from one of {rows}: where fresh is false, row by row the text of "
+                "the batch before continues; batches of other sizes must be fresh in every row (fresh=None)"
+            )
+        if not bool(fresh.any()):
             return state
-        if bool(batch.fresh.all()):
-            return None
-        return select_state(~batch.fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
+        return select_state(~fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
 
-    def pass_over(self, split: str) -> None:
-        self.states.pop(split, None)  # it is of rows that are over
+    def forget(self, split: str) -> None:
+        self.states.pop(split, None)
 
-    def on_validation_epoch_start(self) -> None:
-        super().on_validation_epoch_start()
-        self.states.pop("val", None)
-
-    def on_test_epoch_start(self) -> None:
-        super().on_test_epoch_start()
-        self.states.pop("test", None)
-
-    def log_scores(self, split: str) -> None:
-        loss = self.loss_of(split).compute()
-        value = loss.exp() if self.unit == "word" else loss / torch.log(torch.tensor(2.0))
-        self.log(f"{split}/{UNITS[self.unit]}", value, prog_bar=True)
+    def epoch_values(self, split: str) -> dict[str, Any]:
+        values = super().epoch_values(split)
+        loss = values["loss"]
+        return {**values, UNITS[self.unit]: loss.exp() if self.unit == "word" else loss / torch.log(torch.tensor(2.0))}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

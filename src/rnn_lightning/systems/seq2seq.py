@@ -12,18 +12,19 @@ from torch import Tensor, nn
 
 from ..attention import Memory, remember
 from ..decoder import AttentionDecoder, coverage_penalty
-from ..recurrent import build_network
+from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, last_outputs
-from .system import System, check_sizes, check_tokens, real_targets
+from ..sequences import IGNORED, Batch, State, check_counts, last_outputs
+from .inputs import real_targets
+from .system import System
 
 
 class Seq2Seq(System):
     """An encoder-decoder (Sutskever et al. 2014, arXiv:1409.3215) with or without attention (Bahdanau et al. 2015).
 
     Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
-    forces the teacher's tokens; ``translate`` searches.
+    forces the teacher's tokens; ``translate`` searches. Predictions are the `Hypotheses` of a beam of 5.
     """
 
     def __init__(
@@ -33,8 +34,8 @@ class Seq2Seq(System):
         rnn: dict[str, Any],
         *,
         end: int,
-        encoder: dict[str, Any] | None = None,
-        decoder: dict[str, Any] | None = None,
+        encoder: dict[str, Any] | Recurrent | None = None,
+        decoder: dict[str, Any] | Recurrent | None = None,
         embedding_size: int = 256,
         attention: str | None = "general",
         input_feeding: bool = False,
@@ -51,8 +52,8 @@ class Seq2Seq(System):
 
         Args:
             vocab_size, target_vocab_size: tokens of the two sides.
-            rnn: keywords of ``recurrent`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
-                them or replace them, so that the two may differ in anything.
+            rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
+                them or replace them, so that the two may differ in anything, or are networks themselves.
             end: the target token that ends a sequence.
             attention, input_feeding, context, tied: see ``AttentionDecoder``.
             shared: one embedding for both sides, which then must have the same tokens.
@@ -65,9 +66,8 @@ class Seq2Seq(System):
         Raises:
             ValueError: for a number outside its range, or networks that do not fit their task.
         """
-        super().__init__(optimizer, schedule)
-        self.save_hyperparameters()
-        check_sizes(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
+        super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
+        check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
         if not 0 <= end < target_vocab_size:
             raise ValueError(f"end must be a target token, 0..{target_vocab_size - 1}, not {end}")
         if shared and vocab_size != target_vocab_size:
@@ -78,13 +78,13 @@ class Seq2Seq(System):
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = build_network(input_size=embedding_size, **{**rnn, **(encoder or {})})
+        self.encoder = as_network(with_defaults(encoder, rnn), embedding_size, "encoder")
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
             target_vocab_size,
             embedding_size,
             self.encoder.output_size,
-            {**rnn, **(decoder or {})},
+            with_defaults(decoder, rnn),
             attention=attention,
             input_feeding=input_feeding,
             context=context,
@@ -94,18 +94,12 @@ class Seq2Seq(System):
         if shared:
             self.embedding.weight = self.decoder.embedding.weight
 
-    def forward(self, sources: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        """The encoder: ``sources`` (B, S) to what it makes of each step (B, S, E), and its state.
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """The encoder: source tokens (B, S) to what it makes of each step (B, S, E), and its state."""
+        return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
 
-        Raises:
-            ValueError: for tokens that are no integers of the vocabulary, or lengths that do not fit.
-        """
-        if sources.device.type == "cpu":
-            self.check_inputs(sources, lengths)
-        return self.encoder(self.dropout(self.embedding(sources)), lengths, state)
-
-    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        check_tokens("source token", inputs, self.vocab_size)
+    def check_targets(self, batch: Batch) -> None:
+        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size), self.end)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
         """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
@@ -121,12 +115,14 @@ class Seq2Seq(System):
         return torch.full((rows,), self.end, device=device)
 
     def shift_right(self, targets: Tensor) -> Tensor:
-        """What the decoder reads (B, U) to say ``targets`` (B, U), whatever fills these up."""
+        """The inputs (B, U) of the decoder for ``targets`` (B, U): ``end``, then all targets but the last."""
         first = self.start(len(targets), targets.device).unsqueeze(1)
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        if targets.device.type == "cpu":
+            check_ends(targets, self.end)
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
         features = self.teacher_forced(memory, targets, own)
@@ -138,12 +134,12 @@ class Seq2Seq(System):
         return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
 
     def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
-        """What the output layer reads (B, U, A) where ``targets`` (B, U) are said; ``own``: see ``scheduled_sampling``."""
-        said, state = self.shift_right(targets), self.decoder.start(memory)
+        """Teacher forcing: the decoder's features (B, U, A) of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
+        shifted, state = self.shift_right(targets), self.decoder.start(memory)
         if own == 0:
-            return self.decoder(memory, said, state).features
+            return self.decoder(memory, shifted, state).features
         features = []
-        for time, teacher in enumerate(said.split(1, 1)):
+        for time, teacher in enumerate(shifted.split(1, 1)):
             token = teacher
             if time:
                 likeliest = self.decoder.output(features[-1]).argmax(2)
@@ -158,8 +154,12 @@ class Seq2Seq(System):
             return 0.0
         return self.sampling["probability"] * min(1.0, self.global_step / self.sampling["steps"])
 
-    def log_scores(self, split: str) -> None:
-        self.log(f"{split}/perplexity", self.loss_of(split).compute().exp(), prog_bar=True)
+    def epoch_values(self, split: str) -> dict[str, Any]:
+        values = super().epoch_values(split)
+        return {**values, "perplexity": values["loss"].exp()}
+
+    def predict_on(self, batch: Batch) -> Hypotheses:
+        return self.translate(batch.inputs, batch.lengths)
 
     @torch.no_grad()
     def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
@@ -200,6 +200,23 @@ class Seq2Seq(System):
         features = self.teacher_forced(self.encode(batch.inputs, batch.lengths), targets)
         losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)
+
+
+def check_ends(targets: Tensor, end: int) -> None:
+    """Refuse ``targets`` (B, U) of which a row does not have ``end`` as its last real token, and there alone.
+
+    Raises:
+        ValueError: naming the row.
+    """
+    real = targets != IGNORED
+    last = real & (real.flip(1).cumsum(1).flip(1) == 1)
+    wrong = ((targets == end) != last).any(1).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
+            f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
+        )
 
 
 def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:

@@ -1,114 +1,166 @@
-"""What every task shares: the loss over real targets, its logging, the optimiser, and a stop at the first bad number."""
+"""What every task shares: its batches, the loss over real targets, the optimiser, and the way to and from a checkpoint.
+
+Shapes: B rows, T steps.
+"""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
-import lightning
 import torch
+from lightning.pytorch.trainer.connectors import data_connector
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from ..processes import all_reduce_mean
-from ..sequences import IGNORED, Batch, length_mask
+from ..recurrent import is_network
+from ..sequences import Batch, State, fill_padding
+from .durable import check_checkpoint
+from .inputs import check_features, check_tokens
+from .metered import Metered
 from .optimization import make_optimizer, make_schedule
 
+data_connector.warning_cache.add(  # Lightning would warn of it whenever a data module is passed
+    "You have overridden `transfer_batch_to_device` in `LightningModule` but have passed in a"
+    " `LightningDataModule`. It will use the implementation from `LightningModule` instance."
+)
 
-class System(lightning.LightningModule):
+
+class System(Metered):
     """One task: a network, its loss, its metrics and its optimiser.
 
-    A subclass answers ``score``. Losses are means over real targets, however these are batched; ``val/loss`` and
-    ``test/loss`` weigh every target of the split alike. Several processes, each with its own rows of every batch, train and
+    A subclass has ``__init__``, ``run``, ``loss_on`` and ``predict_on``; it reads tokens if it sets ``vocab_size``, features
+    if it sets ``input_size``. Losses are means over real targets, however these are batched; ``val/loss`` and ``test/loss``
+    weigh every target of the split alike. ``train/loss`` is the mean since the last validation, or without one that of the
+    epoch; ``train/loss_step`` that of a single batch. Several processes, each with its own rows of every batch, train and
     measure as one would; only a batch in which none of them has a target still counts as a step for every weight.
+
+    Wherever a batch is read, it may be what `Batch.of` takes.
     """
 
-    def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None) -> None:
+    vocab_size: Any = None
+    input_size: Any = None
+
+    def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None, **networks: Any) -> None:
+        """Keep the hyper-parameters, those of the subclass too.
+
+        Args:
+            optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and its keywords.
+            networks: the arguments that the subclass makes networks of, by name. One that is a `Recurrent` already is no
+                hyper-parameter; ``load_from_checkpoint`` needs it again.
+        """
         super().__init__()
+        given = [name for name, network in networks.items() if is_network(network)]
+        self.save_hyperparameters(ignore=given)
+        self.hparams.update(dict.fromkeys(given, "given as a Recurrent"))
         self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
         self.schedule_settings = schedule
-        make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))])  # a wrong name or key shows at once
-        self.train_loss, self.val_loss, self.test_loss = MeanMetric(), MeanMetric(), MeanMetric()
-
-    def loss_of(self, split: str) -> MeanMetric:
-        """The running mean of the loss over the targets of ``train``, ``val`` or ``test``."""
-        return {"train": self.train_loss, "val": self.val_loss, "test": self.test_loss}[split]
+        self._defaults()  # a wrong name or key shows at once
 
     @abstractmethod
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        """The mean loss over the real targets of ``batch``, and how many these are."""
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """What ``forward`` answers, of inputs that are checked; tokens are 0 behind each row's length."""
 
     @abstractmethod
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        """The mean loss over the real targets of ``batch``, and how many these are.
+
+        ``split`` is ``train``, ``val`` or ``test``; of the latter two it updates the metrics.
+        """
+
+    @abstractmethod
+    def predict_on(self, batch: Batch) -> Any:
+        """The system's answer to a batch, whose targets are not looked at and may be absent."""
+
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        """Refuse inputs that are not what the model reads, naming row and step. Called on the CPU only."""
+        """Refuse inputs that are not what the model reads, naming row and step."""
+        if self.vocab_size is not None:
+            check_tokens("token", inputs, self.vocab_size, lengths=lengths)
+        elif self.input_size is not None:
+            check_features(inputs, lengths, self.input_size)
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        if self.device.type != "cpu":  # on the CPU the model looks itself; on a device it would have to wait for it
+    def check_targets(self, batch: Batch) -> None:
+        """Refuse targets that the task forbids; ``loss_on`` does so too, of targets on the CPU."""
+
+    def admit(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+        """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there."""
+        if inputs.device.type == "cpu":
+            self.check_inputs(inputs, lengths)
+        return inputs if inputs.is_floating_point() else fill_padding(inputs, lengths)
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """What ``run`` makes of ``inputs`` (B, T) or (B, T, ...), and the state after each row's last real step.
+
+        Args:
+            lengths: (B,) the real steps of each row; ``None``: all T of them.
+            state: read on from here; ``None``: from the start.
+
+        Raises:
+            ValueError: for inputs, lengths or a state that the model cannot read.
+        """
+        return self.run(self.admit(inputs, lengths), lengths, state)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
+        """What a loader yields as a `Batch` on ``device``, checked before it leaves the CPU."""
+        batch = Batch.of(batch)
+        if device.type != "cpu" and batch.inputs.device.type == "cpu":  # on the CPU, forward and loss_on look themselves
             self.check_inputs(batch.inputs, batch.lengths)
-        return batch
+            if batch.targets is not None:
+                self.check_targets(batch)
+        return batch.to(device)
 
-    def pass_over(self, split: str) -> None:
-        """What a batch changes of which this process, one of several, has no row."""
-
-    def log_scores(self, split: str) -> None:
-        """Log what follows from an epoch's loss (perplexity, say) or from metrics of the subclass."""
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if len(batch.targets):
-            loss, count = self.score(batch, "train")
-        else:
-            self.pass_over("train")
-            loss, count = self._of_nothing(), 0
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        loss, count = self._loss(batch, "train") or (self._of_nothing(), 0)
         mean, total, weight = all_reduce_mean(loss.detach(), count)
         if not torch.isfinite(mean):
             raise FloatingPointError(
                 f"the loss is {mean.item()} at step {self.global_step}: lower the learning rate or clip the gradient; "
                 "the last checkpoint holds finite weights"
             )
-        self.train_loss.update(mean, total)
+        self.metric("train").update(mean, total)
+        self.log_step(mean)
         return loss * weight if weight else loss + self._of_nothing()
+
+    def _loss(self, batch: Any, split: str) -> tuple[Tensor, int] | None:
+        """``loss_on`` for what a loader yields; ``None`` where this process, one of several, has no row of the batch."""
+        batch = Batch.of(batch)
+        if batch.targets is None:
+            raise ValueError(
+                "a batch without targets can only be predicted on: give (inputs, targets), or a dict that has them"
+            )
+        if not len(batch.inputs):
+            self.forget(split)  # it is of rows that are over
+            return None
+        return self.loss_on(batch, split)
 
     def _of_nothing(self) -> Tensor:
         """A loss of 0 that depends on every weight: where a process has no targets, the others still wait for its gradient."""
         return torch.stack([weight.sum() for weight in self.parameters() if weight.requires_grad]).sum() * 0.0
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._evaluate(batch, "val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int) -> None:
         self._evaluate(batch, "test")
 
-    def _evaluate(self, batch: Batch, split: str) -> None:
-        if not len(batch.targets):
-            self.pass_over(split)
-            return
-        loss, count = self.score(batch, split)
+    def _evaluate(self, batch: Any, split: str) -> None:
+        loss, count = self._loss(batch, split) or (None, 0)
         if count:
-            self.loss_of(split).update(loss, count)
+            self.metric(split).update(loss, count)
 
-    def on_validation_epoch_start(self) -> None:
-        self.val_loss.reset()
+    def predict_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.predict_on(Batch.of(batch))
 
-    def on_validation_epoch_end(self) -> None:
-        if self.train_loss.update_called:
-            self.log("train/loss", self.train_loss.compute())
-            self.train_loss.reset()
-        self._log_loss("val")
+    def _defaults(self) -> dict[str, Any]:
+        return make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))]).defaults
 
-    def on_test_epoch_start(self) -> None:
-        self.test_loss.reset()
+    @property
+    def lr(self) -> float:
+        """The learning rate of the optimiser's settings, where ``Tuner.lr_find`` puts what it suggests."""
+        return self._defaults()["lr"]
 
-    def on_test_epoch_end(self) -> None:
-        self._log_loss("test")
-
-    def _log_loss(self, split: str) -> None:
-        self.log(f"{split}/loss", self.loss_of(split).compute(), prog_bar=True)
-        self.log_scores(split)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["train_loss"] = (self.train_loss.mean_value, self.train_loss.weight)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if "train_loss" in checkpoint:  # so that a resumed run logs what an uninterrupted one does
-            self.train_loss.mean_value, self.train_loss.weight = checkpoint["train_loss"]
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self.optimizer_settings = {**self.optimizer_settings, "lr": lr}
+        self.hparams["optimizer"] = self.optimizer_settings
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.optimizer_settings, self.parameters())
@@ -122,42 +174,20 @@ class System(lightning.LightningModule):
             if schedule.reduce_on_plateau:  # how often that is, Lightning knows only once it has the data
                 schedule.frequency = int(self.trainer.val_check_batch or 1)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch, but leave on the CPU what Python asks about: lengths and fresh starts."""
-        moved = [part if part is None else part.to(device, non_blocking=True) for part in batch]
-        return Batch._make(moved)._replace(lengths=batch.lengths, target_lengths=batch.target_lengths, fresh=batch.fresh)
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = True,
+        **replaced: Any,
+    ) -> Self:
+        """The system that ``checkpoint_path``, a local file, holds; ``replaced`` are hyper-parameters in place of its own.
 
-
-def check_sizes(**sizes: int) -> None:
-    """Refuse a size below 1, by its name."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, not {size}")
-
-
-def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
-    """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
-
-    Raises:
-        ValueError: for a target outside the vocabulary.
-    """
-    if lengths is not None:
-        targets = targets.masked_fill(~length_mask(lengths.to(targets.device), targets.shape[1]), IGNORED)
-    if targets.device.type == "cpu":
-        check_tokens("target", targets, size, also=IGNORED)
-    return targets
-
-
-def check_tokens(name: str, tokens: Tensor, size: int, *, also: int | None = None) -> None:
-    """Refuse ``tokens`` that are not int64 of shape (B, T), each one of 0..``size`` - 1 or ``also``; ``name`` is what they are.
-
-    Raises:
-        ValueError: naming the first wrong one and its place.
-    """
-    if tokens.dtype != torch.int64 or tokens.dim() != 2:
-        raise ValueError(f"{name}s must be int64 of shape (B, T), not {tokens.dtype} of shape {tuple(tokens.shape)}")
-    outside = (tokens < 0) | (tokens >= size)
-    wrong = (outside if also is None else outside & (tokens != also)).nonzero()
-    if len(wrong):
-        row, step = wrong[0].tolist()
-        raise ValueError(f"{name} {int(tokens[row, step])} in row {row}, step {step}: {name}s are 0..{size - 1}")
+        Raises:
+            ValueError: where the file is damaged, or its network was given as a `Recurrent` and is not given again as ``rnn``.
+        """
+        check_checkpoint(checkpoint_path)
+        return super().load_from_checkpoint(checkpoint_path, map_location, hparams_file, strict, weights_only, **replaced)

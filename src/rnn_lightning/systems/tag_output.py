@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..crf import LinearChainCRF
-from ..sequences import IGNORED, length_mask
+from ..sequences import IGNORED, fill_padding
 from ..tag_schemes import Constraints
 
 
@@ -35,10 +35,7 @@ class SoftmaxOutput(TagOutput):
         return F.cross_entropy(emissions.transpose(1, 2), tags, ignore_index=IGNORED, reduction="none").sum(1)
 
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
-        tags = emissions.argmax(2)
-        if lengths is None:
-            return tags
-        return tags.masked_fill(~length_mask(lengths.to(tags.device), tags.shape[1]), IGNORED)
+        return fill_padding(emissions.argmax(2), lengths, IGNORED)
 
 
 class CRFOutput(TagOutput):

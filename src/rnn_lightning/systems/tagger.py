@@ -12,13 +12,14 @@ from torchmetrics import MeanMetric
 
 from ..characters import character_encoder
 from ..metrics import SpanF1
-from ..recurrent import build_network
+from ..recurrent import Recurrent, as_network
 from ..registry import choose
 from ..regularize import make_dropout
-from ..sequences import IGNORED, PADDING, Batch, State, length_mask
+from ..sequences import IGNORED, Batch, State, check_counts
 from ..symbols import UNKNOWN_WORD
 from ..tag_schemes import span_constraints
-from .system import System, check_sizes, real_targets
+from .inputs import check_range, real_targets
+from .system import System
 from .tag_output import OUTPUTS
 
 GROUPS = ("accuracy", "accuracy_known", "accuracy_unknown")
@@ -30,14 +31,15 @@ class Tagger(System):
 
     A word is its embedding and, with ``characters``, what an encoder makes of its spelling, side by side. Inputs are words
     (B, T), or words with their characters (B, T, 1 + C) as ``PairModule`` yields them; a tagger without ``characters`` reads
-    the words of these alone. The word 0 stands for all unknown ones.
+    the words of these alone. The word 0 stands for all unknown ones. Predictions are the tags (B, T), `IGNORED` behind each
+    row's length.
     """
 
     def __init__(
         self,
         vocab_size: int,
         num_tags: int,
-        rnn: dict[str, Any],
+        rnn: dict[str, Any] | Recurrent,
         *,
         num_characters: int | None = None,
         characters: dict[str, Any] | None = None,
@@ -55,7 +57,7 @@ class Tagger(System):
 
         Args:
             vocab_size, num_tags: V and L.
-            rnn: keywords of ``recurrent`` without ``input_size``.
+            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E + K features.
             num_characters: how many characters there are, padding and unknown ones included; needed with ``characters``.
             characters: ``{"name": "rnn", ...}`` or ``{"name": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
                 ``ConvolvedCharacters``.
@@ -71,9 +73,8 @@ class Tagger(System):
         Raises:
             ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
         """
-        super().__init__(optimizer, schedule)
-        self.save_hyperparameters()
-        check_sizes(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
+        super().__init__(optimizer, schedule, rnn=rnn)
+        check_counts(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
         make_output = choose("output", OUTPUTS, output)
         if vectors is not None and vectors not in VECTORS:
             raise ValueError(f"vectors must be one of {list(VECTORS)}, or None, not {vectors!r}")
@@ -89,27 +90,22 @@ class Tagger(System):
         self.embedding.weight.requires_grad_(vectors != "frozen")
         self.spelling = None if characters is None else character_encoder(num_characters or 0, characters)
         width = embedding_size + (self.spelling.output_size if self.spelling else 0)
-        self.network = build_network(input_size=width, **rnn)
+        self.network = as_network(rnn, width)
         self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
         self.emissions = nn.Linear(self.network.output_size, num_tags)
         self.output = make_output(num_tags, span_constraints(tags or (), scheme) if scheme else None)
-        self.spans = nn.ModuleDict({split: SpanF1(tags or (), scheme) for split in ("val", "test")} if scheme else {})
-        self.accuracies = nn.ModuleDict({f"{split}_{group}": MeanMetric() for split in ("val", "test") for group in GROUPS})
+        self.add_metrics(**dict.fromkeys(GROUPS, MeanMetric))
+        if scheme:
+            self.add_metrics(spans=lambda: SpanF1(tags or (), scheme))
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        """Scores (B, T, L) of the tags of each of ``inputs`` (B, T) or (B, T, 1 + C), and the state after the last real one.
-
-        Raises:
-            ValueError: for words or characters that are no integers of their vocabulary, or lengths that do not fit.
-        """
-        if inputs.device.type == "cpu":
-            self.check_inputs(inputs, lengths)
-        hidden, after = self.network(self.input_dropout(self.embed(blank(inputs, lengths))), lengths, state)
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """Scores (B, T, L) of the tags of each of ``inputs`` (B, T) or (B, T, 1 + C), and the state after the last real one."""
+        hidden, after = self.network(self.input_dropout(self.embed(inputs)), lengths, state)
         return self.emissions(self.output_dropout(hidden)), after
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Words (B, T) or (B, T, 1 + C) as vectors (B, T, E + K)."""
-        words = inputs if inputs.dim() == 2 else inputs[:, :, 0]
+        words = words_of(inputs)
         if self.training and self.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
             words = words.masked_fill(dropped, UNKNOWN_WORD)
@@ -123,18 +119,11 @@ class Tagger(System):
         if inputs.dtype != torch.int64 or inputs.dim() not in shapes or (inputs.dim() == 3 and inputs.shape[2] == 0):
             shape = "(B, T, 1 + C), words and their characters" if self.spelling else "(B, T) or (B, T, 1 + C)"
             raise ValueError(f"inputs must be int64 of shape {shape}, not {inputs.dtype} of shape {tuple(inputs.shape)}")
-        known = blank(inputs, lengths) if lengths is not None and lengths.shape == inputs.shape[:1] else inputs
-        parts = {"word": (known if known.dim() == 2 else known[:, :, 0], self.vocab_size)}
+        check_range("word", words_of(inputs), self.embedding.num_embeddings, lengths=lengths)
         if self.spelling:
-            parts["character"] = (known[:, :, 1:], self.spelling.vocab_size)
-        for name, (numbers, size) in parts.items():
-            wrong = ((numbers < 0) | (numbers >= size)).nonzero()
-            if len(wrong):
-                row, step = wrong[0, :2].tolist()
-                number = int(numbers[tuple(wrong[0].tolist())])
-                raise ValueError(f"{name} {number} in row {row}, step {step}: {name}s are 0..{size - 1}")
+            check_range("character", inputs[:, :, 1:], self.spelling.vocab_size, lengths=lengths)
 
-    def score(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape[:2]:
             raise ValueError(f"targets must be one a word, {tuple(batch.inputs.shape[:2])}, not {tuple(batch.targets.shape)}")
         targets = real_targets(batch.targets, batch.lengths, self.num_tags)
@@ -144,49 +133,34 @@ class Tagger(System):
         if not count:
             return emissions.sum() * 0.0, 0
         if split != "train":
-            words = batch.inputs if batch.inputs.dim() == 2 else batch.inputs[:, :, 0]
-            found = self.output.decode(emissions, batch.lengths)
-            self._count(split, (found == targets)[counted], words[counted] == UNKNOWN_WORD)
+            tags = self.output.decode(emissions, batch.lengths)
+            self._count(split, (tags == targets)[counted], words_of(batch.inputs)[counted] == UNKNOWN_WORD)
             for spans in self.spans_of(split):
-                spans.update(found, targets, batch.lengths)
+                spans.update(tags, targets, batch.lengths)
         return self.output.loss(emissions, targets, batch.lengths).sum() / count, count
 
     def _count(self, split: str, right: Tensor, unknown: Tensor) -> None:
         """Count what is ``right`` (N,), of all words, of the known and of the ``unknown`` (N,)."""
         for group, chosen in zip(GROUPS, (right, right[~unknown], right[unknown]), strict=True):
-            self.accuracy_of(split, group).update(chosen.float())
-
-    def accuracy_of(self, split: str, group: str = "accuracy") -> MeanMetric:
-        """The running accuracy over the words of ``val`` or ``test``: of all, or those of another group of ``GROUPS``."""
-        metric = self.accuracies[f"{split}_{group}"]
-        assert isinstance(metric, MeanMetric)
-        return metric
+            self.metric(split, group).update(chosen.float())
 
     def spans_of(self, split: str) -> list[SpanF1]:
         """What counts the spans of ``val`` or ``test``; nothing where tags mark none."""
-        return [cast(SpanF1, self.spans[split])] if split in self.spans else []
+        return [cast(SpanF1, metric) for name, metric in self.metrics_of(split).items() if name == "spans"]
 
-    def on_validation_epoch_start(self) -> None:
-        super().on_validation_epoch_start()
-        self._forget("val")
+    def epoch_values(self, split: str) -> dict[str, Any]:
+        values = super().epoch_values(split)
+        if any(values[group].isnan() for group in GROUPS):  # without unknown words there is nothing to tell apart
+            values = {name: value for name, value in values.items() if name not in GROUPS[1:]}
+        spans = values.pop("spans", None)
+        if spans is None:
+            return values
+        overall = spans.overall
+        scores = {"f1": overall.f1, "precision": overall.precision, "recall": overall.recall}
+        return values | {name: value.float() for name, value in scores.items()}
 
-    def on_test_epoch_start(self) -> None:
-        super().on_test_epoch_start()
-        self._forget("test")
-
-    def _forget(self, split: str) -> None:
-        for metric in (*(self.accuracy_of(split, group) for group in GROUPS), *self.spans_of(split)):
-            metric.reset()
-
-    def log_scores(self, split: str) -> None:
-        self.log(f"{split}/accuracy", self.accuracy_of(split).compute(), prog_bar=True)
-        apart = {f"{split}/{group}": self.accuracy_of(split, group).compute() for group in GROUPS[1:]}
-        if not any(accuracy.isnan() for accuracy in apart.values()):  # without unknown words there is nothing to tell apart
-            self.log_dict(apart)
-        for spans in self.spans_of(split):
-            overall = spans.compute().overall
-            scores = {"f1": overall.f1, "precision": overall.precision, "recall": overall.recall}
-            self.log_dict({f"{split}/{name}": value.float() for name, value in scores.items()})
+    def predict_on(self, batch: Batch) -> Tensor:
+        return self.tag(batch.inputs, batch.lengths)
 
     @torch.no_grad()
     def tag(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -207,9 +181,6 @@ class Tagger(System):
         weight[found] = matrix[found].to(weight)
 
 
-def blank(inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """``inputs`` (B, T, ...) with padding behind each row's length, whatever stands there."""
-    if lengths is None:
-        return inputs
-    padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1])  # (B, T)
-    return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), PADDING)
+def words_of(inputs: Tensor) -> Tensor:
+    """The words (B, T) of ``inputs`` (B, T) or (B, T, 1 + C)."""
+    return inputs if inputs.dim() == 2 else inputs[:, :, 0]

@@ -1,0 +1,71 @@
+"""What tokens, features and class targets must be: checks that name the first wrong one and its place.
+
+They look at values, and so are made on the CPU; on a device they would wait for it.
+
+Shapes: B rows, T steps, F features.
+"""
+
+import torch
+from torch import Tensor
+
+from ..sequences import IGNORED, check_lengths, fill_padding
+
+
+def check_tokens(name: str, tokens: Tensor, size: int, *, lengths: Tensor | None = None, also: int | None = None) -> None:
+    """Refuse ``tokens`` that are not int64 of shape (B, T), each real one of 0..``size`` - 1 or ``also``.
+
+    Raises:
+        ValueError: naming the first wrong one and its place; ``name`` is what they are.
+    """
+    if tokens.dtype != torch.int64 or tokens.dim() != 2:
+        raise ValueError(f"{name}s must be int64 of shape (B, T), not {tokens.dtype} of shape {tuple(tokens.shape)}")
+    check_range(name, tokens, size, lengths=lengths, also=also)
+
+
+def check_range(name: str, numbers: Tensor, size: int, *, lengths: Tensor | None = None, also: int | None = None) -> None:
+    """Refuse ``numbers`` (B, T, ...) of which a real one is not of 0..``size`` - 1 or ``also``; ``name`` is what they are.
+
+    Raises:
+        ValueError: naming the first wrong one and its place.
+    """
+    outside = real_only((numbers < 0) | (numbers >= size), lengths)
+    wrong = (outside if also is None else outside & (numbers != also)).nonzero()
+    if len(wrong):
+        first = wrong[0].tolist()
+        raise ValueError(f"{name} {int(numbers[tuple(first)])} in row {first[0]}, step {first[1]}: {name}s are 0..{size - 1}")
+
+
+def check_features(features: Tensor, lengths: Tensor | None, size: int) -> None:
+    """Refuse ``features`` that are not floats of shape (B, T, ``size``), finite on the real steps.
+
+    Raises:
+        ValueError: naming the first step that is not finite, or the shape.
+    """
+    if features.dim() != 3 or features.shape[2] != size or not features.is_floating_point():
+        shape = f"(B, T, {size})"
+        raise ValueError(f"inputs must be floats of shape {shape}, not {features.dtype} of shape {tuple(features.shape)}")
+    wrong = real_only(~torch.isfinite(features), lengths).nonzero()
+    if len(wrong):
+        row, step, feature = wrong[0].tolist()
+        raise ValueError(
+            f"the input at row {row}, step {step} is {features[row, step, feature].item()}; features must be finite"
+        )
+
+
+def real_only(wrong: Tensor, lengths: Tensor | None) -> Tensor:
+    """``wrong`` (B, T, ...), false behind each row's length; lengths that do not fit are refused."""
+    if lengths is not None:
+        check_lengths(lengths, wrong)
+    return fill_padding(wrong, lengths)
+
+
+def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+    """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
+
+    Raises:
+        ValueError: for a target outside the vocabulary.
+    """
+    targets = fill_padding(targets, lengths, IGNORED)
+    if targets.device.type == "cpu":
+        check_tokens("target", targets, size, also=IGNORED)
+    return targets
