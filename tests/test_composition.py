@@ -19,20 +19,24 @@ from rnn_lightning.sequences import Batch
 
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
-VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50}
-TRANSLATIONS = dict.fromkeys(["multi30k_de_en", "multi30k_de_en_summary", "multi30k_de_en_context", "multi30k_en_de"], 4000)
-VOCABULARIES |= TRANSLATIONS
-VOCABULARIES |= {"foresight": 40, "ewt": 19675, "ewt_words": 19675, "sequoia": 8455, "wnut17": 3706, "wnut17_softmax": 3706}
-VOCABULARIES |= {"sequoia_words": 8455}
-TAGS = {"foresight": 10, "ewt": 17, "ewt_words": 17, "sequoia": 16, "sequoia_words": 16, "wnut17": 13, "wnut17_softmax": 13}
+VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50, "multi30k_en_de": 4000}
+VOCABULARIES |= {"foresight": 40, "ewt": 19675, "sequoia": 8455, "wnut17": 3706, "clinc": 2921}
+TAGS = {"foresight": 10, "ewt": 17, "sequoia": 16, "wnut17": 13}
 LABELS = {"strokes": 11, "unipen": 66, "phonemes_ctc": 47, "yesno": 3}
 FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12, "phonemes_ctc": 39, "yesno": 23, "digits": 32}
-FRAMES = dict.fromkeys(["phonemes", "phonemes_window", "phonemes_delayed", "phonemes_augmented"], 46)
-FEATURES |= dict.fromkeys(FRAMES, 39)
+FEATURES |= {"phonemes": 39}
+FRAMES = {"phonemes": 46}
 CLASSES = {"mnist_rows": 10, "japanese_vowels": 9, "clinc": 151, "digits": 10}
-VOCABULARIES |= {"clinc": 2921}
+TARGETS = {"dates": 13, "multi30k_en_de": 4000}
 READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES}
-TARGETS = {"dates": 13, **TRANSLATIONS}
+KNOWN = {*VOCABULARIES, *FEATURES, *READ_BOTH_WAYS}
+
+
+def origin(task: str) -> str:
+    """The task that ``task`` inherits the shape of its data from: itself, where the tables above have it."""
+    while task not in KNOWN:
+        task = yaml.safe_load((CONF / f"task/{task}.yaml").read_text())["defaults"][0]
+    return task
 
 
 @pytest.mark.parametrize("rnn", RNNS)
@@ -47,6 +51,7 @@ def test_every_combination_composes(task: str, rnn: str) -> None:
 
 def card_of(task: str) -> dict[str, Any]:
     """What the card of the task's data decides of a model."""
+    task = origin(task)
     card: dict[str, Any] = {"vocabulary_size": VOCABULARIES.get(task)}
     if task in TARGETS:
         card |= {"target_vocabulary_size": TARGETS[task], "target_end": 0}
@@ -67,6 +72,7 @@ def card_of(task: str) -> dict[str, Any]:
 
 def batch_of(task: str) -> Batch:
     """A batch of the task's shapes."""
+    task = origin(task)
     if task in TAGS:
         return Batch(torch.tensor([[[1, 5, 0], [2, 3, 4]]]), None, torch.ones(1, 2, dtype=torch.int64))
     targets = torch.tensor([1, 2]) if task in CLASSES else torch.ones(2, 9 if task in FRAMES else 3, dtype=torch.int64)
@@ -83,7 +89,7 @@ def batch_of(task: str) -> Batch:
 @pytest.mark.parametrize("task", TASKS)
 def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
     experiment, card = compose([f"task={task}", f"rnn={rnn}"]), card_of(task)
-    if experiment.rnn.get("bidirectional") and task not in READ_BOTH_WAYS:
+    if experiment.rnn.get("bidirectional") and origin(task) not in READ_BOTH_WAYS:
         with pytest.raises(ValueError, match="must not read ahead"):
             build_system(experiment, card, planned=10)
         return
@@ -94,7 +100,7 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     loss, _ = system.loss_on(batch_of(task), "train")
     loss.backward()
     told = {name: weight.grad for name, weight in system.named_parameters()}
-    if rnn == "feedforward" and task in TARGETS:
+    if rnn == "feedforward" and origin(task) in TARGETS:
         # A decoder without memory forgets the summary that it is told first, and with it all that it is told but once.
         forgotten = ("decoder.enter", *(("encoder",) if task == "multi30k_de_en_summary" else ()))
         told = {name: grad for name, grad in told.items() if not name.startswith(forgotten)}
@@ -120,7 +126,7 @@ def test_what_decides_a_run_is_plain_and_does_not_hang_on_the_other_seeds() -> N
 
 
 REFUSED = {
-    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding clinc copying dates",
+    "task=addin": r"Could not find 'task/addin' Available options in 'task': adding ",
     "rnn=lstn": r"Could not find 'rnn/lstn' Available options in 'rnn': .*lstm",
     "task=adding sed=3": r"'sed'",
     "task=adding task.training.epoch=3": r"'?epoch'?",
