@@ -64,7 +64,7 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
     made = summary.in_order([row for one, finished, _ in read for row in summary.rows(finished, one)], task)
     if not made:
         return Section(task, made, missing, [])
-    curves = [(row, [_curve(runs, task.metric.monitor, row, run.seed) for run in row.runs]) for row in made]
+    curves = [(row, [_curve(runs, task.metric.monitor, row, run) for run in row.runs]) for row in made]
     drawn = [
         figures.quality(made, task, out / f"{task.name}-quality.png"),
         figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
@@ -73,8 +73,8 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
     return Section(task, made, missing, drawn)
 
 
-def _curve(runs: Path, metric: str, row: summary.Row, seed: int) -> figures.Curve:
-    points = read_points(folder_of(runs, row.task.name, row.rnn, seed))
+def _curve(runs: Path, metric: str, row: summary.Row, run: Run) -> figures.Curve:
+    points = read_points(folder_of(runs, row.task.name, run.folder_name, run.seed))
     return {step: value for key, step, value in points if key == metric}
 
 

@@ -13,20 +13,28 @@ def evaluate(experiment: Experiment) -> None:
     from pipelines.kinds import kind_of
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
+    from pipelines.runs.processes import lock_folder, remove_leftovers
+    from pipelines.settings.classes import check_system
     from pipelines.settings.tasks import task_of
     from pipelines.tracking.finished import publish_model, publish_run
+    from pipelines.training.building import of_card
     from rnn_lightning.files import whole_folder, write_json
 
+    check_system(experiment)
     card = card_of(experiment)
+    of_card(experiment, card)
     task = task_of(experiment, card)
     for seed in experiment.all_seeds():
         folder = experiment.run(seed)
         check_data(experiment.trained(seed), card)
-        with whole_folder(folder) as partial:
-            shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
-            metrics = measure(experiment, partial)
-            kind_of(experiment).write_predictor(experiment, card, partial)
-            write_json(partial / "metrics.json", metrics)
+        name = "-".join(folder.parts)
+        with lock_folder(Path("work/locks") / name, str(folder), waits=True):
+            remove_leftovers(folder)
+            with whole_folder(folder) as partial:
+                shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
+                metrics = measure(experiment, partial)
+                kind_of(experiment).write_predictor(experiment, card, partial)
+                write_json(partial / "metrics.json", metrics)
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
@@ -41,6 +49,9 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
     """
     from rnn_lightning.files import read_json
 
+    if not (trained / "training.json").exists():
+        again = "`python -m pipelines.train` with the same settings first"
+        raise FileNotFoundError(f"{trained} has no finished training: {again}")
     learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
     if learnt != here:
         raise ValueError(f"{trained} was trained on data {learnt[:12]}, and {here[:12]} is what is there now: train again")
@@ -51,6 +62,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     import torch
 
     from pipelines.kinds import kind_of
+    from pipelines.training.memory import check_search
     from pipelines.training.run import make_trainer, quieten
 
     quieten()
@@ -59,6 +71,7 @@ def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     checkpoint = folder / "model.ckpt"
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())
+    check_search(experiment, system, data)
     (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
     return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
 

@@ -21,7 +21,7 @@ def publish(runs: Path, *, conf: Path, data: Path) -> int:
         task = task_of_runs(conf, name, [run.config for run in finished], card)
         tracking.describe_task(task)
         for run in finished:
-            publish_run(folder_of(runs, name, run.rnn, run.seed), run, task, card)
+            publish_run(folder_of(runs, name, run.folder_name, run.seed), run, task, card)
             published += 1
     return published
 

@@ -17,10 +17,11 @@ from typing import Any
 
 from pipelines.results import read_results
 from pipelines.runs.cards import NOTE
-from pipelines.runs.folders import Run, changes, folder_of, read_run
+from pipelines.runs.folders import Run, folder_of, read_run
 from pipelines.runs.provenance import ROOT
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
+from pipelines.settings.nested import changes
 from rnn_lightning.files import read_json
 
 COMPOSED = """import json, sys
@@ -53,7 +54,7 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     provide_corpus(task, run, tree, overrides)
     for stage in ("train", "evaluate"):
         call(tree, ["-m", f"pipelines.{stage}", *overrides])
-    again = read_run(folder_of(tree / "runs", task, run.rnn, run.seed))
+    again = read_run(folder_of(tree / "runs", task, run.folder_name, run.seed))
     agreed = compare(run, again)
     if agreed and not keep:
         git("worktree", "remove", "--force", str(tree))
@@ -74,7 +75,11 @@ def find(name: str, commit: str | None) -> tuple[str, Run]:
     task, rnn, seed = parts[-3:]
     if len(parts) > 3:
         return task, read_run(Path(name))
-    stored = [run for run in read_results(ROOT / "results" / f"{task}.json") if (run.rnn, run.seed) == (rnn, int(seed))]
+    stored = [
+        run
+        for run in read_results(ROOT / "results" / f"{task}.json")
+        if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)
+    ]
     matching = [run for run in stored if run.commit.startswith(commit or "")]
     if len(matching) == 1:
         return task, matching[0]

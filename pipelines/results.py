@@ -24,7 +24,7 @@ def store(runs: Path, results: Path, task: str) -> list[Run]:
     A run is replaced by one whose configuration differs in titles and descriptions at most.
     """
     file = results / f"{task}.json"
-    finished = [with_curves(run, folder_of(runs, task, run.rnn, run.seed)) for run in read_runs(runs, task)[0]]
+    finished = [with_curves(run, folder_of(runs, task, run.folder_name, run.seed)) for run in read_runs(runs, task)[0]]
     merged = {_key(run): run for run in [*read_results(file), *finished]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:

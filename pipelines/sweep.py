@@ -8,6 +8,7 @@ command goes on with a sweep that was interrupted, and never makes more than the
 import sys
 
 from pipelines.runs.cards import card_of
+from pipelines.settings.classes import check_system
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 
@@ -39,6 +40,7 @@ def check_one_seed(experiment: Experiment) -> None:
         raise ValueError("a trial trains in one process: give a trainer with strategy auto, not ddp")
     if len(experiment.all_seeds()) != 1:
         raise ValueError(f"a trial trains one seed, not {experiment.seeds}: give seed=")
+    check_system(experiment)
     card_of(experiment)
 
 

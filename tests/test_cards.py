@@ -35,7 +35,7 @@ def test_a_corpus_of_the_settings_asked_for_is_read(processed: Path) -> None:
         (SMALL[:2], r"task.corpus.rows.test was 5, is \d+; task.corpus.rows.train was 20, is \d+; .*steps was 6, is \d+"),
         ([*SMALL, "task.corpus.seed=9"], r"\(task.corpus.seed was 1, is 9\): `python -m pipelines.fetch` and `preprocess`"),
         (
-            [*SMALL, "task.corpus={_target_:rnn_lightning.corpora.Copying,steps:6,seed:1}"],
+            [*SMALL[:-1], "~task.corpus.steps", "task.corpus={_target_:rnn_lightning.corpora.Copying,symbols:6,seed:1}"],
             r"_target_ was '\S+Adding', is ",
         ),
     ],

@@ -73,7 +73,7 @@ def test_what_is_no_array_is_named(values: Path, item: str, said: str, capsys: p
 
 
 def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
-    with pytest.raises(ValueError, match="beam_size: Extra inputs"):
+    with pytest.raises(ValueError, match="beam_size: there is no such setting"):
         reader({"run": values, "beam_size": 3})
     with pytest.raises(TypeError, match="beam_size"):
         load_predictor(values, beam_size=3)

@@ -86,7 +86,7 @@ def test_a_dashboard_that_takes_no_files_ends_no_training(run: Path, monkeypatch
 
 
 def test_predict_refuses_a_search_that_there_is_not(run: Path) -> None:
-    with pytest.raises(ValueError, match="beamsize: Extra inputs are not permitted"):
+    with pytest.raises(ValueError, match="beamsize: there is no such setting; there are beam_size, "):
         reader({"run": str(run), "beamsize": 3})
 
 

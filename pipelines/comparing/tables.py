@@ -43,7 +43,7 @@ def by_task(sections: Sequence[Section]) -> dict[str, dict[str, Row]]:
 
 def mean_curve(row: Row, runs: Path, metric: str) -> dict[int, float]:
     """By step, the mean over the row's seeds of a metric, where all seeds have a point."""
-    folders = [runs / row.task.name / row.rnn / str(run.seed) for run in row.runs]
+    folders = [runs / row.task.name / run.folder_name / str(run.seed) for run in row.runs]
     curves = [dict(read_curves(folder, [metric]).get(metric, ())) for folder in folders]
     steps = sorted(set.intersection(*(set(curve) for curve in curves)))
     return {step: fmean(curve[step] for curve in curves) for step in steps}

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from pipelines.comparing.summary import Cells, Row
 from pipelines.display.numbers import number
-from pipelines.runs.folders import Run, flatten
+from pipelines.runs.folders import Run
+from pipelines.settings.nested import flatten
 
 
 def facts(rows: Sequence[Row]) -> Cells:

@@ -26,10 +26,12 @@ Answer = TypeVar("Answer")
 class Kind(Generic[AnySystem]):
     """A kind of system in the pipeline; a subclass overrides what is particular to it.
 
-    ``predictor`` is the name that the predictor of its runs has in ``rnn_lightning.predictors.PREDICTORS``.
+    ``predictor`` is the name that the predictor of its runs has in ``rnn_lightning.predictors.PREDICTORS``; ``validated`` are
+    the metrics of a validation that its callbacks log, besides those of the system.
     """
 
     predictor: ClassVar[str]
+    validated: ClassVar[tuple[str, ...]] = ()
 
     def prepare(self, experiment: Experiment, system: AnySystem, data: Any) -> None:
         """Make a new ``system`` ready for its training, and refuse settings that its test would fail by.

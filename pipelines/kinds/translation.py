@@ -44,6 +44,7 @@ class TranslationKind(Kind[Seq2Seq]):
     """A text for each text."""
 
     predictor = "translation"
+    validated = ("bleu", "chrf", "accuracy")
 
     def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
         check_search(system, data, experiment.task.metric.search)

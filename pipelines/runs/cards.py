@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipelines.runs.folders import changes
 from pipelines.settings.legacy import modern
+from pipelines.settings.nested import changes
 from pipelines.settings.schema import Experiment
 from rnn_lightning.files import read_json, write_json
 

@@ -4,12 +4,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.runs.folders import Run, flatten
+from pipelines.runs.folders import Run
 from pipelines.settings.legacy import modern
-from pipelines.settings.schema import Metric, Settings, Trainer, Training
+from pipelines.settings.nested import flatten
+from pipelines.settings.schema import DESCRIPTIVE_KEYS, Metric, Settings, Trainer, Training
 
-DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
-"""Keys of a task that decide no number."""
 SETTINGS: dict[str, type[Settings]] = {"task.metric": Metric, "task.training": Training, "trainer": Trainer}
 SHOWN, LONGEST = 4, 24
 """Values that a label names, and how long one of them may be."""

@@ -5,7 +5,7 @@ A run is finished when its folder holds training.json, curves.csv and metrics.js
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,8 @@ from rnn_lightning.files import read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
+OPTIONAL = ("name", "curves")
+"""Fields that a stored run need not have."""
 POINTS = 50
 """How many points of a curve are stored at most."""
 
@@ -24,7 +26,8 @@ class Run:
     """One network that was trained and tested: what it scored, what it cost, and what decided it.
 
     ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
-    it again. A stored run may have ``curves``: by metric, [step, value] at each validation, thinned.
+    it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may have
+    ``curves``: by metric, [step, value] at each validation, thinned.
     """
 
     rnn: str
@@ -45,6 +48,7 @@ class Run:
     data: str
     command: str
     config: dict[str, Any]
+    name: str = ""
     curves: dict[str, Curve] = field(default_factory=dict)
 
     @classmethod
@@ -55,7 +59,7 @@ class Run:
             ValueError: if one is missing, or a metric is no number.
         """
         names = [one.name for one in fields(cls)]
-        lacking = [name for name in names if name not in values and name != "curves"]
+        lacking = [name for name in names if name not in values and name not in OPTIONAL]
         if lacking:
             raise ValueError(f"lacks {', '.join(lacking)}")
         broken = [f"{name} is {value}" for name, value in values["metrics"].items() if not math.isfinite(value)]
@@ -67,8 +71,12 @@ class Run:
 
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the run again."""
-        values = asdict(self)
-        return values if self.curves else {name: value for name, value in values.items() if name != "curves"}
+        return {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
+
+    @property
+    def folder_name(self) -> str:
+        """Its architecture, with its name where it has one: the folder of its seeds."""
+        return f"{self.rnn}-{self.name}" if self.name else self.rnn
 
 
 class Missing(NamedTuple):
@@ -144,18 +152,3 @@ def thinned(curve: Curve, points: int = POINTS) -> Curve:
     if len(curve) <= points:
         return curve
     return [curve[round(number * (len(curve) - 1) / (points - 1))] for number in range(points)]
-
-
-def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:
-    """``KEY was A, is B; ...`` for the first five keys of nested values that differ; nothing where none does."""
-    old, new = flatten(before, prefix), flatten(now, prefix)
-    other = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return "; ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in other[:5])
-
-
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runs.code import weights_hash
-from pipelines.runs.configurations import DESCRIPTIVE_KEYS
-from pipelines.settings.schema import Experiment
+from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
 from rnn_lightning.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +36,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
+        "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
         "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
         "backend": CELLS[name].backend,
         "unit": experiment.task.unit,

@@ -1,16 +1,21 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings.schema import Experiment, validate
+from pipelines.settings.classes import check_corpus
+from pipelines.settings.grids import usual_trainer
+from pipelines.settings.keywords import named
+from pipelines.settings.nested import flatten
+from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, check_once, rewritten
+from pipelines.settings.schema import NOT_SET, Experiment, validate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-SEARCHPATH = "hydra.searchpath="
-"""Begins the override that adds folders to ``conf/``: ``hydra.searchpath=[file:///home/me/conf]``."""
 
 
 def compose(overrides: Sequence[str]) -> Experiment:
@@ -19,18 +24,45 @@ def compose(overrides: Sequence[str]) -> Experiment:
     Raises:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
+    experiment = _composed(overrides)
+    check_corpus(experiment)
+    return experiment.model_copy(update=_folder_names(experiment, overrides))
+
+
+def _composed(overrides: Sequence[str]) -> Experiment:
     from hydra import compose as hydra_compose
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     with _configuration(CONF):
-        config = hydra_compose("config", list(overrides), return_hydra_config=True)
+        config = hydra_compose("config", rewritten(overrides), return_hydra_config=True)
         choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
-        names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
+        check_choices(choices, overrides)
         plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         values: Any = OmegaConf.to_container(plain, resolve=True)
         HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
-    return validate(Experiment, {**names, **values, "command_line": list(overrides)})
+    if set_by_stage := [name for name in NOT_SET if name in values and name != "tuning"]:
+        raise ValueError(f"{set_by_stage[0]} cannot be set: it follows from the other settings; leave it out")
+    names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
+    experiment = validate(Experiment, {**values, **names, "command_line": list(overrides)})
+    check_effects(experiment, overrides)
+    return experiment
+
+
+def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str, str]:
+    """The folders of the experiment's training and run: by the name that is given, else by what differs from the files."""
+    rnn = experiment.rnn_name
+    if experiment.name is not None:
+        return dict.fromkeys(("trained_name", "run_name"), f"{rnn}-{experiment.name}")
+    kept = [override for override in overrides if override.startswith(("task=", "rnn=", SEARCHPATH))]
+    usual = _composed([*kept, f"trainer={usual_trainer(CONF, experiment)}"])
+    names = {}
+    for key, searched in {"trained_name": False, "run_name": True}.items():
+        own, files = (flatten(one.decisive(searched=searched)) for one in (experiment, usual))
+        different = {name: own.get(name) for name in own.keys() | files.keys() if own.get(name) != files.get(name)}
+        digest = hashlib.sha256(json.dumps(different, sort_keys=True).encode()).hexdigest()[:8]
+        names[key] = f"{rnn}-{digest}" if different else rnn
+    return names
 
 
 def compose_task(conf: Path, name: str) -> dict[str, Any]:
@@ -44,7 +76,7 @@ def compose_task(conf: Path, name: str) -> dict[str, Any]:
 
     known = sorted(file.stem for file in (conf / "task").glob("*.yaml"))
     if name not in known:
-        raise ValueError(f"task must be one of {known}, not {name!r}")
+        raise ValueError(named("task", name, known))
     with _configuration(conf):
         values: Any = OmegaConf.to_container(hydra_compose(overrides=[f"+task={name}"]), resolve=True)
     return values["task"]
@@ -67,7 +99,7 @@ def _configuration(conf: Path) -> Iterator[None]:
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
     """Run a stage on the command line's experiment."""
-    exit_on_user_error(lambda: function(compose(sys.argv[1:])))
+    exit_on_user_error(lambda: function(compose(check_once(sys.argv[1:]))))
 
 
 def exit_on_user_error(action: Callable[[], None]) -> None:

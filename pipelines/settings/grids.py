@@ -6,7 +6,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines.settings.schema import Grid, validate
+from pipelines.settings.keywords import named
+from pipelines.settings.schema import Experiment, Grid, validate
 
 MAIN = "generated"
 """The grid of the root's ``dvc.yaml``, which plain ``dvc repro`` makes."""
@@ -79,7 +80,13 @@ def _check_names(file: Path, grid: str, names: Mapping[str, Sequence[str]]) -> N
     for group, chosen in names.items():
         known = sorted(path.stem for path in (file.parent / group).glob("*.yaml"))
         if unknown := [name for name in chosen if name not in known]:
-            raise ValueError(f"{file}: grid {grid}: {group} must be one of {known}, not {unknown[0]!r}")
+            raise ValueError(f"{file}: grid {grid}: {named(group, unknown[0], known)}")
+
+
+def usual_trainer(conf: Path, experiment: Experiment) -> str:
+    """The trainer of the grid that has the experiment's task and architecture; ``cpu`` where none has."""
+    planned = {run.key: run.trainer for runs in read_grids(conf).values() for run in runs}
+    return planned.get(f"{experiment.task_name}-{experiment.rnn_name}", "cpu")
 
 
 def file_of(report: str) -> Path:
@@ -96,7 +103,7 @@ def planned_runs(conf: Path, names: Sequence[str]) -> list[PlannedRun]:
     grids = read_grids(conf)
     for name in names:
         if name not in grids:
-            raise ValueError(f"grid must be one of {sorted(grids)}, not {name!r}")
+            raise ValueError(named("grid", name, sorted(grids)))
     return [run for name in names for run in grids[name]]
 
 

@@ -1,9 +1,9 @@
 """The settings of an experiment: what each key means, which values are allowed, and the paths that follow from them."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -11,21 +11,27 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     ValidationError,
     model_serializer,
     model_validator,
 )
 
+from pipelines.settings.keywords import advice, shown, unknown
+
 PACKAGE = "rnn_lightning"
+NOT_SET = ("task_name", "rnn_name", "trained_name", "run_name", "command_line", "tuning")
+"""Fields of an experiment that no setting gives."""
+DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
+"""Keys of a task that decide no number."""
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Settings(BaseModel):
     """Plain values that do not change; a key that none of the fields names is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ClassSpec(BaseModel):
@@ -65,7 +71,7 @@ class Metric(Settings):
     ``search`` are keywords of the decoder where the test split is decoded by a search.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^test/\S+$")]
     mode: Literal["min", "max"]
     search: dict[str, Any] = {}
 
@@ -85,7 +91,7 @@ class Metric(Settings):
 
 
 class Training(Settings):
-    epochs: PositiveInt
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     clip: NonNegativeFloat
     validate_every: PositiveInt | None = None
 
@@ -103,12 +109,13 @@ class Trainer(Settings):
     """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
 
     accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_available)]
-    devices: PositiveInt
+    devices: Annotated[int, Field(ge=1, le=1_024)]
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
     matmul_precision: Literal["highest", "high", "medium"]
-    threads: PositiveInt
+    threads: Annotated[int, Field(ge=1, le=1_024)]
     checkpoint_seconds: NonNegativeFloat
+    memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Trainer":
@@ -176,7 +183,7 @@ class Grid(Settings):
     task: list[str] = Field(min_length=1)
     rnn: list[str] = Field(min_length=1)
     trainer: str = "cpu"
-    seeds: PositiveInt = 1
+    seeds: Annotated[int, Field(ge=1, le=1_000)] = 1
 
 
 class Experiment(Settings):
@@ -184,14 +191,33 @@ class Experiment(Settings):
 
     task_name: str
     rnn_name: str
+    trained_name: str = ""
+    run_name: str = ""
     task: Task
     rnn: dict[str, Any]
     trainer: Trainer
-    seed: NonNegativeInt | None
-    seeds: PositiveInt
-    workers: PositiveInt
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None
+    seeds: Annotated[int, Field(ge=1, le=10_000)]
+    workers: Annotated[int, Field(ge=1, le=1_000)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = None  # of the folder, in place of a hash
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
     command_line: list[str] = []
+
+    @model_validator(mode="after")
+    def _has_one_size(self) -> "Experiment":
+        sizes = {
+            f"{key}.hidden_size": rnn["hidden_size"]
+            for key, rnn in (("rnn", self.rnn), ("task.rnn", self.task.rnn))
+            if "hidden_size" in rnn
+        }
+        if sizes and self.task.parameters is not None:
+            (key, size), *_ = sizes.items()
+            raise ValueError(
+                f"task.parameters is a budget that decides the hidden size, but {key} is {size!r}: set task.parameters=null, or leave {key} out"
+            )
+        if not sizes and self.task.parameters is None:
+            raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
+        return self
 
     def all_seeds(self) -> list[int]:
         """The one seed that is asked for, or the first ``seeds``."""
@@ -205,18 +231,33 @@ class Experiment(Settings):
 
     def trained(self, seed: int) -> Path:
         """Where a finished training lies."""
-        return Path("trained") / self.task_name / self.rnn_name / str(seed)
+        return Path("trained") / self.task_name / (self.trained_name or self.rnn_name) / str(seed)
 
     def run(self, seed: int) -> Path:
         """Where it lies once it is evaluated."""
-        return Path("runs") / self.task_name / self.rnn_name / str(seed)
+        return Path("runs") / self.task_name / (self.run_name or self.rnn_name) / str(seed)
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        aside: dict[str, Any] = {"task": {"variant"}, "seeds": True, "workers": True, "command_line": True}
-        aside |= {} if self.tuning else {"tuning": True}
+        unset = {"tuning"} if not self.tuning else set()
+        aside: dict[str, Any] = dict.fromkeys(
+            ["seeds", "workers", "command_line", "trained_name", "run_name", "name", *unset], True
+        )
+        aside |= {"task": {"variant"}, "trainer": {"memory_limit_gb"}}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
+
+    def decisive(self, *, searched: bool) -> dict[str, Any]:
+        """What decides the numbers of a run of any seed; without the search of its test (``searched``), those of its training."""
+        values = self.plain(0)
+        for name in ("seed", "tuning", "task_name", "rnn_name"):
+            values.pop(name, None)
+        for name in DESCRIPTIVE_KEYS:
+            values["task"].pop(name)
+        values["trainer"].pop("checkpoint_seconds")
+        if not searched:
+            values["task"]["metric"].pop("search")
+        return values
 
     def overrides(self, seed: int) -> list[str]:
         """The command line that makes the run of one seed."""
@@ -231,7 +272,29 @@ def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
     try:
-        return kind(**values)
+        return kind.model_validate(dict(values))
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, line['loc']))}: {line['msg']} (got {line['input']!r})" for line in error.errors()]
-        raise ValueError("\n".join(lines)) from None
+        raise ValueError("\n".join(_line(kind, one) for one in error.errors())) from None
+
+
+def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """One error of pydantic's in a line."""
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        return unknown(key, _fields_at(kind, place[:-1]))
+    if error["type"] == "missing":
+        return f"{key} is missing: it must be given"
+    value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
+    return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")
+
+
+def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """The settings that there are at a place among those of ``kind``."""
+    for name in place:
+        held = kind.model_fields[name].annotation if name in kind.model_fields else None
+        options = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not options:
+            return []
+        kind = options[0]
+    return [name for name in kind.model_fields if name not in NOT_SET]

@@ -1,17 +1,21 @@
 """The settings of a sweep: its search space, its objectives, its sampler and its pruner."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, NonNegativeInt, model_validator
 
+from pipelines.settings.classes import check_system
 from pipelines.settings.compose import CONF, compose
+from pipelines.settings.keywords import named
 from pipelines.settings.schema import Settings, validate
 
 Scalar = bool | int | float | str | None
+LARGEST_GRID = 100_000
 
 
 class Parameter(Settings):
@@ -49,14 +53,18 @@ class Parameter(Settings):
         return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
 
     def values(self) -> list[Scalar] | None:
-        """All values; ``None`` where they are too many to count."""
-        space = self.distribution()
+        """All values; ``None`` where they cannot be counted."""
         if self.choices is not None:
             return self.choices
-        if not space.step or space.log:
-            return None
-        count = round((space.high - space.low) / space.step) + 1
-        return [space.low + place * space.step for place in range(count)]
+        space, count = self.distribution(), self.count()
+        return None if count is None else [space.low + place * space.step for place in range(count)]
+
+    def count(self) -> int | None:
+        """How many values there are; ``None`` where they cannot be counted."""
+        if self.choices is not None:
+            return len(self.choices)
+        space = self.distribution()
+        return round((space.high - space.low) / space.step) + 1 if space.step and not space.log else None
 
     def ends(self) -> list[Scalar]:
         """Every choice, or both ends of the range: what a model must be able to take."""
@@ -99,9 +107,15 @@ class Sweep(Settings):
 
     @model_validator(mode="after")
     def _has_a_grid(self) -> "Sweep":
-        endless = [key for key, parameter in self.space.items() if parameter.values() is None]
-        if self.sampler.name == "grid" and endless:
+        if self.sampler.name != "grid":
+            return self
+        counts = {key: parameter.count() for key, parameter in self.space.items()}
+        if endless := [key for key, count in counts.items() if count is None]:
             raise ValueError(f"a grid needs choices or steps, which {endless[0]} has not")
+        if (points := math.prod(count or 1 for count in counts.values())) > LARGEST_GRID:
+            raise ValueError(
+                f"a grid has at most {LARGEST_GRID:,} points, not {points:,}: take fewer values, or sampler.name tpe"
+            )
         return self
 
     def grid(self) -> list[dict[str, Scalar]]:
@@ -113,9 +127,11 @@ class Sweep(Settings):
 class SweepArguments(Settings):
     """What the command line asks of a sweep, besides the experiment."""
 
+    model_config = ConfigDict(strict=False)  # a command line has words only
+
     sweep: str
-    trials: PositiveInt
-    workers: PositiveInt = 1
+    trials: Annotated[int, Field(ge=1, le=1_000_000)]
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     storage: str | None = None
     engine: Literal["local", "ray"] = "local"
     overrides: list[str] = Field(default_factory=list)
@@ -146,7 +162,7 @@ def read_sweep(name: str) -> Sweep:
     file = CONF / "sweep" / f"{name}.yaml"
     if not file.exists():
         known = sorted(each.stem for each in file.parent.glob("*.yaml"))
-        raise ValueError(f"sweep must be one of {known}, not {name!r}")
+        raise ValueError(named("sweep", name, known))
     values: Any = OmegaConf.to_container(OmegaConf.load(file))
     try:
         return validate(Sweep, values if isinstance(values, Mapping) else {})
@@ -163,7 +179,7 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
     for key, parameter in sweep.space.items():
         for value in parameter.ends():
             try:
-                compose([*overrides, assigned(key, value)])
+                check_system(compose([*overrides, assigned(key, value)]))
             except ValueError as error:
                 raise ValueError(f"{_shown(CONF / 'sweep' / name)}.yaml: space: {key}={value}: {error}") from None
 

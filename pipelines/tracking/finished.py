@@ -18,7 +18,7 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
     run_id = tracking.start_run(
         folder,
         experiment=task.name,
-        name=f"{run.rnn} seed {run.seed}",
+        name=f"{run.folder_name} seed {run.seed}",
         config=run.config,
         tags=run_tags(task.name, training),
         description=describe(run, task),

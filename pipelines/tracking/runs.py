@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from pipelines.runs.folders import flatten
 from pipelines.runs.processes import start_time
+from pipelines.settings.nested import flatten
 from pipelines.tracking.store import client, open_experiment
 
 if TYPE_CHECKING:

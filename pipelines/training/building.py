@@ -1,8 +1,11 @@
 """Building a task's system from its settings and the card of its corpus."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pipelines.settings.schema import Experiment
+from pipelines.training.memory import check_budget
 from rnn_lightning import System, hidden_size_for
 
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
@@ -17,20 +20,37 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
     ``planned`` optimiser steps are the period of a cosine schedule.
 
     Raises:
-        ValueError: where neither a number of parameters nor a hidden size is given.
+        ValueError: for a keyword that the corpus decides, or more parameters than there is memory for.
     """
+    return sized_system(experiment, card, planned)()
+
+
+def sized_system(experiment: Experiment, card: dict[str, Any], planned: int) -> Callable[[], System]:
+    """What builds the system: its hidden size is found, but no weight is drawn."""
     task = experiment.task
     rnn = {**experiment.rnn, **task.rnn}
+    more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
-    more: dict[str, Any] = {name: card[key] for key, name in OF_CARD.items() if card.get(key) is not None}
     if schedule.get("name") == "cosine":
         more["schedule"] = {"T_max": planned, **schedule}
-    if "hidden_size" not in rnn:
-        if task.parameters is None:
-            raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
 
-        def build(size: int) -> System:
-            return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
+    def build(size: int) -> System:
+        return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
 
-        rnn["hidden_size"] = hidden_size_for(rnn["cell"], parameters=task.parameters, build=build)
-    return task.model.build(rnn=rnn, **more)
+    if rnn.get("hidden_size") is not None:
+        return partial(build, rnn["hidden_size"])
+    assert task.parameters is not None  # the schema wants one of the two
+    check_budget(experiment)
+    return partial(build, hidden_size_for(rnn["cell"], parameters=task.parameters, build=build))
+
+
+def of_card(experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
+    """Keywords of the system that the corpus decides.
+
+    Raises:
+        ValueError: where the settings have one of them.
+    """
+    more: dict[str, Any] = {name: card[key] for key, name in OF_CARD.items() if card.get(key) is not None}
+    for name in (experiment.task.model.model_extra or {}).keys() & more.keys():
+        raise ValueError(f"task.model.{name} cannot be set: it is what the card of the corpus says; leave it out")
+    return more

@@ -15,12 +15,15 @@ import torch
 from pipelines import tracking
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
-from pipelines.runs.processes import lock_folder
+from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import key_of, provenance, run_tags
+from pipelines.settings.classes import check_system
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.tracking import describe_task
-from pipelines.training.building import build_system
+from pipelines.training.building import sized_system
+from pipelines.training.checks import check_metric, check_name
+from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from rnn_lightning import AtomicCheckpointIO, Durable, count_parameters
 from rnn_lightning.files import read_json, whole_folder, write_json
@@ -37,14 +40,15 @@ def train_one(experiment: Experiment, seed: int) -> None:
     Its folder in ``trained/`` appears when, and only when, all planned steps are made.
     """
     quieten()
+    check_system(experiment)
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
-    work = Path("work") / f"{experiment.task_name}-{experiment.rnn_name}-{seed}-{key_of(facts)}"
-    with (
-        lock_folder(work, f"{experiment.task_name} {experiment.rnn_name} seed {seed}")
-        if is_first(experiment)
-        else nullcontext()
-    ):
+    name = f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}"
+    work = Path("work") / f"{name}-{key_of(facts)}"
+    locked = lock_folder(Path("work/locks") / name, name.replace("-", " ")) if is_first(experiment) else nullcontext()
+    with locked:
+        check_name(experiment, seed, facts)
+        remove_leftovers(experiment.trained(seed))
         if not (work / "training.json").exists():
             measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
             write_json(work / "training.json", facts | measured)
@@ -86,20 +90,23 @@ def fit(
     planned = data.planned_steps()
     between = interval(training, planned)
     lightning.seed_everything(seed, verbose=False)
-    system = build_system(experiment, card, planned)
+    build = sized_system(experiment, card, planned)
+    check_memory(experiment, build, data)
+    system = build()
+    check_metric(experiment, system)
     kind.prepare(experiment, system, data)
     metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
     durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
-    name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
+    name = name or f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
     callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
     trainer = fitting_trainer(experiment, between, callbacks, run_id)
     with tracking.recording(run_id) if is_first(experiment) else following():
         trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
-    if trainer.global_step != planned:
-        raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
-    keep_model(durable.best, work / "model.ckpt")
+        if trainer.global_step != planned:
+            raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
+        keep_model(durable.best, work / "model.ckpt")
     cost = cost_of(experiment, durable, recorder)
     return {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system), **cost, "mlflow_run_id": run_id}
 
@@ -187,7 +194,7 @@ def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], car
     return tracking.start_run(
         experiment.run(seed),
         experiment=experiment.task_name,
-        name=f"{experiment.rnn_name} seed {seed}",
+        name=f"{experiment.run(seed).parent.name} seed {seed}",
         config=facts["config"],
         tags=run_tags(experiment.task_name, facts),
     )

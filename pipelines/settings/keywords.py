@@ -1,0 +1,83 @@
+"""Keywords in settings, held against the signature of what they are given to: names that are there, values of stated types."""
+
+import difflib
+import inspect
+import json
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+PLAIN = (bool, int, float, str, type(None), Path)
+"""Types of single values that YAML can write; of a union, other classes are left out."""
+SHOWN = 80
+
+
+def bad_keywords(
+    where: str, function: Callable[..., Any], given: Mapping[str, Any], supplied: Mapping[str, str], first: int = 0
+) -> Iterator[str]:
+    """A line for each of the keywords ``given`` that ``function`` does not take.
+
+    Args:
+        where: the settings' key that holds them.
+        supplied: keywords that the pipeline gives itself, and what decides them.
+        first: how many positional arguments it gives before.
+    """
+    names = list(inspect.signature(function).parameters)[first:]
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    allowed = [name for name in names if name not in supplied]
+    for name, value in given.items():
+        key = f"{where}.{name}"
+        if name in supplied:
+            yield f"{key} cannot be set (got {shown(value)}): {supplied[name]}; leave it out"
+        elif name not in names:
+            yield unknown(key, allowed)
+        elif name in hints:
+            yield from bad_value(key, value, hints[name])
+
+
+def bad_value(key: str, value: Any, hint: Any) -> Iterator[str]:
+    """A line where a plain ``value`` is not what ``hint`` says: words and numbers are no booleans, words no numbers."""
+    try:
+        text = json.dumps(value)
+        TypeAdapter(_plain(hint), config=ConfigDict(arbitrary_types_allowed=True)).validate_json(text, strict=True)
+    except ValidationError as error:
+        yield f"{key}: {'; or '.join(dict.fromkeys(advice(line['msg']) for line in error.errors()))} (got {shown(value)})"
+
+
+def _plain(hint: Any) -> Any:
+    """The type without what no YAML can write: tensors and networks that Python may give instead."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return Any if inspect.isclass(hint) and not issubclass(hint, (*PLAIN, dict, list, tuple)) else hint
+    kept = [part for part in get_args(hint) if not inspect.isclass(part) or issubclass(part, (*PLAIN, dict, list))]
+    return Union[tuple(kept)]  # noqa: UP007 - of parts that only the running program knows
+
+
+def advice(message: str) -> str:
+    """Pydantic's ``message``, with what to write."""
+    return f"{message}: write true or false" if "valid boolean" in message else message
+
+
+def unknown(key: str, allowed: Iterable[str]) -> str:
+    """The line on a setting that there is not: it names those that there are, the nearest first."""
+    folder, _, name = key.rpartition(".")
+    there = ", ".join(nearest_first(name, allowed)) or "none"
+    return f"{key}: there is no such setting; {f'in {folder} ' if folder else ''}there are {there}"
+
+
+def nearest_first(name: str, allowed: Iterable[str]) -> list[str]:
+    """The ``allowed`` names, those that are spelt most like ``name`` first."""
+    return sorted(allowed, key=lambda each: (-round(difflib.SequenceMatcher(None, name, each).ratio(), 2), each))
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def named(what: str, name: Any, known: Sequence[str]) -> str:
+    """The line on a name that is none of the ``known``."""
+    return f"{what} must be one of {', '.join(nearest_first(str(name), known))}, not {shown(name)}"
