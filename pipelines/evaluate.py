@@ -10,34 +10,40 @@ from pipelines.settings.schema import Experiment
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
-    from pipelines.kinds import kind_of
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
-    from pipelines.runs.processes import lock_folder, remove_leftovers
     from pipelines.settings.classes import check_system
     from pipelines.settings.tasks import task_of
     from pipelines.tracking.finished import publish_model, publish_run
     from pipelines.training.building import of_card
-    from rnn_lightning.files import whole_folder, write_json
 
     check_system(experiment)
     card = card_of(experiment)
     of_card(experiment, card)
     task = task_of(experiment, card)
     for seed in experiment.all_seeds():
-        folder = experiment.run(seed)
-        check_data(experiment.trained(seed), card)
-        name = "-".join(folder.parts)
-        with lock_folder(Path("work/locks") / name, str(folder), waits=True):
-            remove_leftovers(folder)
-            with whole_folder(folder) as partial:
-                shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
-                metrics = measure(experiment, partial)
-                kind_of(experiment).write_predictor(experiment, card, partial)
-                write_json(partial / "metrics.json", metrics)
+        folder, metrics = experiment.run(seed), complete_run(experiment, seed, card)
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
+
+
+def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
+    """Make the run folder of one seed, which another process may be making too: one waits; returns the metrics."""
+    from pipelines.kinds import kind_of
+    from pipelines.runs.processes import lock_folder, remove_leftovers
+    from rnn_lightning.files import whole_folder, write_json
+
+    folder, trained = experiment.run(seed), experiment.trained(seed)
+    check_data(trained, card)
+    with lock_folder(Path("work/locks") / "-".join(folder.parts), f"the evaluation of {folder}", waits=True):
+        remove_leftovers(folder)
+        with whole_folder(folder) as partial:
+            shutil.copytree(trained, partial, dirs_exist_ok=True)
+            metrics = measure(experiment, partial)
+            kind_of(experiment).write_predictor(experiment, card, partial)
+            write_json(partial / "metrics.json", metrics)
+    return metrics
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:

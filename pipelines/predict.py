@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
-from pipelines.settings.schema import validate
 from rnn_lightning.predictors import Answer, Predictor, load_predictor, predictor_class
 from rnn_lightning.predictors.inputs import NOTHING, Encoded
 

@@ -75,11 +75,8 @@ def find(name: str, commit: str | None) -> tuple[str, Run]:
     task, rnn, seed = parts[-3:]
     if len(parts) > 3:
         return task, read_run(Path(name))
-    stored = [
-        run
-        for run in read_results(ROOT / "results" / f"{task}.json")
-        if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)
-    ]
+    of_task = read_results(ROOT / "results" / f"{task}.json")
+    stored = [run for run in of_task if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)]
     matching = [run for run in stored if run.commit.startswith(commit or "")]
     if len(matching) == 1:
         return task, matching[0]

@@ -12,8 +12,9 @@ from pipelines.documenting.pages import Documentation
 from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
 from pipelines.runs.folders import Run, folder_of, read_curves, read_runs
+from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
-from pipelines.settings.schema import Metric, validate
+from pipelines.settings.schema import Metric
 from pipelines.settings.tasks import read_task
 from rnn_lightning.files import read_json, write_text
 

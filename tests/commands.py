@@ -48,7 +48,7 @@ def check_predict(arguments: list[str]) -> None:
 
     from pipelines.kinds import kind_of
     from pipelines.predict import options_of
-    from pipelines.settings.schema import validate
+    from pipelines.settings.base import validate
     from rnn_lightning.predictors import PREDICTORS
 
     keywords = {str(name): value for name, value in OmegaConf.from_dotlist(arguments).items()}

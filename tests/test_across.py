@@ -12,7 +12,8 @@ from pipelines import compare as stage
 from pipelines.comparing.across import CrossTaskScore, cross_task_scores, interquartile_mean
 from pipelines.comparing.summary import Row, rows
 from pipelines.runs.folders import read_runs
-from pipelines.settings.schema import Metric, validate
+from pipelines.settings.base import validate
+from pipelines.settings.schema import Metric
 from pipelines.settings.tasks import Task, read_task
 
 LOSSES = {"lstm": [2.0, 2.1, 2.3], "gru": [2.2, 2.25, 2.6], "elman": [3.0, 3.3, 3.1]}

@@ -129,7 +129,7 @@ REFUSED = {
     "task=addin": r"Could not find 'task/addin' Available options in 'task': adding ",
     "rnn=lstn": r"Could not find 'rnn/lstn' Available options in 'rnn': .*lstm",
     "task=adding sed=3": r"sed: there is no such setting; there are seed, seeds, ",
-    "task=adding task.training.epoch=3": r"training.epoch: there is no such setting; in task.training there are epochs, clip, validate_every$",
+    "task=adding task.training.epoch=3": r"epoch: there is no such setting; in task.training there are epochs, ",
     "task=adding +task.training.epoch=3": r"task.training.epoch: there is no such setting; in task.training there are epochs, ",
     "task=adding task.training.epochs=-1": r"task.training.epochs: Input should be greater than or equal to 1 \(got -1\)",
     "task=adding task.training.clip=none": r"task.training.clip: .* \(got 'none'\)",

@@ -7,7 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipelines.settings.schema import Metric, validate
+from pipelines.settings.base import validate
+from pipelines.settings.schema import Metric
 from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import FOLDER, open_storage, open_study
 

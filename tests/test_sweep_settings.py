@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
-from pipelines.settings.schema import validate
 from pipelines.sweeping import settings
 from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_arguments, read_sweep
 

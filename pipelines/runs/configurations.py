@@ -24,7 +24,11 @@ def identity(config: Mapping[str, Any]) -> dict[str, str]:
 def _defaults() -> dict[str, str]:
     defaults: dict[str, Any] = {}
     for path, kind in SETTINGS.items():
-        defaults |= {f"{path}.{name}": field.default for name, field in kind.model_fields.items() if not field.is_required()}
+        defaults |= {
+            f"{path}.{name}": field.get_default(call_default_factory=True)
+            for name, field in kind.model_fields.items()
+            if not field.is_required()
+        }
     return {key: str(value) for key, value in defaults.items() if value != {}}
 
 

@@ -26,8 +26,8 @@ class Run:
     """One network that was trained and tested: what it scored, what it cost, and what decided it.
 
     ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
-    it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may have
-    ``curves``: by metric, [step, value] at each validation, thinned.
+    it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may
+    have ``curves``: by metric, [step, value] at each validation, thinned.
     """
 
     rnn: str

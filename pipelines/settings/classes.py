@@ -9,7 +9,8 @@ from pipelines.settings.schema import Experiment
 OF_STAGE = {"folder": "stages read data/processed/TASK", "seed": "it is the run's, seed="}
 OF_STAGE |= {"epochs": "it is task.training.epochs"}
 OF_NETWORK = {"input_size": "it is the width of what the network reads"}
-OF_MODEL = {"rnn": "it is made of rnn and task.rnn"}
+OF_CORPUS = ("vocab_size", "target_vocab_size", "end", "tags", "num_tags", "num_characters", "labels")
+OF_MODEL = {**dict.fromkeys(OF_CORPUS, "it is what the corpus has"), "rnn": "it is made of rnn and task.rnn"}
 NETWORKS = ("encoder", "decoder")
 
 

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.settings.base import NOT_SET, validate
 from pipelines.settings.classes import check_corpus
 from pipelines.settings.grids import usual_trainer
 from pipelines.settings.keywords import named
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, check_once, rewritten
-from pipelines.settings.schema import NOT_SET, Experiment, validate
+from pipelines.settings.schema import Experiment
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -6,8 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.settings.base import validate
 from pipelines.settings.keywords import named
-from pipelines.settings.schema import Experiment, Grid, validate
+from pipelines.settings.schema import Experiment, Grid
 
 MAIN = "generated"
 """The grid of the root's ``dvc.yaml``, which plain ``dvc repro`` makes."""

@@ -1,68 +1,22 @@
 """The settings of an experiment: what each key means, which values are allowed, and the paths that follow from them."""
 
-import importlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
-from pipelines.settings.keywords import advice, shown, unknown
+from pipelines.settings.base import ClassSpec, Settings
 
-PACKAGE = "rnn_lightning"
-NOT_SET = ("task_name", "rnn_name", "trained_name", "run_name", "command_line", "tuning")
-"""Fields of an experiment that no setting gives."""
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
 """Keys of a task that decide no number."""
-Checked = TypeVar("Checked", bound=BaseModel)
-
-
-class Settings(BaseModel):
-    """Plain values that do not change; a key that none of the fields names is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ClassSpec(BaseModel):
-    """A class of the package by name, and the keywords it is built with; the class checks these itself."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
-
-    def cls(self) -> Any:
-        """The class itself.
-
-        Raises:
-            ValueError: where there is none of that name.
-        """
-        module, _, name = self.target.rpartition(".")
-        try:
-            return getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
-
-    def build(self, **more: Any) -> Any:
-        """An instance of the class, from the keywords here and ``more``, which prevail.
-
-        Raises:
-            ValueError: for a keyword that the class does not have, or a value that it refuses.
-        """
-        try:
-            return self.cls()(**{**(self.model_extra or {}), **more})
-        except TypeError as error:
-            raise ValueError(f"{self.target}: {error}") from None
 
 
 class Metric(Settings):
@@ -73,7 +27,7 @@ class Metric(Settings):
 
     name: Annotated[str, Field(pattern=r"^test/\S+$")]
     mode: Literal["min", "max"]
-    search: dict[str, Any] = {}
+    search: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def monitor(self) -> str:
@@ -162,7 +116,7 @@ class TaskHeader(Settings):
     description: str
     variant: Variant | None = None
     metric: Metric
-    references: list[Reference] = []
+    references: list[Reference] = Field(default_factory=list)
     unit: Literal["tokens", "characters", "frames", "sequences"]
 
 
@@ -172,7 +126,7 @@ class Task(TaskHeader):
     corpus: ClassSpec
     data: ClassSpec
     model: ClassSpec
-    rnn: dict[str, Any] = {}
+    rnn: dict[str, Any] = Field(default_factory=dict)
     parameters: PositiveInt | None = None
     training: Training
 
@@ -201,20 +155,15 @@ class Experiment(Settings):
     workers: Annotated[int, Field(ge=1, le=1_000)]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = None  # of the folder, in place of a hash
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
-    command_line: list[str] = []
+    command_line: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_one_size(self) -> "Experiment":
-        sizes = {
-            f"{key}.hidden_size": rnn["hidden_size"]
-            for key, rnn in (("rnn", self.rnn), ("task.rnn", self.task.rnn))
-            if "hidden_size" in rnn
-        }
+        networks = {"rnn": self.rnn, "task.rnn": self.task.rnn}
+        sizes = [f"{key}.hidden_size" for key, rnn in networks.items() if rnn.get("hidden_size") is not None]
         if sizes and self.task.parameters is not None:
-            (key, size), *_ = sizes.items()
-            raise ValueError(
-                f"task.parameters is a budget that decides the hidden size, but {key} is {size!r}: set task.parameters=null, or leave {key} out"
-            )
+            advice = f"set task.parameters=null, or leave {sizes[0]} out"
+            raise ValueError(f"task.parameters is a budget that decides the hidden size, which {sizes[0]} gives too: {advice}")
         if not sizes and self.task.parameters is None:
             raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
         return self
@@ -239,16 +188,14 @@ class Experiment(Settings):
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        unset = {"tuning"} if not self.tuning else set()
-        aside: dict[str, Any] = dict.fromkeys(
-            ["seeds", "workers", "command_line", "trained_name", "run_name", "name", *unset], True
-        )
-        aside |= {"task": {"variant"}, "trainer": {"memory_limit_gb"}}
+        names = ("seeds", "workers", "command_line", "trained_name", "run_name", "name")
+        aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
+        aside |= {} if self.tuning else {"tuning": True}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 
     def decisive(self, *, searched: bool) -> dict[str, Any]:
-        """What decides the numbers of a run of any seed; without the search of its test (``searched``), those of its training."""
+        """What decides the numbers of a run of any seed; those of its training alone unless its test is ``searched``."""
         values = self.plain(0)
         for name in ("seed", "tuning", "task_name", "rnn_name"):
             values.pop(name, None)
@@ -263,38 +210,3 @@ class Experiment(Settings):
         """The command line that makes the run of one seed."""
         kept = [override for override in self.command_line if not override.startswith(("seed=", "seeds=", "workers="))]
         return [*kept, f"seed={seed}"]
-
-
-def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
-    """The settings ``kind`` from plain values.
-
-    Raises:
-        ValueError: one line an error, naming the key, the value and what is allowed.
-    """
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        raise ValueError("\n".join(_line(kind, one) for one in error.errors())) from None
-
-
-def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
-    """One error of pydantic's in a line."""
-    place = [str(part) for part in error["loc"]]
-    key = ".".join(place)
-    if error["type"] == "extra_forbidden":
-        return unknown(key, _fields_at(kind, place[:-1]))
-    if error["type"] == "missing":
-        return f"{key} is missing: it must be given"
-    value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
-    return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")
-
-
-def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:
-    """The settings that there are at a place among those of ``kind``."""
-    for name in place:
-        held = kind.model_fields[name].annotation if name in kind.model_fields else None
-        options = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
-        if not options:
-            return []
-        kind = options[0]
-    return [name for name in kind.model_fields if name not in NOT_SET]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.settings.base import validate
 from pipelines.settings.compose import compose_task
-from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant, validate
+from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant
 from rnn_lightning.files import read_json
 
 

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from omegaconf import OmegaConf
 from pydantic import ConfigDict, Field, NonNegativeInt, model_validator
 
+from pipelines.settings.base import validate
 from pipelines.settings.classes import check_system
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
-from pipelines.settings.schema import Settings, validate
+from pipelines.settings.schema import Settings
 
 Scalar = bool | int | float | str | None
 LARGEST_GRID = 100_000
@@ -150,6 +151,8 @@ def read_arguments(arguments: list[str]) -> SweepArguments:
             own[name] = value
         else:
             own["overrides"].append(argument)
+    if "sweep" in own:
+        _file_of(own["sweep"])
     return validate(SweepArguments, own)
 
 
@@ -159,15 +162,20 @@ def read_sweep(name: str) -> Sweep:
     Raises:
         ValueError: if there is none, or it says what is not allowed: a line each, which names the file.
     """
-    file = CONF / "sweep" / f"{name}.yaml"
-    if not file.exists():
-        known = sorted(each.stem for each in file.parent.glob("*.yaml"))
-        raise ValueError(named("sweep", name, known))
+    file = _file_of(name)
     values: Any = OmegaConf.to_container(OmegaConf.load(file))
     try:
         return validate(Sweep, values if isinstance(values, Mapping) else {})
     except ValueError as error:
         raise ValueError("\n".join(f"{_shown(file)}: {line}" for line in str(error).splitlines())) from None
+
+
+def _file_of(name: str) -> Path:
+    file = CONF / "sweep" / f"{name}.yaml"
+    if not file.exists():
+        known = sorted(each.stem for each in file.parent.glob("*.yaml"))
+        raise ValueError(named("sweep", name, known))
+    return file
 
 
 def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:

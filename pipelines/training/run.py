@@ -25,7 +25,7 @@ from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
 from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
-from rnn_lightning import AtomicCheckpointIO, Durable, count_parameters
+from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import read_json, whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
@@ -89,12 +89,7 @@ def fit(
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = data.planned_steps()
     between = interval(training, planned)
-    lightning.seed_everything(seed, verbose=False)
-    build = sized_system(experiment, card, planned)
-    check_memory(experiment, build, data)
-    system = build()
-    check_metric(experiment, system)
-    kind.prepare(experiment, system, data)
+    system = prepared_system(experiment, seed, card, data)
     metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
     durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
     name = name or f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
@@ -109,6 +104,21 @@ def fit(
         keep_model(durable.best, work / "model.ckpt")
     cost = cost_of(experiment, durable, recorder)
     return {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system), **cost, "mlflow_run_id": run_id}
+
+
+def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
+    """The system as its training begins, once it is known to fit the memory and to log what it is judged by.
+
+    Raises:
+        ValueError: where it does not.
+    """
+    lightning.seed_everything(seed, verbose=False)
+    build = sized_system(experiment, card, data.planned_steps())
+    check_memory(experiment, build, data)
+    system = build()
+    check_metric(experiment, system)
+    kind_of(experiment).prepare(experiment, system, data)
+    return system
 
 
 def cost_of(experiment: Experiment, durable: Durable, recorder: Recorder) -> dict[str, Any]:

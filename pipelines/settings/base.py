@@ -1,0 +1,86 @@
+"""Checked settings: plain values, classes of the package by name, and what is said of those that are refused."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.settings.keywords import advice, shown, unknown
+
+Checked = TypeVar("Checked", bound=BaseModel)
+PACKAGE = "rnn_lightning"
+NOT_SET = ("task_name", "rnn_name", "trained_name", "run_name", "command_line", "tuning")
+"""Fields of an experiment that no setting gives."""
+
+
+class Settings(BaseModel):
+    """Plain values that do not change; a key that none of the fields names is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ClassSpec(BaseModel):
+    """A class of the package by name, and the keywords it is built with; the class checks these itself."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
+
+    def cls(self) -> Any:
+        """The class itself.
+
+        Raises:
+            ValueError: where there is none of that name.
+        """
+        module, _, name = self.target.rpartition(".")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
+
+    def build(self, **more: Any) -> Any:
+        """An instance of the class, from the keywords here and ``more``, which prevail.
+
+        Raises:
+            ValueError: for a keyword that the class does not have, or a value that it refuses.
+        """
+        try:
+            return self.cls()(**{**(self.model_extra or {}), **more})
+        except TypeError as error:
+            raise ValueError(f"{self.target}: {error}") from None
+
+
+def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """The settings ``kind`` from plain values.
+
+    Raises:
+        ValueError: one line an error, naming the key, the value and what is allowed.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        raise ValueError("\n".join(_line(kind, one) for one in error.errors())) from None
+
+
+def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """One error of pydantic's in a line."""
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        return unknown(key, _fields_at(kind, place[:-1]))
+    if error["type"] == "missing":
+        return f"{key} is missing: it must be given"
+    value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
+    return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")
+
+
+def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """The settings that there are at a place among those of ``kind``."""
+    for name in place:
+        held = kind.model_fields[name].annotation if name in kind.model_fields else None
+        options = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not options:
+            return []
+        kind = options[0]
+    return [name for name in kind.model_fields if name not in NOT_SET]

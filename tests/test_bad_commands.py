@@ -1,0 +1,69 @@
+"""Bad command lines end in one line that names what came and what is allowed, with exit code 2."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_commands import COMMANDS, SETTINGS, SYSTEMS
+
+from pipelines.settings.classes import check_system
+from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.overrides import check_once
+
+
+def words(line: str) -> list[str]:
+    """The words of a command line; braces keep theirs together."""
+    made: list[str] = []
+    for word in line.split():
+        if made and made[-1].count("{") > made[-1].count("}"):
+            made[-1] += f" {word}"
+        else:
+            made.append(word)
+    return made
+
+
+def refusal(capsys: pytest.CaptureFixture[str], act: Callable[[], object]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        exit_on_user_error(lambda: act() and None)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1 and len(said) < 600, said
+    return said
+
+
+@pytest.mark.parametrize("line", SETTINGS)
+def test_settings_that_no_stage_takes(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert SETTINGS[line] in refusal(capsys, lambda: compose(words(line)))
+
+
+@pytest.mark.parametrize("line", SYSTEMS)
+def test_settings_that_no_training_takes(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert SYSTEMS[line] in refusal(capsys, lambda: check_system(compose(words(line))))
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command, *arguments = words(line)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [command, *arguments])
+    module = importlib.import_module(f"pipelines.{command}")
+    assert COMMANDS[line] in refusal(capsys, lambda: START[command](module, arguments))
+    assert not any(tmp_path.iterdir())
+
+
+def stage(name: str) -> Callable[[Any, list[str]], None]:
+    def start(module: Any, arguments: list[str]) -> None:
+        getattr(module, name)(compose(check_once(arguments)))
+
+    return start
+
+
+START: dict[str, Callable[[Any, list[str]], None]] = {
+    **{name: stage(name) for name in ("train", "evaluate")},
+    **{name: (lambda module, arguments, name=name: getattr(module, name)(arguments)) for name in ("sweep", "plan", "predict")},
+    **{name: (lambda module, arguments: module.main()) for name in ("repro", "reproduce")},
+    "compare": lambda module, arguments: module.main(arguments),
+}
+"""By command, what ``python -m pipelines.NAME`` calls."""
