@@ -75,7 +75,7 @@ SETTINGS: dict[str, str] = {
     "task=adding task.corpus.steps=true": "task.corpus.steps: Input should be a valid integer (got True)",
     "task=adding task.corpus.rows=5": "task.corpus.rows: Input should be an object (got 5)",
     "task=adding task.corpus=5": "task.corpus: Input should be a valid dictionary",
-    "task=shakespeare task.corpus.end_of_line=no": "task.corpus.end_of_line: Input should be a valid boolean: write true or false",
+    "task=shakespeare task.corpus.end_of_line=no": "task.corpus.end_of_line: Input should be a valid boolean: write true",
     "task=adding task.training.clip=${nothing}": "nothing",
     "task=adding task.training.clip=[": "'['",
 }
