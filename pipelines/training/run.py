@@ -45,7 +45,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     facts = provenance(experiment, seed, card["sha256"]["all"])
     name = f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}"
     work = Path("work") / f"{name}-{key_of(facts)}"
-    locked = lock_folder(Path("work/locks") / name, name.replace("-", " ")) if is_first(experiment) else nullcontext()
+    locked = lock_folder(Path("work/locks") / name, str(experiment.trained(seed))) if is_first(experiment) else nullcontext()
     with locked:
         check_name(experiment, seed, facts)
         remove_leftovers(experiment.trained(seed))
