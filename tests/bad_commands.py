@@ -140,7 +140,6 @@ COMMANDS: dict[str, str] = {
     "reproduce ../../x": "a run is named TASK/RNN/SEED, such as ewt/bilstm/1, or by its folder, not '../../x'",
     "reproduce nested/lstm": "a run is named TASK/RNN/SEED",
     "reproduce nosuch/lstm/1": "results/nosuch.json has no run lstm of seed 1",
-    "train task=adding seed=1 seed=2": "seed is given twice (seed=1 and seed=2): give it once",
     "evaluate task=adding seed=99": "data/processed/adding has no corpus",
     "train task=adding seed=1": "data/processed/adding has no corpus",
 }

@@ -11,7 +11,6 @@ from bad_commands import COMMANDS, SETTINGS, SYSTEMS
 
 from pipelines.settings.classes import check_system
 from pipelines.settings.compose import compose, exit_on_user_error
-from pipelines.settings.overrides import check_once
 
 
 def words(line: str) -> list[str]:
@@ -55,7 +54,7 @@ def test_commands(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
 
 def stage(name: str) -> Callable[[Any, list[str]], None]:
     def start(module: Any, arguments: list[str]) -> None:
-        getattr(module, name)(compose(check_once(arguments)))
+        getattr(module, name)(compose(arguments))
 
     return start
 

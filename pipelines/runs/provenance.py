@@ -7,12 +7,15 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipelines.runs.code import weights_hash
+from pipelines.settings.nested import changes
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
-from rnn_lightning.files import sha256
+from rnn_lightning.files import read_json, sha256, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("dvc.lock", "hub/dvc.lock")
@@ -43,6 +46,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "threads": trainer.threads,
         "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
+        "versions": versions(),
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
         "data": data,
@@ -80,6 +84,27 @@ def _git(*arguments: str) -> str:
     """What git prints; nothing where it fails, or this is no checkout."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions() -> dict[str, str]:
+    """What computes: Python, its packages for numbers, and the instructions of the processor that they use."""
+    from torch.backends.cpu import get_cpu_capability
+
+    packages = {name: metadata.version(name) for name in ("torch", "lightning", "numpy")}
+    return {"python": platform.python_version(), **packages, "cpu_capability": get_cpu_capability()}
+
+
+def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
+    """All environments that the training in ``folder`` was in, this one the last; another one than before is told of."""
+    file = folder / "environments.json"
+    known = read_json(file)["environments"] if file.exists() else []
+    if known and known[-1] != now:
+        different = changes(known[-1], now)
+        print(f"warning: {folder} goes on in another environment ({different}): its numbers may differ", file=sys.stderr)
+    if not known or known[-1] != now:
+        write_json(file, {"environments": [*known, now]})
+        return [*known, now]
+    return known
 
 
 def hardware(accelerator: str) -> str:

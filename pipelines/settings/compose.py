@@ -13,7 +13,7 @@ from pipelines.settings.classes import check_corpus
 from pipelines.settings.grids import usual_trainer
 from pipelines.settings.keywords import named
 from pipelines.settings.nested import flatten
-from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, check_once, rewritten
+from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
 from pipelines.settings.schema import Experiment
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -100,7 +100,7 @@ def _configuration(conf: Path) -> Iterator[None]:
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
     """Run a stage on the command line's experiment."""
-    exit_on_user_error(lambda: function(compose(check_once(sys.argv[1:]))))
+    exit_on_user_error(lambda: function(compose(sys.argv[1:])))
 
 
 def exit_on_user_error(action: Callable[[], None]) -> None:

@@ -30,19 +30,6 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
     return made
 
 
-def check_once(overrides: Sequence[str]) -> Sequence[str]:
-    """The ``overrides``, of which none is given twice.
-
-    Raises:
-        ValueError: where the last of two would decide alone.
-    """
-    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
-    if twice := [key for key in keys if keys.count(key) > 1]:
-        given = " and ".join(one for one, key in zip(overrides, keys, strict=True) if key == twice[0])
-        raise ValueError(f"{twice[0]} is given twice ({given}): give it once")
-    return overrides
-
-
 def check_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """Refuse a tuned file that is not there, which Hydra would pass over, and more than one file of a folder.
 

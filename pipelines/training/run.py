@@ -16,7 +16,7 @@ from pipelines import tracking
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder, remove_leftovers
-from pipelines.runs.provenance import key_of, provenance, run_tags
+from pipelines.runs.provenance import key_of, note_environment, provenance, run_tags
 from pipelines.settings.classes import check_system
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
@@ -50,8 +50,9 @@ def train_one(experiment: Experiment, seed: int) -> None:
         check_name(experiment, seed, facts)
         remove_leftovers(experiment.trained(seed))
         if not (work / "training.json").exists():
+            environments = note_environment(work, facts["versions"])
             measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
-            write_json(work / "training.json", facts | measured)
+            write_json(work / "training.json", facts | measured | {"environments": environments})
             for name in (LAST, BEST):
                 (work / name).unlink()
         elif (known := read_json(work / "training.json"))["config"] != facts["config"]:
