@@ -26,6 +26,7 @@ SMALLER = {
     "20000": "1500",
     "10000": "1500",
     "parameters: 5000": "parameters: 500",
+    "validate_every: 200": "validate_every: 20",
 }
 COMMANDS = {"dvc": ["dvc", "repro"], "repro": ["pipelines.repro"]}
 
