@@ -22,9 +22,7 @@ KILLS = int(os.environ.get("KILLS", "2"))
 GRIDS = "generated:\n  - {task: [adding], rnn: [elman, gru], seeds: 1}\nother:\n  - {task: [nested], rnn: [lstm], seeds: 1}\n"
 SMALLER = {
     "steps: 50": "steps: 10",
-    "delay: 50": "delay: 10",
     "20000": "1500",
-    "10000": "1500",
     "parameters: 5000": "parameters: 500",
     "validate_every: 200": "validate_every: 20",
 }

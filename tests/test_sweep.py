@@ -119,7 +119,9 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     tuned = (project / "conf/tuned/adding-gru.yaml").read_text()
     assert f"lr: {best.params['task.model.optimizer.lr']}" in tuned
     found = OmegaConf.load(project / "conf/tuned/adding-gru.yaml").tuning
-    assert found == {"sweep": "adding-gru-modest", "trials": 4, "pruned": 0, "best": best.number, "varied": list(best.params)}
+    tried = {"sweep": "adding-gru-modest", "trials": 4, "pruned": 0, "best": best.number, "varied": list(best.params)}
+    assert tried.items() <= found.items() and found.budget == {"epochs": 5, "parameters": 600}
+    assert (found.metric, found.mode, found.value, found.overrides) == ("val/loss", "min", best.value, TASK)
     reports = project / "reports/sweeps/adding-gru-modest"
     assert {"trials.csv", "history.png", "parallel.png", "slices.png"} <= {file.name for file in reports.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")

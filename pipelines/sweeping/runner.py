@@ -215,7 +215,7 @@ class SweepRunner:
 
     def keep(self) -> list[str]:
         """Keep the best of all; returns what there is to say of it."""
-        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name)
+        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name, force=self.arguments.force)
 
 
 def check_devices(experiment: Experiment, workers: int) -> None:
