@@ -1,8 +1,11 @@
 """A sweep is run by one process at a time, of all that share its database, and a lost one is followed after its lease."""
 
+import importlib
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -139,3 +142,18 @@ def test_patience_ends_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_question_that_reaches_the_database_is_patient() -> None:
     names = {*storage.PATIENT}
     assert all(getattr(PatientStorage, name) is not getattr(optuna.storages.RDBStorage, name) for name in names)
+
+
+@pytest.mark.slow
+def test_a_lease_on_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg2", reason="`make test-all` installs the cluster's packages")
+    if not (list(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or shutil.which("pg_ctl")):
+        pytest.skip("PostgreSQL is not here: apt-get install postgresql")
+    monkeypatch.syspath_prepend(ROOT)
+    postgresql = importlib.import_module("benchmarks.kills").postgresql
+    with tempfile.TemporaryDirectory() as place, postgresql(Path(place)) as server:
+        test_the_second_of_two_is_refused_and_a_released_lease_is_free(server.sweeps, True)
+        with holder(server.sweeps, "elsewhere") as first:
+            first.kill()
+        Lease(open_storage(server.sweeps), "mine").close()
+        test_of_many_at_once_one_has_the_lease(server.sweeps)
