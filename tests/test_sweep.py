@@ -162,6 +162,7 @@ def test_of_two_projects_on_one_storage_one_sweeps_and_the_other_takes_up_what_i
     command = ["sweep=shared", "trials=3", "workers=2", f"storage=sqlite:///{project}/sweeps.db", *TASK]
     first = begin(project, "sweep", *command)
     child_of(project, "shared")
+    first.send_signal(signal.SIGSTOP)  # lest it is done before the other has begun
     refused = [line for line in run(other, "sweep", *command, code=2).splitlines() if line.startswith("error: ")]
     assert len(refused) == 1 and f"sweep adding-gru-shared is run by process {first.pid} on" in refused[0]
     first.kill()
