@@ -24,7 +24,8 @@ from benchmarks.kills import SPACE, TASK, Store, environment, prepare, sqlite
 from benchmarks.timing import timed
 from pipelines.runs.provenance import ROOT, commit, hardware
 from pipelines.sweeping.settings import Sampler
-from pipelines.sweeping.study import make_sampler, open_storage
+from pipelines.sweeping.storage import open_storage
+from pipelines.sweeping.study import make_sampler
 from rnn_lightning.files import write_json
 
 PRUNER = "pruner: {name: none}\n"

@@ -1,25 +1,30 @@
 """Make a report and all it is made of: ``python -m pipelines.repro generated``, which is `make repro`.
 
 DVC runs one stage at a time, which keeps one processor busy for much of it. Here tasks are made side by side, by a DVC of its
-own each, which share the project and its lock; the report comes last. Anything that is up to date is not made again.
+own each, which share the project and its lock; the report comes last. Anything that is up to date is not made again. Each DVC
+ends with this process, and each stage with its DVC.
 """
 
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pipelines.display.numbers import duration
 from pipelines.grid import grid
 from pipelines.results import read_results
+from pipelines.runs.following import STARTER
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""
+_running: list[subprocess.Popen[bytes]] = []
+_ending = threading.Event()
 
 
 def stage_of(report: str, name: str) -> str:
@@ -69,9 +74,14 @@ def repro(report: str) -> None:
     began, failed = time.monotonic(), []
     with ThreadPoolExecutor(tasks_at_once) as pool:
         jobs = {pool.submit(_make, stages, environment): task for task, stages in wanted.items()}
-        for made, job in enumerate(as_completed(jobs), 1):
-            failed += [jobs[job]] if job.result() else []
-            print(f"{made} of {len(wanted)} tasks after {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
+        try:
+            for made, job in enumerate(as_completed(jobs), 1):
+                failed += [jobs[job]] if job.result() else []
+                print(f"{made} of {len(wanted)} tasks after {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_all()
+            raise
     if failed:
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
     if _dvc("repro", comparison, environment=environment):
@@ -93,9 +103,30 @@ def _make(stages: Sequence[str], environment: dict[str, str]) -> int:
     return _dvc("repro", "--single-item", *stages, environment=environment)
 
 
-def _dvc(*words: str, environment: dict[str, str] | None = None) -> int:
-    """The exit code of a command of DVC."""
-    return subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *words], env=environment, check=False).returncode
+def _dvc(*words: str, environment: Mapping[str, str] = os.environ) -> int:
+    """The exit code of a command of DVC, which ends with this process.
+
+    It is in a group of its own, out of reach of Ctrl-C, which DVC would answer by lines of its own.
+    """
+    command = [sys.executable, "-m", "pipelines.runs.dvc_command", "--wait-for-lock", *words]
+    with subprocess.Popen(command, env={**environment, STARTER: str(os.getpid())}, process_group=0) as process:
+        _running.append(process)
+        if _ending.is_set():
+            process.terminate()
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            _running.remove(process)
+
+
+def _end_all() -> None:
+    """End every DVC at work or about to be, and with it its stage, which saves first."""
+    _ending.set()
+    for process in list(_running):
+        process.terminate()
 
 
 def main() -> None:

@@ -1,7 +1,11 @@
 """Stage: train one architecture on one task, every seed in a process of its own, or several."""
 
+import os
+import sys
+
 from pipelines.settings.compose import run_stage
 from pipelines.settings.schema import Experiment
+from pipelines.settings.tuned import said_of_tuned
 from pipelines.training.launching import train_by_command, train_seed, train_side_by_side
 
 
@@ -12,6 +16,9 @@ def train(experiment: Experiment) -> None:
         ValueError: naming each seed that failed, and why.
     """
     seeds = experiment.all_seeds()
+    if "LOCAL_RANK" not in os.environ:  # else the first process says it
+        for line in said_of_tuned(experiment):
+            print(line, file=sys.stderr, flush=True)
     if len(seeds) == 1:
         train_seed(experiment, seeds[0])
         return

@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from pipelines.settings.base import validate
 from pipelines.settings.schema import Metric
 from pipelines.sweeping.settings import Sweep
-from pipelines.sweeping.study import FOLDER, open_storage, open_study
+from pipelines.sweeping.storage import open_storage
+from pipelines.sweeping.study import FOLDER, open_study
 
 SWEEP = validate(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
 METRIC = Metric(name="test/loss", mode="min")

@@ -119,7 +119,9 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     tuned = (project / "conf/tuned/adding-gru.yaml").read_text()
     assert f"lr: {best.params['task.model.optimizer.lr']}" in tuned
     found = OmegaConf.load(project / "conf/tuned/adding-gru.yaml").tuning
-    assert found == {"sweep": "adding-gru-modest", "trials": 4, "pruned": 0, "best": best.number, "varied": list(best.params)}
+    tried = {"sweep": "adding-gru-modest", "trials": 4, "pruned": 0, "best": best.number, "varied": list(best.params)}
+    assert tried.items() <= found.items() and found.budget == {"epochs": 5, "parameters": 600}
+    assert (found.metric, found.mode, found.value, found.overrides) == ("val/loss", "min", best.value, TASK)
     reports = project / "reports/sweeps/adding-gru-modest"
     assert {"trials.csv", "history.png", "parallel.png", "slices.png"} <= {file.name for file in reports.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")
@@ -149,6 +151,41 @@ def test_a_later_run_takes_up_what_was_found(project: Path) -> None:
         command = [sys.executable, "-c", script, "task=copying", more]
         told = subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=True)
         assert told.stdout.strip() == expected
+
+
+@pytest.mark.slow
+def test_of_two_projects_on_one_storage_one_sweeps_and_the_other_takes_up_what_it_left(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(project, other, ignore=shutil.ignore_patterns("work", "sweeps.db", "mlflow.db"))
+    for place in (project, other):
+        (place / "conf/sweep/shared.yaml").write_text(FILES["modest"])
+    command = ["sweep=shared", "trials=3", "workers=2", f"storage=sqlite:///{project}/sweeps.db", *TASK]
+    first = begin(project, "sweep", *command)
+    child_of(project, "shared")
+    first.send_signal(signal.SIGSTOP)  # lest it is done before the other has begun
+    refused = [line for line in run(other, "sweep", *command, code=2).splitlines() if line.startswith("error: ")]
+    assert len(refused) == 1 and f"sweep adding-gru-shared is run by process {first.pid} on" in refused[0]
+    first.kill()
+    first.communicate()
+    run(other, "sweep", *command)
+    assert states_of(project, "shared").count("COMPLETE") == 3 and set(states_of(project, "shared")) <= {"COMPLETE", "FAIL"}
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_interrupted_ends_in_a_line_and_goes_on(project: Path) -> None:
+    (project / "conf/sweep/stopped.yaml").write_text(FILES["modest"])
+    command = ["sweep=stopped", "trials=2", "workers=2", *TASK]
+    sweep = begin(project, "sweep", *command)
+    trial = child_of(project, "stopped")
+    for pid in (sweep.pid, trial):  # as a terminal does
+        os.kill(pid, signal.SIGINT)
+    _, errors = sweep.communicate(timeout=100)
+    assert sweep.returncode == 130 and not Path(f"/proc/{trial}").exists()
+    assert [line for line in errors.splitlines() if not line.startswith("trial ")] == [
+        "interrupted; the same command goes on with what is not done yet"
+    ]
+    run(project, "sweep", *command)
+    assert states_of(project, "stopped").count("COMPLETE") == 2
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
 from pipelines.settings.schema import Experiment
 
+INTERRUPTED = 130
+"""The exit code of a command that SIGINT, as Ctrl-C sends it, has ended; a training that it ends saves before."""
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -104,9 +106,14 @@ def run_stage(function: Callable[[Experiment], None]) -> None:
 
 
 def exit_on_user_error(action: Callable[[], None]) -> None:
-    """Run ``action``; an error that the user can mend is one line an error on stderr, and exit code 2."""
+    """Run ``action``; what the user can mend is one line an error on stderr, and exit code 2; Ctrl-C one line and 130."""
     try:
         action()
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
+        print("interrupted; the same command goes on with what is not done yet", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except (ValueError, OSError, FloatingPointError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -37,8 +37,8 @@ class Engine(ABC):
         """Begin a trial."""
 
     @abstractmethod
-    def wait(self, jobs: Collection[Job]) -> None:
-        """Return when one of ``jobs`` is over."""
+    def wait(self, jobs: Collection[Job], seconds: float) -> None:
+        """Return when one of ``jobs`` is over, or after so many seconds."""
 
     @abstractmethod
     def end(self, jobs: Collection[Job]) -> None:
@@ -60,8 +60,8 @@ class Local(Engine):
 
         return Job(process.is_alive, reason, process)
 
-    def wait(self, jobs: Collection[Job]) -> None:
-        wait([job.handle.sentinel for job in jobs])
+    def wait(self, jobs: Collection[Job], seconds: float) -> None:
+        wait([job.handle.sentinel for job in jobs], seconds)
 
     def end(self, jobs: Collection[Job]) -> None:
         for job in jobs:
@@ -120,8 +120,8 @@ class Cluster(Engine):
 
         return Job(alive, reason, handle)
 
-    def wait(self, jobs: Collection[Job]) -> None:
-        self._ray.wait([job.handle for job in jobs], num_returns=1)
+    def wait(self, jobs: Collection[Job], seconds: float) -> None:
+        self._ray.wait([job.handle for job in jobs], num_returns=1, timeout=seconds)
 
     def end(self, jobs: Collection[Job]) -> None:
         for job in jobs:

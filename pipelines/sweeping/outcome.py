@@ -1,6 +1,7 @@
 """What is kept of a sweep: the best values for later runs, its model in the registry, tables and figures."""
 
 import csv
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,19 @@ from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
-from pipelines.settings.compose import CONF
+from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment
-from pipelines.sweeping.settings import Sweep
+from pipelines.settings.tuned import Finding, budget_of
+from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
 from rnn_lightning.files import write_text
 
-REPORTS, ALIAS = Path("reports/sweeps"), "best"
+REPORTS, ALIAS, FINDING = Path("reports/sweeps"), "best", "finding"
 
 
-def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str, name: str) -> list[str]:
-    """Keep the best trial; returns lines that say what it is and where all lies.
+def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str, name: str, *, force: bool) -> list[str]:
+    """Keep the best trial where none better is kept, or with ``force``; returns lines that say what it is and where all lies.
 
     Raises:
         ValueError: where no trial is complete.
@@ -41,16 +43,30 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
         write_trials(study, sweep, folder / "trials.csv"),
         *draw(study, sweep, folder, experiment.task.metric.monitor),
     ]
-    tuned = write_tuned(study, best, experiment, name)
+    finding = finding_of(best, experiment)
+    tuned, lines_of_file = keep_values(study, best, experiment, name, finding, force=force)
     tracking.log_files(run_id, [*files, tuned])
-    registered = register(best, experiment)
     values = ", ".join(f"{key} {value}" for key, value in best.params.items())
-    lines = [
+    return [
         f"best of {len(complete)} complete trials: {best.number}, {number(best.values[0])} on validation, {values}",
-        f"{tuned.relative_to(CONF.parent)} has its values, which later runs take up (tuned=none leaves them out)",
+        lines_of_file,
         f"{folder} has the trials and the figures",
+        register(best, experiment, finding, force=force),
     ]
-    return [*lines, f"the model registry has it as {registered}@{ALIAS}"]
+
+
+def finding_of(best: FrozenTrial, experiment: Experiment) -> Finding:
+    """What the best trial found, with the budget that it had, which the sweep may have varied."""
+    given = [*experiment.command_line, *(assigned(key, value) for key, value in best.params.items())]
+    metric = experiment.task.metric
+    return Finding(
+        metric=metric.monitor,
+        mode=metric.mode,
+        value=best.values[0],
+        data=card_of(experiment)["sha256"]["all"],
+        budget=budget_of(compose(given)),
+        overrides=[override for override in experiment.command_line if override != "tuned=none"],
+    )
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
@@ -79,31 +95,56 @@ def write_trials(study: optuna.Study, sweep: Sweep, file: Path) -> Path:
     return file
 
 
-def write_tuned(study: optuna.Study, best: FrozenTrial, experiment: Experiment, name: str) -> Path:
-    """``conf/tuned/TASK-RNN.yaml``, which every run of that task and architecture composes; says what was tried for it."""
+def keep_values(
+    study: optuna.Study, best: FrozenTrial, experiment: Experiment, name: str, finding: Finding, *, force: bool
+) -> tuple[Path, str]:
+    """Write ``conf/tuned/TASK-RNN.yaml`` unless a better one is there; the file, and a line that says which it has."""
     file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
+    shown = file.relative_to(CONF.parent)
+    there: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else None
+    known = None if there is None else there.get("tuning", {})
+    own = known is not None and (known.get("sweep"), known.get("best"), known.get("value")) == (
+        name,
+        best.number,
+        finding.value,
+    )
+    if not (own or force) and (reason := finding.why_not(known)):
+        return file, f"{shown} stays as it is: {reason} (force=true replaces it)"
+    write_tuned(file, study, best, name, finding)
+    return file, f"{shown} has its values, which later runs take up (tuned=none leaves them out)"
+
+
+def write_tuned(file: Path, study: optuna.Study, best: FrozenTrial, name: str, finding: Finding) -> None:
+    """What every run of that task and architecture composes; says what was tried for it, and with what."""
     config = OmegaConf.create({})
     for key, value in best.params.items():
         OmegaConf.update(config, key, value, force_add=True)
     over = [trial.state for trial in counted(study)]
-    pruned = over.count(TrialState.PRUNED)
-    config["tuning"] = {"sweep": name, "trials": len(over), "pruned": pruned, "best": best.number, "varied": list(best.params)}
-    metric = experiment.task.metric.monitor
-    header = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {metric} {number(best.values[0])}.\n"
+    tried = {"trials": len(over), "pruned": over.count(TrialState.PRUNED), "best": best.number, "varied": list(best.params)}
+    config["tuning"] = {"sweep": name, **tried, **finding.model_dump(mode="json")}
+    header = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {finding.metric} {number(finding.value)}.\n"
     write_text(file, header + OmegaConf.to_yaml(config))
-    return file
 
 
-def register(best: FrozenTrial, experiment: Experiment) -> str:
-    """Make the best trial's model, unless it is, the newest version of ``TASK-RNN`` in the registry, under the alias ``best``;
-    returns the name."""
+def register(best: FrozenTrial, experiment: Experiment, finding: Finding, *, force: bool) -> str:
+    """Make the best trial's model, unless it is, the newest version of ``TASK-RNN`` in the registry, under the alias ``best``.
+
+    Where that names a better one it stays. Returns a line that says which it has.
+    """
     name = f"{experiment.task_name}-{experiment.rnn_name}"
     run_id, folder = best.user_attrs["run"], Path(best.user_attrs[FOLDER])
+    tags = tracking.tags_of_alias(name, ALIAS)
+    known = None if tags is None else json.loads(tags.get(FINDING, "{}"))
+    own = tags is not None and tags["run"] == run_id
+    if not (own or force) and (reason := finding.why_not(known)):
+        return f"{name}@{ALIAS} of the model registry stays as it is: {reason} (force=true replaces it)"
     if not tracking.is_newest(name, run_id):
+        if not folder.exists():
+            return f"the model registry has no new {name}@{ALIAS}: {folder} of the best trial is on another machine"
         kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
         publish_model(run_id, folder, registered_name=name)
-    tracking.name_newest(name, ALIAS)
-    return name
+    tracking.name_newest(name, ALIAS, {FINDING: finding.model_dump_json()})
+    return f"the model registry has it as {name}@{ALIAS}"
 
 
 def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[Path]:

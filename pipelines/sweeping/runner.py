@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,9 +20,11 @@ from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder
 from pipelines.settings.schema import Experiment
 from pipelines.sweeping.engines import Job, make_engine
+from pipelines.sweeping.lease import BEAT, Lease
 from pipelines.sweeping.outcome import keep
 from pipelines.sweeping.settings import Sweep, SweepArguments
-from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS, counted, default_storage, open_storage, open_study, running
+from pipelines.sweeping.storage import default_storage, open_storage
+from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS, counted, open_study, running, waiting
 from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved
 from rnn_lightning.files import read_json
 
@@ -36,7 +39,8 @@ class SweepRunner:
         """Open the study and the run that its trials are shown under; neither is made twice.
 
         Raises:
-            ValueError: where another process runs this sweep, or the study has trials of another kind.
+            ValueError: where another process runs this sweep, here or on a machine that shares the storage, or the study has
+                trials of another kind.
         """
         if arguments.engine == "local":
             check_devices(experiment, arguments.workers)
@@ -44,24 +48,31 @@ class SweepRunner:
         self.overrides = [*base, f"seed={experiment.all_seeds()[0]}"]
         self.name = f"{experiment.task_name}-{experiment.rnn_name}-{arguments.sweep}"
         self.folder = Path("work/sweeps") / self.name
-        self._lock = lock_folder(self.folder, f"sweep {self.name}")
         self.card = card_of(experiment)
         self.url = arguments.storage or default_storage()
-        facts = self._facts()
-        self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
         self.shown_in = f"{experiment.task_name} sweeps"
-        note = f"Trials of sweeps of `{experiment.task_name}`, each under its sweep."
+        self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
+        self._began = time.monotonic()
+        with ExitStack() as held:
+            held.enter_context(lock_folder(self.folder, f"sweep {self.name}"))
+            storage = open_storage(self.url)
+            self.lease = held.enter_context(closing(Lease(storage, self.name)))
+            self._open(storage)
+            self._held = held.pop_all()
+
+    def _open(self, storage: optuna.storages.RDBStorage) -> None:
+        facts = self._facts()
+        self.study = open_study(self.name, storage, self.sweep, self.experiment.task.metric, facts)
+        note = f"Trials of sweeps of `{self.experiment.task_name}`, each under its sweep."
         tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
         self.run_id = tracking.start_run(
             self.folder,
             experiment=self.shown_in,
-            name=f"{experiment.rnn_name}, {arguments.sweep}",
+            name=f"{self.experiment.rnn_name}, {self.arguments.sweep}",
             config=facts,
             tags={"data": facts["data"]},
         )
-        self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
-        self._began = time.monotonic()
-        self.engine = make_engine(arguments.engine, experiment.trainer, self.url)
+        self.engine = make_engine(self.arguments.engine, self.experiment.trainer, self.url)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -76,10 +87,10 @@ class SweepRunner:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Whatever ends the sweep ends its trials, which save; the same command goes on with them."""
-        self.engine.end([job for _, job in self.slots.values()])
+        with self._held:
+            self.engine.end([job for _, job in self.slots.values()])
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         tracking.finish(self.run_id, status)
-        self._lock.close()
 
     def run(self) -> None:
         """Make trials until ``arguments.trials`` are over, or all of a grid."""
@@ -94,7 +105,8 @@ class SweepRunner:
             for slot in range(self.arguments.workers):
                 if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
                     self._start(slot)
-            self.engine.wait([job for _, job in self.slots.values()])
+            self.engine.wait([job for _, job in self.slots.values()], BEAT)
+            self.lease.check()
             self._settle_ended(wanted)
 
     def _start(self, slot: int) -> None:
@@ -153,24 +165,31 @@ class SweepRunner:
         live = optuna.Trial(self.study, trial._trial_id)
         values: Any = outcome.get("values")
         if outcome["state"] == "complete":
-            self.study.tell(trial.number, values)
+            self._tell(trial.number, TrialState.COMPLETE, values)
         elif outcome["state"] == "pruned":
-            self.study.tell(trial.number, state=TrialState.PRUNED)
+            self._tell(trial.number, TrialState.PRUNED)
         else:
             live.set_user_attr(REASON, outcome["reason"])
             starts = 0 if has_saved(file.parent) else trial.user_attrs[STARTS] - (not alone)
             if outcome["state"] == "failed" or starts >= MAX_STARTS:
                 live.set_user_attr(FINAL, True)
-            else:
+            elif trial.user_attrs[FOLDER] not in waiting(
+                self.study
+            ):  # where an earlier go ended between this and the next line
                 self.study.enqueue_trial(trial.params, {FOLDER: trial.user_attrs[FOLDER], STARTS: starts})
-            self.study.tell(trial.number, state=TrialState.FAIL)
+            self._tell(trial.number, TrialState.FAIL)
         self._show()
+
+    def _tell(self, number: int, state: TrialState, values: Any = None) -> None:
+        """As the study's, but what it knows already, as it may when its first answer was lost, is no error."""
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self.study.tell(number, values, state, skip_if_finished=True)
 
     def _recover(self) -> None:
         """Settle what an earlier go left open, whose processes may still live."""
         for trial in running(self.study):
             if FOLDER not in trial.user_attrs:  # the earlier go ended before it began this one
-                self.study.tell(trial.number, state=TrialState.FAIL)
+                self._tell(trial.number, TrialState.FAIL)
                 continue
             end_process(Path(trial.user_attrs[FOLDER]))
             self._settle(trial, "was running when the sweep was interrupted", alone=False)
@@ -196,7 +215,7 @@ class SweepRunner:
 
     def keep(self) -> list[str]:
         """Keep the best of all; returns what there is to say of it."""
-        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name)
+        return keep(self.study, self.sweep, self.experiment, self.run_id, self.name, force=self.arguments.force)
 
 
 def check_devices(experiment: Experiment, workers: int) -> None:

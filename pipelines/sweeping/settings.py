@@ -135,11 +135,12 @@ class SweepArguments(Settings):
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     storage: str | None = None
     engine: Literal["local", "ray"] = "local"
+    force: bool = False
     overrides: list[str] = Field(default_factory=list)
 
 
 def read_arguments(arguments: list[str]) -> SweepArguments:
-    """``sweep=``, ``trials=``, ``workers=``, ``storage=`` and ``engine=`` of a command line; all else is for the experiment.
+    """What of a command line is of the sweep (the fields of `SweepArguments`); all else is for the experiment.
 
     Raises:
         ValueError: for a number that is none, or nothing said of sweep or trials.
@@ -147,7 +148,7 @@ def read_arguments(arguments: list[str]) -> SweepArguments:
     own: dict[str, Any] = {"overrides": []}
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name in ("sweep", "trials", "workers", "storage", "engine"):
+        if name in ("sweep", "trials", "workers", "storage", "engine", "force"):
             own[name] = value
         else:
             own["overrides"].append(argument)

@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -10,32 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.settings.schema import Metric
 from pipelines.sweeping.settings import Pruner, Sampler, Sweep
-from pipelines.tracking.store import ROOT, SQLITE
-from rnn_lightning.files import made_once
 
 FINAL, STARTS, FOLDER, REASON = "final", "tries", "place", "reason"
 """User attributes of a trial: counts although it failed; how often it was begun; its folder; why it failed."""
-
-
-def default_storage() -> str:
-    """A database in the project. Never the dashboard's: both keep a table ``alembic_version``."""
-    return f"{SQLITE}{ROOT / 'sweeps.db'}"
-
-
-def open_storage(url: str) -> optuna.storages.RDBStorage:
-    """The storage at ``url``; a new SQLite file is made as a whole or not at all, whoever else opens it at the same time.
-
-    Raises:
-        ValueError: where there is no such database.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url.startswith(SQLITE):
-        file = Path(url.removeprefix(SQLITE)).absolute()
-        made_once(file, lambda unfinished: optuna.storages.RDBStorage(f"{SQLITE}{unfinished}"))
-    try:
-        return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    except Exception as error:
-        raise ValueError(f"storage {url}: {str(error).splitlines()[0]}") from None
 
 
 def open_study(
@@ -115,3 +91,9 @@ def counted(study: optuna.Study) -> list[FrozenTrial]:
 
 def running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def waiting(study: optuna.Study) -> set[str]:
+    """The folders of trials that wait to go on."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return {trial.user_attrs[FOLDER] for trial in trials if FOLDER in trial.user_attrs}

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ from pipelines.runs.processes import start_time
 from pipelines.runs.provenance import provenance, run_tags
 from pipelines.settings.compose import compose
 from pipelines.sweeping.settings import Pruner, assigned
-from pipelines.sweeping.study import make_pruner, open_storage
+from pipelines.sweeping.storage import open_storage
+from pipelines.sweeping.study import make_pruner
 from pipelines.training.launching import stop_with_parent
 from pipelines.training.run import fit, quieten
 from rnn_lightning.files import read_json, write_json
@@ -54,6 +56,9 @@ def run_trial(spec: TrialSpec) -> None:
     trial = optuna.Trial(study, spec.trial_id)
     try:
         outcome: dict[str, Any] = {"state": "complete", **_train(spec, trial)}
+    except (optuna.exceptions.UpdateFinishedTrialError, ConnectionError) as error:
+        print(f"trial {spec.number} stops: {error}", file=sys.stderr)  # taken up elsewhere, or to be taken up again
+        return
     except optuna.TrialPruned:
         outcome = {"state": "pruned"}
     except (ValueError, FloatingPointError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from pipelines.tracking.record import (
     log_model,
     log_training,
     name_newest,
+    tags_of_alias,
 )
 from pipelines.tracking.runs import finish, mark_dead_runs_killed, recording, set_tags, start_run, warn_if_tracking_fails
 from pipelines.tracking.store import open_experiment, open_store
@@ -37,5 +38,6 @@ __all__ = [
     "recording",
     "set_tags",
     "start_run",
+    "tags_of_alias",
     "warn_if_tracking_fails",
 ]

@@ -120,11 +120,24 @@ def log_model(
     return logged.model_uri
 
 
-def name_newest(registered_name: str, alias: str) -> None:
-    """Let ``alias`` name the newest version of a registered model, and no other."""
+def name_newest(registered_name: str, alias: str, tags: Mapping[str, str]) -> None:
+    """Let ``alias`` name the newest version of a registered model, and no other; the version carries the ``tags``."""
     newest = _newest(registered_name)
     assert newest is not None
+    for key, value in tags.items():
+        client().set_model_version_tag(registered_name, newest.version, key, value)
     client().set_registered_model_alias(registered_name, alias, newest.version)
+
+
+def tags_of_alias(registered_name: str, alias: str) -> dict[str, str] | None:
+    """The tags of the version that ``alias`` names, and its run's id as ``run``; ``None`` where it names none."""
+    versions = client().search_model_versions(f"name = '{registered_name}'")
+    named = [version for version in versions if alias in _version(registered_name, version.version).aliases]
+    return {**named[0].tags, "run": str(named[0].run_id)} if named else None
+
+
+def _version(registered_name: str, version: str) -> "ModelVersion":
+    return client().get_model_version(registered_name, version)  # a search leaves aliases out
 
 
 def is_newest(registered_name: str, run_id: str) -> bool:

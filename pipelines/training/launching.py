@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -14,6 +13,9 @@ from multiprocessing.process import BaseProcess
 from subprocess import Popen
 from typing import Any, NamedTuple
 
+import psutil
+
+from pipelines.runs.following import STARTER, follow, signal_on_death_of_parent
 from pipelines.settings.schema import Experiment
 
 PRELOADED = ["pipelines.training.run", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
@@ -109,7 +111,8 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
         child.send_signal(number)
 
     command = [sys.executable, "-m", "pipelines.train", *experiment.overrides(seed)]
-    with Popen(command) as child, on_signal(pass_on):
+    environment = os.environ | {STARTER: str(os.getpid())}
+    with Popen(command, env=environment) as child, on_signal(pass_on):
         code = child.wait()
     if received or code - 128 in STOPPING:
         raise SystemExit(128 + received[0] if received else code)
@@ -117,16 +120,12 @@ def train_by_command(experiment: Experiment, seed: int) -> int:
 
 
 def stop_with_parent() -> None:
-    """Save and end this process when the one that started it is gone."""
+    """Save and end this process when the one that asked for it is gone, which also is the one to answer Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def follow() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=follow, daemon=True).start()
+    if parent is not None:
+        signal_on_death_of_parent()  # of the server that forks, which ends with whom it forks for
+        follow(psutil.Process(parent.pid), parent.join)
 
 
 def train_in_child(experiment: Experiment, seed: int, reasons: Connection) -> None:

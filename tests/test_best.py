@@ -1,0 +1,119 @@
+"""The tuned file and the alias ``best`` move only to a better value, found with the same means; runs say what they take up."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from omegaconf import OmegaConf
+
+from pipelines import tracking
+from pipelines.settings.compose import compose
+from pipelines.settings.tuned import Budget, Finding, said_of_tuned
+from pipelines.sweeping import outcome
+from pipelines.sweeping.outcome import ALIAS, FINDING, finding_of, keep_values, register
+from pipelines.sweeping.study import FOLDER
+
+KNOWN = Finding(metric="val/loss", mode="min", value=0.5, data="a" * 64, budget=Budget(epochs=2, parameters=5000))
+OTHER: dict[str, dict[str, Any]] = {
+    "worse": {"value": 0.6},
+    "equal": {},
+    "other metric": {"value": 0.4, "metric": "val/accuracy"},
+    "other mode": {"value": 0.6, "mode": "max"},
+    "other data": {"value": 0.4, "data": "b" * 64},
+    "more epochs": {"value": 0.4, "budget": Budget(epochs=20, parameters=5000)},
+    "more parameters": {"value": 0.4, "budget": Budget(epochs=2, parameters=50000)},
+}
+EXPERIMENT = compose(["tuned=none", "task=adding", "rnn=gru", "seed=1"])
+
+
+def changed(**values: Any) -> Finding:
+    return KNOWN.model_copy(update=values)
+
+
+def one_trial(value: float) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
+    study = optuna.create_study(direction="minimize")
+    trial = study.ask({"task.training.clip": optuna.distributions.CategoricalDistribution([0.5])})
+    trial.set_user_attr("run", f"run of {value}")
+    trial.set_user_attr(FOLDER, ".")
+    study.tell(trial, value)
+    return study, study.trials[0]
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_not_better_or_not_alike_takes_no_place(name: str) -> None:
+    assert changed(**OTHER[name]).why_not(KNOWN.model_dump(mode="json"))
+
+
+def test_what_is_better_takes_the_place_and_of_an_unknown_budget_nobody_knows() -> None:
+    assert not changed(value=0.4).why_not(KNOWN.model_dump(mode="json"))
+    assert not changed(value=0.6, mode="max").why_not(KNOWN.model_dump(mode="json") | {"mode": "max"})
+    assert not KNOWN.why_not(None)
+    assert "does not say its metric, mode, data, budget, value" in changed(value=0.4).why_not({"trials": 8})
+
+
+def test_the_tuned_file_moves_to_a_better_value_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "CONF", tmp_path / "conf")
+
+    def kept(value: float, name: str, *, force: bool = False) -> tuple[str, str]:
+        file, line = keep_values(*one_trial(value), EXPERIMENT, name, changed(value=value), force=force)
+        return OmegaConf.load(file).tuning.sweep, line
+
+    assert kept(0.5, "first") == ("first", "conf/tuned/adding-gru.yaml has its values, which later runs take up "
+                                  "(tuned=none leaves them out)")  # fmt: skip
+    holder, line = kept(0.6, "second")
+    assert holder == "first"
+    assert (
+        line == "conf/tuned/adding-gru.yaml stays as it is: its val/loss is 0.5, and 0.6 is not better (force=true replaces it)"
+    )
+    assert kept(0.4, "third")[0] == "third"
+    assert kept(0.6, "fourth", force=True)[0] == "fourth"
+
+
+def test_a_finding_has_the_budget_that_the_trial_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "card_of", lambda _: {"sha256": {"all": "c"}})
+    study = optuna.create_study()
+    study.tell(study.ask({"task.parameters": optuna.distributions.IntDistribution(700, 700)}), 0.25)
+    experiment = compose(["tuned=none", "task=adding", "rnn=gru", "task.training.epochs=3"])
+    found = finding_of(study.trials[0], experiment)
+    assert found.budget == Budget(epochs=3, parameters=700) and found.value == 0.25
+    assert found.overrides == ["task=adding", "rnn=gru", "task.training.epochs=3"]
+
+
+def test_the_alias_moves_to_a_better_model_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    client = tracking.store.client()
+    client.create_registered_model("adding-gru")
+
+    def publish(run_id: str, folder: Path, registered_name: str) -> None:
+        client.create_model_version(registered_name, str(tmp_path), run_id)
+
+    monkeypatch.setattr(outcome, "publish_model", publish)
+    monkeypatch.setattr(outcome, "card_of", lambda _: {})
+    monkeypatch.setattr(outcome, "kind_of", lambda _: SimpleNamespace(write_predictor=lambda *_: None))
+
+    def named(value: float, *, force: bool = False) -> str:
+        line = register(one_trial(value)[1], EXPERIMENT, changed(value=value), force=force)
+        assert ("stays as it is: its val/loss is" in line) == (client.get_model_version_by_alias("adding-gru", ALIAS).run_id
+                                                             != f"run of {value}")  # fmt: skip
+        return str(client.get_model_version_by_alias("adding-gru", ALIAS).run_id)
+
+    assert named(0.5) == "run of 0.5" and named(0.6) == "run of 0.5" and named(0.4) == "run of 0.4"
+    assert named(0.4) == "run of 0.4" and named(0.7, force=True) == "run of 0.7"
+    assert FINDING in (tracking.tags_of_alias("adding-gru", ALIAS) or {})
+
+
+def test_a_run_says_what_it_takes_up_and_warns_of_another_budget() -> None:
+    tuning = {"sweep": "basic", "varied": ["task.training.clip"], "budget": {"epochs": 2, "parameters": 5000}}
+    experiment = EXPERIMENT.model_copy(update={"tuning": tuning, "command_line": []})
+    (line,) = said_of_tuned(experiment)
+    assert line == (
+        "takes up conf/tuned/adding-gru.yaml: task.training.clip=1.0; found by sweep basic with epochs=2 parameters=5000 "
+        "(tuned=none leaves them out)"
+    )
+    tuning["budget"] = {"epochs": 20, "parameters": 5000}
+    assert said_of_tuned(experiment)[1] == (
+        "warning: this run has epochs=2 parameters=5000, and its tuned values were found with epochs=20 parameters=5000"
+    )
+    assert not said_of_tuned(EXPERIMENT)

@@ -1,0 +1,103 @@
+"""A process that a program has started ends with it, one that a person has started does not; Ctrl-C is one line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipelines.runs import processes
+from pipelines.runs.processes import lock_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGE = "from pipelines.runs.following import begin_command; begin_command(); import os, sys, time; "
+STAGE += "print(os.getpid(), flush=True); time.sleep(60)"
+STARTER = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(60)"
+HOLDER = "import signal, sys, time; signal.signal(signal.SIGTERM, {handler}); import psutil; from pathlib import Path; "
+HOLDER += "from pipelines.runs import following; from pipelines.runs.processes import lock_folder; "
+HOLDER += "following._followed.append(psutil.Process(int(sys.argv[2]))); lock = lock_folder(Path(sys.argv[1]), 'it'); "
+HOLDER += "print('held', flush=True); time.sleep(60)"
+
+
+def begin(script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DVC_STAGE", "LOCAL_RANK")} | variables
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def lives(pid: int, seconds: float) -> bool:
+    """Whether the process is still there after so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
+    return time.monotonic() >= until
+
+
+@pytest.mark.parametrize("variable", ["DVC_STAGE", "LOCAL_RANK"])
+@pytest.mark.parametrize("shell", [[], ["sh", "-c", '"$0" "$@"; true']], ids=["directly", "by a shell"])
+def test_a_stage_ends_with_who_started_it(variable: str, shell: list[str]) -> None:
+    starter = begin(STARTER, *shell, sys.executable, "-c", STAGE, **{variable: "1"})
+    stage = int(line_of(starter))
+    starter.kill()
+    starter.wait()
+    assert not lives(stage, 2.0)
+
+
+def test_what_a_person_has_started_outlives_the_shell() -> None:
+    starter = begin(STARTER, sys.executable, "-c", STAGE)
+    stage = int(line_of(starter))
+    starter.kill()
+    starter.wait()
+    assert lives(stage, 0.5)
+    os.kill(stage, signal.SIGKILL)
+
+
+def test_a_stage_whose_starter_is_gone_before_it_begins_ends_at_once() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    stage = begin(STAGE, PIPELINES_STARTER=str(gone.pid))
+    assert stage.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("handler", ["signal.SIG_DFL", "signal.SIG_IGN"], ids=["ends when asked", "must be made to"])
+def test_a_process_left_behind_is_ended_and_said(
+    handler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    starter = begin("import time; time.sleep(60)")
+    holder = begin(HOLDER.format(handler=handler), str(tmp_path), str(starter.pid))
+    assert line_of(holder) == "held"
+    with pytest.raises(ValueError, match="another process is at work on it"):  # its starter lives
+        lock_folder(tmp_path, "it")
+    starter.kill()
+    starter.wait()
+    lock_folder(tmp_path, "it").close()
+    assert holder.wait(5) == (-signal.SIGKILL if "IGN" in handler else -signal.SIGTERM)
+    assert capsys.readouterr().err == f"ending process {holder.pid}, left behind at it by a command that is gone\n"
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "fetch", "preprocess", "sweep", "repro", "predict"])
+@pytest.mark.parametrize("after", [0.15, 0.6])
+def test_a_command_that_is_interrupted_ends_in_one_line(command: str, after: float, tmp_path: Path) -> None:
+    """However soon: most of the first second goes by with imports."""
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}
+    words = [sys.executable, "-m", f"pipelines.{command}", "generated" if command in ("compare", "repro") else "task=nested"]
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    if process.returncode == 130:
+        assert errors.startswith("interrupted") and len(errors.splitlines()) == 1
+    else:  # Python itself had not begun, or the command was done
+        assert "Traceback" not in errors and process.returncode in (2, -signal.SIGINT)
