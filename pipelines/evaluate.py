@@ -10,6 +10,7 @@ from pipelines.settings.schema import Experiment
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
+    from pipelines import tracking
     from pipelines.kinds import kind_of
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
@@ -30,6 +31,7 @@ def evaluate(experiment: Experiment) -> None:
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
+    tracking.flush()
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:

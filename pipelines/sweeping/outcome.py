@@ -99,10 +99,8 @@ def register(best: FrozenTrial, experiment: Experiment) -> str:
     returns the name."""
     name = f"{experiment.task_name}-{experiment.rnn_name}"
     run_id, folder = best.user_attrs["run"], Path(best.user_attrs[FOLDER])
-    if not tracking.is_newest(name, run_id):
-        kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
-        publish_model(run_id, folder, registered_name=name)
-    tracking.name_newest(name, ALIAS)
+    kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
+    publish_model(run_id, folder, registered_name=name, alias=ALIAS)
     return name
 
 

@@ -51,13 +51,13 @@ class SweepRunner:
         self.study = open_study(self.name, open_storage(self.url), sweep, experiment.task.metric, facts)
         self.shown_in = f"{experiment.task_name} sweeps"
         note = f"Trials of sweeps of `{experiment.task_name}`, each under its sweep."
-        tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
         self.run_id = tracking.start_run(
             self.folder,
             experiment=self.shown_in,
             name=f"{experiment.rnn_name}, {arguments.sweep}",
             config=facts,
             tags={"data": facts["data"]},
+            about={"mlflow.note.content": note},
         )
         self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
         self._began = time.monotonic()
@@ -79,6 +79,7 @@ class SweepRunner:
         self.engine.end([job for _, job in self.slots.values()])
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         tracking.finish(self.run_id, status)
+        tracking.flush()
         self._lock.close()
 
     def run(self) -> None:

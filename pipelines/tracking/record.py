@@ -1,42 +1,44 @@
 """What a run leaves in the dashboard: curves, single values, data, files, the model."""
 
 import json
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.tracking.names import shown_name
 from pipelines.tracking.store import ROOT, client
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from pipelines.tracking.logger import Points, RunLogger
-
 SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
-def lightning_logger(run_id: str) -> "RunLogger":
-    """A logger for the ``Trainer``; the points of steps that the run has already are not sent twice."""
-    from pipelines.tracking.logger import RunLogger
+class Point(NamedTuple):
+    """A point of a curve, and when it was logged, in milliseconds."""
 
-    return RunLogger(run_id, lambda points: log_curves(run_id, points))
-
-
-def log_curves(run_id: str, points: "Points") -> None:
-    """Add the points (metric, step, value) that the run does not have; what it has stays as it is."""
-    stored = _stored(run_id, {key for key, _, _ in points})
-    _log_points(run_id, [point for point in points if point[:2] not in stored])
+    metric: str
+    step: int
+    value: float
+    at: int
 
 
-def log_metrics(run_id: str, metrics: Mapping[str, float]) -> None:
-    """Set single values; one that is there already is not added again.
+def log_curves(run_id: str, points: "Sequence[Point]") -> None:
+    """Add the points that the run does not have, and each of them once; what it has stays as it is."""
+    named = {(shown_name(metric), step): (value, at) for metric, step, value, at in reversed(points)}
+    stored = _stored(run_id, {metric for metric, _ in named})
+    _log_points(run_id, [Point(*key, *value) for key, value in reversed(named.items()) if key not in stored])
+
+
+def log_metrics(run_id: str, metrics: Mapping[str, float | None], at: int) -> None:
+    """Set single values; one that is there already is not added again, and one that could not be measured is not shown.
 
     They belong to step 0, which the dashboard draws as bars; at any other step it would draw a curve of one point.
     """
-    stored = _stored(run_id, set(metrics))
-    _log_points(run_id, [(key, 0, value) for key, value in metrics.items() if stored.get((key, 0)) != value])
+    named = {shown_name(name): value for name, value in metrics.items() if value is not None}
+    stored = _stored(run_id, set(named))
+    _log_points(run_id, [Point(name, 0, value, at) for name, value in named.items() if stored.get((name, 0)) != value])
 
 
 def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
@@ -44,24 +46,12 @@ def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
     return {(key, each.step): each.value for key in known for each in client().get_metric_history(run_id, key)}
 
 
-def _log_points(run_id: str, points: "Points") -> None:
+def _log_points(run_id: str, points: "Sequence[Point]") -> None:
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
-    metrics = [Metric(key, value, now, step) for key, step, value in points]
+    metrics = [Metric(point.metric, point.value, point.at, point.step) for point in points]
     for begin in range(0, len(metrics), 1000):  # MLflow's limit of metrics in one call
         client().log_batch(run_id, metrics=metrics[begin : begin + 1000])
-
-
-def log_training(run_id: str, training: Mapping[str, Any]) -> None:
-    """What the training cost, and how good its best step was: from ``training.json``."""
-    used = {
-        "used/parameters": training["parameters"],
-        "used/training_seconds": training["seconds"],
-        f"used/{training['unit']}_per_second": training["units_per_second"],
-        "used/peak_memory_mb": training["peak_memory_mb"],
-    }
-    log_metrics(run_id, used | {"val/best": training["best_value"]})
 
 
 def log_data(run_id: str, card: Mapping[str, Any]) -> None:
@@ -87,8 +77,9 @@ def log_model(
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
     registered_name: str | None = None,
-) -> str:
-    """Store the model so that ``mlflow models serve`` can run it without this project; returns its URI.
+    alias: str | None = None,
+) -> None:
+    """Store the model so that ``mlflow models serve`` can run it without this project.
 
     The single values that the run has by now become the model's own.
 
@@ -97,15 +88,25 @@ def log_model(
             say what it takes.
         files: what that file loads, by name; all of them lie in one folder.
         packages: what it needs besides the packages of the library.
-        registered_name: also make it the newest version of this name in the model registry.
+        registered_name: also make it, unless it is, the newest version of this name in the model registry.
+        alias: names that version, and no other.
     """
+    if registered_name is None or not _is_newest(registered_name, run_id):
+        _store_model(run_id, served, files, packages, registered_name)
+    if registered_name and alias:
+        _name_newest(registered_name, alias)
+
+
+def _store_model(
+    run_id: str, served: Path, files: Mapping[str, Path], packages: Iterable[str], registered_name: str | None
+) -> None:
     experiment = client().get_run(run_id).info.experiment_id
     _forget_models(experiment, run_id)
     from mlflow import pyfunc, set_experiment
     from mlflow.models import Model
 
     set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
-    logged = Model.log(
+    Model.log(
         artifact_path=None,
         name="model",
         flavor=pyfunc,
@@ -117,17 +118,16 @@ def log_model(
         pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in (*SERVING_PACKAGES, *packages)],
         registered_model_name=registered_name,
     )
-    return logged.model_uri
 
 
-def name_newest(registered_name: str, alias: str) -> None:
+def _name_newest(registered_name: str, alias: str) -> None:
     """Let ``alias`` name the newest version of a registered model, and no other."""
     newest = _newest(registered_name)
     assert newest is not None
     client().set_registered_model_alias(registered_name, alias, newest.version)
 
 
-def is_newest(registered_name: str, run_id: str) -> bool:
+def _is_newest(registered_name: str, run_id: str) -> bool:
     """Whether the newest version of a registered model is the run's."""
     newest = _newest(registered_name)
     return newest is not None and newest.run_id == run_id

@@ -19,7 +19,6 @@ from pipelines.runs.processes import lock_folder
 from pipelines.runs.provenance import key_of, provenance, run_tags
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
-from pipelines.tracking import describe_task
 from pipelines.training.building import build_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from rnn_lightning import AtomicCheckpointIO, Durable, count_parameters
@@ -55,6 +54,8 @@ def train_one(experiment: Experiment, seed: int) -> None:
         with whole_folder(experiment.trained(seed)) as folder:
             for name in KEPT:
                 shutil.copy(work / name, folder)
+        if is_first(experiment):
+            tracking.flush()
 
 
 def is_first(experiment: Experiment) -> bool:
@@ -75,7 +76,7 @@ def fit(
     """Train in ``work``; returns what was measured.
 
     Args:
-        begin: opens the run in the dashboard once there is a model to train, and returns its id.
+        begin: opens the run in the dashboard once there is a model to train, and returns what it is called.
         name: what its lines on the terminal begin with; the task, the architecture and the seed if there is none.
         watching: callbacks that see each validation after it is written down.
     """
@@ -93,15 +94,16 @@ def fit(
     name = name or f"{experiment.task_name} {experiment.rnn_name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
-    callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
-    trainer = fitting_trainer(experiment, between, callbacks, run_id)
     with tracking.recording(run_id) if is_first(experiment) else following():
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
+        trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
-    if trainer.global_step != planned:
-        raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
-    keep_model(durable.best, work / "model.ckpt")
-    cost = cost_of(experiment, durable, recorder)
-    return {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system), **cost, "mlflow_run_id": run_id}
+        if trainer.global_step != planned:
+            raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
+        if is_first(experiment):
+            keep_model(durable.best, work / "model.ckpt")
+    made = {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system)}
+    return {**made, **cost_of(experiment, durable, recorder), "mlflow_run_id": tracking.shown_as(run_id)}
 
 
 def cost_of(experiment: Experiment, durable: Durable, recorder: Recorder) -> dict[str, Any]:
@@ -183,13 +185,13 @@ def fitting_trainer(
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
     """Open the run in the dashboard, in the experiment of its task."""
-    describe_task(task_of(experiment, card))
     return tracking.start_run(
         experiment.run(seed),
         experiment=experiment.task_name,
         name=f"{experiment.rnn_name} seed {seed}",
         config=facts["config"],
         tags=run_tags(experiment.task_name, facts),
+        about=tracking.task_tags(task_of(experiment, card)),
     )
 
 
