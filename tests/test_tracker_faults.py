@@ -33,10 +33,11 @@ MOST_ADDED = 5.0
 
 
 class Healthy(NamedTuple):
-    """A training that the dashboard followed: its data, seconds, weights and points."""
+    """A training that the dashboard followed: its data, its seconds and those in which it waited, its weights and points."""
 
     place: Path
     seconds: float
+    waited: float
     weights: dict[str, torch.Tensor]
     points: Counter[tuple[str, int, float]]
 
@@ -62,7 +63,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Healthy:
     uri = f"sqlite:///{place}/mlflow.db"
     timed(tracker_faults.flush, place, uri)  # what is imported once
     seconds = timed(tracker_faults.train, place, uri)
-    return Healthy(place, seconds, weights(place), points(uri))
+    return Healthy(place, seconds, float((place / "waited").read_text()), weights(place), points(uri))
 
 
 @pytest.fixture
@@ -88,13 +89,19 @@ def points(uri: str, folder: Path | None = None) -> Counter[tuple[str, int, floa
 
 def check(healthy: Healthy, place: Path, seconds: float, uri: str) -> None:
     """The training was as good as undisturbed, and the next command shows all of it, once."""
-    assert seconds - healthy.seconds <= MOST_ADDED
-    print(f"added {seconds - healthy.seconds:.1f} s")
+    check_time(healthy, place, seconds)
     assert all(torch.equal(value, healthy.weights[name]) for name, value in weights(place).items())
     assert list(place.glob("work/tracking/*.jsonl")), "what is not told waits"
     timed(tracker_faults.deliver, place, uri)
     assert points(uri) == healthy.points
     assert not list(place.glob("work/tracking/*"))
+
+
+def check_time(healthy: Healthy, place: Path, seconds: float) -> None:
+    """The training stood still for the dashboard no longer than it may; what all of it took depends on the machine's load."""
+    added = float((place / "waited").read_text()) - healthy.waited
+    print(f"waited {added:+.1f} s more for the dashboard, took {seconds - healthy.seconds:+.1f} s more in all")
+    assert added <= MOST_ADDED
 
 
 def free_port() -> int:
@@ -121,8 +128,7 @@ def test_a_dashboard_that_does_not_answer(fault: str, healthy: Healthy, place: P
 
 def test_a_store_that_is_locked(healthy: Healthy, place: Path) -> None:
     uri = f"sqlite:///{place}/mlflow.db"
-    timed(tracker_faults.flush, place, uri)
-    MlflowClient(uri).search_experiments()
+    timed(tracker_faults.deliver, place, uri)
     with closing(sqlite3.connect(place / "mlflow.db")) as store:
         store.execute("begin exclusive")
         seconds = timed(tracker_faults.train, place, uri)
@@ -137,6 +143,7 @@ def test_a_disk_that_is_full_when_the_store_is_made(healthy: Healthy, place: Pat
 
 def test_a_store_that_is_locked_in_the_middle(healthy: Healthy, place: Path) -> None:
     uri = f"sqlite:///{place}/mlflow.db"
+    timed(tracker_faults.deliver, place, uri)
 
     def lock() -> sqlite3.Connection:
         store = sqlite3.connect(place / "mlflow.db", timeout=20)
@@ -188,8 +195,7 @@ def test_a_server_that_dies_at_any_step(death: int, healthy: Healthy, place: Pat
     """Cut off at a random step, alive again when the next command comes, and each time for a run of its own."""
     step = random.Random(death).randrange(24)
     seconds, _ = interrupted(place, server.uri, step, server.die)
-    assert seconds - healthy.seconds - 24 * 0.02 <= MOST_ADDED
-    print(f"died at step {step}, added {seconds - healthy.seconds - 24 * 0.02:.1f} s")
+    check_time(healthy, place, seconds)
     assert all(torch.equal(value, healthy.weights[name]) for name, value in weights(place).items())
     server.live()
     timed(tracker_faults.flush if death % 2 else tracker_faults.deliver, place, server.uri)

@@ -44,7 +44,18 @@ def train(place: Path, uri: str, pause: float = 0.0, stop_at: int = -1) -> None:
         return original(self, batch, batch_idx)
 
     SequenceClassifier.training_step = step
+    waits: list[float] = []
+    attempt = courier.Courier.attempt
+
+    def timed(self: courier.Courier, patience: float) -> bool:
+        began = time.monotonic()
+        done = attempt(self, patience)
+        waits.append(time.monotonic() - began)
+        return done
+
+    courier.Courier.attempt = timed
     train_one(compose(ADDING), 1)
+    Path("waited").write_text(str(sum(waits)))
 
 
 def train_on_full_disk(place: Path, uri: str) -> None:

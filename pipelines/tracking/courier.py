@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pipelines.tracking.delivery import deliver_all
@@ -29,21 +30,22 @@ class Courier:
         self._changed = threading.Condition()
         self._asked = self._made = self._answers = 0
         self._ended = False
-        threading.Thread(target=self._work, name="tracking", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+        self._thread.start()
 
     def attempt(self, patience: float) -> bool:
         """Have everything delivered that waits now; returns whether it was.
 
-        The time in which this process computes (a store that is made, a model that is packed) is no waiting.
+        The time in which the thread computes, or stands in line for a processor, is no waiting: a store may have to be made.
         """
-        silent, answers, computed, then = 0.0, self._answers, time.process_time(), time.monotonic()
+        silent, answers, computed, then = 0.0, self._answers, worked(self._thread), time.monotonic()
         with self._changed:
             self._asked += 1
             wanted = self._asked
             self._changed.notify_all()
             while self._made < wanted and silent < patience:
                 self._changed.wait(0.1)
-                spent, now = time.process_time(), time.monotonic()
+                spent, now = worked(self._thread), time.monotonic()
                 if spent - computed < 0.1 * (now - then):
                     silent += now - then
                 if self._answers != answers:
@@ -84,6 +86,15 @@ class Courier:
             raise ConnectionAbortedError("nobody waits for this any more")
 
 
+def worked(thread: threading.Thread) -> float:
+    """Seconds that a thread has computed or stood in line; those of all threads, computed alone, where no Linux tells."""
+    try:
+        counters = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text().split()
+    except OSError:
+        return time.process_time()
+    return (int(counters[0]) + int(counters[1])) / 1e9
+
+
 SPOOLS: dict[str, Spool] = {}
 """By run, what this process writes to."""
 IDS: dict[str, str | None] = {}
@@ -95,11 +106,11 @@ _couriers: list[Courier] = []
 _held: list[bool] = []
 
 
-def note(run: str, action: str, **told: Any) -> None:
+def note(run: str, action: str, arguments: dict[str, Any]) -> None:
     """Write down what the dashboard is to know of a run; a disk that does not take it costs a warning."""
     spool = SPOOLS.setdefault(run, Spool(run))
     try:
-        spool.write(action, told)
+        spool.write(action, arguments)
     except OSError as error:
         _warn(str(FOLDER), f"cannot note for the dashboard: {error}")
 
@@ -177,7 +188,7 @@ def _attempt(patience: float) -> bool:
 
 
 def warn_that_it_waits(reason: str) -> None:
-    """Say, once of each dashboard, that it was not told, and who will tell it."""
+    """Say, once of each dashboard, that it does not know all, and who will tell it."""
     advice = "the next command or `python -m pipelines.publish` delivers it"
     _warn(store_uri(), f"the dashboard does not take what there is to show ({reason}): it waits in {FOLDER}, and {advice}")
 

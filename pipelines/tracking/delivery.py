@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipelines.tracking import record, runs
-from pipelines.tracking.record import Point
+from pipelines.tracking.record import Point, log_curves, log_data, log_files, log_metrics, log_model
+from pipelines.tracking.runs import Superseded, begin, find_run, finish, mark_dead_runs_killed, set_tags
 from pipelines.tracking.spool import Delivered, Entry, discard, lock_of, read_entries, run_of, waiting_files
 from pipelines.tracking.store import store_uri
 
@@ -35,8 +35,8 @@ def deliver_all(own: Sequence[Path], tick: Callable[[], None]) -> tuple[int, dic
         if lock is None and file not in own:
             continue
         try:
-            told, ids[run_of(file)] = deliver(file, tick)
-            count += told
+            delivered, ids[run_of(file)] = deliver(file, tick)
+            count += delivered
             if lock is not None:
                 discard(file)
                 left = True
@@ -46,7 +46,7 @@ def deliver_all(own: Sequence[Path], tick: Callable[[], None]) -> tuple[int, dic
             if lock is not None:
                 os.close(lock)
     if left:
-        runs.mark_dead_runs_killed()
+        mark_dead_runs_killed()
     if early:
         raise early
     return count, ids
@@ -63,7 +63,7 @@ def deliver(file: Path, tick: Callable[[], None]) -> tuple[int, str | None]:
         following, run_id = batch[-1].number + 1, done.run_id
         try:
             run_id = _tell(batch, run_id, file)
-        except runs.Superseded:
+        except Superseded:
             following = sys.maxsize
         except Exception as error:
             if not _is_refusal(error):
@@ -95,11 +95,11 @@ def _tell(batch: Sequence[Entry], run_id: str | None, file: Path) -> str:
 
 
 def _begin(entry: Entry, file: Path) -> str:
-    told = dict(entry.told)
-    parent = told.pop("parent")
+    arguments = dict(entry.arguments)
+    parent = arguments.pop("parent")
     if parent:
-        told["tags"] |= {"mlflow.parentRunId": _found(parent, file)}
-    return runs.begin(entry.at, **told)
+        arguments["tags"] |= {"mlflow.parentRunId": _found(parent, file)}
+    return begin(entry.at, **arguments)
 
 
 def _found(run: str, file: Path) -> str:
@@ -109,7 +109,7 @@ def _found(run: str, file: Path) -> str:
         NotYet: where that entry waits in another spool.
         LookupError: where there is no such run, and none to come.
     """
-    run_id = runs.find_run(run)
+    run_id = find_run(run)
     if run_id is not None:
         return run_id
     if any(run_of(other) == run for other in waiting_files() if other != file):
@@ -128,28 +128,28 @@ def _line(error: Exception) -> str:
 
 
 def _log_curves(run_id: str, batch: Sequence[Entry]) -> None:
-    points = [Point(metric, step, value, entry.at) for entry in batch for metric, step, value in entry.told["points"]]
-    record.log_curves(run_id, points)
+    points = [Point(metric, step, value, entry.at) for entry in batch for metric, step, value in entry.arguments["points"]]
+    log_curves(run_id, points)
 
 
 def _log_files(run_id: str, files: Sequence[str], folder: str | None) -> None:
     """Attach the files that are still there."""
-    record.log_files(run_id, [path for path in map(Path, files) if path.exists()], folder)
+    log_files(run_id, [path for path in map(Path, files) if path.exists()], folder)
 
 
-def _log_model(run_id: str, files: dict[str, str], served: str, **told: Any) -> None:
+def _log_model(run_id: str, arguments: dict[str, Any]) -> None:
     """Store the model, unless a later one has taken its folder."""
-    paths = {name: Path(path) for name, path in files.items()}
-    if all(path.exists() for path in paths.values()):
-        record.log_model(run_id, served=Path(served), files=paths, **told)
+    files = {name: Path(path) for name, path in arguments["files"].items()}
+    if all(path.exists() for path in files.values()):
+        log_model(run_id, **{**arguments, "served": Path(arguments["served"]), "files": files})
 
 
 _ACTIONS: dict[str, Callable[[str, Sequence[Entry]], None]] = {
     "log_curves": _log_curves,
-    "log_metrics": lambda run_id, batch: record.log_metrics(run_id, batch[0].told["metrics"], batch[0].at),
-    "log_data": lambda run_id, batch: record.log_data(run_id, batch[0].told["card"]),
-    "log_files": lambda run_id, batch: _log_files(run_id, **batch[0].told),
-    "log_model": lambda run_id, batch: _log_model(run_id, **batch[0].told),
-    "set_tags": lambda run_id, batch: runs.set_tags(run_id, batch[0].told["tags"]),
-    "finish": lambda run_id, batch: runs.finish(run_id, batch[0].at, **batch[0].told),
+    "log_metrics": lambda run_id, batch: log_metrics(run_id, batch[0].arguments["metrics"], batch[0].at),
+    "log_data": lambda run_id, batch: log_data(run_id, batch[0].arguments["card"]),
+    "log_files": lambda run_id, batch: _log_files(run_id, **batch[0].arguments),
+    "log_model": lambda run_id, batch: _log_model(run_id, batch[0].arguments),
+    "set_tags": lambda run_id, batch: set_tags(run_id, batch[0].arguments["tags"]),
+    "finish": lambda run_id, batch: finish(run_id, batch[0].at, **batch[0].arguments),
 }

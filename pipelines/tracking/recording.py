@@ -53,7 +53,7 @@ def start_run(
     run = f"{identity['place']}-{identity['fingerprint']}"
     all_tags = _process_tags() | dict(tags) | identity | {"mlflow.note.content": description}
     begun = {"experiment": experiment, "about": dict(about or {}), "name": name, "parameters": parameters}
-    note(run, "begin", **begun, tags=all_tags, parent=parent)
+    note(run, "begin", {**begun, "tags": all_tags, "parent": parent})
     show()
     return run
 
@@ -89,7 +89,7 @@ def _process_tags() -> dict[str, str]:
 
 def finish(run: str, status: str = "FINISHED", *, seconds: float | None = None) -> None:
     """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``: now, or as if it had lasted so many ``seconds``."""
-    note(run, "finish", status=status, seconds=seconds)
+    note(run, "finish", {"status": status, "seconds": seconds})
 
 
 @contextmanager
@@ -119,17 +119,17 @@ def lightning_logger(run: str) -> "RunLogger":
 
 def set_tags(run: str, tags: Mapping[str, str]) -> None:
     """Set or replace tags; ``mlflow.note.content`` is the description on the run's page."""
-    note(run, "set_tags", tags=dict(tags))
+    note(run, "set_tags", {"tags": dict(tags)})
 
 
 def log_curves(run: str, points: Sequence[tuple[str, int, float]]) -> None:
     """Add the points (metric, step, value) that the run does not have; what it has stays as it is."""
-    note(run, "log_curves", points=list(points))
+    note(run, "log_curves", {"points": list(points)})
 
 
 def log_metrics(run: str, metrics: Mapping[str, float | None]) -> None:
     """Set single values; one that is there already is not added again, and one that could not be measured is not shown."""
-    note(run, "log_metrics", metrics=dict(metrics))
+    note(run, "log_metrics", {"metrics": dict(metrics)})
 
 
 def log_training(run: str, training: Mapping[str, Any]) -> None:
@@ -145,12 +145,12 @@ def log_training(run: str, training: Mapping[str, Any]) -> None:
 
 def log_data(run: str, card: Mapping[str, Any]) -> None:
     """The corpus as a data set of the run: its card's title, hash, source and sizes."""
-    note(run, "log_data", card=dict(card))
+    note(run, "log_data", {"card": dict(card)})
 
 
 def log_files(run: str, files: Iterable[Path], folder: str | None = None) -> None:
     """Attach files to the run, under ``folder`` if named; they are read when they are delivered."""
-    note(run, "log_files", files=[str(file.absolute()) for file in files], folder=folder)
+    note(run, "log_files", {"files": [str(file.absolute()) for file in files], "folder": folder})
 
 
 def log_model(
@@ -164,5 +164,5 @@ def log_model(
 ) -> None:
     """Store a model that can be served; the arguments are those of `pipelines.tracking.record.log_model`."""
     paths = {name: str(path.absolute()) for name, path in files.items()}
-    registered = {"registered_name": registered_name, "alias": alias}
-    note(run, "log_model", served=str(served.absolute()), files=paths, packages=list(packages), **registered)
+    stored = {"served": str(served.absolute()), "files": paths, "packages": list(packages)}
+    note(run, "log_model", stored | {"registered_name": registered_name, "alias": alias})

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     number: int
     at: int
     action: str
-    told: dict[str, Any]
+    arguments: dict[str, Any]
 
 
 class Spool:
@@ -34,13 +34,13 @@ class Spool:
         self._count = 0
         self._unwritten = b""
 
-    def write(self, action: str, told: dict[str, Any]) -> None:
+    def write(self, action: str, arguments: dict[str, Any]) -> None:
         """Add an entry.
 
         Raises:
             OSError: where the disk does not take it; the next entry that it takes brings this one along.
         """
-        entry = {"number": self._count, "at": int(time.time() * 1000), "action": action, "told": told}
+        entry = {"number": self._count, "at": int(time.time() * 1000), "action": action, "arguments": arguments}
         self._count += 1
         self._unwritten += json.dumps(entry).encode() + b"\n"
         if self._handle is None:
@@ -102,7 +102,7 @@ class Delivered(NamedTuple):
             return cls()
 
     def keep(self, file: Path, store: str) -> None:
-        """Note it beside the spool; without the note entries are told again, which changes nothing."""
+        """Note it beside the spool; without the note entries are delivered again, which changes nothing."""
         partial = _note(file).with_suffix(".partial")
         partial.write_text(json.dumps({"following": self.following, "run_id": self.run_id, "store": store}))
         partial.replace(_note(file))

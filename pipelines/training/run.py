@@ -21,7 +21,7 @@ from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.training.building import build_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
-from rnn_lightning import AtomicCheckpointIO, Durable, count_parameters
+from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import read_json, whole_folder, write_json
 from rnn_lightning.systems.durable import BEST, LAST
 
@@ -81,8 +81,7 @@ def fit(
         watching: callbacks that see each validation after it is written down.
     """
     training, kind = experiment.task.training, kind_of(experiment)
-    torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+    set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = data.planned_steps()
     between = interval(training, planned)
@@ -102,13 +101,20 @@ def fit(
             raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
             keep_model(durable.best, work / "model.ckpt")
-    made = {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system)}
-    return {**made, **cost_of(experiment, durable, recorder), "mlflow_run_id": tracking.shown_as(run_id)}
+    shown = {"mlflow_run_id": tracking.shown_as(run_id)}
+    return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
-def cost_of(experiment: Experiment, durable: Durable, recorder: Recorder) -> dict[str, Any]:
+def set_precision(experiment: Experiment) -> None:
+    """Have PyTorch compute with the experiment's number of threads and precision of matrix products."""
+    torch.set_num_threads(experiment.trainer.threads)
+    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+
+
+def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
     """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
     return {
+        "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(experiment.trainer.accelerator), 1),
