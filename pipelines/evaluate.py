@@ -1,5 +1,6 @@
 """Stage: measure trained networks on the test split, and show the finished runs in the dashboard."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,16 @@ def evaluate(experiment: Experiment) -> None:
             shutil.copytree(experiment.trained(seed), partial, dirs_exist_ok=True)
             metrics = measure(experiment, partial)
             kind_of(experiment).write_predictor(experiment, card, partial)
-            write_json(partial / "metrics.json", metrics)
+            write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
     tracking.flush()
+
+
+def finite(value: float) -> float | None:
+    """A value as ``metrics.json`` keeps it: null where there was nothing to measure it on, since JSON has no NaN."""
+    return value if math.isfinite(value) else None
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, fl
     for section in sections:
         for row in section.rows:
             costs = {name: row.mean(name) for name in ("parameters", "seconds", "units_per_second", "peak_memory_mb")}
-            scores = {name.replace("/", " "): row.spread(name).mean for name in row.runs[0].metrics}
+            scores = {name.replace("/", " "): row.spread(name).mean for name in row.metrics}
             named = {f"{section.task.name}/{name}": value for name, value in (scores | costs).items()}
             means[row.label] = means.get(row.label, {}) | named
     return means

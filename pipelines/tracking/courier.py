@@ -27,6 +27,8 @@ class Courier:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.silent = 0.0
+        """Seconds that the work has waited for a dashboard that said nothing."""
         self._changed = threading.Condition()
         self._asked = self._made = self._answers = 0
         self._ended = False
@@ -48,6 +50,7 @@ class Courier:
                 spent, now = worked(self._thread), time.monotonic()
                 if spent - computed < 0.1 * (now - then):
                     silent += now - then
+                    self.silent += now - then
                 if self._answers != answers:
                     silent, answers, patience = 0.0, self._answers, ONCE_ANSWERED
                 computed, then = spent, now
