@@ -1,5 +1,6 @@
 """Stage: measure trained networks on the test split, and show the finished runs in the dashboard."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pipelines.settings.schema import Experiment
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
+    from pipelines import tracking
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
     from pipelines.settings.classes import check_system
@@ -26,6 +28,12 @@ def evaluate(experiment: Experiment) -> None:
         print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
+    tracking.flush()
+
+
+def finite(value: float) -> float | None:
+    """A value as ``metrics.json`` keeps it: null where there was nothing to measure it on, since JSON has no NaN."""
+    return value if math.isfinite(value) else None
 
 
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
@@ -42,7 +50,7 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
             shutil.copytree(trained, partial, dirs_exist_ok=True)
             metrics = measure(experiment, partial)
             kind_of(experiment).write_predictor(experiment, card, partial)
-            write_json(partial / "metrics.json", metrics)
+            write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
     return metrics
 
 

@@ -13,22 +13,29 @@ from pipelines.settings.tasks import read_card, task_of_runs
 from pipelines.tracking.finished import publish_run
 
 
-def publish(runs: Path, *, conf: Path, data: Path) -> int:
-    """Fill the dashboard from every finished run in ``runs``; returns how many there are."""
-    published = 0
+def publish(runs: Path, *, conf: Path, data: Path) -> tuple[int, int]:
+    """Deliver what waits, then fill the dashboard from every finished run in ``runs``; returns how many entries and runs.
+
+    Raises:
+        ConnectionError: where the dashboard does not answer.
+    """
+    published, delivered = 0, tracking.deliver_waiting()
     for name in sorted(path.name for path in runs.glob("*") if path.is_dir()):
         card, finished = read_card(data, name), read_runs(runs, name)[0]
         task = task_of_runs(conf, name, [run.config for run in finished], card)
-        tracking.describe_task(task)
-        for run in finished:
-            publish_run(folder_of(runs, name, run.folder_name, run.seed), run, task, card)
-            published += 1
-    return published
+        with tracking.held_back():
+            for run in finished:
+                publish_run(folder_of(runs, name, run.folder_name, run.seed), run, task, card)
+                published += 1
+    tracking.deliver_waiting()
+    return delivered, published
 
 
 def main() -> None:
-    shown = publish(no_arguments(Path("runs")), conf=Path("conf"), data=Path("data"))
-    print(f"{shown} runs are in the dashboard. Next: `make dashboard`", file=sys.stderr)
+    waited, shown = publish(no_arguments(Path("runs")), conf=Path("conf"), data=Path("data"))
+    print(
+        f"{waited} entries waited and are delivered; {shown} runs are in the dashboard. Next: `make dashboard`", file=sys.stderr
+    )
 
 
 if __name__ == "__main__":

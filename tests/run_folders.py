@@ -106,6 +106,19 @@ def store_values(folder: Path) -> Path:
     return store_run(folder, experiment, build_system(experiment, {}, planned=10), {})
 
 
+def stored_model(folder: Path) -> str:
+    """The URI of the model that MLflow serves for a predictor's folder."""
+    from pipelines import tracking
+    from pipelines.tracking.finished import publish_model
+
+    run = tracking.start_run(folder, experiment="predictors", name=folder.name, config={}, tags={})
+    publish_model(run, folder)
+    tracking.flush()
+    store, run_id = tracking.store.client(), str(tracking.shown_as(run))
+    (stored,) = store.search_logged_models([store.get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'")
+    return stored.model_uri
+
+
 @contextmanager
 def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
     """The run of seed 1 that all stages make in ``place``, which is also the working folder as long as it is in use."""

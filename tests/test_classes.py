@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import (
 )
 
 from pipelines import tracking
-from pipelines.evaluate import evaluate
+from pipelines.evaluate import evaluate, finite
 from pipelines.kinds.base import class_table, scores_of
 from pipelines.kinds.classification import apart, most_confused
 from pipelines.preprocess import preprocess
@@ -139,3 +139,9 @@ def test_scope_is_told_apart_where_there_is_one() -> None:
         "test/accuracy_out_of_scope": pytest.approx(6 / 8),
     }
     assert apart(counts, ["a", "b", "c"], None) == {}
+
+
+def test_a_group_without_test_rows_has_no_accuracy() -> None:
+    scores = apart(np.array([[3, 1], [0, 0]]), ["a", "out"], "out")
+    assert scores["test/accuracy_in_scope"] == 0.75
+    assert finite(scores["test/accuracy_out_of_scope"]) is None

@@ -12,7 +12,7 @@ from pipelines import compare as stage
 from pipelines.comparing import figures
 from pipelines.comparing.report import Section
 from pipelines.display import numbers
-from pipelines.runs.folders import Expected, read_points
+from pipelines.runs.folders import Expected, read_points, read_run
 
 TWO_SIDED_95 = {2: 12.706, 3: 4.303, 4: 3.182}
 """Student's t at 95% by number of seeds, from a printed table."""
@@ -76,6 +76,23 @@ def test_what_is_missing_is_said_everywhere(project: Path, capsys: pytest.Captur
     assert reasons == {"7": "was not evaluated: no metrics.json", "8": "test/loss is nan", "9": "was not started"}
     for text in (page(project, "md"), page(project, "html"), page(project, "json"), capsys.readouterr().out):
         assert all(reason in text for reason in reasons.values())
+
+
+def test_a_metric_that_could_not_be_measured_is_left_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, value in ((7, None), (8, float("nan")), (9, 0.5)):
+        make_run(project, "words", "lstm", seed, {"test/loss": 9.0, "test/accuracy_US (F)": value})  # pyright: ignore
+    section = compare(project)
+    (row,) = [row for row in section.rows if row.rnn == "lstm"]
+    assert not section.missing and row.spread("test/accuracy_US (F)").mean == 0.5
+    assert "NaN" not in page(project, "json")
+
+
+def test_a_run_whose_own_metric_could_not_be_measured_is_missing(tmp_path: Path) -> None:
+    config = {"task": {"metric": {"name": "test/loss"}}, "rnn": {}, "trainer": {}}
+    folder = make_run(tmp_path, "words", "gru", 1, {"test/loss": 1.0, "test/accuracy": 1.0}, config=config)
+    (folder / "metrics.json").write_text('{"test/loss": null, "test/accuracy": 1.0}')
+    with pytest.raises(ValueError, match="test/loss is None"):
+        read_run(folder)
 
 
 def test_a_task_of_which_nothing_finished_is_still_there(tmp_path: Path) -> None:

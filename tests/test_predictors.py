@@ -15,13 +15,11 @@ import pytest
 import soundfile
 from corpora import write_fetched
 from PIL import Image
-from run_folders import store_run, store_values
+from run_folders import store_run, store_values, stored_model
 
-from pipelines import tracking
 from pipelines.predict import reader
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
-from pipelines.tracking.finished import publish_model
 from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
 from rnn_lightning.files import read_json
@@ -150,8 +148,7 @@ def by_command(folder: Path, items: Sequence[str], **options: Any) -> list[dict[
 def test_the_command_the_served_model_and_python_answer_alike(stored: Stored, place: Path) -> None:
     from mlflow import pyfunc
 
-    run_id = tracking.start_run(stored.folder, experiment="predictors", name=stored.folder.name, config={}, tags={})
-    served = pyfunc.load_model(publish_model(run_id, stored.folder))
+    served = pyfunc.load_model(stored_model(stored.folder))
     answers = load_predictor(stored.folder, batch_size=50)(stored.items)
     assert len(answers) == len(stored.items) == 50
     assert len({json.dumps(answer) for answer in answers}) > 3
@@ -210,7 +207,7 @@ def test_a_server_says_what_is_wrong_with_a_request(values: Path, place: Path) -
     from mlflow import pyfunc
     from mlflow.pyfunc.scoring_server import init
 
-    uri = publish_model(tracking.start_run(values, experiment="served", name="two", config={}, tags={}), values)
+    uri = stored_model(values)
     client = TestClient(init(pyfunc.load_model(uri)))
     good = client.post("/invocations", json={"inputs": ["[[0.5, 1], [0.25, 1]]", ""]})
     assert good.status_code == 200
@@ -221,7 +218,7 @@ def test_a_server_says_what_is_wrong_with_a_request(values: Path, place: Path) -
 
 def test_a_served_model_brings_its_code(values: Path, place: Path, tmp_path: Path) -> None:
     """It needs neither this project nor its pipelines where it is served."""
-    uri = publish_model(tracking.start_run(values, experiment="served", name="one", config={}, tags={}), values)
+    uri = stored_model(values)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     items = ["[[0.5, 1], [0.25, 1]]", "[[0.5, 0]]"]

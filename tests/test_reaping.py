@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from pipelines import tracking
 from pipelines.runs.processes import start_time
+from pipelines.tracking.runs import finish, set_tags
 
 ROOT = Path(__file__).resolve().parents[1]
 DOOMED = """
@@ -31,12 +32,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
 
 
 def start(folder: Path) -> str:
-    return tracking.start_run(folder, experiment="two", name="living", config={}, tags={})
+    """Begin a run; returns its id in the dashboard."""
+    run = tracking.start_run(folder, experiment="two", name="living", config={}, tags={})
+    tracking.flush()
+    return str(tracking.shown_as(run))
 
 
-def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    assert subprocess.run([sys.executable, "-c", DOOMED, str(tmp_path)], env=environment, check=False).returncode == -9
+def test_the_run_of_a_killed_process_does_not_stay_running(
+    store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", DOOMED, str(tmp_path)]
+    assert subprocess.run(command, env=environment, cwd=tmp_path, check=False).returncode == -9
+    monkeypatch.chdir(tmp_path)
     living = start(tmp_path / "living")
     experiment = store.get_experiment_by_name("one")
     assert experiment is not None
@@ -47,10 +55,11 @@ def test_the_run_of_a_killed_process_does_not_stay_running(store: MlflowClient, 
 def test_a_run_that_ends_with_its_process_while_the_dead_are_counted_stays_finished(
     store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     run_id = start(tmp_path)
 
     def end(tags: Mapping[str, str]) -> bool:
-        tracking.finish(run_id)
+        finish(run_id, 1000)
         return tags["folder"] != str(tmp_path)
 
     monkeypatch.setattr("pipelines.tracking.runs._alive", end)
@@ -61,12 +70,13 @@ def test_a_run_that_ends_with_its_process_while_the_dead_are_counted_stays_finis
 def test_a_run_that_is_taken_up_while_the_dead_are_counted_stays_running(
     store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     run_id, alive = start(tmp_path), tracking.runs._alive
-    tracking.set_tags(run_id, {"pid_born": "0.0"})
+    set_tags(run_id, {"pid_born": "0.0"})
 
     def take_up(tags: Mapping[str, str]) -> bool:
         if tags["folder"] == str(tmp_path) and tags["pid_born"] == "0.0":
-            tracking.set_tags(run_id, {"pid_born": str(start_time(os.getpid()))})
+            set_tags(run_id, {"pid_born": str(start_time(os.getpid()))})
             return False
         return alive(tags)
 

@@ -126,7 +126,9 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     assert {"trials.csv", "history.png", "parallel.png", "slices.png"} <= {file.name for file in reports.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")
     kept = client.get_model_version_by_alias("adding-gru", "best")
-    assert (kept.run_id, str(kept.version)) == (best.user_attrs["run"], "1")  # though the sweep was ended twice
+    of_best = client.get_run(str(kept.run_id)).data.tags
+    assert f"{of_best['place']}-{of_best['fingerprint']}" == best.user_attrs["run"]
+    assert str(kept.version) == "1"  # though the sweep was ended twice
     experiment = client.get_experiment_by_name("adding sweeps")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])

@@ -75,14 +75,18 @@ def test_a_search_that_the_test_would_fail_by_is_refused_before_the_training(run
     assert not list(Path("work").glob("dates-gru-2-*/curves.csv"))
 
 
-def test_a_dashboard_that_takes_no_files_ends_no_training(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dashboard_that_takes_no_files_ends_no_training(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(tracking, "log_files", full)
-    with pytest.warns(UserWarning, match="the dashboard does not know the translations of step .*: no space left"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlflow.MlflowClient.log_artifact", full)
         train_one(compose([*DATES, "seed=3"]), 3)
     assert Path("trained/dates/gru/3/model.ckpt").exists()
+    assert "the dashboard does not take what there is to show (no space left): it waits in" in capsys.readouterr().err
+    assert tracking.deliver_waiting() > 0
 
 
 def test_predict_refuses_a_search_that_there_is_not(run: Path) -> None:

@@ -8,6 +8,8 @@ from pipelines import tracking
 
 def work(database: str, folder: Path) -> None:
     os.environ["MLFLOW_TRACKING_URI"] = database
+    folder.mkdir()
+    os.chdir(folder)
     for task in ("one", "two"):
         run_id = tracking.start_run(folder, experiment=task, name=folder.name, config={}, tags={})
         with tracking.recording(run_id):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines import tracking
 from pipelines.comparing import report
@@ -12,16 +13,17 @@ def publish_comparison(
     out: Path, sections: Sequence[Section], together: Sequence[CrossTaskSummary], pages: Sequence[Path]
 ) -> None:
     """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
-    tracking.open_experiment("comparison", {"mlflow.note.content": "Architectures side by side, over all their seeds."})
+    about = {"mlflow.note.content": "Architectures side by side, over all their seeds."}
     tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
     note = report.markdown(sections, together, with_figures=False)
-    run_id = tracking.start_run(out, experiment="comparison", name="report", config={}, tags=tags, description=note)
+    shown: dict[str, Any] = {"experiment": "comparison", "config": {}, "tags": tags, "about": about}
+    run_id = tracking.start_run(out, name="report", description=note, **shown)
     with tracking.recording(run_id):
         tracking.log_files(run_id, pages)
         drawn = [figure for section in sections for figure in section.figures]
         tracking.log_files(run_id, [*drawn, *(each.figure for each in together)], "figures")
     for label, values in means_by_architecture(sections).items():
-        run_id = tracking.start_run(out / label, experiment="comparison", name=label, config={}, tags=tags)
+        run_id = tracking.start_run(out / label, name=label, **shown)
         with tracking.recording(run_id):
             tracking.log_metrics(run_id, values)
 
@@ -32,7 +34,7 @@ def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, fl
     for section in sections:
         for row in section.rows:
             costs = {name: row.mean(name) for name in ("parameters", "seconds", "units_per_second", "peak_memory_mb")}
-            scores = {name.replace("/", " "): row.spread(name).mean for name in row.runs[0].metrics}
+            scores = {name.replace("/", " "): row.spread(name).mean for name in row.metrics}
             named = {f"{section.task.name}/{name}": value for name, value in (scores | costs).items()}
             means[row.label] = means.get(row.label, {}) | named
     return means

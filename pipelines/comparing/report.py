@@ -106,7 +106,7 @@ def _plain_row(row: Row) -> dict[str, Any]:
         "rnn": row.rnn,
         "label": row.label,
         "seeds": [run.seed for run in row.runs],
-        "metrics": {name: row.spread(name)._asdict() for name in row.runs[0].metrics},
+        "metrics": {name: row.spread(name)._asdict() for name in row.metrics},
         **{name: row.mean(name) for name in costs},
     }
 

@@ -48,8 +48,14 @@ class Row:
     def rnn(self) -> str:
         return self.runs[0].rnn
 
+    @property
+    def metrics(self) -> list[str]:
+        """The names of what was measured of any of the runs."""
+        return list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+
     def spread(self, metric: str) -> Spread:
-        return spread([run.metrics[metric] for run in self.runs])
+        """Over the runs of which the metric could be measured."""
+        return spread([run.metrics[metric] for run in self.runs if metric in run.metrics])
 
     def mean(self, field: str) -> float:
         return statistics.fmean(getattr(run, field) for run in self.runs)
@@ -90,7 +96,7 @@ def _label(run: Run, runs: Sequence[Run], task: Task, *, shown: int | None = SHO
 def table(made: Sequence[Row], task: Task) -> Cells:
     """Quality and cost of each row; the task's metric with its interval, the other metrics as means."""
     metric = task.metric.name
-    others = sorted({name for row in made for name in row.runs[0].metrics} - {metric})
+    others = sorted({name for row in made for name in row.metrics} - {metric})
     heading = ["architecture", f"{metric} (95%)", *others, "seeds", "parameters", "training", f"{task.unit}/s", "memory"]
     digits = _digits([row.spread(metric) for row in made])
     scores = [row.spread(metric).shown(digits) for row in made]
@@ -109,7 +115,7 @@ def _digits(spreads: Sequence[Spread]) -> int:
 
 
 def _means(row: Row, metrics: Sequence[str]) -> list[str]:
-    known = row.runs[0].metrics
+    known = row.metrics
     return [number(row.spread(name).mean) if name in known else "" for name in metrics]
 
 

@@ -3,6 +3,7 @@
 Shapes: L classes.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def most_confused(counts: np.ndarray, most: int) -> list[int]:
 
 
 def apart(counts: np.ndarray, names: list[str], out_of_scope: str | None) -> dict[str, float]:
-    """The accuracy within and out of scope; nothing where no class is ``out_of_scope``."""
+    """The accuracy within and out of scope, NaN where there are no rows; nothing where no class is ``out_of_scope``."""
     if out_of_scope is None:
         return {}
     outside = np.array([name == out_of_scope for name in names])
     groups = {"in_scope": ~outside, "out_of_scope": outside}
-    return {f"test/accuracy_{name}": float(np.diag(counts)[some].sum() / counts[some].sum()) for name, some in groups.items()}
+    rows = {name: counts[some].sum() for name, some in groups.items()}
+    right = {name: np.diag(counts)[some].sum() for name, some in groups.items()}
+    return {f"test/accuracy_{name}": float(right[name] / rows[name]) if rows[name] else math.nan for name in groups}

@@ -144,8 +144,7 @@ class Translator(Callback):
         files = [page]
         if system.decoder.attention is not None:
             files.append(self.draw_attention(system, self.folder / f"attention-{step:06}.png"))
-        with tracking.warn_if_tracking_fails(f"the translations of step {step}"):
-            tracking.log_files(self.run_id, files, "validation")
+        tracking.log_files(self.run_id, files, "validation")
 
     def draw_attention(self, system: Seq2Seq, file: Path) -> Path:
         """The attention of the model's own translation of the first validation row."""

@@ -1,6 +1,7 @@
 """Run folders, ``runs/TASK/RNN/SEED/``, read into the values that tables and figures are made of.
 
-A run is finished when its folder holds training.json, curves.csv and metrics.json, and its metrics are numbers.
+A run is finished when its folder holds training.json, curves.csv and metrics.json, and the metric that judges it is a number;
+another metric may be null: there was nothing to measure it on.
 """
 
 import csv
@@ -53,21 +54,22 @@ class Run:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":
-        """A run from plain values, of which it takes what it names.
+        """A run from plain values, of which it takes what it names, without the metrics that could not be measured (null, NaN).
 
         Raises:
-            ValueError: if one is missing, or a metric is no number.
+            ValueError: if one is missing, or the metric that judges the run is no number.
         """
         names = [one.name for one in fields(cls)]
         lacking = [name for name in names if name not in values and name not in OPTIONAL]
         if lacking:
             raise ValueError(f"lacks {', '.join(lacking)}")
-        broken = [f"{name} is {value}" for name, value in values["metrics"].items() if not math.isfinite(value)]
-        if broken or not values["metrics"]:
-            raise ValueError(", ".join(broken) or "has no metrics")
+        config = modern(values["config"])
+        measured = {name: value for name, value in values["metrics"].items() if value is not None and math.isfinite(value)}
+        broken = {name: value for name, value in values["metrics"].items() if name not in measured}
+        if not measured or config.get("task", {}).get("metric", {}).get("name") in broken:
+            raise ValueError(", ".join(f"{name} is {value}" for name, value in broken.items()) or "has no metrics")
         known: dict[str, Any] = {name: values[name] for name in names if name in values}
-        known["config"] = modern(values["config"])
-        return cls(**known)
+        return cls(**known | {"config": config, "metrics": measured})
 
     def plain(self) -> dict[str, Any]:
         """Plain values, from which `of` makes the run again."""

@@ -1,7 +1,6 @@
 """What is kept of a sweep: the best values for later runs, its model in the registry, tables and figures."""
 
 import csv
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pipelines.settings.tuned import Finding, budget_of
 from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
+from pipelines.tracking.record import Registration
 from rnn_lightning.files import write_text
 
 REPORTS, ALIAS, FINDING = Path("reports/sweeps"), "best", "finding"
@@ -133,18 +133,11 @@ def register(best: FrozenTrial, experiment: Experiment, finding: Finding, *, for
     """
     name = f"{experiment.task_name}-{experiment.rnn_name}"
     run_id, folder = best.user_attrs["run"], Path(best.user_attrs[FOLDER])
-    tags = tracking.tags_of_alias(name, ALIAS)
-    known = None if tags is None else json.loads(tags.get(FINDING, "{}"))
-    own = tags is not None and tags["run"] == run_id
-    if not (own or force) and (reason := finding.why_not(known)):
-        return f"{name}@{ALIAS} of the model registry stays as it is: {reason} (force=true replaces it)"
-    if not tracking.is_newest(name, run_id):
-        if not folder.exists():
-            return f"the model registry has no new {name}@{ALIAS}: {folder} of the best trial is on another machine"
-        kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
-        publish_model(run_id, folder, registered_name=name)
-    tracking.name_newest(name, ALIAS, {FINDING: finding.model_dump_json()})
-    return f"the model registry has it as {name}@{ALIAS}"
+    if not folder.exists():
+        return f"the model registry has no new {name}@{ALIAS}: {folder} of the best trial is on another machine"
+    kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
+    publish_model(run_id, folder, Registration(name, ALIAS, finding.model_dump(mode="json"), force))
+    return f"the model registry gets it as {name}@{ALIAS}, unless that names a better one"
 
 
 def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[Path]:

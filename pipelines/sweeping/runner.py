@@ -64,13 +64,13 @@ class SweepRunner:
         facts = self._facts()
         self.study = open_study(self.name, storage, self.sweep, self.experiment.task.metric, facts)
         note = f"Trials of sweeps of `{self.experiment.task_name}`, each under its sweep."
-        tracking.open_experiment(self.shown_in, {"mlflow.note.content": note})
         self.run_id = tracking.start_run(
             self.folder,
             experiment=self.shown_in,
             name=f"{self.experiment.rnn_name}, {self.arguments.sweep}",
             config=facts,
             tags={"data": facts["data"]},
+            about={"mlflow.note.content": note},
         )
         self.engine = make_engine(self.arguments.engine, self.experiment.trainer, self.url)
 
@@ -91,6 +91,7 @@ class SweepRunner:
             self.engine.end([job for _, job in self.slots.values()])
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         tracking.finish(self.run_id, status)
+        tracking.flush()
 
     def run(self) -> None:
         """Make trials until ``arguments.trials`` are over, or all of a grid."""

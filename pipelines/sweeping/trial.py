@@ -68,6 +68,7 @@ def run_trial(spec: TrialSpec) -> None:
         tracking.set_tags(run_id, {"state": outcome["state"]})
         if outcome["state"] == "pruned":
             tracking.finish(run_id)
+        tracking.flush()
     write_json(spec.folder / OUTCOME, outcome)
 
 
@@ -80,13 +81,14 @@ def _train(spec: TrialSpec, trial: optuna.Trial) -> dict[str, Any]:
     def begin() -> str:
         seen = os.environ.get("CUDA_VISIBLE_DEVICES")
         device = f"gpu {seen}" if experiment.trainer.accelerator == "gpu" else "cpu"
-        own = {"mlflow.parentRunId": spec.parent_run, "trial": str(spec.number), "device": device, "host": platform.node()}
+        own = {"trial": str(spec.number), "device": device, "host": platform.node()}
         run_id = tracking.start_run(
             spec.folder,
             experiment=spec.experiment,
             name=f"trial {spec.number}",
             config=facts["config"],
             tags=run_tags(experiment.task_name, facts) | own,
+            parent=spec.parent_run,
         )
         trial.set_user_attr("run", run_id)
         return run_id

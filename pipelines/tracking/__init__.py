@@ -1,11 +1,14 @@
 """The dashboard: the only room that knows MLflow.
 
-Everything shown there is also a file of a run's folder, so the dashboard may be deleted and filled again by publishing.
+What the stages tell it is written to a spool (`spool`) and delivered on another thread (`courier`): a dashboard that is away,
+slow, locked or full decides nothing, and has all of it once it answers again. Everything shown there is also a file of a run's
+folder, so the dashboard may be deleted and filled again by publishing.
 MLflow takes seconds to import: no module here does so before it is asked to.
 """
 
-from pipelines.tracking.record import (
-    is_newest,
+from pipelines.tracking.courier import deliver_waiting, flush, held_back, shown_as
+from pipelines.tracking.recording import (
+    finish,
     lightning_logger,
     log_curves,
     log_data,
@@ -13,17 +16,19 @@ from pipelines.tracking.record import (
     log_metrics,
     log_model,
     log_training,
-    name_newest,
-    tags_of_alias,
+    recording,
+    set_tags,
+    start_run,
 )
-from pipelines.tracking.runs import finish, mark_dead_runs_killed, recording, set_tags, start_run, warn_if_tracking_fails
+from pipelines.tracking.runs import mark_dead_runs_killed
 from pipelines.tracking.store import open_experiment, open_store
-from pipelines.tracking.tasks import describe_task
+from pipelines.tracking.tasks import task_tags
 
 __all__ = [
-    "describe_task",
+    "deliver_waiting",
     "finish",
-    "is_newest",
+    "flush",
+    "held_back",
     "lightning_logger",
     "log_curves",
     "log_data",
@@ -32,12 +37,11 @@ __all__ = [
     "log_model",
     "log_training",
     "mark_dead_runs_killed",
-    "name_newest",
     "open_experiment",
     "open_store",
     "recording",
     "set_tags",
+    "shown_as",
     "start_run",
-    "tags_of_alias",
-    "warn_if_tracking_fails",
+    "task_tags",
 ]

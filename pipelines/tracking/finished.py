@@ -8,12 +8,13 @@ from pipelines.display.numbers import duration, number, short
 from pipelines.runs.folders import Run, read_points
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.tasks import Task
+from pipelines.tracking.record import Registration
 from rnn_lightning.files import read_json
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
 
 
 def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str:
-    """Show one finished run; returns the id of its MLflow run."""
+    """Show one finished run; returns what it is called."""
     training = read_json(folder / "training.json")
     run_id = tracking.start_run(
         folder,
@@ -22,6 +23,7 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         config=run.config,
         tags=run_tags(task.name, training),
         description=describe(run, task),
+        about=tracking.task_tags(task),
     )
     with tracking.recording(run_id, seconds=training["seconds"]):  # not until whenever it was published last
         tracking.log_curves(run_id, read_points(folder))
@@ -33,18 +35,18 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
     return run_id
 
 
-def publish_model(run_id: str, folder: Path, registered_name: str | None = None) -> str:
-    """Store the predictor of an evaluated run's ``folder`` so that it can be served; returns its URI.
+def publish_model(run_id: str, folder: Path, registration: Registration | None = None) -> None:
+    """Store the predictor of an evaluated run's ``folder`` so that it can be served.
 
-    With ``registered_name`` it is also the newest version of that name in the model registry.
+    With a ``registration`` it is also to have a place in the model registry.
     """
     files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, *read_description(folder)["files"])}
-    return tracking.log_model(
+    tracking.log_model(
         run_id,
         served=Path(tracking.__file__).with_name("served.py"),
         files=files,
         packages=load_predictor(folder).inputs.packages,
-        registered_name=registered_name,
+        registration=registration and registration._asdict(),
     )
 
 

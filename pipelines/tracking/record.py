@@ -1,42 +1,60 @@
 """What a run leaves in the dashboard: curves, single values, data, files, the model."""
 
 import json
-import time
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.settings.tuned import Finding
+from pipelines.tracking.names import shown_name
 from pipelines.tracking.store import ROOT, client
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from pipelines.tracking.logger import Points, RunLogger
-
+FINDING = "finding"
+"""The tag of a model version that holds what it was found with, as JSON."""
 SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
-def lightning_logger(run_id: str) -> "RunLogger":
-    """A logger for the ``Trainer``; the points of steps that the run has already are not sent twice."""
-    from pipelines.tracking.logger import RunLogger
+class Point(NamedTuple):
+    """A point of a curve, and when it was logged, in milliseconds."""
 
-    return RunLogger(run_id, lambda points: log_curves(run_id, points))
-
-
-def log_curves(run_id: str, points: "Points") -> None:
-    """Add the points (metric, step, value) that the run does not have; what it has stays as it is."""
-    stored = _stored(run_id, {key for key, _, _ in points})
-    _log_points(run_id, [point for point in points if point[:2] not in stored])
+    metric: str
+    step: int
+    value: float
+    at: int
 
 
-def log_metrics(run_id: str, metrics: Mapping[str, float]) -> None:
-    """Set single values; one that is there already is not added again.
+class Registration(NamedTuple):
+    """A model's place in the registry: its name, the alias that moves to it, and what it was found with (a `Finding`).
+
+    The alias moves only to a better value on the same metric, data and budget, or with ``force``.
+    """
+
+    name: str
+    alias: str
+    finding: dict[str, Any]
+    force: bool = False
+
+
+def log_curves(run_id: str, points: "Sequence[Point]") -> None:
+    """Add the points that the run does not have, and each of them once; what it has stays as it is."""
+    named = {(shown_name(metric), step): (value, at) for metric, step, value, at in reversed(points)}
+    stored = _stored(run_id, {metric for metric, _ in named})
+    _log_points(run_id, [Point(*key, *value) for key, value in reversed(named.items()) if key not in stored])
+
+
+def log_metrics(run_id: str, metrics: Mapping[str, float | None], at: int) -> None:
+    """Set single values; one that is there already is not added again, and one that could not be measured is not shown.
 
     They belong to step 0, which the dashboard draws as bars; at any other step it would draw a curve of one point.
     """
-    stored = _stored(run_id, set(metrics))
-    _log_points(run_id, [(key, 0, value) for key, value in metrics.items() if stored.get((key, 0)) != value])
+    named = {shown_name(name): value for name, value in metrics.items() if value is not None}
+    stored = _stored(run_id, set(named))
+    _log_points(run_id, [Point(name, 0, value, at) for name, value in named.items() if stored.get((name, 0)) != value])
 
 
 def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
@@ -44,24 +62,12 @@ def _stored(run_id: str, keys: set[str]) -> dict[tuple[str, int], float]:
     return {(key, each.step): each.value for key in known for each in client().get_metric_history(run_id, key)}
 
 
-def _log_points(run_id: str, points: "Points") -> None:
+def _log_points(run_id: str, points: "Sequence[Point]") -> None:
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
-    metrics = [Metric(key, value, now, step) for key, step, value in points]
+    metrics = [Metric(point.metric, point.value, point.at, point.step) for point in points]
     for begin in range(0, len(metrics), 1000):  # MLflow's limit of metrics in one call
         client().log_batch(run_id, metrics=metrics[begin : begin + 1000])
-
-
-def log_training(run_id: str, training: Mapping[str, Any]) -> None:
-    """What the training cost, and how good its best step was: from ``training.json``."""
-    used = {
-        "used/parameters": training["parameters"],
-        "used/training_seconds": training["seconds"],
-        f"used/{training['unit']}_per_second": training["units_per_second"],
-        "used/peak_memory_mb": training["peak_memory_mb"],
-    }
-    log_metrics(run_id, used | {"val/best": training["best_value"]})
 
 
 def log_data(run_id: str, card: Mapping[str, Any]) -> None:
@@ -86,9 +92,9 @@ def log_model(
     served: Path,
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
-    registered_name: str | None = None,
-) -> str:
-    """Store the model so that ``mlflow models serve`` can run it without this project; returns its URI.
+    registration: Mapping[str, Any] | None = None,
+) -> None:
+    """Store the model so that ``mlflow models serve`` can run it without this project.
 
     The single values that the run has by now become the model's own.
 
@@ -97,15 +103,30 @@ def log_model(
             say what it takes.
         files: what that file loads, by name; all of them lie in one folder.
         packages: what it needs besides the packages of the library.
-        registered_name: also make it the newest version of this name in the model registry.
+        registration: also make it, unless it is, the newest version of a name in the model registry, if the alias moves to
+            it; the fields of a `Registration`.
     """
+    if registration is None:
+        return _store_model(run_id, served, files, packages, None)
+    wanted = Registration(**registration)
+    if reason := _why_not(wanted, run_id):
+        shown = f"{wanted.name}@{wanted.alias} of the model registry"
+        return print(f"{shown} stays as it is: {reason} (force=true replaces it)", file=sys.stderr)
+    if not _is_newest(wanted.name, run_id):
+        _store_model(run_id, served, files, packages, wanted.name)
+    return _name_newest(wanted)
+
+
+def _store_model(
+    run_id: str, served: Path, files: Mapping[str, Path], packages: Iterable[str], registered_name: str | None
+) -> None:
     experiment = client().get_run(run_id).info.experiment_id
     _forget_models(experiment, run_id)
     from mlflow import pyfunc, set_experiment
     from mlflow.models import Model
 
     set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
-    logged = Model.log(
+    Model.log(
         artifact_path=None,
         name="model",
         flavor=pyfunc,
@@ -117,30 +138,36 @@ def log_model(
         pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in (*SERVING_PACKAGES, *packages)],
         registered_model_name=registered_name,
     )
-    return logged.model_uri
 
 
-def name_newest(registered_name: str, alias: str, tags: Mapping[str, str]) -> None:
-    """Let ``alias`` name the newest version of a registered model, and no other; the version carries the ``tags``."""
-    newest = _newest(registered_name)
+def _name_newest(registration: Registration) -> None:
+    """Let the alias name the newest version of the registered model, and no other; the version carries what was found."""
+    name = registration.name
+    newest = _newest(name)
     assert newest is not None
-    for key, value in tags.items():
-        client().set_model_version_tag(registered_name, newest.version, key, value)
-    client().set_registered_model_alias(registered_name, alias, newest.version)
+    client().set_model_version_tag(name, newest.version, FINDING, json.dumps(registration.finding))
+    client().set_registered_model_alias(name, registration.alias, newest.version)
 
 
-def tags_of_alias(registered_name: str, alias: str) -> dict[str, str] | None:
-    """The tags of the version that ``alias`` names, and its run's id as ``run``; ``None`` where it names none."""
-    versions = client().search_model_versions(f"name = '{registered_name}'")
-    named = [version for version in versions if alias in _version(registered_name, version.version).aliases]
-    return {**named[0].tags, "run": str(named[0].run_id)} if named else None
+def _why_not(registration: Registration, run_id: str) -> str:
+    """Why the alias does not move to the run's model; empty if it does."""
+    named = _aliased(registration.name, registration.alias)
+    if named is None or registration.force or named.run_id == run_id:
+        return ""
+    return Finding.model_validate(registration.finding).why_not(json.loads(named.tags.get(FINDING, "{}")))
 
 
-def _version(registered_name: str, version: str) -> "ModelVersion":
-    return client().get_model_version(registered_name, version)  # a search leaves aliases out
+def _aliased(name: str, alias: str) -> "ModelVersion | None":
+    """The version that ``alias`` names; ``None`` where it names none."""
+    versions = [_version(name, version.version) for version in client().search_model_versions(f"name = '{name}'")]
+    return next((version for version in versions if alias in version.aliases), None)
 
 
-def is_newest(registered_name: str, run_id: str) -> bool:
+def _version(name: str, version: str) -> "ModelVersion":
+    return client().get_model_version(name, version)  # a search leaves aliases out
+
+
+def _is_newest(registered_name: str, run_id: str) -> bool:
     """Whether the newest version of a registered model is the run's."""
     newest = _newest(registered_name)
     return newest is not None and newest.run_id == run_id

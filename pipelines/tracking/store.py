@@ -13,17 +13,43 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SQLITE = "sqlite:///"
+BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+"""How long (s) a server may take for an answer, and how often it is asked again: while work goes on, and while none does."""
 _ANSWERED: set[str] = set()
 
 
 def open_store() -> str:
-    """The URI of the store: ``MLFLOW_TRACKING_URI``, or a database in the project; made here if it does not exist."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    uri = os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{ROOT / 'mlflow.db'}")
+    """The URI of the store, whose database is made here if it does not exist."""
+    uri = store_uri()
     database = _database(uri)
     if database and not database.exists():
         _create(database)
     return uri
+
+
+def store_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, or a database in the project."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    return os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{ROOT / 'mlflow.db'}")
+
+
+def ask_briefly() -> None:
+    """Have a server that does not answer be given up soon, unless the environment says how long to wait."""
+    for name, value in BRIEF.items():
+        os.environ.setdefault(name, value)
+
+
+def ask_patiently() -> None:
+    """Have a slow server be waited for, unless the environment says how long."""
+    for name, value in PATIENT.items():
+        if os.environ.get(name) in (None, BRIEF[name]):
+            os.environ[name] = value
+
+
+def load_client() -> None:
+    """Import MLflow: on the thread that calls, since two that import at once may find modules half made."""
+    from mlflow.store.tracking import rest_store, sqlalchemy_store  # noqa: F401
 
 
 def client() -> "MlflowClient":
@@ -32,11 +58,12 @@ def client() -> "MlflowClient":
     Raises:
         ConnectionError: where it does not answer the first question of this process.
     """
-    uri = open_store()
+    uri = store_uri()
     import mlflow
 
     mlflow.set_tracking_uri(uri)
     try:
+        open_store()
         made = mlflow.MlflowClient(uri)
         if uri not in _ANSWERED:
             made.search_experiments(max_results=1)
@@ -87,7 +114,7 @@ def _database(uri: str) -> Path | None:
 
 def _artifacts(experiment: str) -> str | None:
     """SeedProcess the database of a local store; ``None``, the server's choice, for any other."""
-    database = _database(open_store())
+    database = _database(store_uri())
     return (database.parent / "mlartifacts" / experiment).as_uri() if database else None
 
 

@@ -20,7 +20,6 @@ from pipelines.runs.provenance import key_of, note_environment, provenance, run_
 from pipelines.settings.classes import check_system
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
-from pipelines.tracking import describe_task
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
 from pipelines.training.memory import check_memory
@@ -60,6 +59,8 @@ def train_one(experiment: Experiment, seed: int) -> None:
         with whole_folder(experiment.trained(seed)) as folder:
             for name in KEPT:
                 shutil.copy(work / name, folder)
+        if is_first(experiment):
+            tracking.flush()
 
 
 def is_first(experiment: Experiment) -> bool:
@@ -80,13 +81,12 @@ def fit(
     """Train in ``work``; returns what was measured.
 
     Args:
-        begin: opens the run in the dashboard once there is a model to train, and returns its id.
+        begin: opens the run in the dashboard once there is a model to train, and returns what it is called.
         name: what its lines on the terminal begin with; the task, the architecture and the seed if there is none.
         watching: callbacks that see each validation after it is written down.
     """
     training, kind = experiment.task.training, kind_of(experiment)
-    torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+    set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = data.planned_steps()
     between = interval(training, planned)
@@ -96,15 +96,16 @@ def fit(
     name = name or f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
     recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
-    callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
-    trainer = fitting_trainer(experiment, between, callbacks, run_id)
     with tracking.recording(run_id) if is_first(experiment) else following():
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
+        trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
         if trainer.global_step != planned:
             raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
-        keep_model(durable.best, work / "model.ckpt")
-    cost = cost_of(experiment, durable, recorder)
-    return {"planned_steps": planned, "steps": planned, "parameters": count_parameters(system), **cost, "mlflow_run_id": run_id}
+        if is_first(experiment):
+            keep_model(durable.best, work / "model.ckpt")
+    shown = {"mlflow_run_id": tracking.shown_as(run_id)}
+    return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
 def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
@@ -122,9 +123,16 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
     return system
 
 
-def cost_of(experiment: Experiment, durable: Durable, recorder: Recorder) -> dict[str, Any]:
+def set_precision(experiment: Experiment) -> None:
+    """Have PyTorch compute with the experiment's number of threads and precision of matrix products."""
+    torch.set_num_threads(experiment.trainer.threads)
+    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+
+
+def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
     """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
     return {
+        "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(experiment.trainer.accelerator), 1),
@@ -201,13 +209,13 @@ def fitting_trainer(
 
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
     """Open the run in the dashboard, in the experiment of its task."""
-    describe_task(task_of(experiment, card))
     return tracking.start_run(
         experiment.run(seed),
         experiment=experiment.task_name,
         name=f"{experiment.run(seed).parent.name} seed {seed}",
         config=facts["config"],
         tags=run_tags(experiment.task_name, facts),
+        about=tracking.task_tags(task_of(experiment, card)),
     )
 
 
