@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from ..metrics import spans_of
 from ..systems import Tagger
+from ..tag_schemes import spans_of
 from .base import Answer, Predictor
 from .folders import file_in, load_system, read_description
 from .inputs import NOTHING, Encoded, Inputs
