@@ -157,8 +157,7 @@ def write_tagging(
     that they count as errors, and the card says how many there are.
 
     Raises:
-        CorpusError: where a split has no word, or a word no tag; names its place.
-        ValueError: for a line of ``reading.vectors`` that is no vector.
+        ValueError: where a split has no word, a word no tag, or a line of ``reading.vectors`` no vector; names its place.
     """
     kept = {split: [without_tags(sentence, reading.leave_out) for sentence in some] for split, some in sentences.items()}
     filled = {split: [sentence for sentence in some if sentence.words] for split, some in kept.items()}
