@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.settings.environment import complete_environment
 from pipelines.settings.schema import Experiment, validate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -72,6 +73,7 @@ def run_stage(function: Callable[[Experiment], None]) -> None:
 
 def exit_on_user_error(action: Callable[[], None]) -> None:
     """Run ``action``; an error that the user can mend is one line an error on stderr, and exit code 2."""
+    complete_environment()
     try:
         action()
     except (ValueError, OSError, FloatingPointError) as error:

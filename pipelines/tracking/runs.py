@@ -4,7 +4,6 @@ A *place* is a run folder on a machine; a *fingerprint* is what decides the numb
 again at a place with the same fingerprint goes on in the same MLflow run, with another one it replaces that run.
 """
 
-import getpass
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ import psutil
 
 from pipelines.runs.folders import flatten
 from pipelines.runs.processes import start_time
+from pipelines.settings.environment import user_name
 from pipelines.tracking.store import client, open_experiment
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _process_tags() -> dict[str, str]:
         "pid": str(os.getpid()),
         "pid_born": str(start_time(os.getpid())),
         "stage": stage,
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": user_name(),
         "mlflow.source.name": stage,
     }
 
