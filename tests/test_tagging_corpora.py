@@ -164,6 +164,16 @@ def test_what_is_not_tagged_is_refused_with_its_place(case: str, tmp_path: Path)
     assert "\n" not in str(caught.value) and not (tmp_path / "processed").exists()
 
 
+def test_words_without_a_tag_are_left_out_where_those_of_no_tag_are(tmp_path: Path) -> None:
+    """Multi-word rows of a treebank hold no tag of a language."""
+    rows = changed("train", ["don't", "do"], [None, "VERB"])
+    folder, card = processed(tmp_path / "left_out", rows)
+    assert card["left_out"]["train"]["words"] == 3
+    assert (folder / "train.txt").read_text(encoding="utf-8").endswith("\ndo\tVERB\n\n")
+    with pytest.raises(CorpusError, match=r"row train-5 of .* has gaps in column 'tokens' or 'upos'$"):
+        processed(tmp_path / "kept", rows, leave_out=["X"])
+
+
 def test_numbers_without_names_are_no_tags(tmp_path: Path) -> None:
     raw = write_fetched(tmp_path / "raw", columns(ROWS, labels=True))
     with pytest.raises(CorpusError, match=r"has no tags in column 'upos', but list<.*int64>; tags are"):

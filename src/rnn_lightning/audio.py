@@ -37,7 +37,8 @@ def decode(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
                 raise ValueError("it does not say how many samples it has: convert it to WAV")
             samples = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
-        raise ValueError(f"it is no sound that can be read: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).rpartition(">: ")[2].split())  # without the address of the bytes
+        raise ValueError(f"it is no sound that can be read: {reason}") from None
     if len(samples) < stated:
         raise ValueError(f"it is cut short: it has {len(samples)} of the {stated} samples that it should have")
     if rate != sampling_rate:
