@@ -70,7 +70,7 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
         figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
         figures.quality_and_cost(made, task, out / f"{task.name}-cost.png"),
     ]
-    return Section(task, made, missing, drawn)
+    return Section(task, made, missing, [file for file in drawn if file.exists()])
 
 
 def _curve(runs: Path, metric: str, row: summary.Row, run: Run) -> figures.Curve:

@@ -40,7 +40,7 @@ class LineReader:
         """The item of a line; nothing, with an error on standard error, for a bad one."""
         text = ""
         try:
-            text = line.decode("utf-8").rstrip("\r\n")
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")  # files may begin with a mark
             return self.predictor.inputs.encode(text)
         except UnicodeDecodeError as error:
             print(f"error: line {number} is not UTF-8 at byte {error.start + 1}", file=sys.stderr)

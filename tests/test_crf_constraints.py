@@ -97,33 +97,44 @@ def test_a_row_without_any_sequence_costs_the_others_nothing() -> None:
     assert scores.isfinite().tolist() == [[False, False], [True, True], [False, False]]
 
 
-@pytest.mark.parametrize(
-    ("gold", "message"),
-    [
-        ([1, 2, 0], None),
-        ([0, 2, 0], "row 1, step 1: the constraints do not let tag 2 follow tag 0"),
-        ([1, 4, 0], "row 1, step 1: the constraints do not let tag 4 follow tag 1"),
-        ([2, 2, 0], "row 1, step 0: the constraints let no sequence start with tag 2"),
-        ([0, 5, 0], "tag 5 in row 1, step 1: tags are 0..4"),
-        ([0, IGNORED, 0], "tag -100 in row 1, step 1: tags are 0..4"),
-        ([0, 0, 2], None),  # behind the row's length
-    ],
-)
-def test_gold_that_the_constraints_forbid_is_refused(gold: list[int], message: str | None) -> None:
+@pytest.mark.parametrize("tag", [5, IGNORED])
+def test_gold_that_is_no_tag_is_refused(tag: int) -> None:
     field = LinearChainCRF(5, span_constraints(INVENTORIES["BIO"], "BIO"))
-    given = torch.zeros(2, 3, 5), torch.tensor([[0, 0, 0], gold]), torch.tensor([3, 2])
-    if message is None:
-        assert field.loss(*given).isfinite()
-    else:
-        with pytest.raises(ValueError) as raised:
-            field.loss(*given)
-        assert str(raised.value) == message
+    with pytest.raises(ValueError, match=rf"^tag {tag} in row 1, step 1: tags are 0..4$"):
+        field.loss(torch.zeros(2, 3, 5), torch.tensor([[0, 0, 0], [0, tag, 0]]))
 
 
-def test_gold_that_may_not_end_is_refused() -> None:
-    field = LinearChainCRF(9, span_constraints(INVENTORIES["BIOES"], "BIOES"))
-    with pytest.raises(ValueError, match="row 0, step 1: the constraints let no sequence end with tag 1"):
-        field.loss(torch.zeros(1, 2, 9), torch.tensor([[0, 1]]))
+@schemes
+def test_gold_that_the_constraints_forbid_has_the_likelihood_without_them(scheme: str) -> None:
+    """All sequences of three tags at once: what is allowed counts as ever, what is not as if nothing were forbidden."""
+    names = INVENTORIES[scheme]
+    field = LinearChainCRF(len(names), span_constraints(names, scheme)).double()
+    for parameter in field.parameters():
+        nn.init.normal_(parameter, generator=torch.Generator().manual_seed(2))
+    free = LinearChainCRF(len(names)).double()
+    free.load_state_dict({**field.state_dict(), "forbidden": free.forbidden})
+    gold = torch.tensor(list(itertools.product(range(len(names)), repeat=3)))
+    regular = torch.tensor([is_allowed(constraints_of(field), tuple(row)) for row in gold.tolist()])
+    emissions = torch.randn(1, 3, len(names), dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    rows = emissions.expand(len(gold), -1, -1).clone().requires_grad_()
+    found = field.log_likelihood(rows, gold)
+    torch.testing.assert_close(found[regular], field.score(rows, gold)[regular] - field.log_partition(rows)[regular])
+    torch.testing.assert_close(found[regular].exp().sum(), torch.tensor(1.0, dtype=torch.float64))
+    torch.testing.assert_close(found[~regular], free.log_likelihood(rows, gold)[~regular])
+    assert bool((field.score(rows, gold)[~regular] == NEVER).all())
+    found.sum().backward()
+    assert all(bool(part.grad.isfinite().all()) for part in (rows, *field.parameters()) if part.grad is not None)
+
+
+def test_irregular_gold_changes_nothing_for_the_other_rows() -> None:
+    names = INVENTORIES["BIO"]
+    field = LinearChainCRF(len(names), span_constraints(names, "BIO"))
+    emissions = torch.randn(3, 4, len(names), generator=torch.Generator().manual_seed(4))
+    outside, inside = names.index("O"), next(n for n, name in enumerate(names) if name.startswith("I"))
+    gold = torch.full((3, 4), outside)
+    alone = field.log_likelihood(emissions, gold)
+    gold[1, 0] = inside
+    assert field.log_likelihood(emissions, gold)[[0, 2]].equal(alone[[0, 2]])
 
 
 def test_constraints_and_parameters_travel_with_the_weights() -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attention": {"sequences"},
     "decoder": {"sequences", "regularize", "recurrent", "attention"},
     "characters": {"registry", "sequences", "recurrent"},
-    "vectors": set(),
+    "vectors": {"files"},
     "search": {"registry", "sequences"},
     "subsampling": {"registry", "sequences"},
     "ngram": {"sequences"},
@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": set(),
     "laws": {"sequences"},
     "data": {"registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"files", "symbols", "vectors", "pen", "audio"},
+    "corpora": {"files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "systems": {
         *{
             "files",
@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         },
         *{"registry", "search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
     },
-    "predictors": {"files", "systems", "metrics", "search", "compress", "audio", "corpora"},
+    "predictors": {"files", "systems", "tag_schemes", "search", "compress", "audio", "corpora"},
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}

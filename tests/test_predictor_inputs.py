@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,10 @@ from rnn_lightning import SequenceClassifier, Tagger, load_predictor
 from rnn_lightning.corpora.lexicon import Lexicon
 from rnn_lightning.files import read_json, write_json
 from rnn_lightning.predictors import TaggingPredictor
+from rnn_lightning.predictors.tagging import simple_words
 
 DRAWS = np.random.default_rng(0)
+JOINERS = (0x200C, 0x200D)
 
 
 @pytest.fixture
@@ -36,6 +40,30 @@ def test_tags_that_mark_spans_are_answered_with_these() -> None:
     (of_line,), (of_list,) = predictor(["Ada sat."]), predictor([["Ada", "sat."]])
     assert of_line["words"] == ["Ada", "sat", "."] and of_list["words"] == ["Ada", "sat."]
     assert predictor(["", "  "]) == [{"words": [], "tags": [], "spans": []}] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("हिन्दी भाषा।", ["हिन्दी", "भाषा", "।"]),
+        ("cafe\u0301s e\u0301te\u0301!", ["cafe\u0301s", "e\u0301te\u0301", "!"]),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"]),
+        ("x\u0301\u0302y", ["x\u0301\u0302y"]),
+        ("\u2764\ufe0f\u2764", ["\u2764\ufe0f", "\u2764"]),
+        ("\u0301a", ["\u0301", "a"]),
+        ("Ada_1 sat.It's (20%)", ["Ada_1", "sat", ".", "It", "'", "s", "(", "20", "%", ")"]),
+        ("naïve 猫がいる 1²", ["naïve", "猫がいる", "1²"]),
+        ("a-b  c\u200b", ["a", "-", "b", "c", "\u200b"]),
+    ],
+)
+def test_marks_stay_with_their_letters(line: str, words: list[str]) -> None:
+    assert simple_words(line) == words
+
+
+def test_text_without_marks_is_split_as_ever() -> None:
+    letters = [chr(code) for code in range(32, 0x3000) if unicodedata.category(chr(code))[0] != "M" and code not in JOINERS]
+    line = "".join(DRAWS.permutation(letters).tolist())
+    assert simple_words(line) == re.findall(r"\w+|[^\w\s]", line)
 
 
 def test_values_and_arrays_are_those_of_the_network(values: Path) -> None:

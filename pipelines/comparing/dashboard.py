@@ -21,7 +21,8 @@ def publish_comparison(
     with tracking.recording(run_id):
         tracking.log_files(run_id, pages)
         drawn = [figure for section in sections for figure in section.figures]
-        tracking.log_files(run_id, [*drawn, *(each.figure for each in together)], "figures")
+        drawn += [each.figure for each in together if each.figure.exists()]
+        tracking.log_files(run_id, drawn, "figures")
     for label, values in means_by_architecture(sections).items():
         run_id = tracking.start_run(out / label, name=label, **shown)
         with tracking.recording(run_id):

@@ -13,7 +13,7 @@ from matplotlib.ticker import EngFormatter
 from pipelines.comparing.across import CrossTaskScore
 from pipelines.comparing.summary import Row
 from pipelines.display.numbers import number
-from pipelines.display.plotting import LOOK, plt, save
+from pipelines.display.plotting import LOOK, drawing, plt, save
 from pipelines.settings.tasks import Reference, Task
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
@@ -54,7 +54,7 @@ def _named(row: Row) -> str:
 
 def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
     """The validation metric against the step: a line for the mean over seeds, a band from the lowest to the highest seed."""
-    with plt.rc_context(LOOK):
+    with drawing(file):
         figure, axes = plt.subplots()
         for row, seeds in curves:
             steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
@@ -69,12 +69,13 @@ def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, f
         axes.xaxis.set_major_formatter(EngFormatter())
         _draw_references(axes, task)
         axes.legend()
-        return save(figure, file)
+        save(figure, file)
+    return file
 
 
 def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
     """The test metric of every seed, its mean and 95% interval: one line an architecture, the best on top."""
-    with plt.rc_context(LOOK):
+    with drawing(file):
         figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(made)))
         for height, row in enumerate(reversed(made)):
             look, measured = _style(row), row.spread(task.metric.name)
@@ -88,13 +89,14 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
             title=f"{task.title}: on the test set",
         )
         _draw_references(axes, task, upright=True)
-        return save(figure, file)
+        save(figure, file)
+    return file
 
 
 def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
     """The test metric against the number of parameters, and against the speed of training."""
     costs = {"parameters": "parameters", "units_per_second": f"{task.unit} a second in training"}
-    with plt.rc_context(LOOK | {"figure.figsize": (13, 5)}):
+    with drawing(file, look=LOOK | {"figure.figsize": (13, 5)}):
         figure, both = plt.subplots(1, 2, sharey=True)
         for axes, (cost, label) in zip(both, costs.items(), strict=True):
             for row in made:
@@ -109,19 +111,21 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
         both[0].set(ylabel=f"{task.metric.name}, {_better(task)}", title=f"{task.title}: quality and cost")
         handles, labels = both[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper")
-        return save(figure, file)
+        save(figure, file)
+    return file
 
 
 def cross_task_scores(scores: Sequence[CrossTaskScore], file: Path) -> Path:
     """The interquartile mean of each architecture's scores and its interval, the best on top."""
-    with plt.rc_context(LOOK):
+    with drawing(file):
         figure, axes = plt.subplots(figsize=(8, 1.6 + 0.6 * len(scores)))
         for height, score in enumerate(reversed(scores)):
             interval = [[score.score - score.low], [score.high - score.score]]
             axes.errorbar(score.score, height, xerr=interval, capsize=4, markersize=8, linewidth=2, **style(score.rnn))
         axes.set_yticks(range(len(scores)), [score.label for score in reversed(scores)])
         axes.set(ylim=(-0.6, len(scores) - 0.4), xlabel="interquartile mean of scores", title="Over all tasks")
-        return save(figure, file)
+        save(figure, file)
+    return file
 
 
 def _better(task: Task) -> str:

@@ -206,5 +206,7 @@ def _web_row(tag: str, row: Sequence[str], kinds: Sequence[str]) -> str:
 
 
 def _web_image(file: Path) -> str:
+    if not file.exists():  # it could not be drawn
+        return ""
     encoded = base64.b64encode(file.read_bytes()).decode()
     return f'<img alt="{html.escape(file.stem)}" src="data:image/png;base64,{encoded}">'

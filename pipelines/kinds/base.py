@@ -98,6 +98,12 @@ def count_confusion(right: Sequence[str], found: Sequence[str], names: Sequence[
     return counts
 
 
+def most_confused(counts: np.ndarray, most: int) -> list[int]:
+    """The classes, in their order: all or, of more than ``most``, those that take part in the most errors."""
+    errors = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
+    return sorted(np.argsort(-errors, kind="stable")[:most].tolist())
+
+
 def scores_of(counts: np.ndarray) -> np.ndarray:
     """Precision, recall and F1 (L, 3) of each class, 0 where there is nothing to divide by, from ``counts`` (L, L)."""
     hits = np.diag(counts)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.kinds.base import CONFUSION, Kind, answer_split, class_table, count_confusion, scores_of
+from pipelines.kinds.base import CONFUSION, Kind, answer_split, class_table, count_confusion, most_confused, scores_of
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, SequenceClassifier
 from rnn_lightning.files import read_json
@@ -60,12 +60,6 @@ class ClassificationKind(Kind[SequenceClassifier]):
 def classify_split(system: SequenceClassifier, data: PairModule, split: str) -> list[int]:
     """The class of every row of a split, in its order."""
     return answer_split(system, data, split, lambda batch: system.classify(batch.inputs, batch.lengths).tolist())
-
-
-def most_confused(counts: np.ndarray, most: int) -> list[int]:
-    """The classes, in their order: all or, of more than ``most``, those that take part in the most errors."""
-    errors = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
-    return sorted(np.argsort(-errors, kind="stable")[:most].tolist())
 
 
 def apart(counts: np.ndarray, names: list[str], out_of_scope: str | None) -> dict[str, float]:

@@ -12,12 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from pipelines.display.plotting import LOOK, plt, save
+from pipelines.display.plotting import LOOK, drawing, label, plt, save
 from rnn_lightning.pen import FEATURES
 
 LIFTER = 22
 """What Kaldi lifts cepstra by: coefficient k is multiplied by 1 + 11 sin(pi k / 22)."""
 RIGHT, WRONG = "black", "#D55E00"
+MOST_STEPS = 2000
+"""So many steps of a row a picture has room for."""
 
 
 class Picture(NamedTuple):
@@ -54,9 +56,9 @@ def is_pen(card: Mapping[str, Any]) -> bool:
     return card.get("features") == list(FEATURES)
 
 
-def pen_words(words: Sequence[tuple[NDArray[np.float32], str, str]], file: Path) -> Path:
+def pen_words(words: Sequence[tuple[NDArray[np.float32], str, str]], file: Path) -> None:
     """The strokes of each of ``words``, features (T, 4), what was found and what is right: alike black, else in colour."""
-    with plt.rc_context(LOOK | {"axes.grid": False}):
+    with drawing(file, look=LOOK | {"axes.grid": False}):
         rows = (len(words) + 2) // 3
         figure, grid = plt.subplots(rows, 3, figsize=(12, 1.8 * rows), squeeze=False)
         for axes in grid.flat:
@@ -65,28 +67,33 @@ def pen_words(words: Sequence[tuple[NDArray[np.float32], str, str]], file: Path)
             for points in strokes_of(features):
                 axes.plot(*points.T, color="#0072B2", linewidth=1.6, marker="." if len(points) == 1 else None)
             axes.set_aspect("equal", adjustable="datalim")
-            title = found if found == right else f"{found or '(nothing)'}, not {right}"
-            axes.set_title(title, fontsize=11, color=RIGHT if found == right else WRONG, parse_math=False)
-        return save(figure, file)
+            title = label(found) if found == right else f"{label(found) or '(nothing)'}, not {label(right)}"
+            axes.set_title(title, fontsize=11, color=RIGHT if found == right else WRONG)
+        save(figure, file)
 
 
-def utterance(picture: Picture, right: Sequence[str], found: Sequence[str], file: Path) -> Path:
-    """The ``picture`` of a row over time, and under it the right and the found class of each of its T frames."""
-    names = sorted({*right, *found})
-    steps = len(picture.values)
-    with plt.rc_context(LOOK | {"axes.grid": False}):
+def utterance(picture: Picture, right: Sequence[str], found: Sequence[str], file: Path) -> None:
+    """The ``picture`` of a row over time, and under it the right and the found class of each of its T frames.
+
+    Of long rows it shows the first `MOST_STEPS` frames, and its title says so.
+    """
+    picture, title = cut_to(picture, len(right))
+    right, found = right[:MOST_STEPS], found[:MOST_STEPS]
+    names, steps = sorted({*right, *found}), len(right)
+    with drawing(file, look=LOOK | {"axes.grid": False}):
         figure, (above, below) = plt.subplots(
             2, 1, sharex=True, figsize=(max(8, min(0.04 * steps, 18)), 5), height_ratios=[3, 1]
         )
         draw_signal(above, picture, steps)
+        above.set_title(title)
         numbers = np.array([[names.index(name) for name in row] for row in (found, right)])
         below.imshow(numbers, aspect="auto", origin="lower", cmap="tab20", interpolation="nearest")
         cuts = [0, *(np.flatnonzero(np.diff(numbers[1])) + 1), len(right)]
         for start, end in pairwise(cuts):
-            below.text((start + end - 1) / 2, 1, right[start], ha="center", va="center", fontsize=7)
+            below.text((start + end - 1) / 2, 1, label(right[int(start)]), ha="center", va="center", fontsize=7)
         below.set_yticks([0, 1], ["found", "right"])
         below.set(xlabel="frame")
-        return save(figure, file)
+        save(figure, file)
 
 
 def alignment(
@@ -97,26 +104,38 @@ def alignment(
     blank: int,
     aligned: Sequence[tuple[int, float]],
     file: Path,
-) -> Path:
+) -> None:
     """The probability of each label at each step, ``values`` (T', C), over the ``picture`` of the signal. The labels of the
     target are named where they are said, ``aligned``, a label and its step each; the blank is grey.
+
+    Of long rows it shows the first `MOST_STEPS` steps, and its title says so.
     """
-    drawn = sorted({label for label, _ in aligned})
-    with plt.rc_context(LOOK):
+    picture, title = cut_to(picture, len(values))
+    values, aligned = values[:MOST_STEPS], [(number, step) for number, step in aligned if step < MOST_STEPS]
+    drawn = sorted({number for number, _ in aligned})
+    with drawing(file):
         size = (max(8, min(0.03 * len(values), 16)), 6)
         figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=size, height_ratios=[3, 2])
         above.fill_between(range(len(values)), values[:, blank], color="black", alpha=0.12, linewidth=0, label="blank")
         colours = plt.get_cmap("tab20")
-        for number, label in enumerate(drawn):
-            above.plot(values[:, label], color=colours(number % 20), linewidth=1.8)
-        for label, step in aligned:
-            name = labels[label] if labels[label].strip() else "\N{OPEN BOX}"
-            above.annotate(name, (step, 1.02), ha="center", color=colours(drawn.index(label) % 20), fontsize=11)
-        above.set(ylim=(0, 1.1), ylabel="probability")
+        for place, number in enumerate(drawn):
+            above.plot(values[:, number], color=colours(place % 20), linewidth=1.8)
+        for number, step in aligned:
+            name = label(labels[number]) if labels[number].strip() else "\N{OPEN BOX}"
+            above.annotate(name, (step, 1.02), ha="center", color=colours(drawn.index(number) % 20), fontsize=11)
+        above.set(ylim=(0, 1.1), ylabel="probability", title=title)
         above.legend(loc="center right")
         draw_signal(below, picture, len(values))
         below.set(xlabel="step", xlim=(-0.5, len(values) - 0.5))
-        return save(figure, file)
+        save(figure, file)
+
+
+def cut_to(picture: Picture, steps: int) -> tuple[Picture, str]:
+    """The part of a ``picture`` of so many ``steps`` that there is room for, and the title that says so."""
+    if steps <= MOST_STEPS:
+        return picture, ""
+    kept = round(len(picture.values) * MOST_STEPS / steps)
+    return picture._replace(values=picture.values[:kept]), f"the first {MOST_STEPS} of {steps} steps"
 
 
 def draw_signal(axes: Axes, picture: Picture, steps: int) -> None:

@@ -143,10 +143,12 @@ class Translator(Callback):
         page.write_text(f"| source | reference | translation |\n|:--|:--|:--|\n{rows}\n", encoding="utf-8")
         files = [page]
         if system.decoder.attention is not None:
-            files.append(self.draw_attention(system, self.folder / f"attention-{step:06}.png"))
+            picture = self.folder / f"attention-{step:06}.png"
+            self.draw_attention(system, picture)
+            files += [picture] if picture.exists() else []
         tracking.log_files(self.run_id, files, "validation")
 
-    def draw_attention(self, system: Seq2Seq, file: Path) -> Path:
+    def draw_attention(self, system: Seq2Seq, file: Path) -> None:
         """The attention of the model's own translation of the first validation row."""
         batch = self.data.dataset("validation")[(0,)]
         batch = system.transfer_batch_to_device(batch, system.device, 0)
@@ -158,7 +160,7 @@ class Translator(Callback):
 
         target = words(self.texts.tokenizer, targets[0].tolist())
         source = words(self.texts.source_tokenizer, batch.inputs[0].tolist())
-        return attention_map(weights[0].cpu().numpy(), source, target, file)
+        attention_map(weights[0].cpu().numpy(), source, target, file)
 
 
 def words(tokenizer: "Tokenizer", tokens: Sequence[int]) -> list[str]:

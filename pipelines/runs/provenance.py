@@ -81,8 +81,11 @@ def commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints; nothing where it fails, or this is no checkout."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    """What git prints; nothing where it fails or is not installed, or this is no checkout."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    except OSError:
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

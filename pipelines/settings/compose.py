@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
 from pipelines.settings.classes import check_corpus
+from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import usual_trainer
 from pipelines.settings.keywords import named
 from pipelines.settings.nested import flatten
@@ -107,6 +108,7 @@ def run_stage(function: Callable[[Experiment], None]) -> None:
 
 def exit_on_user_error(action: Callable[[], None]) -> None:
     """Run ``action``; what the user can mend is one line an error on stderr, and exit code 2; Ctrl-C one line and 130."""
+    complete_environment()
     try:
         action()
     except (KeyboardInterrupt, SystemExit) as ended:

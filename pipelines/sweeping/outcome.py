@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import tracking
 from pipelines.display.numbers import number
-from pipelines.display.plotting import LOOK
+from pipelines.display.plotting import LOOK, drawing, save
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.settings.compose import CONF, compose
@@ -157,18 +157,18 @@ def draw(study: optuna.Study, sweep: Sweep, folder: Path, metric: str) -> list[P
         wanted["front"] = lambda: plots.plot_pareto_front(study, target_names=[metric, *sweep.objectives[1:]])
     drawn = []
     for name, plot in wanted.items():
-        try:
-            with plt.rc_context(LOOK), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                plot()
-        except (ValueError, RuntimeError):  # an importance needs two values of a parameter, and some plots two trials
-            continue
-        figure = plt.gcf()
-        figure.set_size_inches(10, 5.5)
-        if name == "curves":
-            figure.axes[0].set_ylabel(metric)
         file = folder / f"{name}.png"
-        figure.savefig(file, facecolor="white")
-        plt.close("all")
-        drawn.append(file)
+        with drawing(file, look=LOOK | {"text.parse_math": True}):  # for powers of ten; the names are those of settings
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    plot()
+            except (ValueError, RuntimeError):  # an importance needs two values of a parameter, and some plots two trials
+                continue
+            figure = plt.gcf()
+            figure.set_size_inches(10, 5.5)
+            if name == "curves":
+                figure.axes[0].set_ylabel(metric)
+            save(figure, file)
+        drawn += [file] if file.exists() else []
     return drawn

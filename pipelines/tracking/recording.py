@@ -3,7 +3,6 @@
 A run is called ``PLACE-FINGERPRINT`` here: its folder on this machine, and what decides its numbers.
 """
 
-import getpass
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.runs.processes import start_time
+from pipelines.settings.environment import user_name
 from pipelines.settings.nested import flatten
 from pipelines.tracking.courier import flush, note, show
 
@@ -82,7 +82,7 @@ def _process_tags() -> dict[str, str]:
         "pid": str(os.getpid()),
         "pid_born": str(start_time(os.getpid())),
         "stage": stage,
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": user_name(),
         "mlflow.source.name": stage,
     }
 

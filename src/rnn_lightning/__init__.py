@@ -25,9 +25,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .data import StreamModule as StreamModule
     from .laws import LawBroken as LawBroken
     from .laws import check_invariance as check_invariance
-    from .metrics import Span as Span
     from .metrics import SpanF1 as SpanF1
-    from .metrics import spans_of as spans_of
     from .ngram import NGram as NGram
     from .predictors import Predictor as Predictor
     from .predictors import load_predictor as load_predictor
@@ -47,7 +45,9 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import System as System
     from .systems import Tagger as Tagger
     from .tag_schemes import Constraints as Constraints
+    from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
+    from .tag_schemes import spans_of as spans_of
 
 _ROOMS = {
     "budget": "count_parameters flops_per_step hidden_size_for",
@@ -56,14 +56,14 @@ _ROOMS = {
     "ctc": "Alignment ShallowFusion Transcripts ctc_align ctc_beam_search ctc_greedy ctc_loss",
     "data": "PairModule StreamModule",
     "laws": "LawBroken check_invariance",
-    "metrics": "Span SpanF1 spans_of",
+    "metrics": "SpanF1",
     "ngram": "NGram",
     "predictors": "Predictor load_predictor",
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable FrameClassifier LanguageModel "
     "Seq2Seq SequenceClassifier System Tagger",
-    "tag_schemes": "Constraints span_constraints",
+    "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""
 

@@ -11,22 +11,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 KINDS = ("log_mel", "mfcc")
+CONTAINERS = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")
+"""The forms of sound files that are read, by their names in libsndfile: those that say how much there should be."""
+LONGEST = 2**40
+"""More samples than any file has; libsndfile gives a number beyond it where a file states none."""
 REACH = 2
 """Frames on either side that a delta (the slope of a feature) is computed from."""
 
 
 def decode(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
-    """Decode a WAV, FLAC or Ogg file to samples (N,) in -1..1.
+    """Decode a sound file of one of the `CONTAINERS` to samples (N,) in -1..1.
 
     Raises:
-        ValueError: for a damaged file, another sampling rate, several channels, no samples, or one that is not finite.
+        ValueError: for a damaged file, another container or sampling rate, several channels, fewer samples than the file
+            states or none, or one that is not finite.
     """
     import soundfile
 
     try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate, container, stated = file.samplerate, file.format, file.frames
+            if container not in CONTAINERS:
+                raise ValueError(f"whether {container} is complete cannot be checked: convert it to WAV or FLAC")
+            if stated > LONGEST:
+                raise ValueError("it does not say how many samples it has: convert it to WAV")
+            samples = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
-        raise ValueError(f"it is no sound that can be read: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).rpartition(">: ")[2].split())  # without the address of the bytes
+        raise ValueError(f"it is no sound that can be read: {reason}") from None
+    if len(samples) < stated:
+        raise ValueError(f"it is cut short: it has {len(samples)} of the {stated} samples that it should have")
     if rate != sampling_rate:
         raise ValueError(f"its sampling rate is {rate} Hz, not {sampling_rate}; resample it, or set sampling_rate")
     if samples.shape[1] != 1:

@@ -82,6 +82,47 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, one by one, without their ends; every text file that a person may have made is read here.
+
+    It is UTF-8, a byte order mark at its beginning is no part of it, and a line ends as on any system: with a line feed, a
+    carriage return or both. No other sign ends a line.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for bytes that are no UTF-8, or a zero byte; names the file and the line.
+    """
+    return (line.removesuffix("\n") for line in _text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file as ``read_lines`` reads it, with a line feed for each end of a line."""
+    return "".join(_text(path))
+
+
+def _text(path: Path) -> Iterator[str]:
+    """The lines of a text file with their ends, each a line feed."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if "\0" in line:
+                    raise ValueError(f"{path}:{number} has a zero byte, and so is no text: save the file as UTF-8")
+                yield line
+    except UnicodeDecodeError:
+        raise ValueError(_undecodable(path)) from None
+
+
+def _undecodable(path: Path) -> str:
+    """What is to be said of a file that is not UTF-8: its first such line, and the byte in it."""
+    with path.open("rb") as file:
+        for number, line in enumerate((line for block in file for line in block.splitlines()), start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"{path}:{number} is not UTF-8 at byte {error.start + 1}"
+    return f"{path} is not UTF-8"
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -89,8 +130,9 @@ def read_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: where there is no such file.
         ValueError: where it holds no JSON object; names the file.
     """
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

@@ -1,13 +1,11 @@
 """Span metrics of sequence labelling: precision, recall and F1 as conlleval counts them.
 
-conlleval is the script of the CoNLL-2000 and CoNLL-2003 shared tasks. It reads tags leniently: whatever is not outside is in a
-span, and a new one begins where the type changes, after a tag that ends a span or is outside, and at one that begins a span.
+conlleval is the script of the CoNLL-2000 and CoNLL-2003 shared tasks. It reads tags leniently, as `tag_schemes` says.
 
 Shapes: B rows, T steps, K tags, C types of spans.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -16,15 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from .sequences import check_lengths, length_mask
-from .tag_schemes import OUTSIDE, split_tags
-
-
-class Span(NamedTuple):
-    """A span of type ``kind``: steps ``start`` up to, not including, ``stop``."""
-
-    kind: str
-    start: int
-    stop: int
+from .tag_schemes import OUTSIDE, is_border, split_tags
 
 
 class PrecisionRecallF1(NamedTuple):
@@ -43,27 +33,6 @@ class SpanScores(NamedTuple):
 
     overall: PrecisionRecallF1
     by_type: dict[str, PrecisionRecallF1]
-
-
-def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:
-    """The spans of a row of tags, decoded as conlleval does also where the scheme forbids the sequence.
-
-    Raises:
-        ValueError: for another scheme than BIO or BIOES, or a tag that is not of the scheme.
-    """
-    parts = [OUTSIDE, *split_tags(tags, scheme), OUTSIDE]
-    spans, start = [], 0
-    for step, (before, after) in enumerate(pairwise(parts)):
-        if _is_border(before, after):
-            if before != OUTSIDE:
-                spans.append(Span(before[1], start, step))
-            start = step
-    return spans
-
-
-def _is_border(before: tuple[str, str], after: tuple[str, str]) -> bool:
-    """Whether a span boundary lies between two tags."""
-    return before[0] in "OES" or after[0] in "OBS" or before[1] != after[1]
 
 
 class SpanF1(Metric):
@@ -90,7 +59,7 @@ class SpanF1(Metric):
         parts = [*split_tags(tags, scheme), OUTSIDE]
         self.num_tags = len(tags)
         self.types = sorted({kind for prefix, kind in parts if prefix != "O"})
-        borders = torch.tensor([[_is_border(before, after) for after in parts] for before in parts])
+        borders = torch.tensor([[is_border(before, after) for after in parts] for before in parts])
         kinds = torch.tensor([-1 if prefix == "O" else self.types.index(kind) for prefix, kind in parts])
         self.register_buffer("borders", borders, persistent=False)  # (K + 1, K + 1): the last is beside the row
         self.register_buffer("kinds", kinds, persistent=False)  # (K + 1,)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .files import read_lines
+
 
 class Vectors(NamedTuple):
     """Vectors ``matrix`` (V, E) float32, zero where ``found`` (V,) is false; ``coverage`` is the share of words with one."""
@@ -35,7 +37,7 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Vectors:
     for word, index in exact.items():
         lower.setdefault(word.lower(), []).append(index)
     matrix, found, spelled = np.zeros((0, 0), np.float32), np.zeros(len(words), np.bool_), np.zeros(len(words), np.bool_)
-    for word, vector in read_lines(Path(path)):
+    for word, vector in entries(Path(path)):
         if not matrix.size:
             matrix = np.zeros((len(words), len(vector)), np.float32)
         for index in lower.get(word, ()):
@@ -47,32 +49,22 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Vectors:
     return Vectors(matrix, found, float(found.sum() / max(len(exact), 1)))
 
 
-def read_lines(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each word of the file with its vector (E,)."""
+def entries(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Each word of the file with its vector (E,)."""
     size, promised, count = 0, None, 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            where = f"{path}:{number}"
-            fields = decoded(line, where).split(" ")
-            if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-                promised, size = map(int, fields)
-                continue
-            size = size or len(fields) - 1
-            more = len(fields) - size - 1
-            if size < 1 or more < 0 or (more and is_number(fields[-size - 1])):
-                raise ValueError(f"{where} has {len(fields) - 1} numbers behind a word, not {max(size, 1)} as the file begins")
-            yield " ".join(fields[: len(fields) - size]), numbers(fields[-size:], where)
-            count += 1
+    for number, line in enumerate(read_lines(path), start=1):
+        where, fields = f"{path}:{number}", line.strip(" ").split(" ")
+        if number == 1 and len(fields) == 2 and all(field.isdecimal() for field in fields):
+            promised, size = map(int, fields)
+            continue
+        size = size or len(fields) - 1
+        more = len(fields) - size - 1
+        if size < 1 or more < 0 or (more and is_number(fields[-size - 1])):
+            raise ValueError(f"{where} has {len(fields) - 1} numbers behind a word, not {max(size, 1)} as the file begins")
+        yield " ".join(fields[: len(fields) - size]), numbers(fields[-size:], where)
+        count += 1
     if not count or count < (promised or 0):
         raise ValueError(f"{path} ends after {count} vectors, it should have {promised or 'at least one'}")
-
-
-def decoded(line: bytes, where: str) -> str:
-    """Decode a line, without blanks around it; ``where`` names it in errors."""
-    try:
-        return line.decode("utf-8").strip(" \r\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{where} is not UTF-8 at byte {error.start + 1}") from None
 
 
 def is_number(text: str) -> bool:

@@ -1,18 +1,22 @@
 """Tagged corpora in local files of columns, the format of the CoNLL shared tasks and of CoNLL-U."""
 
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import sha256, whole_folder, write_json
+from ..files import read_lines, sha256, whole_folder, write_json
 from .corpus import SPLITS, CorpusError
 from .files import SOURCE, verified_source
-from .tagging import Sentence, TaggedCorpus, sentence_of, write_tagging
+from .sentences import Sentence, sentence_of
+from .tagging import TaggedCorpus, write_tagging
 
-SEPARATORS = {"blank": None, "tab": "\t"}
-"""The separators of columns: any white space, or one tab each."""
+SEPARATORS = ("blank", "tab")
+"""The separators of columns: any number of spaces and tabs, or one tab each."""
+DOCUMENT = "-DOCSTART-"
+"""The first column of a line that begins a document."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,10 +24,12 @@ class TaggedFiles(TaggedCorpus):
     """A tagged corpus: a word a line, a blank line after each sentence, word and tag in two of the columns.
 
     ``files`` names a file for each split. ``word`` and ``tag`` are the columns, counted from 1 (in CoNLL-U 2 and 4).
-    Columns are separated by blanks or, with ``separator="tab"``, by tabs. Every line has as many as the first. Lines that
-    begin with ``# `` are comments before a sentence; within one, ``#`` is a word. With ``numbered`` the first column counts
-    words as in CoNLL-U, and multi-word tokens (``3-4``) and empty nodes (``8.1``) are left out. ``licence`` is for the card,
-    the other fields are those of `Reading`.
+    Columns are separated by blanks or, with ``separator="tab"``, by tabs. Every line has as many as the first. A line that
+    begins with ``-DOCSTART-`` begins a document, and is no sentence. With ``numbered`` the first column counts words as in
+    CoNLL-U: multi-word tokens (``3-4``) and empty nodes (``8.1``) are left out, and lines that begin with ``#`` are comments.
+    In other files only a line before a sentence is one, which reads ``# key = value``, or begins with ``# `` and has another
+    number of columns; else ``#`` is a word. ``licence`` is for the card, the other fields are those of
+    `Reading`.
     """
 
     files: Mapping[str, str | Path]
@@ -72,34 +78,55 @@ class TaggedFiles(TaggedCorpus):
         Raises:
             CorpusError: for a line that has not as many columns as the first, or is not UTF-8; names file and line.
         """
+        try:
+            lines = list(enumerate(read_lines(path), start=1))
+        except ValueError as error:
+            raise CorpusError(str(error)) from None
+        columns = self.columns_of([line for _, line in lines], path)
         words: list[tuple[str, str, str]] = []
-        columns, inside = 0, False
-        for place, line in lines_of(path):
-            if not line.strip():
-                yield sentence_of(words)
-                words, inside = [], False
-            elif inside or not line.startswith("# "):
-                cells, inside = line.split(SEPARATORS[self.separator]), True
-                columns = columns or self.check_columns(len(cells), place)
+        ended = False
+        for number, line in lines:
+            border = is_border(line)
+            if border or not line.strip():
+                if words or not (border or ended):
+                    yield sentence_of(words)
+                words, ended = [], border
+            elif not self.is_comment(line, columns, inside=bool(words)):
+                place, cells, ended = f"{path}:{number}", self.cells_of(line), False
                 if len(cells) != columns:
                     raise CorpusError(f"{place} has {len(cells)} columns, not {columns} as the first line")
-                if cells[0].isdigit() or not self.numbered:
+                if cells[0].isdecimal() or not self.numbered:
                     words.append((cells[self.word - 1], cells[self.tag - 1], place))
         if words:
             yield sentence_of(words)
 
-    def check_columns(self, columns: int, place: str) -> int:
-        """Check that word and tag are among the ``columns``, and return their number."""
-        if columns < max(self.word, self.tag):
-            raise CorpusError(f"{place} has {columns} columns, and so no column {max(self.word, self.tag)}")
-        return columns
+    def cells_of(self, line: str) -> list[str]:
+        """The columns of a line; blanks are spaces and tabs, other white space is part of a word."""
+        return line.split("\t") if self.separator == "tab" else re.split("[ \t]+", line.strip(" \t"))
+
+    def is_comment(self, line: str, columns: int | None, *, inside: bool) -> bool:
+        """Whether a line, ``inside`` a sentence or before one, is a comment in a file of so many ``columns``."""
+        if self.numbered:
+            return line.startswith("#")
+        return not inside and line.startswith("# ") and (line.split()[2:3] == ["="] or len(self.cells_of(line)) != columns)
+
+    def columns_of(self, lines: Sequence[str], path: Path) -> int | None:
+        """The number of columns of the first line of a word, rather of one that does not begin with ``#``.
+
+        Raises:
+            CorpusError: where word and tag are not among them; names the line.
+        """
+        least = max(self.word, self.tag)
+        counts = {n: len(self.cells_of(line)) for n, line in enumerate(lines) if line.strip() and not is_border(line)}
+        plain = [n for n in counts if not lines[n].startswith("#")]
+        first = next(iter(plain or (n for n in counts if not lines[n].startswith("# ") or counts[n] >= least)), None)
+        if first is None:
+            return None
+        if counts[first] < least:
+            raise CorpusError(f"{path}:{first + 1} has {counts[first]} columns, and so no column {least}")
+        return counts[first]
 
 
-def lines_of(path: Path) -> Iterator[tuple[str, str]]:
-    """The place (file and number) and the text of each line."""
-    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n")
-    for number, line in enumerate(text.split(b"\n"), start=1):
-        try:
-            yield f"{path}:{number}", line.decode("utf-8").removesuffix("\r")
-        except UnicodeDecodeError as error:
-            raise CorpusError(f"{path}:{number} is not UTF-8 at byte {error.start + 1}") from None
+def is_border(line: str) -> bool:
+    """Whether the line begins a document."""
+    return line.split()[:1] == [DOCUMENT]

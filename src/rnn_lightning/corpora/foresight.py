@@ -11,7 +11,8 @@ import numpy as np
 
 from .corpus import SPLITS
 from .generated import GeneratedText, check_chances
-from .tagging import Reading, Sentence, write_tagging
+from .sentences import Sentence
+from .tagging import Reading, write_tagging
 from .text import read_lines
 
 NOUNS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import sha256, whole_folder, write_json
+from ..files import read_text, sha256, whole_folder, write_json
 from .corpus import Corpus, CorpusError
 from .files import SOURCE, read_json
 from .retries import log, with_retries
@@ -125,7 +125,7 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
     if source.splits is not None:  # other splits, which may be a thousand times larger, are not downloaded
         builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=_files(source, builder))
     builder.download_and_prepare()
-    licence = DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")
+    licence = DatasetCard(read_text(readme), ignore_metadata_errors=True).data.get("license")
     splits: Any = builder.as_dataset()
     return _Download(commit, licence, dict(sorted(splits.items())))
 

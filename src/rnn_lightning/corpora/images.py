@@ -119,16 +119,18 @@ def picture_of(data: bytes | None, *, order: str = "rows", height: int | None = 
 def decode_image(picture: bytes | None, height: int | None) -> NDArray[np.float32]:
     """The pixels of a picture (H, W), 0 for black to 1 for white, scaled to ``height`` if it is given.
 
+    It stands as its EXIF orientation says, which cameras write instead of turning it.
+
     Raises:
         ValueError: where the bytes are no picture or a damaged one, or the range of its pixels is unknown.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not picture:
         raise ValueError("it has no picture")
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            grey = to_greyscale(opened)
+            grey = to_greyscale(ImageOps.exif_transpose(opened))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error
     if height is not None and grey.height != height:

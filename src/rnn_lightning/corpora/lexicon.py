@@ -24,7 +24,8 @@ LONGEST_WORD = 40
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The words, characters and tags of a training split, from frequent to rare, equals by their text; the tags by theirs.
+    """The words, characters and tags of a training split, from frequent to rare, equals by their text; the tags by theirs,
+    those that only other splits have last.
 
     Word w is ``words[w - 1]``, character c is ``characters[c - 2]``, tag t is ``tags[t]``. With ``lowercase`` words are looked
     up in lower case, but spelled as they are. Of a word of more than ``longest_word`` characters the middle is not spelled.

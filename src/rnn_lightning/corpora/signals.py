@@ -11,37 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..audio import Spectra, decode
 from ..pen import pen_features
+from .containers import check_complete
 from .corpus import Signal
-
-UNKNOWN_SIZE = 0x7FFF0000
-"""A size in a RIFF header from here on means that it is unknown, as in a stream."""
 
 
 def samples_of(data: bytes, sampling_rate: int) -> NDArray[np.float32]:
-    """The samples (N,) of a sound file, checked to be complete, because `decode` also reads truncated WAV and Ogg files.
+    """The samples (N,) of a sound file, checked to be complete, because `decode` also reads files that are cut short.
 
     Raises:
-        ValueError: where it is truncated, or as ``decode``.
+        ValueError: as ``check_complete`` and ``decode``.
     """
-    size = int.from_bytes(data[4:8], "little") + 8
-    if data[:4] == b"RIFF" and len(data) < size < UNKNOWN_SIZE:
-        raise ValueError(f"it is cut short: it has {len(data)} of the {size} bytes that it should have")
-    if data[:4] == b"OggS" and not is_complete_ogg(data):
-        raise ValueError("it is cut short: its last page is not whole, or not marked as the last")
+    check_complete(data)
     return decode(data, sampling_rate)
-
-
-def is_complete_ogg(data: bytes) -> bool:
-    """Whether all pages of an Ogg file are complete, up to the one marked as the last of its stream (RFC 3533, section 6)."""
-    offset, flags = 0, 0
-    while data[offset : offset + 4] == b"OggS":
-        header = data[offset : offset + 27]
-        sizes = data[offset + 27 : offset + 27 + header[26]] if len(header) == 27 else b""
-        offset += 27 + len(sizes) + sum(sizes)
-        if len(header) < 27 or len(sizes) < header[26] or offset > len(data):
-            return False
-        flags = header[5]
-    return bool(flags & 4)
 
 
 def sound_of(data: bytes, spectra: Spectra) -> Signal:

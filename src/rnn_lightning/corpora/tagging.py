@@ -6,10 +6,9 @@ Universal Dependencies (Nivre et al., "Universal Dependencies v2", 2020, arXiv:2
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..symbols import UNKNOWN_WORD
 from ..vectors import Vectors, read_vectors
@@ -18,18 +17,22 @@ from .corpus import SPLITS, Corpus, CorpusError, Pairs
 from .files import verified_source
 from .hub import FromHub
 from .lexicon import LEXICON, LONGEST_WORD, Lexicon
+from .sentences import (
+    NO_TAG,
+    Sentence,
+    check_words,
+    column_text,
+    count_left_out,
+    find_irregular,
+    repaired,
+    tags_in,
+    unknown_tags,
+    without_tags,
+)
 from .text import read_table
 
 VECTORS = "vectors.npz"
 """The file of pretrained vectors in a processed folder."""
-
-
-class Sentence(NamedTuple):
-    """The words of a sentence, and for each its tag and the place (file and line, or row) that errors name."""
-
-    words: Sequence[str]
-    tags: Sequence[str]
-    places: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Reading:
     """The settings by which sentences are read and encoded.
 
     ``lowercase``, ``min_frequency`` and ``longest_word`` are those of `Lexicon`. Words with a tag of ``leave_out`` are left
-    out: Universal Dependencies give a multi-word token the tag ``_`` and let the words that it is made of follow.
-    ``vectors`` is a file of pretrained vectors as `read_vectors` reads it.
+    out: Universal Dependencies give a multi-word token the tag ``_``, or none, and let the words that it is made of follow.
+    ``vectors`` is a file of pretrained vectors as `read_vectors` reads it. Tags that BIO or BIOES forbid where they stand are
+    named and counted; with ``repair`` they are written as conlleval reads them: ``O I-PER`` becomes ``O B-PER``.
     """
 
     lowercase: bool = False
@@ -46,6 +50,7 @@ class Reading:
     longest_word: int = LONGEST_WORD
     leave_out: Sequence[str] = ()
     vectors: str | Path | None = None
+    repair: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("min_frequency", self.min_frequency), ("longest_word", self.longest_word)):
@@ -64,9 +69,10 @@ class TaggedCorpus(Corpus):
     longest_word: int = LONGEST_WORD
     leave_out: Sequence[str] = ()
     vectors: str | Path | None = None
+    repair: bool = False
 
     def __post_init__(self) -> None:
-        self.reading = Reading(self.lowercase, self.min_frequency, self.longest_word, self.leave_out, self.vectors)
+        self.reading = Reading(self.lowercase, self.min_frequency, self.longest_word, self.leave_out, self.vectors, self.repair)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -104,14 +110,14 @@ class Tagging(TaggedCorpus, FromHub):
         sentences = []
         for row, words, tags in zip(rows, table[self.words].to_pylist(), table[self.tags].to_pylist(), strict=True):
             place = f"row {row} of {path}"
-            if words is None or tags is None or None in words or None in tags:
+            if words is None or tags is None or None in words or (None in tags and NO_TAG not in self.leave_out):
                 raise CorpusError(f"{place} has gaps in column {self.words!r} or {self.tags!r}")
             if len(words) != len(tags):
                 raise CorpusError(f"{place} has {len(words)} words and {len(tags)} tags; each word needs one")
-            if names is not None and (outside := [tag for tag in tags if not 0 <= tag < len(names)]):
+            if names is not None and (outside := [tag for tag in tags if tag is not None and not 0 <= tag < len(names)]):
                 raise CorpusError(f"{place} has the tag {outside[0]}; column {self.tags!r} has names for 0..{len(names) - 1}")
-            named_tags = tags if names is None else [names[tag] for tag in tags]
-            sentences.append(Sentence(words, named_tags, [place] * len(words)))
+            named = [NO_TAG if tag is None else tag if names is None else names[tag] for tag in tags]
+            sentences.append(Sentence(words, named, [place] * len(words)))
         return sentences
 
 
@@ -147,24 +153,28 @@ def write_tagging(
 ) -> None:
     """Learn the lexicon from the training ``sentences`` and write every split, its text, the lexicon and the card.
 
-    Sentences without words are left out and counted.
+    Sentences without words are left out and counted. Tags that the training split lacks cannot be learned; they come last, so
+    that they count as errors, and the card says how many there are.
 
     Raises:
-        CorpusError: where a split has no word, or a tag that the training split has not; names its place.
-        ValueError: for a line of ``reading.vectors`` that is no vector.
+        ValueError: where a split has no word, a word no tag, or a line of ``reading.vectors`` no vector; names its place.
     """
     kept = {split: [without_tags(sentence, reading.leave_out) for sentence in some] for split, some in sentences.items()}
     filled = {split: [sentence for sentence in some if sentence.words] for split, some in kept.items()}
     for split, some in filled.items():
         if not some:
             raise CorpusError(f"{title}: the {split} split has no words")
+        check_words(some)
+    filled, irregular = regularized(filled, title, repair=reading.repair)
     lexicon = learn(filled["train"], reading)
-    for some in filled.values():
-        check_tags(some, lexicon.tags)
+    unknown = unknown_tags(filled, lexicon.tags)
+    lexicon = replace(lexicon, tags=[*lexicon.tags, *sorted(set().union(*unknown.values()))])
     vectors = None if reading.vectors is None else read_vectors(reading.vectors, ["", *lexicon.words])
     more = {
         "left_out": {split: count_left_out(sentences[split], kept[split], filled[split]) for split in sentences},
         "tag_counts": {split: dict(Counter(tags_in(some)).most_common()) for split, some in filled.items()},
+        "unknown_tags": unknown,
+        "irregular_tags": irregular,
         **lexicon_card(lexicon, reading, vectors),
     }
     fields = CardFields(title, source, lexicon.sizes[0], references or {}, unknown=UNKNOWN_WORD, more=more)
@@ -172,6 +182,23 @@ def write_tagging(
     files = {LEXICON: lexicon.text()} | {f"{split}.txt": column_text(some) for split, some in filled.items()}
     arrays = {} if vectors is None else {VECTORS: {"matrix": vectors.matrix, "found": vectors.found}}
     write_processed(processed, splits, fields, files, arrays)
+
+
+def regularized(
+    splits: dict[str, list[Sentence]], title: str, *, repair: bool
+) -> tuple[dict[str, list[Sentence]], dict[str, Any] | None]:
+    """The ``splits``, with ``repair`` without irregular tags, and the entry of the card on these: none without a scheme.
+
+    Raises:
+        CorpusError: for ``repair`` of tags that mark no spans.
+    """
+    irregular = find_irregular(splits)
+    if irregular is None:
+        if repair:
+            raise CorpusError(f"{title}: repair is for tags of BIO or BIOES, and these are of neither")
+        return splits, None
+    irregular.tell(repaired=repair)
+    return repaired(splits, irregular.scheme) if repair else splits, {**irregular._asdict(), "repaired": repair}
 
 
 def lexicon_card(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) -> dict[str, Any]:
@@ -190,19 +217,6 @@ def lexicon_card(lexicon: Lexicon, reading: Reading, vectors: Vectors | None) ->
     }
 
 
-def sentence_of(words: Sequence[tuple[str, str, str]]) -> Sentence:
-    """The sentence of words, each with its tag and place."""
-    return Sentence(*([word[part] for word in words] for part in range(3)))
-
-
-def without_tags(sentence: Sentence, leave_out: Sequence[str]) -> Sentence:
-    """The sentence without the words that have a tag of ``leave_out``."""
-    if not leave_out:
-        return sentence
-    kept = [word for word in zip(*sentence, strict=True) if word[1] not in leave_out]
-    return sentence_of(kept)
-
-
 def learn(sentences: Sequence[Sentence], reading: Reading) -> Lexicon:
     """The lexicon of the training ``sentences``."""
     words = [word for sentence in sentences for word in sentence.words]
@@ -215,34 +229,7 @@ def learn(sentences: Sequence[Sentence], reading: Reading) -> Lexicon:
     )
 
 
-def tags_in(sentences: Sequence[Sentence]) -> list[str]:
-    """The tags of all words."""
-    return list(chain.from_iterable(sentence.tags for sentence in sentences))
-
-
-def check_tags(sentences: Sequence[Sentence], known: Sequence[str]) -> None:
-    """Check that all tags are ``known``, and that no word contains a tab or a line break."""
-    allowed = set(known)
-    for word, tag, place in chain.from_iterable(zip(*sentence, strict=True) for sentence in sentences):
-        if tag not in allowed:
-            raise CorpusError(f"{place}: {word!r} has the tag {tag!r}, which the training split has not; it has {list(known)}")
-        if set(word) & set("\t\n\r"):
-            raise CorpusError(f"{place}: the word {word!r} has a tab or a line break in it")
-
-
-def count_left_out(before: Sequence[Sentence], kept: Sequence[Sentence], filled: Sequence[Sentence]) -> dict[str, int]:
-    """The numbers of words and sentences of a split that are not in its arrays."""
-    words, left = (sum(len(sentence.words) for sentence in some) for some in (before, kept))
-    return {"words": words - left, "sentences": len(before) - len(filled)}
-
-
 def encode_sentences(sentences: Sequence[Sentence], lexicon: Lexicon) -> Pairs:
     """The arrays of the sentences."""
     encoded = lexicon.encode([sentence.words for sentence in sentences])
     return encoded._replace(targets=lexicon.encode_tags(tags_in(sentences)), target_offsets=encoded.input_offsets)
-
-
-def column_text(sentences: Sequence[Sentence]) -> str:
-    """The sentences as text in two columns: a word and its tag a line, a blank line after each sentence."""
-    lines = ("".join(f"{word}\t{tag}\n" for word, tag in zip(some.words, some.tags, strict=True)) for some in sentences)
-    return "".join(f"{sentence}\n" for sentence in lines)

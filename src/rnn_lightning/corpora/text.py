@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import read_text
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError
 from .files import verified_source
@@ -128,9 +129,12 @@ def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without their line feeds.
 
     Raises:
-        CorpusError: where the file is empty.
+        CorpusError: where the file is empty, or no text.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = read_text(path)
+    except ValueError as error:
+        raise CorpusError(str(error)) from None
     if not text:
         raise CorpusError(f"{path} is empty")
     return text.removesuffix("\n").split("\n")

@@ -35,6 +35,9 @@ class LinearChainCRF(nn.Module):
     over all sequences that the constraints allow. Of an empty row, the empty sequence is the only one: s = log Z = 0. With all
     parameters zero, as they begin, and no constraints, it is the softmax of each step.
 
+    Gold tags that the constraints forbid would have no likelihood. Such a row has the one that it had without constraints, in
+    its score and in its Z, so that training and tests go on; what is decoded is always allowed.
+
     ``lengths`` (B,) of 0..T counts the real steps of each row (``None``: all T are); what stands behind them never matters.
     """
 
@@ -78,18 +81,23 @@ class LinearChainCRF(nn.Module):
             ValueError: for emissions, tags or lengths of other shapes, or a tag that is not one of 0..K-1.
         """
         emissions, lengths = self._check(emissions, lengths)
-        return self._score(emissions, self._path(tags, emissions, lengths))
+        return path_score(emissions, self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype))
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The log-likelihood log p (B,) of ``tags`` (B, T).
+        """The log-likelihood log p (B,) of ``tags`` (B, T); of a row that the constraints forbid that without constraints.
 
         Raises:
-            ValueError: for a sequence that the constraints forbid, naming its row and step, or as ``score``.
+            ValueError: as ``score``.
         """
         emissions, lengths = self._check(emissions, lengths)
-        path = self._path(tags, emissions, lengths)
-        check_allowed(path, self.forbidden)
-        return self._score(emissions, path) - self.log_partition(emissions, lengths)
+        path, transitions = self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype)
+        irregular = self.forbidden[path[:, :-1], path[:, 1:]].any(1)
+        if not bool(irregular.any()):
+            return likelihood(emissions, path, transitions, lengths)
+        found = emissions.new_zeros(len(emissions))
+        for rows, scores in ((~irregular, transitions), (irregular, self._transition_scores(emissions.dtype, free=True))):
+            found = found.masked_scatter(rows, likelihood(emissions[rows], path[rows], scores, lengths[rows]))
+        return found
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The negative log-likelihood of all rows, divided by their real steps: in nats a step, like a cross entropy.
@@ -146,9 +154,10 @@ class LinearChainCRF(nn.Module):
         lengths = lengths.to(emissions.device, torch.int64)
         return emissions.masked_fill(~length_mask(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
 
-    def _transition_scores(self, dtype: torch.dtype) -> Tensor:
-        """The transition scores with boundaries (K + 1, K + 1), -inf where the constraints forbid one."""
-        return with_boundaries(self.transitions, self.start, self.end).to(dtype).masked_fill(self.forbidden, -torch.inf)
+    def _transition_scores(self, dtype: torch.dtype, *, free: bool = False) -> Tensor:
+        """The transition scores with boundaries (K + 1, K + 1), -inf where the constraints forbid one, unless ``free``."""
+        scores = with_boundaries(self.transitions, self.start, self.end).to(dtype)
+        return scores if free else scores.masked_fill(self.forbidden, -torch.inf)
 
     def _path(self, tags: Tensor, emissions: Tensor, lengths: Tensor) -> Tensor:
         """``tags`` with boundaries (B, T + 2): K, which is no tag, before, behind and in the padding."""
@@ -162,10 +171,16 @@ class LinearChainCRF(nn.Module):
             raise ValueError(f"tag {int(tags[row, step])} in row {row}, step {step}: tags are 0..{self.num_tags - 1}")
         return F.pad(tags.masked_fill(~real, self.num_tags), (1, 1), value=self.num_tags)
 
-    def _score(self, emissions: Tensor, path: Tensor) -> Tensor:
-        """The score s (B,) of a ``path`` (B, T + 2) with boundaries."""
-        gathered = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # K, which is no tag, has the score 0
-        return gathered.sum((1, 2)) + self._transition_scores(emissions.dtype)[path[:, :-1], path[:, 1:]].sum(1)
+
+def likelihood(emissions: Tensor, path: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """The log-likelihood (B,) of a ``path`` (B, T + 2) with boundaries, by ``transitions`` (K + 1, K + 1) with boundaries."""
+    return path_score(emissions, path, transitions) - log_partition(steps_first(emissions), transitions, lengths)
+
+
+def path_score(emissions: Tensor, path: Tensor, transitions: Tensor) -> Tensor:
+    """The score s (B,) of a ``path`` (B, T + 2) with boundaries."""
+    gathered = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # K, which is no tag, has the score 0
+    return gathered.sum((1, 2)) + transitions[path[:, :-1], path[:, 1:]].sum(1)
 
 
 def check_constraints(constraints: Constraints, num_tags: int) -> None:
@@ -174,17 +189,3 @@ def check_constraints(constraints: Constraints, num_tags: int) -> None:
     for name, part, shape in zip(constraints._fields, constraints, shapes, strict=True):
         if part.dtype != torch.bool or part.shape != shape:
             raise ValueError(f"{name} of constraints must be bool of shape {shape}, not {part.dtype} of {tuple(part.shape)}")
-
-
-def check_allowed(path: Tensor, forbidden: Tensor) -> None:
-    """Check that no ``path`` (B, T + 2) with boundaries makes a ``forbidden`` transition (K + 1, K + 1)."""
-    wrong = forbidden[path[:, :-1], path[:, 1:]].nonzero()
-    if len(wrong):
-        row, step = wrong[0].tolist()
-        before, after = path[row, step : step + 2].tolist()
-        boundary = len(forbidden) - 1
-        if before == boundary:
-            raise ValueError(f"row {row}, step {step}: the constraints let no sequence start with tag {after}")
-        if after == boundary:
-            raise ValueError(f"row {row}, step {step - 1}: the constraints let no sequence end with tag {before}")
-        raise ValueError(f"row {row}, step {step}: the constraints do not let tag {after} follow tag {before}")

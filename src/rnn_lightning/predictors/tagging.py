@@ -4,6 +4,7 @@ Shapes: B sentences, T words, C characters of the longest word.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -12,8 +13,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from ..metrics import spans_of
 from ..systems import Tagger
+from ..tag_schemes import spans_of
 from .base import Answer, Predictor
 from .folders import file_in, load_system, read_description
 from .inputs import NOTHING, Encoded, Inputs
@@ -22,20 +23,22 @@ if TYPE_CHECKING:
     from ..corpora.lexicon import Lexicon
 
 WORD = re.compile(r"\w+|[^\w\s]")
+JOINERS = "\u200c\u200d"
+"""Signs without a width that stand within words of Persian and of Indian scripts."""
 
 
 class WordInputs(Inputs):
     """Words and their spelling by a lexicon.
 
-    Words are given as a list, or as a line, split as ``tokens`` says: ``simple`` into runs of letters, digits and underscores,
-    and every other sign alone; ``blanks`` at white space.
+    Words are given as a list, or as a line, split as ``tokens`` says: ``simple`` as ``simple_words`` does, ``blanks`` at
+    white space.
     """
 
     def __init__(self, lexicon: "Lexicon", tokens: Literal["simple", "blanks"] = "simple") -> None:
         self.lexicon, self.tokens = lexicon, tokens
 
     def encode(self, item: str | Sequence[str]) -> Encoded:
-        words = list(item) if not isinstance(item, str) else WORD.findall(item) if self.tokens == "simple" else item.split()
+        words = list(item) if not isinstance(item, str) else simple_words(item) if self.tokens == "simple" else item.split()
         if not words:
             return NOTHING
         rows = self.lexicon.encode([words])
@@ -43,6 +46,26 @@ class WordInputs(Inputs):
         spellings = torch.from_numpy(rows.characters).long().split(np.diff(rows.character_offsets).tolist())
         numbers = torch.from_numpy(rows.inputs).long().unsqueeze(1)  # (T, 1)
         return Encoded(torch.cat([numbers, pad_sequence(list(spellings), batch_first=True)], 1), words)  # (T, 1 + C)
+
+
+def simple_words(line: str) -> list[str]:
+    """The words of a line: runs of letters, digits and underscores with the marks on them, and every other sign alone.
+
+    A mark (a vowel sign, an accent of its own) belongs to what it stands on, a joiner to the word before it.
+    """
+    words: list[str] = []
+    end = 0
+    for found in WORD.finditer(line):
+        piece, touches = found.group(), bool(words) and found.start() == end
+        on_word = touches and (words[-1][0].isalnum() or words[-1][0] == "_")
+        carried = unicodedata.category(piece[0])[0] == "M" or (on_word and piece in JOINERS)
+        goes_on = on_word and (piece[0].isalnum() or piece[0] == "_")
+        if (touches and carried) or goes_on:
+            words[-1] += piece
+        else:
+            words.append(piece)
+        end = found.end()
+    return words
 
 
 class TaggingPredictor(Predictor[Tagger]):

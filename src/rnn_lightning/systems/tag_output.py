@@ -41,7 +41,7 @@ class SoftmaxOutput(TagOutput):
 class CRFOutput(TagOutput):
     """The sequence as a whole: a linear-chain CRF over the emissions (Lample et al. 2016, arXiv:1603.01360).
 
-    Tags that the ``constraints`` forbid are never found, and refused in training.
+    Tags that the ``constraints`` forbid are never found. Where they are gold, the constraints are left out of that row's loss.
     """
 
     def __init__(self, num_tags: int, constraints: Constraints | None = None) -> None:
