@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from ..sequences import State, check_lengths, leaves, length_mask
+from ..sequences import State, check_lengths, check_tensors, leaves, length_mask
 
 
 class Recurrent(nn.Module, ABC):
@@ -41,6 +41,7 @@ class Recurrent(nn.Module, ABC):
         Raises:
             ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
+        check_tensors(inputs=inputs)
         if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
             raise ValueError(f"inputs must have shape (B, T, {self.input_size}), not {tuple(inputs.shape)}")
         if lengths is not None:

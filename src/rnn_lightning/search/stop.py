@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import check_choice, check_number
 from .normalisation import Normalisation
 
 STOPS = ("exact", "first", "patience")
@@ -52,10 +53,8 @@ class Stop:
     width: int
 
     def __post_init__(self) -> None:
-        if self.rule not in STOPS:
-            raise ValueError(f"stop must be one of {list(STOPS)}, not {self.rule!r}")
-        if not 0 < self.patience < math.inf:
-            raise ValueError(f"patience must be a finite number above 0, not {self.patience}")
+        check_choice("stop", self.rule, STOPS)
+        check_number("patience", self.patience, above=0)
 
     def reached(
         self, finished: Finished, likeliest: Tensor, length: int, limits: tuple[Tensor, Tensor], by: Normalisation

@@ -19,6 +19,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from ..checks import check_choice, check_counts, check_number, shown
 from ..files import written_beside
 from ..processes import all_reduce_max
 from ..progress import epoch_and_batch
@@ -76,8 +77,11 @@ class Durable(Callback):
                 equals the last is kept.
             every_seconds: how much work a kill may cost; 0 saves at every step.
         """
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
+        check_choice("mode", mode, ["min", "max"])
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        check_number("every_seconds", every_seconds, least=0)
+        if not isinstance(folder, str | Path) or not isinstance(monitor, str):
+            raise ValueError(f"folder must be a path and monitor a name, not {shown(folder)} and {shown(monitor)}")
         self.folder, self.seed, self.monitor, self.mode = Path(folder), seed, monitor, mode
         self.every_seconds = every_seconds
         self.best_value: float | None = None

@@ -51,7 +51,7 @@ class System(Metered):
         given = [name for name, network in networks.items() if is_network(network)]
         self.save_hyperparameters(ignore=given)
         self.hparams.update(dict.fromkeys(given, "given as a Recurrent"))
-        self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
+        self.optimizer_settings: Any = {"name": "adam", "lr": 1e-3} if optimizer is None else optimizer
         self.schedule_settings = schedule
         self._defaults()  # a wrong name or key shows at once
 
