@@ -27,6 +27,7 @@ class Cost(NamedTuple):
 
 def count_parameters(module: nn.Module) -> int:
     """The number of trainable parameters of ``module``; a tied weight counts once."""
+    check_module(module)
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
@@ -37,11 +38,18 @@ def flops_per_step(module: nn.Module) -> int:
     tied weight where it is multiplied, an embedding nowhere, since a look-up multiplies nothing. Products without a
     parameter (the scores of an attention) are left out, as are the element by element operations.
     """
+    check_module(module)
     products = 0
     for _, part in module.named_modules(remove_duplicate=False):
         if not isinstance(part, nn.Embedding | nn.EmbeddingBag):
             products += sum(weight.numel() for weight in part.parameters(recurse=False) if weight.dim() >= 2)
     return 2 * products
+
+
+def check_module(module: nn.Module) -> None:
+    """Refuse what is no module of PyTorch."""
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"module must be a torch.nn.Module, not {shown(module)}")
 
 
 def cost_of(network: Recurrent) -> Cost:

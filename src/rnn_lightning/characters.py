@@ -102,6 +102,8 @@ def character_encoder(vocab_size: int, settings: Mapping[str, Any]) -> Character
     Raises:
         ValueError: for an unknown name or key, or a bad size.
     """
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"characters must be {{name: ..., ...}}, not {shown(settings)}")
     if "name" not in settings:
         settings = {"name" if key == "kind" else key: value for key, value in settings.items()}
     return build("characters", CHARACTER_ENCODERS, settings, vocab_size)

@@ -5,12 +5,14 @@ An error is one line: the argument, what is allowed, and what came.
 
 import math
 import sys
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 LARGEST = 2**31 - 1
 """The largest whole number that is taken for a size: a larger one is a mistake, and would ask for more memory than there is."""
+LARGEST_NUMBER = 1e38
+"""The largest number of any kind: single precision holds it, and a range from it to its negative."""
 SHOWN = 80
 """How many characters of a refused value an error shows."""
 
@@ -59,7 +61,9 @@ def check_number(
     number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     low: Any = -math.inf if least is None and above is None else least if above is None else above
     high: Any = math.inf if most is None and below is None else most if below is None else below
-    if abs(number) <= sys.float_info.max and low <= number <= high and number not in (above, below):
+    if type(number) is int and abs(number) > sys.maxsize:
+        number = math.nan
+    if abs(number) <= LARGEST_NUMBER and low <= number <= high and number not in (above, below):
         return
     if most is None and below is None:
         where = "" if low == -math.inf else f" above {above}" if least is None else f" of at least {least}"
@@ -101,7 +105,7 @@ def check_names(name: str, names: Any, *, least: int = 1, count: int | None = No
     Raises:
         ValueError: saying how many there must be.
     """
-    listed = list(names) if isinstance(names, Iterable) and isinstance(names, Sized) and not isinstance(names, str) else None
+    listed = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else None
     many = f"at least {least}" if count is None else f"exactly {count}"
     fits = listed is not None and (len(listed) >= least if count is None else len(listed) == count)
     if listed is None or not fits or any(not isinstance(one, str) for one in listed) or len(set(listed)) < len(listed):

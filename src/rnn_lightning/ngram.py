@@ -4,7 +4,7 @@ Shapes: N rows, V tokens, H observed contexts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -55,7 +55,7 @@ class NGram:
     @staticmethod
     def _count(sequences: Iterable[Sequence[int]], vocab_size: int, order: int, end: int) -> dict[Context, dict[int, int]]:
         """How often each token follows each context of fewer than ``order`` tokens."""
-        if not isinstance(sequences, Iterable):
+        if not isinstance(sequences, Iterable) or isinstance(sequences, str | bytes | Mapping | Tensor):
             raise ValueError(f"sequences must be lists of tokens, not {shown(sequences)}")
         counts: dict[Context, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         counts[()]  # the empty context is there without any sequence too

@@ -165,6 +165,15 @@ def check_tensors(**tensors: Any) -> None:
             raise ValueError(f"{name} must be a tensor, not {shown(tensor)}")
 
 
+def check_state(state: Any) -> None:
+    """Refuse what is neither a tensor nor a tuple of states."""
+    if isinstance(state, tuple):
+        for part in state:
+            check_state(part)
+    elif not isinstance(state, Tensor):
+        raise ValueError(f"state must be a tensor, or a tuple of states, not {shown(state)}")
+
+
 def check_lengths(lengths: Tensor, inputs: Tensor, name: str = "lengths", unit: str = "steps") -> None:
     """Refuse lengths that do not describe ``inputs`` (B, T, ...); ``name`` and ``unit`` are what the two are called.
 

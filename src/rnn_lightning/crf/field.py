@@ -111,10 +111,12 @@ class LinearChainCRF(nn.Module):
         Raises:
             ValueError: as ``log_partition``.
         """
+        check_emissions(emissions, self.num_tags)
         # Lightning validates in inference mode, whose tensors have no gradients; copies made outside of it do.
         with torch.inference_mode(False), torch.enable_grad():
-            check_tensors(emissions=emissions)
-            emissions = emissions.detach().clone().requires_grad_()
+            if lengths is not None:
+                check_lengths(lengths, emissions)
+            emissions = at_least_single(emissions.detach().clone()).requires_grad_()
             lengths = None if lengths is None else lengths.clone()
             return torch.autograd.grad(self.log_partition(emissions, lengths).sum(), emissions)[0]
 
@@ -142,10 +144,7 @@ class LinearChainCRF(nn.Module):
 
     def _check(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Check the arguments; emissions of at least single precision, zero behind each row's length, and the lengths."""
-        check_tensors(emissions=emissions)
-        if emissions.dim() != 3 or emissions.shape[2] != self.num_tags or not emissions.is_floating_point():
-            kind = f"{emissions.dtype} of shape {tuple(emissions.shape)}"
-            raise ValueError(f"emissions must be floats of shape (B, T, {self.num_tags}), not {kind}")
+        check_emissions(emissions, self.num_tags)
         emissions = at_least_single(emissions)
         if lengths is None:
             return emissions, torch.full(emissions.shape[:1], emissions.shape[1], device=emissions.device)
@@ -174,6 +173,14 @@ class LinearChainCRF(nn.Module):
         """The score s (B,) of a ``path`` (B, T + 2) with boundaries."""
         gathered = F.pad(emissions, (0, 1)).gather(2, path[:, 1:-1].unsqueeze(2))  # K, which is no tag, has the score 0
         return gathered.sum((1, 2)) + self._transition_scores(emissions.dtype)[path[:, :-1], path[:, 1:]].sum(1)
+
+
+def check_emissions(emissions: Tensor, num_tags: int) -> None:
+    """Refuse emissions that are not floats of shape (B, T, K)."""
+    check_tensors(emissions=emissions)
+    if emissions.dim() != 3 or emissions.shape[2] != num_tags or not emissions.is_floating_point():
+        kind = f"{emissions.dtype} of shape {tuple(emissions.shape)}"
+        raise ValueError(f"emissions must be floats of shape (B, T, {num_tags}), not {kind}")
 
 
 def check_constraints(constraints: Constraints, num_tags: int) -> None:

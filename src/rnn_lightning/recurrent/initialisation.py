@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_number
+from ..checks import LARGEST_NUMBER, check_number, shown
 
 Init: TypeAlias = str | Mapping[str, float]
 """``"orthogonal"``, ``"uniform"``, or ``{"uniform": r}``: see ``initialise``."""
@@ -69,11 +69,12 @@ def check_init(init: Init) -> None:
         ValueError: naming what is allowed.
     """
     if not (isinstance(init, str) and init in ("orthogonal", "uniform")) and not 0 < uniform_range(init) < math.inf:
-        raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {init!r}")
+        raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {shown(init)}")
 
 
 def uniform_range(init: Init) -> float:
     """The r of ``{"uniform": r}``, NaN for anything else."""
     if not isinstance(init, Mapping) or set(init) != {"uniform"}:
         return math.nan
-    return init["uniform"] if type(init["uniform"]) in (int, float) else math.nan
+    r = init["uniform"]
+    return r if type(r) in (int, float) and r <= LARGEST_NUMBER else math.nan

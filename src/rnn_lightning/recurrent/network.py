@@ -85,6 +85,8 @@ def is_network(rnn: object) -> bool:
 
 def with_defaults(rnn: Any, defaults: dict[str, Any]) -> Any:
     """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
+    if not isinstance(defaults, dict):
+        raise ValueError(f"rnn must be a dict of keywords of build_network, not {shown(defaults)}")
     return {**defaults, **(rnn or {})} if rnn is None or isinstance(rnn, dict) else rnn
 
 

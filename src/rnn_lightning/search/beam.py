@@ -24,6 +24,7 @@ from .contract import (
     check_limits,
     check_start,
     no_hypotheses,
+    take,
     trim_padding,
     without_duplicates,
 )
@@ -85,7 +86,7 @@ def run(search: Search, step: Step, frontier: Frontier, n_best: int) -> Hypothes
     stopped: list[Done] = []
     while len(frontier.beam.tokens):
         length += 1
-        log_probs, state = step(frontier.beam.tokens, frontier.state.model)
+        log_probs, state = take(step, frontier.beam.tokens, frontier.state.model, search.end)
         frontier = frontier._replace(state=frontier.state._replace(model=state))
         frontier, done = search.step(frontier, log_probs, backpointers, length)
         stopped += [] if done is None else [done]

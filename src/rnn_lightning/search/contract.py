@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_counts, is_whole, shown
-from ..sequences import State, at_least_single, check_tensors, map_state
+from ..sequences import State, Step, at_least_single, check_state, check_tensors, map_state
 
 Bonus: TypeAlias = Callable[[State], Tensor]
 """A penalty on finished hypotheses: the state after a step to what is added to the score (N,) of those that end with that step;
@@ -104,12 +104,11 @@ def check_start(first: Tensor, state: State, end: int) -> None:
         raise ValueError(f"first must be int64 of shape (B,), not {first.dtype} of shape {tuple(first.shape)}")
 
     def check(leaf: Tensor) -> Tensor:
-        if not isinstance(leaf, Tensor):
-            raise ValueError(f"state must be a tensor, or a tuple of states, not {shown(state)}")
         if leaf.dim() == 0 or len(leaf) != len(first):
             raise ValueError(f"each tensor of state must have {len(first)} rows, one a sentence, not shape {tuple(leaf.shape)}")
         return leaf
 
+    check_state(state)
     map_state(check, state)
 
 
@@ -132,18 +131,21 @@ def are_tokens(phrase: Any) -> bool:
     return isinstance(phrase, Sequence) and len(phrase) > 0 and all(map(is_whole, phrase))
 
 
-def returned(log_probs: Tensor, rows: int, end: int) -> Tensor:
-    """What a step over ``rows`` rows returned, its shape checked, in single precision at least.
+def take(step: Step, tokens: Tensor, state: State, end: int) -> tuple[Tensor, State]:
+    """The log-probabilities (N, V) of ``step`` over ``tokens`` (N,), in single precision at least, and the state after it.
 
     Raises:
-        ValueError: for another shape than (``rows``, V), or for V that leave ``end`` out.
+        ValueError: for another shape than (N, V), or for V that leave ``end`` out.
     """
-    check_tensors(log_probs=log_probs)
+    answer = step(tokens, state)
+    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[0], Tensor):
+        raise ValueError(f"step must return log-probabilities and a state, not {shown(answer)}")
+    log_probs, rows = answer[0], len(tokens)
     if log_probs.dim() != 2 or len(log_probs) != rows or not log_probs.is_floating_point():
         raise ValueError(f"step must return log-probabilities of shape ({rows}, V), not {tuple(log_probs.shape)}")
     if end >= log_probs.shape[1]:
         raise ValueError(f"end must be a token, 0..{log_probs.shape[1] - 1}, not {end}")
-    return at_least_single(log_probs)
+    return at_least_single(log_probs), answer[1]
 
 
 def max_log_prob(log_probs: Tensor, read: Tensor) -> Tensor:

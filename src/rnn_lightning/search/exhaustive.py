@@ -26,7 +26,7 @@ from .contract import (
     check_start,
     max_log_prob,
     no_hypotheses,
-    returned,
+    take,
     trim_padding,
 )
 from .normalisation import Normalisation, as_normalisation
@@ -82,8 +82,7 @@ def enumerate_by_length(
     steps, sums = int(longest.max()) if len(first) else 0, torch.zeros(len(first), device=first.device)
     prefixes = Prefixes(first, first.new_zeros(len(first), 0), sums, sums)
     for length in range(1, steps + 1):
-        log_probs, state = step(prefixes.last, state)
-        log_probs = returned(log_probs, len(prefixes.last), end)
+        log_probs, state = take(step, prefixes.last, state, end)
         if length == 1:
             check_size(len(first), log_probs.shape[1], steps, limit)
         sentences = torch.arange(len(first), device=first.device).repeat_interleave(len(log_probs) // len(first))

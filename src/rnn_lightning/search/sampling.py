@@ -23,8 +23,8 @@ from .contract import (
     check_start,
     max_log_prob,
     no_hypotheses,
-    returned,
     split_index,
+    take,
     trim_padding,
 )
 from .filters import Filter
@@ -89,8 +89,7 @@ def draw_all(
     finished, length, empty = [], 0, no_hypotheses(tokens, drawn.open.shape[1])
     while len(tokens):
         length += 1
-        log_probs, state = step(tokens, state)
-        log_probs = returned(log_probs, len(tokens), end)
+        log_probs, state = take(step, tokens, state, end)
         scores = keep(drawn.limited(apply_rules(rules, log_probs, drawn.rows(len(tokens))), length, end))
         read = drawn.open[:, : len(tokens) // len(drawn.open)].flatten()
         drawn = drawn.draw(scores, log_probs, end, generator)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..sequences import State, Step, check_lengths, check_tensors, length_mask, map_state
-from .contract import check_callables, check_start, returned
+from .contract import check_callables, check_start, take
 
 
 def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -27,9 +27,11 @@ def score(step: Step, state: State, first: Tensor, tokens: Tensor, lengths: Tens
     real = length_mask(lengths.flatten().to(tokens.device), steps)  # (B * n, T)
     sequences = tokens.masked_fill(~real.view_as(tokens), 0).reshape(len(first), tokens.shape[1:-1].numel(), steps)
     parts, previous = [], first
+    least, most = (0, 0) if sequences.numel() == 0 else torch.stack([sequences.amin(), sequences.amax()]).tolist()
     for time in range(steps if len(first) else 0):
-        log_probs, state = step(previous, state)
-        log_probs = returned(log_probs, len(previous), 0)
+        log_probs, state = take(step, previous, state, 0)
+        if least < 0 or most >= log_probs.shape[1]:
+            raise ValueError(f"tokens must be of 0..{log_probs.shape[1] - 1}, not {least if least < 0 else most}")
         if time == 0:
             rows = torch.arange(len(first), device=first.device).repeat_interleave(sequences.shape[1])
             state = map_state(lambda leaf, rows=rows: leaf.index_select(0, rows), state)

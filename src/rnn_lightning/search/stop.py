@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_number
+from ..checks import LARGEST, check_choice, check_number
 from .normalisation import Normalisation
 
 STOPS = ("exact", "first", "patience")
@@ -69,4 +69,4 @@ class Stop:
             return last >= by.bound(likeliest, shortest.clamp(min=length + 1).unsqueeze(1), longest.unsqueeze(1))
         if self.rule == "first":
             return (last > -torch.inf) & (best >= by.score(likeliest, likeliest.new_full((), length)))
-        return finished.number >= max(math.ceil(self.patience * self.width), finished.scores.shape[2])
+        return finished.number >= max(math.ceil(min(self.patience, LARGEST) * self.width), finished.scores.shape[2])

@@ -112,6 +112,11 @@ class Durable(Callback):
         """Training time so far, over all goes."""
         return self.spent_seconds + (time.monotonic() - self._began if self._began else 0.0)
 
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        if stage == "fit" and trainer.global_step == 0:  # another training; a checkpoint, if there is one, is read after this
+            self.best_value = self.best_step = self._signal = None
+            self.spent_seconds = 0.0
+
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.is_global_zero:
             for torn in self.folder.glob(".*.tmp"):
@@ -147,6 +152,8 @@ class Durable(Callback):
         loops = checkpoint["loops"]["fit_loop"]
         per_epoch = checkpoint["batches_per_epoch"]
         steps = checkpoint["global_step"]
+        if not per_epoch:
+            return
         epoch, inside = epoch_and_batch(steps, per_epoch, trainer.accumulate_grad_batches)
         batches = epoch * per_epoch + inside
         _count(loops["epoch_progress"]["total"], epoch, begun=epoch + 1)
@@ -166,7 +173,8 @@ class Durable(Callback):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["batches_per_epoch"] = int(trainer.num_training_batches)
+        batches = trainer.num_training_batches  # infinite before the data are there, as when a Tuner begins
+        checkpoint["batches_per_epoch"] = int(batches) if math.isfinite(batches) else 0
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int

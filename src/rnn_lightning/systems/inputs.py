@@ -61,12 +61,17 @@ def real_only(wrong: Tensor, lengths: Tensor | None) -> Tensor:
     return fill_padding(wrong, lengths)
 
 
-def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+def real_targets(targets: Tensor, lengths: Tensor | None, size: int, name: str = "lengths") -> Tensor:
     """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
+
+    ``name`` is that of the lengths in an error.
 
     Raises:
         ValueError: for a target outside the vocabulary.
     """
+    check_tensors(targets=targets)
+    if lengths is not None and targets.dim() > 1:
+        check_lengths(lengths, targets, name)
     targets = fill_padding(targets, lengths, IGNORED)
     if targets.device.type == "cpu":
         check_tokens("target", targets, size, also=IGNORED)

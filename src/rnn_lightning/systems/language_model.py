@@ -153,6 +153,11 @@ class LanguageModel(System):
             return state
         return select_state(~fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        if self.global_step == 0:  # the trials of a Tuner follow each other without a setup
+            self.forget("train")
+
     def forget(self, split: str) -> None:
         self.states.pop(split, None)
 

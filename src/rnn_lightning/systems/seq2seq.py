@@ -101,7 +101,7 @@ class Seq2Seq(System):
         return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
 
     def check_targets(self, batch: Batch) -> None:
-        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size), self.end)
+        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths"), self.end)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
         """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
@@ -122,7 +122,7 @@ class Seq2Seq(System):
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
         if targets.device.type == "cpu":
             check_ends(targets, self.end)
         memory = self.encode(batch.inputs, batch.lengths)
@@ -193,13 +193,17 @@ class Seq2Seq(System):
     @torch.no_grad()
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
+        targets = real_targets(targets, None, self.target_vocab_size)
         memory = self.encode(sources, lengths)
+        if len(targets) != len(sources):
+            raise ValueError(f"targets must have one row for each of sources, {len(sources)}, not {len(targets)}")
         return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
-        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        batch = Batch.of(batch)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
         features = self.teacher_forced(self.encode(batch.inputs, batch.lengths), targets)
         logits = at_least_single(self.decoder.output(features))
         losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)

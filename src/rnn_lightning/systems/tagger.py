@@ -18,7 +18,7 @@ from ..registry import choose
 from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, check_memory, check_tensors
 from ..symbols import UNKNOWN_WORD
-from ..tag_schemes import span_constraints
+from ..tag_schemes import SCHEMES, span_constraints
 from .inputs import check_range, real_targets
 from .system import System
 from .tag_output import OUTPUTS
@@ -84,6 +84,8 @@ class Tagger(System):
             check_names("tags", tags, count=num_tags)
         elif scheme is not None:
             raise ValueError(f"scheme {shown(scheme)} needs tags, the names of all {num_tags}, not None")
+        if scheme is not None:
+            check_choice("scheme", scheme, sorted(SCHEMES))
         check_probability("word_dropout", word_dropout)
         if num_characters is not None:
             check_counts(num_characters=num_characters)
