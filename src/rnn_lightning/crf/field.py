@@ -80,7 +80,7 @@ class LinearChainCRF(nn.Module):
         """
         emissions, lengths = self._check(emissions, lengths)
         scores = self._score(emissions, self._path(tags, emissions, lengths))
-        if not bool((scores < torch.inf).all()):
+        if not bool((emissions < torch.inf).all() & (scores < torch.inf).all()):
             raise FloatingPointError(NOT_FINITE)
         return scores
 

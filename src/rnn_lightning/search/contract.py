@@ -120,7 +120,7 @@ def check_callables(step: Any, rules: Any = (), bonus: Any = None) -> None:
     """
     if not callable(step):
         raise ValueError(f"step must be a function of tokens and a state, not {shown(step)}")
-    if not isinstance(rules, Sequence) or not all(map(callable, rules)):
+    if isinstance(rules, str) or not isinstance(rules, Sequence) or not all(map(callable, rules)):
         raise ValueError(f"rules must be a list of functions, see Rule, not {shown(rules)}")
     if bonus is not None and not callable(bonus):
         raise ValueError(f"bonus must be a function of a state, or None, not {shown(bonus)}")

@@ -21,7 +21,7 @@ def ensemble(steps: Sequence[Step], *, mean: str = "probabilities") -> Step:
     Raises:
         ValueError: for no steps, or an unknown mean.
     """
-    if not isinstance(steps, Sequence) or not all(map(callable, steps)):
+    if isinstance(steps, str) or not isinstance(steps, Sequence) or not all(map(callable, steps)):
         raise ValueError(f"steps must be a list of functions of tokens and a state, not {shown(steps)}")
     if not steps:
         raise ValueError("an ensemble needs at least one step, not none")

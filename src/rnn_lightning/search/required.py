@@ -77,7 +77,11 @@ def phrase_tensors(required: Sequence[Sequence[Sequence[int]]], first: Tensor, e
     Raises:
         ValueError: for other than B lists, or a phrase without tokens, with negative ones or with ``end``.
     """
-    if not isinstance(required, Sequence) or not all(isinstance(phrases, Sequence) for phrases in required):
+    if (
+        isinstance(required, str)
+        or not isinstance(required, Sequence)
+        or not all(isinstance(phrases, Sequence) for phrases in required)
+    ):
         raise ValueError(f"required must be a list of phrases for each sentence, not {shown(required)}")
     if len(required) != len(first):
         raise ValueError(f"required must have a list of phrases for each of {len(first)} sentences, not {len(required)} lists")

@@ -52,7 +52,7 @@ class BannedPhrases:
     """No hypothesis contains one of ``phrases``, each of one token or more."""
 
     def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
-        if not isinstance(phrases, Sequence):
+        if isinstance(phrases, str) or not isinstance(phrases, Sequence):
             raise ValueError(f"phrases must be a list of phrases, not {shown(phrases)}")
         for phrase in phrases:
             if not are_tokens(phrase):
