@@ -202,13 +202,16 @@ def test_a_pen_leans_as_far_as_told_and_draws_the_same_writing() -> None:
     [
         ({"name": "blur"}, r"augment name must be one of \['feature_masks', .*\], not 'blur'"),
         ({"deviation": 1}, "augment name must be one of .*, not None"),
-        ({"name": "noise", "deviation": -1}, "augment 'noise': deviation must be at least 0, not -1"),
+        ({"name": "noise", "deviation": -1}, "augment 'noise': deviation must be a finite number of at least 0, not -1"),
         ({"name": "noise"}, "augment 'noise': .*'deviation'"),
-        ({"name": "speed", "factors": [1.1, 0.9]}, r"augment 'speed': factors must be .*, not \[1.1, 0.9\]"),
-        ({"name": "time_masks", "share": 0}, r"augment 'time_masks': share must lie in \(0, 1\], not 0"),
-        ({"name": "time_masks", "count": 0}, "augment 'time_masks': count must be at least 1, not 0"),
+        (
+            {"name": "speed", "factors": [1.1, 0.9]},
+            r"augment 'speed': factors: the most must be .* of at least 1.1, not 0.9",
+        ),
+        ({"name": "time_masks", "share": 0}, r"augment 'time_masks': share must be a number in \(0, 1\], not 0"),
+        ({"name": "time_masks", "count": 0}, "augment 'time_masks': count must be a whole number of at least 1, not 0"),
         ({"name": "shift", "step": 1}, "augment 'shift': .*'step'"),
-        ({"name": "pen", "slant": float("nan")}, "augment 'pen': slant must be at least 0, not nan"),
+        ({"name": "pen", "slant": float("nan")}, "augment 'pen': slant must be a finite number of at least 0, not nan"),
     ],
 )
 def test_what_is_no_augmentation_is_refused(told: dict[str, Any], said: str) -> None:

@@ -74,9 +74,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         for r in (0, -0.1, "0.1", True, float("nan"), float("inf"))
     ],
     ({"init": {"uniform": 0.1, "normal": 1}}, f"{INIT}, not {{'uniform': 0.1, 'normal': 1}}"),
-    *[({"dropout": value}, f"dropout must lie in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
-    *[({"weight_drop": value}, f"weight_drop must lie in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
-    ({"dropout": 1.0, "num_layers": 2, "locked": True}, "dropout must lie in [0, 1), not 1.0"),
+    *[({"dropout": value}, f"dropout must be a number in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
+    *[({"weight_drop": value}, f"weight_drop must be a number in [0, 1), not {value}") for value in (1.0, -0.1, float("nan"))],
+    ({"dropout": 1.0, "num_layers": 2, "locked": True}, "dropout must be a number in [0, 1), not 1.0"),
 ]
 
 

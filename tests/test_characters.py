@@ -109,9 +109,9 @@ def test_settings_from_before_have_a_kind_in_place_of_a_name(name: str) -> None:
         ({"name": "cnn", "filter": 3}, "characters 'cnn': .*'filter'"),
         (
             {"name": "cnn", "filters": 0},
-            r"filters must be at least 1, every one of widths too, not 0 and \[3\]",
+            r"filters must be a whole number of at least 1, not 0",
         ),
-        ({"name": "cnn", "embedding_size": 0}, "characters 'cnn': embedding_size must be at least 1, not 0"),
+        ({"name": "cnn", "embedding_size": 0}, "characters 'cnn': embedding_size must be a whole number of at least 1, not 0"),
         ({"name": "cnn", "kind": "cnn"}, "characters 'cnn': .*'kind'"),
         ({"name": "rnn"}, "characters 'rnn': .*'rnn'"),
     ],

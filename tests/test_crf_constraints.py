@@ -153,7 +153,8 @@ def test_emissions_that_are_not_finite_decode_to_nothing(value: float) -> None:
     emissions[1, 1, 0] = value
     with pytest.raises(FloatingPointError, match="emissions and their sums must be finite"):
         LinearChainCRF(2).decode(emissions)
-    assert not LinearChainCRF(2).loss(emissions, torch.ones(2, 3, dtype=torch.int64)).isfinite()
+    with pytest.raises(FloatingPointError, match="emissions and their sums must be finite"):
+        LinearChainCRF(2).loss(emissions, torch.ones(2, 3, dtype=torch.int64))
     LinearChainCRF(2).decode(emissions, torch.tensor([3, 1]))
 
 
@@ -161,7 +162,7 @@ def test_what_does_not_fit_is_refused() -> None:
     field, emissions, tags = LinearChainCRF(3), torch.zeros(2, 4, 3), torch.zeros(2, 4, dtype=torch.int64)
     square, row = torch.ones(3, 3).bool(), torch.ones(3).bool()
     for message, call in [
-        ("num_tags must be at least 1, not 0", lambda: LinearChainCRF(0)),
+        ("num_tags must be a whole number of at least 1, not 0", lambda: LinearChainCRF(0)),
         (
             "transitions of constraints must be bool of shape (3, 3), not torch.float32 of (3, 3)",
             lambda: LinearChainCRF(3, Constraints(square.float(), row, row)),
@@ -170,11 +171,14 @@ def test_what_does_not_fit_is_refused() -> None:
             "ends of constraints must be bool of shape (3,), not torch.bool of (2,)",
             lambda: LinearChainCRF(3, Constraints(square, row, row[:2])),
         ),
-        ("emissions must have shape (B, T, 3), not (2, 4, 2)", lambda: field.log_partition(emissions[:, :, :2])),
+        (
+            "emissions must be floats of shape (B, T, 3), not torch.float32 of shape (2, 4, 2)",
+            lambda: field.log_partition(emissions[:, :, :2]),
+        ),
         ("lengths[1] is 5; it must lie in 0..4, the steps of the batch", lambda: field.decode(emissions, torch.tensor([4, 5]))),
         ("tags must be int64 of shape (2, 4), not torch.int64 of shape (2, 3)", lambda: field.score(emissions, tags[:, :3])),
         ("tags must be int64 of shape (2, 4), not torch.int32 of shape (2, 4)", lambda: field.loss(emissions, tags.int())),
-        ("n_best must be at least 1, not 0", lambda: field.decode(emissions, n_best=0)),
+        ("n_best must be a whole number of at least 1, not 0", lambda: field.decode(emissions, n_best=0)),
         ("scheme must be one of ['BIO', 'BIOES'], not 'IO'", lambda: span_constraints(["O"], "IO")),
         (
             "a tag of BIO must be O, B-TYPE, I-TYPE, or such a letter alone, not 'E-LOC'",

@@ -1,10 +1,11 @@
 """The loss and the alignment of CTC against enumeration of all paths; what cannot be said is never a number that lies."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
-from ctc_oracles import best_path, posteriors, sequences
+from ctc_oracles import best_path, posteriors, sequences, spelled
 from torch import Tensor
 
 from rnn_lightning.ctc import ctc_align, ctc_loss, feasible
@@ -154,3 +155,25 @@ def test_bad_input_is_refused_by_name(name: str, function: object) -> None:
     told = {**GOOD, **changes}
     with pytest.raises(ValueError, match=said):
         function(told.pop("log_probs"), told.pop("targets"), **told)  # type: ignore[operator]
+
+
+def test_an_impossible_label_has_no_gradient() -> None:
+    """As by enumeration: where no path passes, nothing is learned, and nothing is NaN."""
+    scores = torch.randn(3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    scores[:, :, 3] = -math.inf
+    scores[1, 2, 1] = -math.inf
+    targets, counts = torch.tensor([[1, 2], [1, 2], [3, 1]]), torch.tensor([2, 2, 2])
+    given, listed = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    losses = ctc_loss(given.log_softmax(2), targets, None, counts)
+    assert losses[2] == math.inf
+    losses.sum().backward()
+    by_paths = []
+    for row in range(2):
+        chances = listed[row].softmax(1)
+        fitting = [path for path in product(range(4), repeat=4) if spelled(path, 0) == (1, 2)]
+        by_paths.append(-torch.stack([chances[range(4), path].prod() for path in fitting]).sum().log())
+    torch.stack(by_paths).sum().backward()
+    torch.testing.assert_close(losses[:2], torch.stack(by_paths))
+    assert given.grad is not None and listed.grad is not None
+    torch.testing.assert_close(given.grad, listed.grad)
+    assert not given.grad[:, :, 3].any()

@@ -162,9 +162,16 @@ def test_a_language_model_of_no_weight_changes_nothing_though_it_holds_labels_im
     assert torch.equal(beside.labels, without.labels) and torch.equal(beside.scores, without.scores)
 
 
-@pytest.mark.parametrize(("beam", "best"), [(0, 1), (2, 3), (2, 0)])
-def test_a_bad_beam_is_refused(beam: int, best: int) -> None:
-    with pytest.raises(ValueError, match=rf"n_best must lie in 1..beam_size, {beam}, not {best}"):
+@pytest.mark.parametrize(
+    ("beam", "best", "message"),
+    [
+        (0, 1, "beam_size must be a whole number of at least 1, not 0"),
+        (2, 3, "n_best must be a whole number of 1 to 2, not 3"),
+        (2, 0, "n_best must be a whole number of 1 to 2, not 0"),
+    ],
+)
+def test_a_bad_beam_is_refused(beam: int, best: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         ctc_beam_search(posteriors(1, 2, 3, seed=0), beam_size=beam, n_best=best)
 
 

@@ -192,15 +192,18 @@ def test_a_language_model_decides_where_the_signal_does_not() -> None:
 
 REFUSED = {
     "unit": (lambda: build(unit="letter"), r"unit must be one of \['character', 'phoneme', 'word'\], not 'letter'"),
-    "blank": (lambda: build(blank=4), "blank one of their numbers, not 4"),
+    "blank": (lambda: build(blank=4), "blank must be a whole number of 0 to 3, not 4"),
     "twice": (
         lambda: CTCRecognizer({"cell": "gru", "hidden_size": 4}, 3, ["-", "a", "a"]),
-        "labels must be two or more, all diff",
+        "labels must be a list of at least 2 names, all diff",
     ),
-    "stride": (lambda: build(subsampling={"channels": 4, "stride": 3, "kernel": 2}), "a kernel no shorter than its stride"),
+    "stride": (
+        lambda: build(subsampling={"channels": 4, "stride": 3, "kernel": 2}),
+        "kernel must be .* of at least 3, not 2",
+    ),
     "key": (lambda: build(subsampling={"channels": 4, "strides": 3}), "subsampling: .*'strides'"),
     "width": (lambda: build()(torch.zeros(1, 4, 2)), r"inputs must be floats of shape \(B, T, 3\), not torch.float32 of shape"),
-    "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is not finite"),
+    "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is nan; features must be finite"),
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),
     "beam": (lambda: build().recognize(draw(1, 2), n_best=2), "give a beam_size"),
     "target": (

@@ -112,9 +112,9 @@ def test_going_on_from_any_place_is_the_rest_of_the_whole(cursor: int) -> None:
 @pytest.mark.parametrize(
     ("keywords", "said"),
     [
-        ({"batch_size": 0, "steps": 3}, "batch_size must be at least 1, not 0"),
-        ({"batch_size": 2, "steps": -1}, "steps must be at least 1, not -1"),
-        ({"batch_size": 2, "steps": 3, "epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"batch_size": 0, "steps": 3}, "batch_size must be a whole number of at least 1, not 0"),
+        ({"batch_size": 2, "steps": -1}, "steps must be a whole number of at least 1, not -1"),
+        ({"batch_size": 2, "steps": 3, "epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
     ],
 )
 def test_bad_numbers_are_named(tmp_path: Path, keywords: dict, said: str) -> None:

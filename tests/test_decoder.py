@@ -122,7 +122,7 @@ REFUSED = {
     "ahead": ({"rnn": {"cell": "gru", "hidden_size": 4, "bidirectional": True}}, "a decoder must not read ahead"),
     "feeding": ({"attention": None, "input_feeding": True}, "it needs an attention, not None"),
     "attention": ({"attention": "luong"}, r"one of \['additive', 'dot', 'general'\] or None, not 'luong'"),
-    "dropout": ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), not 1.0"),
+    "dropout": ({"dropout": 1.0}, r"dropout must be a number in \[0, 1\), not 1.0"),
 }
 
 

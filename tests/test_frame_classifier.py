@@ -97,11 +97,14 @@ def test_it_learns_counts_every_frame_alike_and_comes_back(more: dict[str, int],
 
 
 REFUSED = {
-    "one class": (lambda: FrameClassifier({"cell": "gru", "hidden_size": 4}, 3, ["a"]), "classes must be two or more"),
+    "one class": (
+        lambda: FrameClassifier({"cell": "gru", "hidden_size": 4}, 3, ["a"]),
+        "classes must be .* at least 2 names",
+    ),
     "twice": (lambda: FrameClassifier({"cell": "gru", "hidden_size": 4}, 3, ["a", "a"]), "classes must be .* all different"),
-    "splice": (lambda: build(splice=-1), "splice must be at least 0, not -1"),
+    "splice": (lambda: build(splice=-1), "splice must be a whole number of at least 0, not -1"),
     "width": (lambda: build()(torch.zeros(1, 4, 2)), r"inputs must be floats of shape \(B, T, 3\)"),
-    "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is not finite"),
+    "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is nan; features must be finite"),
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),
     "state": (lambda: build(delay=1)(draw(), None, build()(draw())[1]), "splice 0 and delay 1 a row must be read in one go"),
     "targets": (

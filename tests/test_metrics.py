@@ -131,14 +131,17 @@ def test_a_share_of_nothing_is_zero_and_types_may_be_absent() -> None:
     assert [count.item() for count in untyped.compute().by_type[""][3:]] == [0, 2, 1]
 
 
+SHAPES = "predicted and gold tags must be int64 of one shape (B, T), not "
+
+
 @pytest.mark.parametrize(
     ("predicted", "gold", "lengths", "message"),
     [
         ([[0, 3]], [[0, 1]], None, "predicted tag 3 in row 0, step 1: tags are 0..2"),
         ([[0, 1]], [[0, -100]], None, "gold tag -100 in row 0, step 1: tags are 0..2"),
         ([[0, 1]], [[0, 1]], [3], "lengths[0] is 3; it must lie in 0..2, the steps of the batch"),
-        ([[0, 1, 2]], [[0, 1]], None, "predicted and gold tags must have one shape (B, T), not (1, 3) and (1, 2)"),
-        ([0], [0], None, "predicted and gold tags must have one shape (B, T), not (1,) and (1,)"),
+        ([[0, 1, 2]], [[0, 1]], None, SHAPES + "torch.int64 of (1, 3) and torch.int64 of (1, 2)"),
+        ([0], [0], None, SHAPES + "torch.int64 of (1,) and torch.int64 of (1,)"),
     ],
 )
 def test_what_does_not_fit_is_refused(predicted: list, gold: list, lengths: list[int] | None, message: str) -> None:

@@ -51,7 +51,8 @@ def test_rows_do_not_know_of_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "order", "said"), [(TEXTS, 0, "order must be at least 1, not 0"), ([[4]], 2, "token 4 is none of 0..3")]
+    ("texts", "order", "said"),
+    [(TEXTS, 0, "order must be a whole number of at least 1, not 0"), ([[4]], 2, "sequences must be of tokens 0..3, not 4")],
 )
 def test_bad_counts_are_refused(texts: list[list[int]], order: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -230,8 +230,8 @@ def test_spelled_words_are_what_a_plain_loop_makes(setting: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("keywords", "said"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
-        ({"batch_size": 4, "tokens": 0}, "tokens must be at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
+        ({"batch_size": 4, "tokens": 0}, "tokens must be a whole number of at least 1, not 0"),
         ({"batch_size": 4, "tokens": 9, "buckets": False}, "tokens must be None with buckets=False, .* not 9"),
     ],
 )

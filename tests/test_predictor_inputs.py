@@ -105,7 +105,7 @@ def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
         reader({"run": values, "beam_size": 3})
     with pytest.raises(TypeError, match="beam_size"):
         load_predictor(values, beam_size=3)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, not 0"):
         load_predictor(values, batch_size=0)
     write_json(values / "predictor.json", {**read_json(values / "predictor.json"), "predictor": "os.system"})
     with pytest.raises(ValueError, match=r"must be one of \['classification', .*\], not 'os.system'"):

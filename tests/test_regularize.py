@@ -71,7 +71,7 @@ def test_a_copy_drops_as_the_original_does() -> None:
 def test_a_probability_outside_its_range_is_refused(probability: float, locked: bool) -> None:
     with pytest.raises(ValueError) as raised:
         make_dropout(probability, locked=locked)
-    assert str(raised.value) == f"dropout must lie in [0, 1), not {probability}"
+    assert str(raised.value) == f"dropout must be a number in [0, 1), not {probability}"
 
 
 def test_the_kind_is_chosen_by_locked() -> None:

@@ -150,7 +150,7 @@ def test_a_batch_may_be_empty() -> None:
     for search in (beam_search, exhaustive_search):
         found = search(Model(0, 3, 1).step, state, first, end=0, max_length=3, n_best=2)
         assert [tuple(part.shape) for part in found] == [(0, 2, 0), (0, 2), (0, 2), (0, 2)]
-    assert score(Model(0, 3, 1).step, state, first, torch.zeros(0, 4), torch.zeros(0)).shape == (0,)
+    assert score(Model(0, 3, 1).step, state, first, torch.zeros(0, 4).long(), torch.zeros(0).long()).shape == (0,)
 
 
 @pytest.mark.parametrize(("given", "kept"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
@@ -199,20 +199,20 @@ def test_a_dead_row_sets_no_token_back() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"beam_size": 0}, "beam_size must be at least 1, not 0"),
-    ({"n_best": 0}, "n_best must be at least 1, not 0"),
-    ({"groups": 0}, "groups must be at least 1, not 0"),
+    ({"beam_size": 0}, "beam_size must be a whole number of at least 1, not 0"),
+    ({"n_best": 0}, "n_best must be a whole number of at least 1, not 0"),
+    ({"groups": 0}, "groups must be a whole number of at least 1, not 0"),
     ({"groups": 2}, "groups must divide beam_size, 5, which 2 does not"),
     ({"groups": 5, "required": [[], []]}, "groups to be 1, not 5"),
     ({"diversity": -1.0}, "diversity must be a finite number of at least 0, not -1.0"),
     ({"stop": "soon"}, r"stop must be one of \['exact', 'first', 'patience'\], not 'soon'"),
     ({"patience": 0.0}, "patience must be a finite number above 0, not 0.0"),
-    ({"max_length": 0}, "max_length must be at least 1, which counts the token that ends a sequence, not 0"),
+    ({"max_length": 0}, "max_length must be a whole number of at least 1, not 0"),
     ({"max_length": torch.tensor([3, 0])}, "max_length must be at least 1"),
     ({"max_length": torch.tensor([3])}, r"max_length must be one number or have shape \(2,\), not \(1,\)"),
-    ({"max_length": 3.0}, "max_length must be int64 or int32, not torch.float32"),
+    ({"max_length": 3.0}, "max_length must be a whole number of at least 1, not 3.0"),
     ({"min_length": torch.tensor([3, 5])}, "min_length must be at most max_length, 4 for sentence 1, not 5"),
-    ({"end": -1}, "end must be a token, 0..V-1, not -1"),
+    ({"end": -1}, "end must be a whole number of at least 0, not -1"),
     ({"end": 3}, "end must be a token, 0..2, not 3"),
     ({"first": torch.zeros(2)}, r"first must be int64 of shape \(B,\), not torch.float32 of shape \(2,\)"),
     ({"state": (torch.zeros(2), torch.zeros(3, 1))}, r"2 rows, one a sentence, not shape \(3, 1\)"),

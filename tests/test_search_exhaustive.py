@@ -127,11 +127,11 @@ def test_only_tokens_that_count_are_looked_at() -> None:
 @pytest.mark.parametrize(
     ("tokens", "lengths", "message"),
     [
-        (torch.zeros(2), torch.zeros(2), r"shape \(2, T\) or \(2, n, T\), not \(2,\)"),
-        (torch.zeros(3, 4), torch.zeros(3), r"not \(3, 4\)"),
-        (torch.zeros(2, 0, 4), torch.zeros(2, 0), r"not \(2, 0, 4\)"),
-        (torch.zeros(2, 4), torch.tensor([1]), r"lengths must be of 0..4 and of shape \(2,\), not \[1\]"),
-        (torch.zeros(2, 4), torch.tensor([1, 5]), r"not \[1, 5\]"),
+        (torch.zeros(2), torch.zeros(2), r"shape \(2, T\) or \(2, n, T\), not torch.int64 of shape \(2,\)"),
+        (torch.zeros(3, 4), torch.zeros(3), r"of shape \(3, 4\)"),
+        (torch.zeros(2, 0, 4), torch.zeros(2, 0), r"of shape \(2, 0, 4\)"),
+        (torch.zeros(2, 4), torch.tensor([1]), r"lengths must have shape \(2,\), not \(1,\)"),
+        (torch.zeros(2, 4), torch.tensor([1, 5]), r"lengths\[1\] is 5; it must lie in 0..4"),
     ],
     ids=str,
 )

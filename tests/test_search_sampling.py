@@ -183,12 +183,12 @@ def test_a_sentence_leaves_when_all_its_samples_have_ended() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"samples": 0}, "samples must be at least 1, not 0"),
+        ({"samples": 0}, "samples must be a whole number of at least 1, not 0"),
         ({"temperature": -1.0}, "temperature must be a finite number of at least 0, not -1.0"),
         ({"temperature": math.nan}, "temperature must be a finite number of at least 0, not nan"),
-        ({"top_k": 0}, "top_k must be at least 1, not 0"),
-        ({"top_p": 0.0}, r"top_p must lie in \(0, 1\], not 0.0"),
-        ({"min_p": 1.5}, r"min_p must lie in \[0, 1\], not 1.5"),
+        ({"top_k": 0}, "top_k must be a whole number of at least 1, not 0"),
+        ({"top_p": 0.0}, r"top_p must be a number in \(0, 1\], not 0.0"),
+        ({"min_p": 1.5}, r"min_p must be a number in \[0, 1\], not 1.5"),
         ({"end": 4}, "end must be a token, 0..3, not 4"),
         ({"min_length": 6}, "min_length must be at most max_length, 5 for sentence 0, not 6"),
     ],

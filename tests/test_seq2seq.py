@@ -222,12 +222,12 @@ def test_it_learns_to_reverse() -> None:
 
 GRU = {"cell": "gru", "hidden_size": 4}
 REFUSED = {
-    "end": (lambda: Seq2Seq(9, 9, GRU, end=9), r"end must be a target token, 0\.\.8, not 9"),
+    "end": (lambda: Seq2Seq(9, 9, GRU, end=9), r"end must be a whole number of 0 to 8, not 9"),
     "shared": (lambda: Seq2Seq(9, 8, GRU, end=0, shared=True), "same tokens on both sides, not 9 and 8"),
-    "size": (lambda: Seq2Seq(0, 8, GRU, end=0), "vocab_size must be at least 1, not 0"),
+    "size": (lambda: Seq2Seq(0, 8, GRU, end=0), "vocab_size must be a whole number of at least 1, not 0"),
     "ahead": (lambda: Seq2Seq(9, 8, {**GRU, "bidirectional": True}, end=0), "a decoder must not read ahead"),
-    "smoothing": (lambda: Seq2Seq(9, 8, GRU, end=0, label_smoothing=1), r"label_smoothing must lie in \[0, 1\), not 1"),
-    "sampling": (lambda: Seq2Seq(9, 8, GRU, end=0, scheduled_sampling={"probability": 2, "steps": 5}), "not {'probability': 2"),
+    "smoothing": (lambda: Seq2Seq(9, 8, GRU, end=0, label_smoothing=1), r"label_smoothing must be a number in \[0, 1\), not 1"),
+    "sampling": (lambda: Seq2Seq(9, 8, GRU, end=0, scheduled_sampling={"probability": 2, "steps": 5}), "probability must be"),
     "coverage": (
         lambda: Seq2Seq(9, 8, GRU, end=0, attention=None).translate(torch.zeros(1, 1).long(), coverage=1.0),
         "coverage counts what attention looked at",

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rnn_lightning.checks import check_counts
 from rnn_lightning.sequences import (
     Batch,
-    check_counts,
     check_lengths,
     fill_padding,
     leaves,
@@ -136,6 +136,6 @@ def test_filling_the_padding_leaves_the_real_steps(lengths: list[int], features:
 
 @pytest.mark.parametrize(("least", "number"), [(1, 0), (0, -0.5), (1, float("nan"))])
 def test_a_number_that_is_too_small_is_named(least: int, number: float) -> None:
-    with pytest.raises(ValueError, match=f"rows must be at least {least}, not {number}"):
+    with pytest.raises(ValueError, match=f"rows must be a whole number of at least {least}, not {number}"):
         check_counts(least=least, steps=5, rows=number)
     check_counts(least=least, steps=least)

@@ -213,12 +213,12 @@ REFUSED = {
     "ahead": (lambda: LanguageModel(9, {**LSTM, "bidirectional": True}), "must not read ahead"),
     "unit": (lambda: LanguageModel(9, LSTM, unit="byte"), "unit must be one of .*, not 'byte'"),
     "state": (lambda: LanguageModel(9, LSTM, evaluation_state="keep"), "evaluation_state must be one of .* not 'keep'"),
-    "vocabulary": (lambda: LanguageModel(0, LSTM), "vocab_size must be at least 1, not 0"),
+    "vocabulary": (lambda: LanguageModel(0, LSTM), "vocab_size must be a whole number of at least 1, not 0"),
     "optimizer": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adm"}), "optimizer name must be one of .* not 'adm'"),
     "key": (lambda: LanguageModel(9, LSTM, optimizer={"name": "adam", "rl": 1}), "optimizer 'adam': .*'rl'"),
-    "classes": (lambda: SequenceClassifier(LSTM, 2, num_classes=1), "num_classes must be at least 2"),
-    "names": (lambda: SequenceClassifier(LSTM, 2, num_classes=3, classes=["a"]), "classes must name all 3 classes, not 1"),
-    "no names": (lambda: SequenceClassifier(LSTM, 2, classes=["a"]), "classes must name all None classes, not 1"),
+    "classes": (lambda: SequenceClassifier(LSTM, 2, num_classes=1), "num_classes must be a whole number of at least 2"),
+    "names": (lambda: SequenceClassifier(LSTM, 2, num_classes=3, classes=["a"]), "classes must be a list of exactly 3 names"),
+    "no names": (lambda: SequenceClassifier(LSTM, 2, classes=["a"]), "classes must be a list of exactly 0 names"),
     "numbers": (lambda: SequenceClassifier(LSTM, 3, vocab_size=9, standardize=NUMBERS), "standardize is for features"),
     "width": (
         lambda: SequenceClassifier(LSTM, 2)(torch.rand(1, 4, 1)),
@@ -234,7 +234,10 @@ REFUSED = {
     ),
     "length": (lambda: LanguageModel(9, LSTM)(torch.zeros(1, 3).long(), torch.tensor([4])), r"lengths\[0\] is 4"),
     "prompt": (lambda: LanguageModel(9, LSTM).generate(torch.zeros(1, 0).long(), 3), "T at least 1"),
-    "temperature": (lambda: LanguageModel(9, LSTM).generate(torch.zeros(1, 1).long(), 3, temperature=-1), "not be negative"),
+    "temperature": (
+        lambda: LanguageModel(9, LSTM).generate(torch.zeros(1, 1).long(), 3, temperature=-1),
+        "temperature must be",
+    ),
 }
 
 

@@ -209,13 +209,13 @@ def with_number(number: int, at: int) -> Tensor:
 
 
 REFUSED = {
-    "tags": (lambda: Tagger(9, 0, LSTM), "num_tags must be at least 1, not 0"),
+    "tags": (lambda: Tagger(9, 0, LSTM), "num_tags must be a whole number of at least 1, not 0"),
     "output": (lambda: Tagger(9, 3, LSTM, output="crv"), r"output must be one of .*'softmax'.*, not 'crv'"),
     "vectors": (
         lambda: Tagger(9, 3, LSTM, vectors="fixed"),
-        r"vectors must be one of \['tuned', 'frozen'\], or None, not 'fixed'",
+        r"vectors must be one of \['tuned', 'frozen'\], not 'fixed'",
     ),
-    "dropout": (lambda: Tagger(9, 3, LSTM, word_dropout=1.0), r"word_dropout must lie in \[0, 1\), not 1.0"),
+    "dropout": (lambda: Tagger(9, 3, LSTM, word_dropout=1.0), r"word_dropout must be a number in \[0, 1\), not 1.0"),
     "number": (lambda: Tagger(9, 3, LSTM, characters={"name": "cnn"}), "give num_characters"),
     "word": (lambda: build()(with_number(20, 0)), r"word 20 in row 1, step 2: words are 0\.\.19"),
     "negative": (lambda: build("words")(with_number(-1, 0)), "word -1 in row 1, step 2"),

@@ -87,9 +87,12 @@ def test_gold_spans_that_the_scheme_does_not_allow_stop_nothing(split: str) -> N
         )  # six, and one that begins with I-X, as conlleval reads it
 
 
-@pytest.mark.parametrize("tags", [None, TAGS[:3]])
-def test_a_scheme_needs_the_names_of_all_tags(tags: list[str] | None) -> None:
-    with pytest.raises(ValueError, match="scheme 'BIO' needs tags, the names of all 5, not "):
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [(None, "scheme 'BIO' needs tags, the names of all 5, not None"), (TAGS[:3], "tags must be a list of exactly 5 names")],
+)
+def test_a_scheme_needs_the_names_of_all_tags(tags: list[str] | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Tagger(VOCABULARY, 5, {"cell": "gru", "hidden_size": 4}, tags=tags, scheme="BIO")
 
 

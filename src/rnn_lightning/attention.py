@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .checks import shown
 from .sequences import length_mask
 
 
@@ -121,8 +122,8 @@ def make_attention(kind: str, memory_size: int, query_size: int) -> Attention:
     Raises:
         ValueError: for another kind, or widths that it cannot compare.
     """
-    if kind not in ATTENTIONS:
-        raise ValueError(f"attention must be one of {sorted(ATTENTIONS)} or None, not {kind!r}")
+    if not isinstance(kind, str) or kind not in ATTENTIONS:
+        raise ValueError(f"attention must be one of {sorted(ATTENTIONS)} or None, not {shown(kind)}")
     return ATTENTIONS[kind](memory_size, query_size)
 
 

@@ -5,11 +5,12 @@ Shapes: B rows, F features, H hidden units.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import NamedTuple, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack, cast
 
 import torch
 from torch import nn
 
+from .checks import check_counts, shown
 from .recurrent import NetworkOptions, Recurrent, build_network
 from .sequences import State, leaves
 
@@ -26,6 +27,7 @@ class Cost(NamedTuple):
 
 def count_parameters(module: nn.Module) -> int:
     """The number of trainable parameters of ``module``; a tied weight counts once."""
+    check_module(module)
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
@@ -36,11 +38,18 @@ def flops_per_step(module: nn.Module) -> int:
     tied weight where it is multiplied, an embedding nowhere, since a look-up multiplies nothing. Products without a
     parameter (the scores of an attention) are left out, as are the element by element operations.
     """
+    check_module(module)
     products = 0
     for _, part in module.named_modules(remove_duplicate=False):
         if not isinstance(part, nn.Embedding | nn.EmbeddingBag):
             products += sum(weight.numel() for weight in part.parameters(recurse=False) if weight.dim() >= 2)
     return 2 * products
+
+
+def check_module(module: nn.Module) -> None:
+    """Refuse what is no module of PyTorch."""
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"module must be a torch.nn.Module, not {shown(module)}")
 
 
 def cost_of(network: Recurrent) -> Cost:
@@ -77,13 +86,13 @@ def hidden_size_for(
         ValueError: unless exactly one budget is given, and either ``build`` or the network's description; where hidden
             size 1 is over the budget already, or the cost does not grow.
     """
-    if (parameters is None) == (flops is None):
-        raise ValueError(f"give one budget, parameters or flops, not {'neither' if flops is None else 'both'}")
+    budget = check_budget(parameters, flops)
     unit, count = ("FLOPs a step", flops_per_step) if parameters is None else ("parameters", count_parameters)
-    budget = (parameters or 0) + (flops or 0)
+    if build is not None and not callable(build):
+        raise ValueError(f"build must be a function of the hidden size, or None, not {shown(build)}")
     if (build is None) == (input_size is None) or (build is not None and network):
         raise ValueError("describe the network by input_size and build_network's keywords, or by build, and not by both")
-    module_of = build or partial(build_network, cell, input_size or 0, **network)
+    module_of = build or partial(build_network, cell, cast(int, input_size), **network)
 
     @cache
     def cost(hidden_size: int) -> int:
@@ -93,6 +102,15 @@ def hidden_size_for(
         raise ValueError(f"{cell} takes {cost(1):,} {unit} at hidden size 1, over the budget of {budget:,}")
     below = largest_within(cost, budget)
     return below if budget - cost(below) <= cost(below + 1) - budget else below + 1
+
+
+def check_budget(parameters: int | None, flops: int | None) -> int:
+    """The one budget of the two that is given."""
+    if (parameters is None) == (flops is None):
+        raise ValueError(f"give one budget, parameters or flops, not {'neither' if flops is None else 'both'}")
+    budget: dict[str, Any] = {"flops": flops} if parameters is None else {"parameters": parameters}
+    check_counts(most=2**63 - 1, **budget)
+    return sum(budget.values())
 
 
 def largest_within(cost: Callable[[int], int], budget: int) -> int:

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import check_counts, is_whole, shown
 from .recurrent import build_network
 from .registry import build
-from .sequences import PADDING, last_outputs
+from .sequences import PADDING, check_memory, last_outputs
 
 
 class CharacterEncoder(nn.Module, ABC):
@@ -26,9 +27,8 @@ class CharacterEncoder(nn.Module, ABC):
 
     def __init__(self, vocab_size: int, embedding_size: int) -> None:
         super().__init__()
-        for name, size in {"vocab_size": vocab_size, "embedding_size": embedding_size}.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, not {size}")
+        check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
+        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         self.vocab_size = vocab_size
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
@@ -74,8 +74,10 @@ class ConvolvedCharacters(CharacterEncoder):
     def __init__(self, vocab_size: int, *, filters: int = 50, widths: Sequence[int] = (3,), embedding_size: int = 50) -> None:
         """``filters`` of each of the ``widths``."""
         super().__init__(vocab_size, embedding_size)
-        if filters < 1 or not widths or min(widths) < 1:
-            raise ValueError(f"filters must be at least 1, every one of widths too, not {filters} and {list(widths)}")
+        check_counts(filters=filters)
+        if not isinstance(widths, Sequence) or not widths or not all(is_whole(width, 1) for width in widths):
+            raise ValueError(f"widths must be whole numbers of at least 1, one or more, not {shown(widths)}")
+        check_memory(filters=filters, width=sum(widths), embedding_size=embedding_size)
         self.layers = nn.ModuleList(nn.Conv1d(embedding_size, filters, width, padding="same") for width in widths)
         self.output_size = filters * len(widths)
 
@@ -100,6 +102,8 @@ def character_encoder(vocab_size: int, settings: Mapping[str, Any]) -> Character
     Raises:
         ValueError: for an unknown name or key, or a bad size.
     """
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"characters must be {{name: ..., ...}}, not {shown(settings)}")
     if "name" not in settings:
         settings = {"name" if key == "kind" else key: value for key, value in settings.items()}
     return build("characters", CHARACTER_ENCODERS, settings, vocab_size)

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from torch import nn
 
+from .checks import check_choice, shown
+
 WEIGHTS = ("float16", "int8")
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -23,8 +25,9 @@ def compressed(network: Network, weights: str) -> Network:
     Raises:
         ValueError: for another format.
     """
-    if weights not in WEIGHTS:
-        raise ValueError(f"weights must be one of {list(WEIGHTS)}, not {weights!r}")
+    check_choice("weights", weights, WEIGHTS)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"network must be a torch.nn.Module, not {shown(network)}")
     from torch.ao.quantization.qconfig import float16_dynamic_qconfig, per_channel_dynamic_qconfig
     from torch.ao.quantization.quantize import quantize_dynamic
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
+from .checks import check_counts, check_flags
 from .recurrent import Recurrent, as_network, output_size_of
 from .regularize import make_dropout
-from .sequences import State
+from .sequences import State, at_least_single, check_memory
 
 
 class Decoded(NamedTuple):
@@ -63,6 +64,9 @@ class AttentionDecoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_counts(vocab_size=vocab_size, embedding_size=embedding_size, memory_size=memory_size)
+        check_flags(input_feeding=input_feeding, context=context, tied=tied)
+        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         if input_feeding and attention is None:
             raise ValueError("input_feeding feeds the attentional vector back: it needs an attention, not None")
         self.embedding = nn.Embedding(vocab_size, embedding_size)
@@ -136,7 +140,7 @@ class AttentionDecoder(nn.Module):
         ``memory`` holds all sources of the batch; those of which no row is left are ignored.
         """
         decoded = self(memory.of(state[2]), tokens.unsqueeze(1), state)
-        return self.output(decoded.features[:, -1]).log_softmax(-1), decoded.state
+        return at_least_single(self.output(decoded.features[:, -1])).log_softmax(-1), decoded.state
 
     def covering_step(self, memory: Memory, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """A `Step` that also sums the attention weights; its state is (the decoder's, their sums so far (N, S): the
@@ -144,7 +148,8 @@ class AttentionDecoder(nn.Module):
         before, coverage = state
         decoded = self(memory.of(before[2]), tokens.unsqueeze(1), before)
         weights = cast(Tensor, decoded.weights)
-        return self.output(decoded.features[:, -1]).log_softmax(-1), (decoded.state, coverage + weights[:, -1])
+        log_probs = at_least_single(self.output(decoded.features[:, -1])).log_softmax(-1)
+        return log_probs, (decoded.state, coverage + weights[:, -1])
 
 
 def summary_at_each_step(memory: Memory, steps: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from .sequences import State, check_lengths, leaves, length_mask, map_state
+from .checks import check_number, shown
+from .sequences import State, check_lengths, check_tensors, leaves, length_mask, map_state
 
 Reading: TypeAlias = tuple[Tensor, State]
 """The outputs of a batch and the state after it; itself a State."""
@@ -47,12 +48,13 @@ def check_invariance(
         ValueError: for inputs that are missing or too small to tell, lengths that do not fit them, or a system that makes
             fewer steps than it reads, by subsampling.
     """
+    check_number("tolerance", tolerance, least=0)
     inputs = draw_inputs(system) if inputs is None else inputs
+    check_tensors(inputs=inputs)
     if inputs.dim() < 2 or min(inputs.shape[:2]) < 2:
         raise ValueError(f"inputs need at least two rows and two steps, not shape {tuple(inputs.shape)}")
     rows, steps = inputs.shape[:2]
-    if lengths is None:
-        lengths = torch.linspace(1, steps, rows, device=inputs.device).round().long()
+    lengths = torch.linspace(1, steps, rows, device=inputs.device).round().long() if lengths is None else lengths
     check_lengths(lengths, inputs)
     inputs = inputs.double() if inputs.is_floating_point() else inputs
     reader = copy.deepcopy(system).double().eval()
@@ -60,14 +62,15 @@ def check_invariance(
         whole = read(reader, inputs, lengths)
         check_batch_first(whole[1], rows)
         gaps = {name: law(reader, inputs, lengths, whole) for name, law in laws_of(reader).items()}
-    broken = [f"{name!r} by {gap:.1e}" for name, gap in gaps.items() if gap > tolerance]
-    if broken:
+    if broken := [f"{name!r} by {gap:.1e}" for name, gap in gaps.items() if gap > tolerance]:
         raise LawBroken(f"{type(system).__name__} breaks {' and '.join(broken)} (tolerance {tolerance:.1e})")
     return gaps
 
 
 def draw_inputs(system: nn.Module) -> Tensor:
     """Random tokens (5, 7) of the vocabulary that ``system`` reads, or features (5, 7, F) of its width, on its device."""
+    if not isinstance(system, nn.Module):
+        raise ValueError(f"system must be a torch.nn.Module, not {shown(system)}")
     words, width = getattr(system, "vocab_size", None), getattr(system, "input_size", None)
     draws = torch.Generator().manual_seed(0)
     device = next(system.parameters(), torch.empty(0)).device

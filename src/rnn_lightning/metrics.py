@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-from .sequences import check_lengths, length_mask
+from .sequences import check_lengths, check_tensors, length_mask
 from .tag_schemes import OUTSIDE, is_border, split_tags
 
 
@@ -72,9 +72,10 @@ class SpanF1(Metric):
         Raises:
             ValueError: for other shapes, or a tag that is not one of 0..K-1.
         """
-        if gold.dim() != 2 or predicted.shape != gold.shape:
-            shapes = f"{tuple(predicted.shape)} and {tuple(gold.shape)}"
-            raise ValueError(f"predicted and gold tags must have one shape (B, T), not {shapes}")
+        check_tensors(predicted=predicted, gold=gold)
+        if gold.dim() != 2 or predicted.shape != gold.shape or {predicted.dtype, gold.dtype} != {torch.int64}:
+            kinds = f"{predicted.dtype} of {tuple(predicted.shape)} and {gold.dtype} of {tuple(gold.shape)}"
+            raise ValueError(f"predicted and gold tags must be int64 of one shape (B, T), not {kinds}")
         if lengths is None:
             lengths = torch.full(gold.shape[:1], gold.shape[1], device=gold.device)
         check_lengths(lengths, gold)

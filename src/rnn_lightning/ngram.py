@@ -4,13 +4,14 @@ Shapes: N rows, V tokens, H observed contexts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from .sequences import State
+from .checks import check_counts, is_whole, shown
+from .sequences import State, check_tensors
 
 Context = tuple[int, ...]
 
@@ -32,8 +33,8 @@ class NGram:
         Raises:
             ValueError: for an order below 1, or a token outside 0..``vocab_size`` - 1.
         """
-        if order < 1:
-            raise ValueError(f"order must be at least 1, not {order}")
+        check_counts(order=order, vocab_size=vocab_size)
+        check_counts(least=0, most=vocab_size - 1, end=end)
         counts = self._count(sequences, vocab_size, order, end)
         contexts = sorted(counts, key=lambda context: (len(context), context))
         index = {context: row for row, context in enumerate(contexts)}
@@ -54,12 +55,16 @@ class NGram:
     @staticmethod
     def _count(sequences: Iterable[Sequence[int]], vocab_size: int, order: int, end: int) -> dict[Context, dict[int, int]]:
         """How often each token follows each context of fewer than ``order`` tokens."""
+        if not isinstance(sequences, Iterable) or isinstance(sequences, str | bytes | Mapping | Tensor):
+            raise ValueError(f"sequences must be lists of tokens, not {shown(sequences)}")
         counts: dict[Context, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         counts[()]  # the empty context is there without any sequence too
         for sequence in sequences:
-            outside = [token for token in (*sequence, end) if not 0 <= token < vocab_size]
+            if not isinstance(sequence, Sequence):
+                raise ValueError(f"sequences must be lists of tokens, not {shown(sequence)}")
+            outside = [token for token in sequence if not is_whole(token, 0, vocab_size - 1)]
             if outside:
-                raise ValueError(f"token {outside[0]} is none of 0..{vocab_size - 1}")
+                raise ValueError(f"sequences must be of tokens 0..{vocab_size - 1}, not {shown(outside[0])}")
             text = (end, *sequence, end)
             for time in range(1, len(text)):
                 for length in range(min(order, time + 1)):
@@ -76,9 +81,29 @@ class NGram:
 
     def start(self, rows: int) -> State:
         """The initial state of ``rows`` texts; the first token to be read is ``end``."""
+        check_counts(least=0, rows=rows)
         return torch.zeros(rows, dtype=torch.int64)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Log-probabilities (N, V) of the tokens after ``tokens`` (N,), and the state after them."""
+        """Log-probabilities (N, V) of the tokens after ``tokens`` (N,), and the state after them.
+
+        Raises:
+            ValueError: for tokens that are not int64 of 0..V-1, or a state of another shape.
+        """
+        contexts, vocab_size = self.following.shape
+        check_indices("tokens", tokens, vocab_size)
+        check_indices("state", state, contexts)
+        if tokens.shape != cast(Tensor, state).shape:
+            raise ValueError(f"state must have {len(tokens)} rows, one a token, not shape {tuple(cast(Tensor, state).shape)}")
         after = self.following[cast(Tensor, state).cpu(), tokens.cpu()]
         return self.log_probabilities[after].to(tokens.device), after.to(tokens.device)
+
+
+def check_indices(name: str, indices: Any, size: int) -> None:
+    """Refuse ``indices`` that are not int64 of shape (N,), each of 0..``size`` - 1."""
+    check_tensors(**{name: indices})
+    if indices.dtype != torch.int64 or indices.dim() != 1:
+        raise ValueError(f"{name} must be int64 of shape (N,), not {indices.dtype} of shape {tuple(indices.shape)}")
+    wrong = ((indices < 0) | (indices >= size)).nonzero()
+    if len(wrong):
+        raise ValueError(f"{name} must be of 0..{size - 1}, not {int(indices[wrong[0]])} in row {int(wrong[0])}")

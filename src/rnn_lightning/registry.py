@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from .checks import check_choice, shown
+
 Entry = TypeVar("Entry")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -14,8 +16,7 @@ def choose(what: str, table: Mapping[str, Entry], name: Any) -> Entry:
     Raises:
         ValueError: for a name that is not in the table; lists those that are.
     """
-    if name not in table:
-        raise ValueError(f"{what} must be one of {sorted(table)}, not {name!r}")
+    check_choice(what, name, sorted(table))
     return table[name]
 
 
@@ -26,7 +27,7 @@ def build(what: str, table: Mapping[str, Callable[..., Entry]], settings: Mappin
         ValueError: for a name that is not in the table, or as ``call`` does; names ``what`` is built.
     """
     if not isinstance(settings, Mapping):
-        raise ValueError(f"{what} must be {{name: ..., ...}}, not {settings!r}")
+        raise ValueError(f"{what} must be {{name: ..., ...}}, not {shown(settings)}")
     entry = choose(f"{what} name", table, settings.get("name"))
     keywords = {key: value for key, value in settings.items() if key != "name"}
     return call(f"{what} {settings['name']!r}", entry, keywords, *first)

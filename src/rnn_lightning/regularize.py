@@ -6,6 +6,8 @@ Shapes: B rows, T steps, F features.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import check_flags, check_probability
+
 
 class LockedDropout(nn.Module):
     """Dropout with one mask for all steps of a row (variational dropout: Gal and Ghahramani 2016, arXiv:1512.05287)."""
@@ -28,10 +30,5 @@ def make_dropout(probability: float, *, locked: bool) -> nn.Module:
         ValueError: for a probability outside [0, 1).
     """
     check_probability("dropout", probability)
+    check_flags(locked=locked)
     return LockedDropout(probability) if locked else nn.Dropout(probability)
-
-
-def check_probability(name: str, probability: float) -> None:
-    """Refuse a probability of dropping outside [0, 1)."""
-    if not 0 <= probability < 1:
-        raise ValueError(f"{name} must lie in [0, 1), not {probability}")

@@ -3,12 +3,15 @@
 Shapes: B rows of a batch, T steps, F features of a step. Everything is batch-first.
 """
 
+import math
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+from .checks import shown
 from .symbols import PADDING  # noqa: F401 - rooms that read batches import it from here
 
 State: TypeAlias = Tensor | tuple[Any, ...]
@@ -109,6 +112,11 @@ _FORMS = (
 )
 
 
+def at_least_single(numbers: Tensor) -> Tensor:
+    """``numbers`` in single precision at least: what is added up over steps or paths, or over a vocabulary."""
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+
+
 def map_state(function: Callable[..., Tensor], state: State, *others: State) -> State:
     """The same structure with ``function`` applied to each tensor, and to the tensors at its place in the ``others``."""
     if isinstance(state, Tensor):
@@ -146,12 +154,33 @@ def fill_padding(inputs: Tensor, lengths: Tensor | None, value: float = 0) -> Te
     return inputs.masked_fill(padding.view(*padding.shape, *[1] * (inputs.dim() - 2)), value)
 
 
+def check_tensors(**tensors: Any) -> None:
+    """Refuse what is no tensor.
+
+    Raises:
+        ValueError: naming the first of ``tensors`` that is none.
+    """
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name} must be a tensor, not {shown(tensor)}")
+
+
+def check_state(state: Any) -> None:
+    """Refuse what is neither a tensor nor a tuple of states."""
+    if isinstance(state, tuple):
+        for part in state:
+            check_state(part)
+    elif not isinstance(state, Tensor):
+        raise ValueError(f"state must be a tensor, or a tuple of states, not {shown(state)}")
+
+
 def check_lengths(lengths: Tensor, inputs: Tensor, name: str = "lengths", unit: str = "steps") -> None:
     """Refuse lengths that do not describe ``inputs`` (B, T, ...); ``name`` and ``unit`` are what the two are called.
 
     Raises:
         ValueError: where the lengths are no integers, are not one a row, or lie outside 0..T.
     """
+    check_tensors(**{name: lengths})
     rows, steps = inputs.shape[:2]
     if lengths.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"{name} must be int64 or int32, not {lengths.dtype}")
@@ -190,12 +219,19 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
     return torch.cat([last[:, :half], outputs[:, 0, half:]], 1)
 
 
-def check_counts(*, least: float = 1, **counts: float) -> None:
-    """Refuse a number below ``least``, by its name.
+def check_memory(**sizes: int) -> None:
+    """Refuse weights, as many as the product of ``sizes``, that take more than this machine's memory in single precision.
+
+    On PyTorch's meta device they take none.
 
     Raises:
-        ValueError: naming the first such number.
+        ValueError: naming the sizes, and both amounts.
     """
-    for name, count in counts.items():
-        if not count >= least:  # so that NaN is refused
-            raise ValueError(f"{name} must be at least {least}, not {count}")
+    if torch.get_default_device().type == "meta":
+        return
+    needed, there = 4 * math.prod(sizes.values()), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        product = " x ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(
+            f"{product} weights must fit in {there / 1e9:.0f} GB, the memory of this machine, not {needed / 1e9:.0f} GB"
+        )

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from .checks import check_number, shown
+
 
 class Standardize(nn.Module):
     """Subtracts a mean and divides by a standard deviation, one of each for every feature.
@@ -23,12 +25,16 @@ class Standardize(nn.Module):
             ValueError: where there are not F numbers of each, or a deviation is not above 0.
         """
         super().__init__()
+        if standardize is not None and not isinstance(standardize, Mapping):
+            raise ValueError(f"standardize must be {{'mean': [...], 'std': [...]}}, or None, not {shown(standardize)}")
         statistics = {"mean": [0.0] * features, "std": [1.0] * features} if standardize is None else dict(standardize)
-        if set(statistics) != {"mean", "std"} or any(len(numbers) != features for numbers in statistics.values()):
-            sizes = {name: len(numbers) for name, numbers in statistics.items()}
-            raise ValueError(f"standardize must have {features} numbers for each of 'mean' and 'std', not {sizes}")
-        if not all(deviation > 0 for deviation in statistics["std"]):
-            raise ValueError(f"standardize: every std must be above 0, not {min(statistics['std'])}")
+        if set(statistics) != {"mean", "std"} or any(
+            not isinstance(numbers, Sequence) or len(numbers) != features for numbers in statistics.values()
+        ):
+            raise ValueError(f"standardize must have {features} numbers for each of 'mean' and 'std', not {shown(statistics)}")
+        for mean, deviation in zip(statistics["mean"], statistics["std"], strict=True):
+            check_number("standardize: every mean", mean)
+            check_number("standardize: every std", deviation, above=0)
         self.register_buffer("mean", torch.tensor(statistics["mean"], dtype=torch.float32), persistent=False)
         self.register_buffer("scale", 1 / torch.tensor(statistics["std"], dtype=torch.float32), persistent=False)
 

@@ -3,14 +3,16 @@
 Shapes: B rows, T steps, F features, G features after it, k steps that a window sees, s steps of the stride.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import check_counts, shown
 from .registry import call
-from .sequences import check_lengths, length_mask
+from .sequences import check_lengths, check_memory, length_mask
 
 
 class Subsampling(nn.Module):
@@ -27,9 +29,9 @@ class Subsampling(nn.Module):
             ValueError: for a size below 1, or a kernel that would leave steps out.
         """
         super().__init__()
-        if min(input_size, channels, stride) < 1 or kernel < stride:
-            sizes = f"input_size {input_size}, channels {channels}, stride {stride}, kernel {kernel}"
-            raise ValueError(f"needs sizes of at least 1 and a kernel no shorter than its stride, not {sizes}")
+        check_counts(input_size=input_size, channels=channels, stride=stride)
+        check_counts(least=stride, kernel=kernel)
+        check_memory(input_size=input_size, channels=channels, kernel=kernel)
         self.input_size, self.output_size, self.stride, self.kept = input_size, channels, stride, kernel - stride
         self.convolution = nn.Conv1d(input_size, channels, kernel, stride)
 
@@ -70,4 +72,6 @@ def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsam
     """
     if settings is None:
         return None
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"subsampling must be keywords of Subsampling, or None, not {shown(settings)}")
     return call("subsampling", Subsampling, settings, input_size)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
+from .checks import check_choice, shown
+
 SCHEMES = {"BIO": "BIO", "BIOES": "BIOES"}
 """The prefixes of each scheme's tags."""
 
@@ -65,8 +67,9 @@ def split_tags(tags: Sequence[str], scheme: str) -> list[tuple[str, str]]:
     Raises:
         ValueError: for another scheme than those of ``SCHEMES``, or a tag that is not of the scheme.
     """
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme must be one of {sorted(SCHEMES)}, not {scheme!r}")
+    check_choice("scheme", scheme, sorted(SCHEMES))
+    if not isinstance(tags, Sequence) or isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError(f"tags must be a list of names, not {shown(tags)}")
     parts = []
     for tag in tags:
         part = _parts_of(tag, scheme)

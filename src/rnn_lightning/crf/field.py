@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..sequences import IGNORED, check_lengths, length_mask
+from ..checks import check_counts, shown
+from ..sequences import IGNORED, at_least_single, check_lengths, check_memory, check_tensors, length_mask
 from ..tag_schemes import Constraints
-from .partition import log_partition
+from .partition import NOT_FINITE, log_partition
 from .recursion import backtrack, last_step, recursion, steps_first, sum_over_steps, top_k, with_boundaries
 
 
@@ -54,8 +55,8 @@ class LinearChainCRF(nn.Module):
             ValueError: for no tags, or constraints of other shapes or dtypes than ``Constraints`` says.
         """
         super().__init__()
-        if num_tags < 1:
-            raise ValueError(f"num_tags must be at least 1, not {num_tags}")
+        check_counts(num_tags=num_tags)
+        check_memory(num_tags=num_tags, following_tags=num_tags)
         self.num_tags = num_tags
         self.start, self.end = nn.Parameter(torch.zeros(num_tags)), nn.Parameter(torch.zeros(num_tags))
         self.transitions = nn.Parameter(torch.zeros(num_tags, num_tags))
@@ -81,7 +82,10 @@ class LinearChainCRF(nn.Module):
             ValueError: for emissions, tags or lengths of other shapes, or a tag that is not one of 0..K-1.
         """
         emissions, lengths = self._check(emissions, lengths)
-        return path_score(emissions, self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype))
+        scores = path_score(emissions, self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype))
+        if not bool((emissions < torch.inf).all() & (scores < torch.inf).all()):
+            raise FloatingPointError(NOT_FINITE)
+        return scores
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The log-likelihood log p (B,) of ``tags`` (B, T); of a row that the constraints forbid that without constraints.
@@ -105,8 +109,9 @@ class LinearChainCRF(nn.Module):
         Raises:
             ValueError: as ``log_likelihood``.
         """
+        likelihoods = self.log_likelihood(emissions, tags, lengths)
         steps = tags.numel() if lengths is None else int(lengths.sum())
-        return -self.log_likelihood(emissions, tags, lengths).sum() / max(steps, 1)
+        return -likelihoods.sum() / max(steps, 1)
 
     def marginals(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The marginal probability (B, T, K) of each tag at each step, zero behind a row's length: the gradient of log Z.
@@ -114,9 +119,12 @@ class LinearChainCRF(nn.Module):
         Raises:
             ValueError: as ``log_partition``.
         """
+        check_emissions(emissions, self.num_tags)
         # Lightning validates in inference mode, whose tensors have no gradients; copies made outside of it do.
         with torch.inference_mode(False), torch.enable_grad():
-            emissions = emissions.detach().clone().requires_grad_()
+            if lengths is not None:
+                check_lengths(lengths, emissions)
+            emissions = at_least_single(emissions.detach().clone()).requires_grad_()
             lengths = None if lengths is None else lengths.clone()
             return torch.autograd.grad(self.log_partition(emissions, lengths).sum(), emissions)[0]
 
@@ -128,8 +136,7 @@ class LinearChainCRF(nn.Module):
             ValueError: for ``n_best`` below 1, or emissions or lengths of other shapes.
             FloatingPointError: for emissions that are NaN or infinite, or so large that their sums are.
         """
-        if n_best < 1:
-            raise ValueError(f"n_best must be at least 1, not {n_best}")
+        check_counts(n_best=n_best)
         emissions, lengths = self._check(emissions, lengths)
         transitions, real = self._transition_scores(emissions.dtype), length_mask(lengths, emissions.shape[1])
         alphas, shifts = recursion(steps_first(emissions), transitions, partial(top_k, k=n_best), n_best)
@@ -139,15 +146,14 @@ class LinearChainCRF(nn.Module):
         empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
         scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
         if not bool((scores < torch.inf).all()):
-            raise FloatingPointError("emissions and their sums must be finite, but the best score is NaN or infinite")
+            raise FloatingPointError(NOT_FINITE)
         tags = backtrack(alphas, transitions[:-1, :-1], last.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
         return TagPaths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
 
     def _check(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Check the arguments; emissions of at least single precision, zero behind each row's length, and the lengths."""
-        if emissions.dim() != 3 or emissions.shape[2] != self.num_tags:
-            raise ValueError(f"emissions must have shape (B, T, {self.num_tags}), not {tuple(emissions.shape)}")
-        emissions = emissions.to(torch.promote_types(emissions.dtype, torch.float32))
+        check_emissions(emissions, self.num_tags)
+        emissions = at_least_single(emissions)
         if lengths is None:
             return emissions, torch.full(emissions.shape[:1], emissions.shape[1], device=emissions.device)
         check_lengths(lengths, emissions)
@@ -161,6 +167,7 @@ class LinearChainCRF(nn.Module):
 
     def _path(self, tags: Tensor, emissions: Tensor, lengths: Tensor) -> Tensor:
         """``tags`` with boundaries (B, T + 2): K, which is no tag, before, behind and in the padding."""
+        check_tensors(tags=tags)
         if tags.dtype != torch.int64 or tags.shape != emissions.shape[:2]:
             shape = tuple(emissions.shape[:2])
             raise ValueError(f"tags must be int64 of shape {shape}, not {tags.dtype} of shape {tuple(tags.shape)}")
@@ -183,9 +190,20 @@ def path_score(emissions: Tensor, path: Tensor, transitions: Tensor) -> Tensor:
     return gathered.sum((1, 2)) + transitions[path[:, :-1], path[:, 1:]].sum(1)
 
 
+def check_emissions(emissions: Tensor, num_tags: int) -> None:
+    """Refuse emissions that are not floats of shape (B, T, K)."""
+    check_tensors(emissions=emissions)
+    if emissions.dim() != 3 or emissions.shape[2] != num_tags or not emissions.is_floating_point():
+        kind = f"{emissions.dtype} of shape {tuple(emissions.shape)}"
+        raise ValueError(f"emissions must be floats of shape (B, T, {num_tags}), not {kind}")
+
+
 def check_constraints(constraints: Constraints, num_tags: int) -> None:
     """Check the dtypes and shapes of ``constraints`` on K tags."""
     shapes = (num_tags, num_tags), (num_tags,), (num_tags,)
+    if not isinstance(constraints, tuple) or len(constraints) != len(shapes):
+        raise ValueError(f"constraints must be Constraints, or None, not {shown(constraints)}")
+    check_tensors(**constraints._asdict())
     for name, part, shape in zip(constraints._fields, constraints, shapes, strict=True):
         if part.dtype != torch.bool or part.shape != shape:
             raise ValueError(f"{name} of constraints must be bool of shape {shape}, not {part.dtype} of {tuple(part.shape)}")

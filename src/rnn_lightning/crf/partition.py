@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from .recursion import floor_of, last_step, log_sum, recursion, sum_over_steps, with_boundaries
 
+NOT_FINITE = "emissions and their sums must be finite, or minus infinity, not NaN or infinite"
 SMALLEST = 1e-280
 """The smallest probability that the scaled algorithm trusts: far above 1e-307, below which doubles round to zero."""
 
@@ -18,8 +19,13 @@ SMALLEST = 1e-280
 def log_partition(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
     """The log partition function log Z (B,); -inf for a row of a length that no allowed sequence has."""
     total: Tensor = ScaledLogPartition.apply(emissions, transitions, lengths)  # pyright: ignore[reportAssignmentType]
+    if bool((total < torch.inf).all()):
+        return total
     # Rarely: where scores lie hundreds apart, a row has no sequence at all, or emissions are not finite.
-    return log_partition_in_logs(emissions, transitions, lengths) if bool(total.isnan().any()) else total
+    total = log_partition_in_logs(emissions, transitions, lengths)
+    if not bool((emissions < torch.inf).all() & (total < torch.inf).all()):
+        raise FloatingPointError(NOT_FINITE)
+    return total
 
 
 class ScaledLogPartition(torch.autograd.Function):

@@ -6,22 +6,26 @@ Shapes: B rows, T steps, C labels with the blank, U labels of the longest target
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, length_mask
+from ..checks import check_counts
+from ..sequences import IGNORED, at_least_single, check_tensors, length_mask
 
 
-def check_posteriors(log_probs: Tensor, lengths: Tensor | None, blank: int) -> Tensor:
-    """Check ``log_probs`` (B, T, C); the lengths (B,) of their rows, T where ``lengths`` is ``None``.
+def check_posteriors(log_probs: Tensor, lengths: Tensor | None, blank: int) -> tuple[Tensor, Tensor]:
+    """Check ``log_probs`` (B, T, C); these in single precision at least, and the lengths (B,) of their rows, T where
+    ``lengths`` is ``None``.
 
     Raises:
         ValueError: for another shape, a blank that is no label, lengths that do not fit, or a log-probability of a real step
             that is NaN or above 0.
     """
+    check_tensors(log_probs=log_probs)
+    check_counts(least=0, blank=blank)
     if log_probs.dim() != 3 or not log_probs.is_floating_point():
         raise ValueError(
             f"log_probs must be floats of shape (B, T, C), not {log_probs.dtype} of shape {tuple(log_probs.shape)}"
         )
     rows, steps, labels = log_probs.shape
-    if not 0 <= blank < labels:
+    if blank >= labels:
         raise ValueError(f"blank must be one of the labels 0..{labels - 1}, not {blank}")
     if lengths is None:
         lengths = torch.full((rows,), steps, device=log_probs.device)
@@ -31,7 +35,7 @@ def check_posteriors(log_probs: Tensor, lengths: Tensor | None, blank: int) -> T
         row, step, label = wrong.nonzero()[0].tolist()
         value = log_probs[row, step, label].item()
         raise ValueError(f"log_probs[{row}, {step}, {label}] is {value}; a log-probability is 0 at most: use log_softmax")
-    return lengths.to(log_probs.device)
+    return at_least_single(log_probs), lengths.to(log_probs.device)
 
 
 def check_targets(targets: Tensor, target_lengths: Tensor | None, log_probs: Tensor, blank: int) -> tuple[Tensor, Tensor]:
@@ -43,6 +47,7 @@ def check_targets(targets: Tensor, target_lengths: Tensor | None, log_probs: Ten
     Raises:
         ValueError: for targets that are no integers (B, U), lengths that do not fit, a label that is none, or a blank.
     """
+    check_tensors(targets=targets)
     if targets.dim() != 2 or targets.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"targets must be integers of shape (B, U), not {targets.dtype} of shape {tuple(targets.shape)}")
     if len(targets) != len(log_probs):
@@ -68,6 +73,7 @@ def check_row_lengths(name: str, lengths: Tensor, rows: int, most: int) -> None:
     Raises:
         ValueError: naming the first that is wrong.
     """
+    check_tensors(**{name: lengths})
     if lengths.dtype not in (torch.int32, torch.int64) or lengths.shape != (rows,):
         raise ValueError(f"{name} must be {rows} integers, one a row, not {lengths.dtype} of shape {tuple(lengths.shape)}")
     wrong = ((lengths < 0) | (lengths > most)).nonzero()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import check_counts, check_number, shown
 from ..sequences import IGNORED, State, Step, length_mask, map_state, replace_rows
 from .contract import check_posteriors, pad_labels
 
@@ -51,7 +52,7 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor | None = None, *, blank: int =
     Raises:
         ValueError: as ``ctc_loss``.
     """
-    lengths = check_posteriors(log_probs, lengths, blank)
+    log_probs, lengths = check_posteriors(log_probs, lengths, blank)
     real = length_mask(lengths, log_probs.shape[1])
     if log_probs.shape[1] == 0:
         best, path = log_probs.new_zeros(log_probs.shape[:2]), lengths.new_zeros(log_probs.shape[:2])
@@ -109,9 +110,11 @@ def ctc_beam_search(
     Raises:
         ValueError: for a beam below 1 or smaller than ``n_best``, or as ``ctc_loss``.
     """
-    if not 1 <= n_best <= beam_size:
-        raise ValueError(f"n_best must lie in 1..beam_size, {beam_size}, not {n_best}")
-    lengths = check_posteriors(log_probs, lengths, blank)
+    check_counts(beam_size=beam_size)
+    check_counts(most=beam_size, n_best=n_best)
+    log_probs, lengths = check_posteriors(log_probs, lengths, blank)
+    if fusion is not None:
+        check_fusion(fusion)
     beam = _start(log_probs, beam_size, blank, fusion)
     for time, emissions in enumerate(log_probs.unbind(1)):
         real = (time < lengths).unsqueeze(1)  # (B, 1)
@@ -127,6 +130,14 @@ def ctc_beam_search(
     labels = _gather_prefixes(beam.labels, order)[:, :, :longest]
     behind = torch.arange(longest, device=labels.device) >= counts.unsqueeze(2)
     return Transcripts(labels.masked_fill(behind, IGNORED), counts, scores)
+
+
+def check_fusion(fusion: ShallowFusion) -> None:
+    """Refuse a fusion of what cannot be called, or with numbers that are none."""
+    if not isinstance(fusion, ShallowFusion) or not callable(fusion.step) or not callable(fusion.start):
+        raise ValueError(f"fusion must be a ShallowFusion of two functions, step and start, or None, not {shown(fusion)}")
+    check_number("fusion.weight", fusion.weight)
+    check_number("fusion.bonus", fusion.bonus)
 
 
 def _start(log_probs: Tensor, beam_size: int, blank: int, fusion: ShallowFusion | None) -> _Beam:

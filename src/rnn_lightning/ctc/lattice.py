@@ -42,7 +42,7 @@ def ctc_align(
     Raises:
         ValueError: as ``ctc_loss``.
     """
-    lengths = check_posteriors(log_probs, lengths, blank)
+    log_probs, lengths = check_posteriors(log_probs, lengths, blank)
     targets, target_lengths = check_targets(targets, target_lengths, log_probs, blank)
     states = with_blanks(targets, blank)
     alphas = forward_scores(log_probs, states, lengths, target_lengths)

@@ -3,6 +3,8 @@
 Shapes: B rows, T steps, C labels with the blank, U labels of the longest target.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,10 +36,8 @@ def ctc_loss(
     Raises:
         ValueError: for labels outside the C or equal to the blank, lengths that do not fit, or what is no log-probability.
     """
-    lengths = check_posteriors(log_probs, lengths, blank)
+    log_probs, lengths = check_posteriors(log_probs, lengths, blank)
     targets, target_lengths = check_targets(targets, target_lengths, log_probs, blank)
-    if log_probs.dtype in (torch.float16, torch.bfloat16):
-        log_probs = log_probs.float()
     real = length_mask(lengths, log_probs.shape[1])
     blanks = log_probs[:, :, blank].masked_fill(~real, 0).sum(1)
     spelled = (target_lengths > 0) & (min_steps(targets, target_lengths) <= lengths)
@@ -48,7 +48,15 @@ def ctc_loss(
             chosen, targets[spelled], lengths[spelled], target_lengths[spelled], blank=blank, reduction="none"
         )
         losses = losses.masked_scatter(spelled, spelled_losses)
+        if chosen.requires_grad:  # PyTorch's gradient is NaN where a label or a whole target is impossible
+            impossible = (chosen == -torch.inf) | spelled_losses.isinf().unsqueeze(1)
+            chosen.register_hook(partial(fill_at, impossible))
     return losses
+
+
+def fill_at(impossible: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """``gradient`` with 0 where it is ``impossible`` that a path passes."""
+    return None if gradient is None else gradient.masked_fill(impossible, 0)
 
 
 def feasible(targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import check_counts, check_number, shown
 from ..pen import FEATURES, transformed
 from ..registry import build
-from ..sequences import check_counts
 
 Features = NDArray[np.float32]
 
@@ -40,8 +40,7 @@ class TimeMasks(Augmentation):
 
     def __init__(self, *, count: int = 2, longest: int = 10, share: float = 0.2) -> None:
         check_counts(count=count, longest=longest)
-        if not 0 < share <= 1:
-            raise ValueError(f"share must lie in (0, 1], not {share}")
+        check_number("share", share, above=0, most=1)
         self.count, self.longest, self.share = count, longest, share
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -76,7 +75,7 @@ class Noise(Augmentation):
     """Independent Gaussian noise, its ``deviation`` in deviations of each feature over the row."""
 
     def __init__(self, *, deviation: float) -> None:
-        check_counts(least=0, deviation=deviation)
+        check_number("deviation", deviation, least=0)
         self.deviation = deviation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -92,8 +91,10 @@ class Speed(Augmentation):
     """
 
     def __init__(self, *, factors: Sequence[float] = (0.9, 1.1)) -> None:
-        if len(factors) != 2 or not 0 < factors[0] <= factors[1]:
-            raise ValueError(f"factors must be the least and the most, above 0, not {list(factors)}")
+        if not isinstance(factors, Sequence) or len(factors) != 2:
+            raise ValueError(f"factors must be the least and the most, above 0, not {shown(factors)}")
+        check_number("factors: the least", factors[0], above=0)
+        check_number("factors: the most", factors[1], least=factors[0])
         self.slowest, self.fastest = factors
 
     def places(self, steps: int, draws: np.random.Generator) -> NDArray[np.float64]:
@@ -112,7 +113,8 @@ class Pen(Augmentation):
     """
 
     def __init__(self, *, slant: float = 0.0, scale: float = 0.0, rotation: float = 0.0) -> None:
-        check_counts(least=0, slant=slant, scale=scale, rotation=rotation)
+        for name, number in {"slant": slant, "scale": scale, "rotation": rotation}.items():
+            check_number(name, number, least=0)
         self.slant, self.scale, self.rotation = slant, np.log1p(scale), rotation
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -129,6 +131,7 @@ class Shift(Augmentation):
 
     def __init__(self, *, steps: int = 0, features: int = 0, filling: float = 0.0) -> None:
         check_counts(least=0, steps=steps, features=features)
+        check_number("filling", filling)
         self.reach, self.filling = (steps, features), filling
 
     def changed(self, features: Features, draws: np.random.Generator) -> Features:
@@ -158,6 +161,8 @@ class Augmentations:
         Raises:
             ValueError: for a name that is not there, or keywords or values that it does not take.
         """
+        if not isinstance(settings, Sequence):
+            raise ValueError(f"augment must be a list of {{name: ..., ...}}, not {shown(settings)}")
         self.each = [build("augment", AUGMENTATIONS, one) for one in settings]
 
     def __call__(self, features: Features, seed: int, epoch: int, row: int) -> tuple[Features, NDArray[np.int64]]:

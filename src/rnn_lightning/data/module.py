@@ -10,9 +10,10 @@ import lightning
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
+from ..checks import check_counts, shown
 from ..processes import rank_and_world_size, shard_batch
 from ..progress import epoch_and_batch
-from ..sequences import Batch, check_counts
+from ..sequences import Batch
 
 
 class EpochOrder(Sampler[Any]):
@@ -104,6 +105,9 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         super().__init__()
         eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size, epochs=epochs)
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        if not isinstance(folder, str | Path):
+            raise ValueError(f"folder must be a path, not {shown(folder)}")
         self.folder, self.seed, self.epochs = Path(folder), seed, epochs
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self._read: dict[tuple[str, int], Read] = {}

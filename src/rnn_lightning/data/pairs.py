@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, PADDING, Batch, check_counts, length_mask
+from ..checks import check_counts, check_flags
+from ..sequences import IGNORED, PADDING, Batch, length_mask
 from .augment import Augmentations
 from .module import Batches, SequenceModule
 
@@ -189,12 +190,13 @@ class PairModule(SequenceModule[Pairs]):
             ValueError: for a number below 1, a number of tokens without buckets, or an augmentation that there is not.
         """
         super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
+        check_flags(buckets=buckets)
         if tokens is not None:
             check_counts(tokens=tokens)
             if not buckets:
                 raise ValueError(f"tokens must be None with buckets=False, where batches are of any lengths, not {tokens}")
         self.tokens, self.buckets = tokens, buckets
-        self.augmentations = Augmentations(augment) if augment else None
+        self.augmentations = Augmentations(augment) if augment is not None and augment != [] else None
 
     def read(self, split: str, rows: int) -> Pairs:
         arrays = self.arrays(split)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..sequences import IGNORED, Batch, check_counts
+from ..checks import check_counts, check_flags
+from ..sequences import IGNORED, Batch
 from .module import Batches, SequenceModule
 
 
@@ -113,6 +114,7 @@ class StreamModule(SequenceModule[Batches]):
         """Read the processed corpus in ``folder``: see ``SequenceModule``; ``steps`` is T, how far the gradient goes back."""
         super().__init__(folder, batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed, epochs=epochs)
         check_counts(steps=steps)
+        check_flags(joined=joined)
         self.steps, self.joined = steps, joined
 
     def read(self, split: str, rows: int) -> Batches:

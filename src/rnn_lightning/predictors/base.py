@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from ..checks import check_counts
 from ..systems import System
 from .inputs import Encoded, Inputs
 
@@ -35,8 +36,7 @@ class Predictor(ABC, Generic[AnySystem]):
         Raises:
             ValueError: for a batch size below 1.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        check_counts(batch_size=batch_size)
         system.eval()
         self.system, self.inputs, self.batch_size = system, inputs, batch_size
 

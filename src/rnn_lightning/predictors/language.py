@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks import check_counts, check_flags, check_number
+from ..sequences import at_least_single
 from ..systems import LanguageModel
 from .base import Answer, Encoded, Predictor
 from .folders import file_in, load_system, read_tokenizer, settings_of
@@ -67,8 +69,10 @@ class LanguagePredictor(Predictor[LanguageModel]):
         """
         inputs = TokenInputs(system.vocab_size) if tokenizer is None else PromptInputs(tokenizer, closed=score)
         super().__init__(system, inputs, batch_size=batch_size)
-        if length < 0 or temperature < 0:
-            raise ValueError(f"length and temperature must not be negative, not {length} and {temperature}")
+        check_counts(least=0, length=length)
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        check_number("temperature", temperature, least=0)
+        check_flags(score=score)
         self.tokenizer, self.score = tokenizer, score
         self.length, self.temperature, self.seed = length, temperature, seed
 
@@ -116,13 +120,15 @@ class LanguagePredictor(Predictor[LanguageModel]):
         """A token (B,) for each row of ``scores`` (B, V)."""
         if self.temperature == 0:
             return scores.argmax(1)
-        chances = (scores / self.temperature).softmax(1)
+        chances = (at_least_single(scores) / self.temperature).softmax(1)
         return torch.cat([torch.multinomial(row, 1, generator=own) for row, own in zip(chances, generators, strict=True)])
 
     def scores(self, tokens: Tensor, lengths: Tensor) -> list[Answer]:
         """The log-probability of each row of ``tokens`` (B, T) behind its first."""
         logits, _ = self.system(tokens, lengths)
-        log_probabilities = logits[:, :-1].log_softmax(2).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)  # (B, T - 1)
+        log_probabilities = (
+            at_least_single(logits[:, :-1]).log_softmax(2).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+        )  # (B, T - 1)
         answers: list[Answer] = []
         for row, length in zip(log_probabilities, lengths.tolist(), strict=True):
             total, count = row[: length - 1].sum().item(), length - 1

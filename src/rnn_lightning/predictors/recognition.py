@@ -6,6 +6,7 @@ Shapes: B signals, T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..checks import check_counts
 from ..systems import CTCRecognizer
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
@@ -38,10 +39,9 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
             ValueError: for a number below 1, or more answers than a beam has.
         """
         super().__init__(system, inputs, batch_size=batch_size)
-        if beam_size is not None and beam_size < 1:
-            raise ValueError(f"beam_size must be at least 1, or None for the best path, not {beam_size}")
-        if not 1 <= n_best <= (beam_size or 1):
-            raise ValueError(f"n_best must lie in 1..{beam_size or 1}, the beam_size, not {n_best}")
+        if beam_size is not None:
+            check_counts(beam_size=beam_size)
+        check_counts(most=beam_size or 1, n_best=n_best)
         self.beam_size, self.n_best = beam_size, n_best
 
     @classmethod

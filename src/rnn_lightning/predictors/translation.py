@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import check_counts, check_flags
 from ..compress import compressed
 from ..search import Hypotheses, make_normalisation
 from ..systems import Seq2Seq
@@ -49,8 +50,8 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         super().__init__(system, TextInputs(source), batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
         beam_size = options.get("beam_size", 5)
-        if isinstance(beam_size, bool) or not isinstance(beam_size, int) or beam_size < 1:
-            raise ValueError(f"beam_size must be a whole number of at least 1, not {beam_size!r}")
+        check_counts(beam_size=beam_size, n_best=options["n_best"])
+        check_flags(scores=scores)
         beam_size = max(beam_size, options["n_best"])
         self.search = search_keywords({**options, "beam_size": beam_size})
         self.target, self.listed = target, scores or options["n_best"] > 1

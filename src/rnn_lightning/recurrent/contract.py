@@ -4,10 +4,12 @@ Shapes: B rows, T steps, F features in, H features out.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
-from ..sequences import State, check_lengths, leaves, length_mask
+from ..checks import shown
+from ..sequences import State, check_lengths, check_state, check_tensors, leaves, length_mask
 
 
 class Recurrent(nn.Module, ABC):
@@ -20,6 +22,7 @@ class Recurrent(nn.Module, ABC):
     input_size: int
     output_size: int
     bidirectional: bool = False
+    _nesting: Any = None
 
     @property
     def causal(self) -> bool:
@@ -41,14 +44,17 @@ class Recurrent(nn.Module, ABC):
         Raises:
             ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
-        if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
-            raise ValueError(f"inputs must have shape (B, T, {self.input_size}), not {tuple(inputs.shape)}")
+        check_tensors(inputs=inputs)
+        if inputs.dim() != 3 or inputs.shape[2] != self.input_size or not inputs.is_floating_point():
+            kind = f"{inputs.dtype} of shape {tuple(inputs.shape)}"
+            raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
         if lengths is not None:
             check_lengths(lengths, inputs)
         if state is None:
             state = self.start(inputs)
         else:
             check_rows(state, len(inputs))
+            self._check_nesting(state, inputs)
         if inputs.shape[0] == 0 or inputs.shape[1] == 0:
             return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
@@ -56,6 +62,13 @@ class Recurrent(nn.Module, ABC):
         padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
         outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)
         return outputs.masked_fill(padding, 0), state
+
+    def _check_nesting(self, state: State, inputs: Tensor) -> None:
+        """Refuse a ``state`` that is nested otherwise than the one from the start."""
+        if self._nesting is None:
+            self._nesting = nesting(self.start(inputs[:0]))
+        if nesting(state) != self._nesting:
+            raise ValueError(f"state must be one that this network has made, not {shown(state)}")
 
     @abstractmethod
     def start(self, inputs: Tensor) -> State:
@@ -66,8 +79,14 @@ class Recurrent(nn.Module, ABC):
         """The computation of ``forward``: its arguments are checked and zero in the padding, where outputs may be anything."""
 
 
+def nesting(state: State) -> Any:
+    """How the tensors of ``state`` are nested."""
+    return None if isinstance(state, Tensor) else tuple(map(nesting, state))
+
+
 def check_rows(state: State, rows: int) -> None:
     """Refuse a state of other than so many ``rows``: a single one would pass for all of them."""
+    check_state(state)
     for leaf in leaves(state):
         if leaf.shape[:1] != (rows,):
             raise ValueError(f"the state must have {rows} rows, as the inputs have, not shape {tuple(leaf.shape)}")

@@ -10,6 +10,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ..checks import LARGEST_NUMBER, check_number, shown
+
 Init: TypeAlias = str | Mapping[str, float]
 """``"orthogonal"``, ``"uniform"``, or ``{"uniform": r}``: see ``initialise``."""
 
@@ -34,6 +36,8 @@ def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias:
         ValueError: for another ``init``.
     """
     check_init(init)
+    if forget_bias is not None:
+        check_number("forget_bias", forget_bias)
     left = drawn and init == "uniform"
     for name, parameter in module.named_parameters():
         if name.startswith((*INPUT_WEIGHT, *RECURRENT_WEIGHT, *BIAS)) and not left:
@@ -64,12 +68,13 @@ def check_init(init: Init) -> None:
     Raises:
         ValueError: naming what is allowed.
     """
-    if init not in ("orthogonal", "uniform") and not 0 < uniform_range(init) < math.inf:
-        raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {init!r}")
+    if not (isinstance(init, str) and init in ("orthogonal", "uniform")) and not 0 < uniform_range(init) < math.inf:
+        raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {shown(init)}")
 
 
 def uniform_range(init: Init) -> float:
     """The r of ``{"uniform": r}``, NaN for anything else."""
     if not isinstance(init, Mapping) or set(init) != {"uniform"}:
         return math.nan
-    return init["uniform"] if type(init["uniform"]) in (int, float) else math.nan
+    r = init["uniform"]
+    return r if type(r) in (int, float) and r <= LARGEST_NUMBER else math.nan

@@ -2,8 +2,9 @@
 
 from typing import Any, TypedDict
 
-from ..registry import choose
-from ..regularize import check_probability
+from ..checks import check_counts, check_flags, check_probability, shown
+from ..registry import call, choose
+from ..sequences import check_memory
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
@@ -67,10 +68,11 @@ def build_network(
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     architecture = choose("cell", CELLS, cell)
-    for name, number in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
-        if type(number) is not int or number < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
+    check_counts(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+    check_flags(bidirectional=bidirectional, residual=residual, locked=locked)
     check_probability("dropout", dropout)
+    check_probability("weight_drop", weight_drop)
+    check_memory(gates=len(architecture.gates), hidden_size=hidden_size, features=input_size + hidden_size, layers=num_layers)
     layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias)
     network = architecture.stack(input_size, layout)
     return WeightDrop(network, weight_drop) if weight_drop else network
@@ -83,6 +85,8 @@ def is_network(rnn: object) -> bool:
 
 def with_defaults(rnn: Any, defaults: dict[str, Any]) -> Any:
     """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
+    if not isinstance(defaults, dict):
+        raise ValueError(f"rnn must be a dict of keywords of build_network, not {shown(defaults)}")
     return {**defaults, **(rnn or {})} if rnn is None or isinstance(rnn, dict) else rnn
 
 
@@ -90,7 +94,9 @@ def output_size_of(rnn: dict[str, Any] | Recurrent) -> int:
     """The features that the network ``rnn``, or one of these keywords, makes; 0 where they do not say."""
     if isinstance(rnn, Recurrent):
         return rnn.output_size
-    return rnn.get("hidden_size", 0) * (2 if rnn.get("bidirectional") else 1)
+    size = rnn.get("hidden_size", 0)
+    check_counts(least=0, hidden_size=size)
+    return size * (2 if rnn.get("bidirectional") is True else 1)
 
 
 def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: str = "rnn") -> Recurrent:
@@ -101,11 +107,11 @@ def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: st
             that the message names.
     """
     if isinstance(rnn, dict):
-        return build_network(**{"input_size": input_size, **rnn})
+        return call(name, build_network, {"input_size": input_size, **rnn})
     if not isinstance(rnn, Recurrent):
         raise ValueError(
-            f"{name} must be a dict of keywords of build_network, or a Recurrent, not {rnn!r}; a model that was built around a "
-            f"Recurrent needs it again when it is loaded: load_from_checkpoint(path, {name}=network)"
+            f"{name} must be a dict of keywords of build_network, or a Recurrent, not {shown(rnn)}; a model built "
+            f"around a Recurrent needs it again when it is loaded: load_from_checkpoint(path, {name}=network)"
         )
     if rnn.input_size != input_size:
         raise ValueError(f"{name} must read {input_size} features, the width of its inputs here, not {rnn.input_size}")

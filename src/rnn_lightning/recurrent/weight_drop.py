@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..regularize import check_probability
+from ..checks import check_probability
 from ..sequences import State
 from .contract import Recurrent
 from .initialisation import RECURRENT_WEIGHT

@@ -8,26 +8,28 @@ where nothing is normalised.
 Shapes: B sentences, N rows (open hypotheses), V tokens, P hypotheses asked for.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ..sequences import State, Step, check_counts
+from ..checks import check_counts, check_number
+from ..sequences import State, Step
 from .backpointers import Backpointers
 from .contract import (
     Bonus,
     Hypotheses,
     Rule,
+    check_callables,
     check_limits,
     check_start,
     no_hypotheses,
+    take,
     trim_padding,
     without_duplicates,
 )
 from .frontier import Done, Frontier, Search
-from .normalisation import Normalisation, Unnormalised
+from .normalisation import Normalisation, as_normalisation
 from .required import phrase_tensors
 from .stop import Stop
 
@@ -64,11 +66,12 @@ def beam_search(
         ValueError: for a number outside its range, shapes that do not fit, or a step or bonus above zero.
         FloatingPointError: where ``step`` returns NaN.
     """
+    check_callables(step, rules, bonus)
     check_start(first, state, end)
     check_counts(beam_size=beam_size, n_best=n_best, groups=groups)
     check_groups(beam_size, groups, diversity, constrained=required is not None)
     limits, width = check_limits(min_length, max_length, first), beam_size // groups
-    by = Unnormalised() if normalisation is None else normalisation
+    by = as_normalisation(normalisation)
     phrases = None if required is None else phrase_tensors(required, first, end)
     search = Search(end, groups, width, diversity, by, Stop(stop, patience, width), tuple(rules), phrases, bonus)
     return run(search, step, search.start(state, first, limits, n_best), n_best)
@@ -83,7 +86,7 @@ def run(search: Search, step: Step, frontier: Frontier, n_best: int) -> Hypothes
     stopped: list[Done] = []
     while len(frontier.beam.tokens):
         length += 1
-        log_probs, state = step(frontier.beam.tokens, frontier.state.model)
+        log_probs, state = take(step, frontier.beam.tokens, frontier.state.model, search.end)
         frontier = frontier._replace(state=frontier.state._replace(model=state))
         frontier, done = search.step(frontier, log_probs, backpointers, length)
         stopped += [] if done is None else [done]
@@ -97,7 +100,6 @@ def check_groups(beam_size: int, groups: int, diversity: float, *, constrained: 
     """Check that the beam divides into ``groups``, and into one only where phrases are required."""
     if beam_size % groups:
         raise ValueError(f"groups must divide beam_size, {beam_size}, which {groups} does not")
-    if not 0 <= diversity < math.inf:
-        raise ValueError(f"diversity must be a finite number of at least 0, not {diversity}")
+    check_number("diversity", diversity, least=0)
     if constrained and groups > 1:
         raise ValueError(f"required phrases share out the whole beam: they need groups to be 1, not {groups}")

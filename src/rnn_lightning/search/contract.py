@@ -9,12 +9,13 @@ must lie in the state.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..sequences import State, map_state
+from ..checks import check_counts, is_whole, shown
+from ..sequences import State, Step, at_least_single, check_state, check_tensors, map_state
 
 Bonus: TypeAlias = Callable[[State], Tensor]
 """A penalty on finished hypotheses: the state after a step to what is added to the score (N,) of those that end with that step;
@@ -97,29 +98,54 @@ def check_start(first: Tensor, state: State, end: int) -> None:
     Raises:
         ValueError: for first tokens that are no int64 of shape (B,), a state that is not one of B rows, or a negative ``end``.
     """
+    check_tensors(first=first)
+    check_counts(least=0, end=end)
     if first.dtype != torch.int64 or first.dim() != 1:
         raise ValueError(f"first must be int64 of shape (B,), not {first.dtype} of shape {tuple(first.shape)}")
-    if end < 0:
-        raise ValueError(f"end must be a token, 0..V-1, not {end}")
 
     def check(leaf: Tensor) -> Tensor:
         if leaf.dim() == 0 or len(leaf) != len(first):
             raise ValueError(f"each tensor of state must have {len(first)} rows, one a sentence, not shape {tuple(leaf.shape)}")
         return leaf
 
+    check_state(state)
     map_state(check, state)
 
 
-def check_shape(log_probs: Tensor, rows: int, end: int) -> None:
-    """Check the shape of what a step over ``rows`` rows returned.
+def check_callables(step: Any, rules: Any = (), bonus: Any = None) -> None:
+    """Refuse a step, rules or a bonus that cannot be called.
 
     Raises:
-        ValueError: for another shape than (``rows``, V), or for V that leave ``end`` out.
+        ValueError: naming the first that is wrong.
     """
-    if log_probs.dim() != 2 or len(log_probs) != rows:
+    if not callable(step):
+        raise ValueError(f"step must be a function of tokens and a state, not {shown(step)}")
+    if isinstance(rules, str) or not isinstance(rules, Sequence) or not all(map(callable, rules)):
+        raise ValueError(f"rules must be a list of functions, see Rule, not {shown(rules)}")
+    if bonus is not None and not callable(bonus):
+        raise ValueError(f"bonus must be a function of a state, or None, not {shown(bonus)}")
+
+
+def are_tokens(phrase: Any) -> bool:
+    """Whether ``phrase`` is one token or more."""
+    return isinstance(phrase, Sequence) and len(phrase) > 0 and all(map(is_whole, phrase))
+
+
+def take(step: Step, tokens: Tensor, state: State, end: int) -> tuple[Tensor, State]:
+    """The log-probabilities (N, V) of ``step`` over ``tokens`` (N,), in single precision at least, and the state after it.
+
+    Raises:
+        ValueError: for another shape than (N, V), or for V that leave ``end`` out.
+    """
+    answer = step(tokens, state)
+    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[0], Tensor):
+        raise ValueError(f"step must return log-probabilities and a state, not {shown(answer)}")
+    log_probs, rows = answer[0], len(tokens)
+    if log_probs.dim() != 2 or len(log_probs) != rows or not log_probs.is_floating_point():
         raise ValueError(f"step must return log-probabilities of shape ({rows}, V), not {tuple(log_probs.shape)}")
     if end >= log_probs.shape[1]:
         raise ValueError(f"end must be a token, 0..{log_probs.shape[1] - 1}, not {end}")
+    return at_least_single(log_probs), answer[1]
 
 
 def max_log_prob(log_probs: Tensor, read: Tensor) -> Tensor:
@@ -170,6 +196,8 @@ def check_limits(min_length: int | Tensor, max_length: int | Tensor, first: Tens
 
 
 def _one_a_sentence(name: str, value: int | Tensor, first: Tensor) -> Tensor:
+    if not isinstance(value, Tensor):
+        check_counts(**{name: value})
     lengths = torch.as_tensor(value, device=first.device)
     if lengths.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"{name} must be int64 or int32, not {lengths.dtype}")

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import State, Step, check_counts, map_state
+from ..checks import check_counts, check_number
+from ..sequences import State, Step, map_state
 from .beam import beam_search
 from .contract import (
     Bonus,
@@ -19,15 +20,16 @@ from .contract import (
     Rule,
     apply_rules,
     check_bonus,
+    check_callables,
     check_limits,
     check_max_log_prob,
-    check_shape,
     check_start,
     max_log_prob,
     no_hypotheses,
+    take,
     trim_padding,
 )
-from .normalisation import Normalisation, Unnormalised
+from .normalisation import Normalisation, as_normalisation
 
 
 @torch.no_grad()
@@ -54,10 +56,11 @@ def exhaustive_search(
         ValueError: where there are more sequences than ``limit``, or as ``beam_search``.
         FloatingPointError: where ``step`` returns NaN.
     """
+    check_callables(step, rules, bonus)
     check_start(first, state, end)
     check_counts(n_best=n_best, limit=limit)
     limits = check_limits(min_length, max_length, first)
-    by = Unnormalised() if normalisation is None else normalisation
+    by = as_normalisation(normalisation)
     ended = enumerate_by_length(step, state, first, end=end, limits=limits, by=by, rules=rules, bonus=bonus, limit=limit)
     return best_of(list(ended), first, end, n_best)
 
@@ -79,8 +82,7 @@ def enumerate_by_length(
     steps, sums = int(longest.max()) if len(first) else 0, torch.zeros(len(first), device=first.device)
     prefixes = Prefixes(first, first.new_zeros(len(first), 0), sums, sums)
     for length in range(1, steps + 1):
-        log_probs, state = step(prefixes.last, state)
-        check_shape(log_probs, len(prefixes.last), end)
+        log_probs, state = take(step, prefixes.last, state, end)
         if length == 1:
             check_size(len(first), log_probs.shape[1], steps, limit)
         sentences = torch.arange(len(first), device=first.device).repeat_interleave(len(log_probs) // len(first))
@@ -178,6 +180,8 @@ def search_error_rate(
     Raises:
         ValueError: for a batch without sentences, or as those two.
     """
+    check_number("tolerance", tolerance, least=0)
+    check_start(first, state, end)
     if len(first) == 0:
         raise ValueError("a rate needs at least one sentence, not none")
     limits = {"end": end, "max_length": max_length, "min_length": min_length}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..sequences import check_counts
+from ..checks import check_counts, check_number
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,13 @@ class Filter:
     min_p: float | None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be a finite number of at least 0, not {self.temperature}")
+        check_number("temperature", self.temperature, least=0)
         if self.top_k is not None:
             check_counts(top_k=self.top_k)
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
-        if self.min_p is not None and not 0 <= self.min_p <= 1:
-            raise ValueError(f"min_p must lie in [0, 1], not {self.min_p}")
+        if self.top_p is not None:
+            check_number("top_p", self.top_p, above=0, most=1)
+        if self.min_p is not None:
+            check_number("min_p", self.min_p, least=0, most=1)
 
     def __call__(self, log_probs: Tensor) -> Tensor:
         if self.temperature == 0:

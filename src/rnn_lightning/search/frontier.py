@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..sequences import State, map_state
 from .backpointers import Backpointers
-from .contract import Bonus, Open, Rule, apply_rules, check_bonus, check_max_log_prob, check_shape, max_log_prob
+from .contract import Bonus, Open, Rule, apply_rules, check_bonus, check_max_log_prob, max_log_prob
 from .normalisation import Normalisation
 from .required import Phrases, select_required
 from .selection import Selected, select_best, select_diverse
@@ -91,7 +91,6 @@ class Search:
     ) -> tuple[Frontier, Done | None]:
         """The frontier after token ``length`` of ``log_probs`` (N, V), and the sentences whose search stops, if any."""
         active, finished, beam, state = frontier
-        check_shape(log_probs, len(beam.tokens), self.end)
         gains = None if self.bonus is None else self.bonus(state.model)
         chosen, scores = self.score_and_select(frontier, log_probs, gains, length)
         rows = self.to_groups(torch.arange(len(log_probs), device=log_probs.device), active)  # (A, G, R)

@@ -3,7 +3,6 @@
 A log-probability s is the sum over a hypothesis' tokens, a length L their number; both count the token that ends it.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import check_number, shown
 from ..registry import build
 
 
@@ -47,7 +47,7 @@ class LengthPower(Normalisation):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        check_finite("alpha", self.alpha)
+        check_number("alpha", self.alpha)
 
     def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
         return log_prob / length.to(log_prob.dtype) ** self.alpha
@@ -60,7 +60,7 @@ class GNMTLength(Normalisation):
     alpha: float = 0.6
 
     def __post_init__(self) -> None:
-        check_finite("alpha", self.alpha)
+        check_number("alpha", self.alpha)
 
     def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
         return log_prob / ((5 + length.to(log_prob.dtype)) / 6) ** self.alpha
@@ -73,16 +73,21 @@ class LengthReward(Normalisation):
     reward: float
 
     def __post_init__(self) -> None:
-        check_finite("reward", self.reward)
+        check_number("reward", self.reward)
 
     def score(self, log_prob: Tensor, length: Tensor) -> Tensor:
         return log_prob + self.reward * length.to(log_prob.dtype)
 
 
-def check_finite(name: str, value: float) -> None:
-    """Refuse NaN and infinity."""
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, not {value}")
+def as_normalisation(normalisation: Normalisation | None) -> Normalisation:
+    """``normalisation``; ``Unnormalised`` where it is ``None``.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if normalisation is not None and not isinstance(normalisation, Normalisation):
+        raise ValueError(f"normalisation must be a Normalisation, or None, not {shown(normalisation)}")
+    return Unnormalised() if normalisation is None else normalisation
 
 
 NORMALISATIONS: dict[str, type[Normalisation]] = {
@@ -99,4 +104,4 @@ def make_normalisation(settings: Mapping[str, Any] | None) -> Normalisation:
     Raises:
         ValueError: for an unknown name, or a keyword that it does not have.
     """
-    return build("normalisation", NORMALISATIONS, settings or {"name": "none"})
+    return build("normalisation", NORMALISATIONS, {"name": "none"} if settings is None else settings)

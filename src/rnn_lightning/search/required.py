@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import shown
+from .contract import are_tokens
 from .selection import Selected, continued, select_best
 
 NO_TOKEN = -1
@@ -75,12 +77,20 @@ def phrase_tensors(required: Sequence[Sequence[Sequence[int]]], first: Tensor, e
     Raises:
         ValueError: for other than B lists, or a phrase without tokens, with negative ones or with ``end``.
     """
+    if (
+        isinstance(required, str)
+        or not isinstance(required, Sequence)
+        or not all(isinstance(phrases, Sequence) for phrases in required)
+    ):
+        raise ValueError(f"required must be a list of phrases for each sentence, not {shown(required)}")
     if len(required) != len(first):
         raise ValueError(f"required must have a list of phrases for each of {len(first)} sentences, not {len(required)} lists")
     flat = [(sentence, phrase) for sentence, phrases in enumerate(required) for phrase in phrases]
     for _, phrase in flat:
-        if not phrase or min(phrase) < 0 or end in phrase:
-            raise ValueError(f"a required phrase must be tokens, one or more, none negative or {end} (end), not {list(phrase)}")
+        if not are_tokens(phrase) or end in phrase:
+            raise ValueError(
+                f"a required phrase must be tokens, one or more, none negative or {end} (end), not {shown(phrase)}"
+            )
     most = max((len(phrases) for phrases in required), default=0)
     longest = max((len(phrase) for _, phrase in flat), default=0)
     tokens = first.new_full((len(first), max(most, 1), max(longest, 1)), NO_TOKEN)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..sequences import check_counts, length_mask
-from .contract import Open
+from ..checks import check_counts, check_number, shown
+from ..sequences import check_lengths, check_tensors, length_mask
+from .contract import Open, are_tokens
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class RepetitionPenalty:
     penalty: float = 1.2
 
     def __post_init__(self) -> None:
-        if not 0 < self.penalty < float("inf"):
-            raise ValueError(f"penalty must be a finite number above 0, not {self.penalty}")
+        check_number("penalty", self.penalty, above=0)
 
     def __call__(self, log_probs: Tensor, rows: Open) -> Tensor:
         return log_probs.scatter(1, rows.tokens, log_probs.gather(1, rows.tokens) * self.penalty)
@@ -52,9 +52,11 @@ class BannedPhrases:
     """No hypothesis contains one of ``phrases``, each of one token or more."""
 
     def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
+        if isinstance(phrases, str) or not isinstance(phrases, Sequence):
+            raise ValueError(f"phrases must be a list of phrases, not {shown(phrases)}")
         for phrase in phrases:
-            if not phrase or min(phrase) < 0:
-                raise ValueError(f"a banned phrase must be tokens, one or more and none negative, not {list(phrase)}")
+            if not are_tokens(phrase):
+                raise ValueError(f"a banned phrase must be tokens, one or more and none negative, not {shown(phrase)}")
         lengths = sorted({len(phrase) for phrase in phrases})
         self.largest = max((max(phrase) for phrase in phrases), default=-1)
         self.by_length = [torch.tensor([phrase for phrase in phrases if len(phrase) == length]) for length in lengths]
@@ -76,13 +78,13 @@ class ForcedPrefix:
     """Each sentence begins with its row of ``prefixes`` (B, n), the first ``lengths`` (B,) tokens of it (``None``: all)."""
 
     def __init__(self, prefixes: Tensor, lengths: Tensor | None = None) -> None:
+        check_tensors(prefixes=prefixes)
         if prefixes.dtype != torch.int64 or prefixes.dim() != 2:
             got = f"{prefixes.dtype} of shape {tuple(prefixes.shape)}"
             raise ValueError(f"prefixes must be int64 of shape (B, n), one a sentence, not {got}")
         rows, steps = prefixes.shape
         lengths = torch.full((rows,), steps, device=prefixes.device) if lengths is None else lengths
-        if lengths.shape != (rows,) or bool(((lengths < 0) | (lengths > steps)).any()):
-            raise ValueError(f"lengths must be {rows} numbers, one a prefix, of 0..{steps}, not {lengths.tolist()}")
+        check_lengths(lengths, prefixes, unit="tokens")
         self.prefixes, self.lengths = prefixes.masked_fill(~length_mask(lengths, steps), 0), lengths
         if bool((self.prefixes < 0).any()):
             raise ValueError(f"a prefix must have no negative token, not {int(self.prefixes.min())}")

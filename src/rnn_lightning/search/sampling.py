@@ -10,19 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import State, Step, check_counts, map_state
+from ..checks import check_counts, shown
+from ..sequences import State, Step, map_state
 from .contract import (
     Hypotheses,
     Open,
     Rule,
     apply_rules,
+    check_callables,
     check_limits,
     check_max_log_prob,
-    check_shape,
     check_start,
     max_log_prob,
     no_hypotheses,
     split_index,
+    take,
     trim_padding,
 )
 from .filters import Filter
@@ -62,12 +64,11 @@ def sample(
         ValueError: for a number outside its range, or shapes that do not fit.
         FloatingPointError: where ``step`` returns NaN.
     """
+    check_callables(step, rules)
     check_start(first, state, end)
     check_counts(samples=samples)
-    keep, drawn = (
-        Filter(temperature, top_k, top_p, min_p),
-        Samples.start(first, check_limits(min_length, max_length, first), samples),
-    )
+    keep, limits = Filter(temperature, top_k, top_p, min_p), check_limits(min_length, max_length, first)
+    drawn = Samples.start(first, limits, samples)
     return draw_all(step, state, first, drawn, keep=keep, rules=rules, end=end, generator=generator)
 
 
@@ -83,11 +84,12 @@ def draw_all(
     generator: torch.Generator | None,
 ) -> Hypotheses:
     """The samples ``drawn``, extended step by step until all have ended; the model reads ``tokens`` (N,) first."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator must be a torch.Generator, or None, not {shown(generator)}")
     finished, length, empty = [], 0, no_hypotheses(tokens, drawn.open.shape[1])
     while len(tokens):
         length += 1
-        log_probs, state = step(tokens, state)
-        check_shape(log_probs, len(tokens), end)
+        log_probs, state = take(step, tokens, state, end)
         scores = keep(drawn.limited(apply_rules(rules, log_probs, drawn.rows(len(tokens))), length, end))
         read = drawn.open[:, : len(tokens) // len(drawn.open)].flatten()
         drawn = drawn.draw(scores, log_probs, end, generator)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import LARGEST, check_choice, check_number
 from .normalisation import Normalisation
 
 STOPS = ("exact", "first", "patience")
@@ -52,10 +53,8 @@ class Stop:
     width: int
 
     def __post_init__(self) -> None:
-        if self.rule not in STOPS:
-            raise ValueError(f"stop must be one of {list(STOPS)}, not {self.rule!r}")
-        if not 0 < self.patience < math.inf:
-            raise ValueError(f"patience must be a finite number above 0, not {self.patience}")
+        check_choice("stop", self.rule, STOPS)
+        check_number("patience", self.patience, above=0)
 
     def reached(
         self, finished: Finished, likeliest: Tensor, length: int, limits: tuple[Tensor, Tensor], by: Normalisation
@@ -70,4 +69,4 @@ class Stop:
             return last >= by.bound(likeliest, shortest.clamp(min=length + 1).unsqueeze(1), longest.unsqueeze(1))
         if self.rule == "first":
             return (last > -torch.inf) & (best >= by.score(likeliest, likeliest.new_full((), length)))
-        return finished.number >= max(math.ceil(self.patience * self.width), finished.scores.shape[2])
+        return finished.number >= max(math.ceil(min(self.patience, LARGEST) * self.width), finished.scores.shape[2])

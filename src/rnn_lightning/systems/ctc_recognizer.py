@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torchmetrics import SumMetric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
+from ..checks import check_choice, check_counts, check_names
 from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy, ctc_loss
 from ..processes import all_reduce_sum, rank_and_world_size
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import Batch, State, check_counts
+from ..sequences import Batch, State, at_least_single
 from ..standardize import Standardize
 from ..subsampling import make_subsampling
 from .metered import EVALUATED
@@ -70,12 +71,9 @@ class CTCRecognizer(System):
         """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(input_size=input_size)
-        if unit not in UNITS:
-            raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")
-        if len(labels) < 2 or len(set(labels)) < len(labels) or not 0 <= blank < len(labels):
-            raise ValueError(
-                f"labels must be two or more, all different, and blank one of their numbers, not {blank} of {labels}"
-            )
+        check_choice("unit", unit, sorted(UNITS))
+        check_names("labels", labels, least=2)
+        check_counts(least=0, most=len(labels) - 1, blank=blank)
         self.input_size, self.labels, self.unit, self.blank = input_size, list(labels), unit, blank
         self.standardize = Standardize(input_size, standardize)
         self.subsampling = make_subsampling(input_size, subsampling)
@@ -100,7 +98,7 @@ class CTCRecognizer(System):
             features, lengths, tail = self.subsampling(features, lengths, tail)
             hidden, inner = self.network(features, lengths, before)
             after = tail, inner
-        return _log_softmax(self.output(self.dropout(hidden))), after
+        return at_least_single(self.output(self.dropout(hidden))).log_softmax(2), after
 
     def steps(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """The steps T' (B,) that are left of ``lengths``, or of all steps of ``inputs``."""
@@ -191,8 +189,3 @@ class CTCRecognizer(System):
         """
         log_probs, _ = self(inputs, lengths)
         return ctc_align(log_probs, targets, self.steps(inputs, lengths), target_lengths, blank=self.blank)
-
-
-def _log_softmax(scores: Tensor) -> Tensor:
-    """In single precision at least, whatever the network computes in."""
-    return scores.log_softmax(2) if scores.dtype == torch.float64 else scores.float().log_softmax(2)

@@ -19,6 +19,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from ..checks import check_choice, check_counts, check_number, shown
 from ..files import written_beside
 from ..processes import all_reduce_max
 from ..progress import epoch_and_batch
@@ -76,8 +77,11 @@ class Durable(Callback):
                 equals the last is kept.
             every_seconds: how much work a kill may cost; 0 saves at every step.
         """
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
+        check_choice("mode", mode, ["min", "max"])
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        check_number("every_seconds", every_seconds, least=0)
+        if not isinstance(folder, str | Path) or not isinstance(monitor, str):
+            raise ValueError(f"folder must be a path and monitor a name, not {shown(folder)} and {shown(monitor)}")
         self.folder, self.seed, self.monitor, self.mode = Path(folder), seed, monitor, mode
         self.every_seconds = every_seconds
         self.best_value: float | None = None
@@ -107,6 +111,11 @@ class Durable(Callback):
     def seconds(self) -> float:
         """Training time so far, over all goes."""
         return self.spent_seconds + (time.monotonic() - self._began if self._began else 0.0)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        if stage == "fit" and trainer.global_step == 0:  # another training; a checkpoint, if there is one, is read after this
+            self.best_value = self.best_step = self._signal = None
+            self.spent_seconds = 0.0
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.is_global_zero:
@@ -143,6 +152,8 @@ class Durable(Callback):
         loops = checkpoint["loops"]["fit_loop"]
         per_epoch = checkpoint["batches_per_epoch"]
         steps = checkpoint["global_step"]
+        if not per_epoch:
+            return
         epoch, inside = epoch_and_batch(steps, per_epoch, trainer.accumulate_grad_batches)
         batches = epoch * per_epoch + inside
         _count(loops["epoch_progress"]["total"], epoch, begun=epoch + 1)
@@ -162,7 +173,8 @@ class Durable(Callback):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["batches_per_epoch"] = int(trainer.num_training_batches)
+        batches = trainer.num_training_batches  # infinite before the data are there, as when a Tuner begins
+        checkpoint["batches_per_epoch"] = int(batches) if math.isfinite(batches) else 0
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from ..checks import check_counts, check_names
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, check_counts, fill_padding
+from ..sequences import IGNORED, Batch, State, at_least_single, fill_padding
 from ..standardize import Standardize
 from .inputs import real_targets
 from .system import System
@@ -58,8 +59,7 @@ class FrameClassifier(System):
         """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(input_size=input_size)
-        if len(classes) < 2 or len(set(classes)) < len(classes):
-            raise ValueError(f"classes must be two or more, all different, not {list(classes)}")
+        check_names("classes", classes, least=2)
         check_counts(least=0, splice=splice, delay=delay)
         self.input_size, self.classes, self.splice, self.delay = input_size, list(classes), splice, delay
         self.standardize = Standardize(input_size, standardize)
@@ -102,7 +102,7 @@ class FrameClassifier(System):
             return scores.sum() * 0.0, 0
         if split != "train":
             self.metric(split, "accuracy").update((scores.argmax(2) == targets)[counted].float())
-        return F.cross_entropy(scores[counted], targets[counted]), count
+        return F.cross_entropy(at_least_single(scores[counted]), targets[counted]), count
 
     def predict_on(self, batch: Batch) -> Tensor:
         return self.classify(batch.inputs, batch.lengths)

@@ -8,7 +8,7 @@ Shapes: B rows, T steps, F features.
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, check_lengths, fill_padding
+from ..sequences import IGNORED, check_lengths, check_tensors, fill_padding
 
 
 def check_tokens(name: str, tokens: Tensor, size: int, *, lengths: Tensor | None = None, also: int | None = None) -> None:
@@ -17,6 +17,7 @@ def check_tokens(name: str, tokens: Tensor, size: int, *, lengths: Tensor | None
     Raises:
         ValueError: naming the first wrong one and its place; ``name`` is what they are.
     """
+    check_tensors(**{f"{name}s": tokens})
     if tokens.dtype != torch.int64 or tokens.dim() != 2:
         raise ValueError(f"{name}s must be int64 of shape (B, T), not {tokens.dtype} of shape {tuple(tokens.shape)}")
     check_range(name, tokens, size, lengths=lengths, also=also)
@@ -41,6 +42,7 @@ def check_features(features: Tensor, lengths: Tensor | None, size: int) -> None:
     Raises:
         ValueError: naming the first step that is not finite, or the shape.
     """
+    check_tensors(inputs=features)
     if features.dim() != 3 or features.shape[2] != size or not features.is_floating_point():
         shape = f"(B, T, {size})"
         raise ValueError(f"inputs must be floats of shape {shape}, not {features.dtype} of shape {tuple(features.shape)}")
@@ -59,12 +61,17 @@ def real_only(wrong: Tensor, lengths: Tensor | None) -> Tensor:
     return fill_padding(wrong, lengths)
 
 
-def real_targets(targets: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+def real_targets(targets: Tensor, lengths: Tensor | None, size: int, name: str = "lengths") -> Tensor:
     """``targets`` (B, T), ``IGNORED`` behind each row's length; on the CPU each is checked to be one of 0..``size`` - 1.
+
+    ``name`` is that of the lengths in an error.
 
     Raises:
         ValueError: for a target outside the vocabulary.
     """
+    check_tensors(targets=targets)
+    if lengths is not None and targets.dim() > 1:
+        check_lengths(lengths, targets, name)
     targets = fill_padding(targets, lengths, IGNORED)
     if targets.device.type == "cpu":
         check_tokens("target", targets, size, also=IGNORED)

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_choice, check_counts, check_flags, check_number, check_probability
 from ..output_layer import TiledCrossEntropy
 from ..processes import gather_state, shard_state
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, check_counts, leaves, map_state, select_state
+from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, check_tensors, leaves, map_state, select_state
 from .inputs import real_targets
 from .system import System
 
@@ -68,10 +69,14 @@ class LanguageModel(System):
         """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
-        if unit not in UNITS:
-            raise ValueError(f"unit must be one of {sorted(UNITS)}, not {unit!r}")
-        if evaluation_state not in EVALUATION_STATES:
-            raise ValueError(f"evaluation_state must be one of {list(EVALUATION_STATES)}, not {evaluation_state!r}")
+        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
+        check_flags(tied=tied, locked=locked)
+        check_choice("unit", unit, sorted(UNITS))
+        check_choice("evaluation_state", evaluation_state, EVALUATION_STATES)
+        if embedding_range is not None:
+            check_number("embedding_range", embedding_range, above=0)
+        if input_dropout is not None:
+            check_probability("input_dropout", input_dropout)
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.network = as_network(rnn, embedding_size)
@@ -109,7 +114,7 @@ class LanguageModel(System):
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
         logits, after = self(tokens.unsqueeze(1), state=state)
-        return logits.squeeze(1).log_softmax(-1), after
+        return at_least_single(logits).squeeze(1).log_softmax(-1), after
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         hidden = self._carry(self.read, batch, split)
@@ -121,7 +126,7 @@ class LanguageModel(System):
         return cross_entropy(hidden, self.output, targets), len(targets)
 
     def predict_on(self, batch: Batch) -> Tensor:
-        return self._carry(self.run, batch, "predict").log_softmax(-1)
+        return at_least_single(self._carry(self.run, batch, "predict")).log_softmax(-1)
 
     def _carry(self, read: Callable[..., tuple[Tensor, State]], batch: Batch, split: str) -> Tensor:
         """What ``read`` makes of ``batch``, from the state that ``split`` is in and into the one that it is in then."""
@@ -147,6 +152,11 @@ class LanguageModel(System):
         if not bool(fresh.any()):
             return state
         return select_state(~fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        if self.global_step == 0:  # the trials of a Tuner follow each other without a setup
+            self.forget("train")
 
     def forget(self, split: str) -> None:
         self.states.pop(split, None)
@@ -175,13 +185,16 @@ class LanguageModel(System):
         Raises:
             ValueError: for an empty prompt, a negative length or temperature.
         """
+        check_tensors(prompt=prompt)
+        check_counts(least=0, length=length)
+        check_number("temperature", temperature, least=0)
+        if seed is not None:
+            check_counts(least=0, most=2**63 - 1, seed=seed)
         if prompt.dim() != 2 or prompt.shape[1] < 1:
             raise ValueError(f"prompt must have shape (B, T) with T at least 1, not {tuple(prompt.shape)}")
-        if length < 0 or temperature < 0:
-            raise ValueError(f"length and temperature must not be negative, not {length} and {temperature}")
         generator = None if seed is None else torch.Generator(prompt.device).manual_seed(seed)
         logits, state = self(prompt)
-        scores, tokens = logits[:, -1], []
+        scores, tokens = at_least_single(logits[:, -1]), []
         for _ in range(length):
             if temperature == 0:
                 token = scores.argmax(-1)
@@ -201,7 +214,7 @@ def cross_entropy(hidden: Tensor, output: nn.Linear, targets: Tensor) -> Tensor:
     weight, bias = output.weight, output.bias
     mixed = hidden.dtype != weight.dtype or torch.is_autocast_enabled(hidden.device.type)
     if output.out_features < MANY or mixed:  # the sums over many classes want one type, and that of the weights
-        return F.cross_entropy(output(hidden), targets)
+        return F.cross_entropy(at_least_single(output(hidden)), targets)
     if hidden.device.type == "cpu":
         layer = (hidden, weight, bias) if torch.is_grad_enabled() else (hidden.detach(), weight.detach(), bias.detach())
         return TiledCrossEntropy.apply(*layer, targets)

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import lightning
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
+
+from ..processes import all_reduce_sum
 
 EVALUATED = ("val", "test")
 
@@ -59,6 +62,13 @@ class Metered(lightning.LightningModule):
         for index, (name, value) in enumerate(values.items()):
             self.log(f"{split}/{name}", value, prog_bar=index < 2, sync_dist=True)
 
+    def _log_measured(self, split: str) -> None:
+        loss: Any = self.metric(split)
+        if all_reduce_sum(int(loss.weight > 0)):
+            self._log(split, self.epoch_values(split))
+        else:
+            rank_zero_warn(f"no batch of {split} that was read has a target: nothing of it is logged; let it read more batches")
+
     def _log_training(self) -> None:
         if self.metric("train").update_called:
             self._log("train", self._values("train"))
@@ -73,7 +83,7 @@ class Metered(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self._log_training()
-        self._log("val", self.epoch_values("val"))
+        self._log_measured("val")
 
     def on_train_epoch_end(self) -> None:
         if not self.trainer.enable_validation:
@@ -83,7 +93,7 @@ class Metered(lightning.LightningModule):
         self._begin("test")
 
     def on_test_epoch_end(self) -> None:
-        self._log("test", self.epoch_values("test"))
+        self._log_measured("test")
 
     def on_predict_epoch_start(self) -> None:
         self.forget("predict")

@@ -1,12 +1,13 @@
 """Optimisers and learning-rate schedules from plain dictionaries, as they are saved, swept and logged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from ..checks import check_number
 from ..registry import build
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -29,6 +30,7 @@ def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter])
     Raises:
         ValueError: for an unknown name or key, or a value that is refused.
     """
+    check_finite("optimizer", settings)
     return build("optimizer", OPTIMIZERS, settings, parameters)
 
 
@@ -41,4 +43,12 @@ def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) ->
     Raises:
         ValueError: for an unknown name or key, or a value that is refused.
     """
+    check_finite("schedule", settings)
     return build("schedule", SCHEDULES, settings, optimizer)
+
+
+def check_finite(what: str, settings: Any) -> None:
+    """Refuse a number among ``settings`` that is not finite, and a learning rate that is none."""
+    for name, value in settings.items() if isinstance(settings, Mapping) else ():
+        if name == "lr" or isinstance(value, float):
+            check_number(f"{what}: {name}", value)

@@ -3,6 +3,7 @@
 Shapes: B rows, S source steps, U target steps, E features of a source step, V target tokens.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..attention import Memory, remember
+from ..checks import check_counts, check_flags, check_number, check_probability, shown
 from ..decoder import AttentionDecoder, coverage_penalty
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, check_counts, last_outputs
+from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, last_outputs
 from .inputs import real_targets
 from .system import System
 
@@ -68,12 +70,12 @@ class Seq2Seq(System):
         """
         super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
         check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
-        if not 0 <= end < target_vocab_size:
-            raise ValueError(f"end must be a target token, 0..{target_vocab_size - 1}, not {end}")
+        check_counts(least=0, most=target_vocab_size - 1, end=end)
+        check_flags(shared=shared)
+        check_probability("label_smoothing", label_smoothing)
+        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         if shared and vocab_size != target_vocab_size:
             raise ValueError(f"shared embeddings need the same tokens on both sides, not {vocab_size} and {target_vocab_size}")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must lie in [0, 1), not {label_smoothing}")
         self.vocab_size, self.target_vocab_size, self.end = vocab_size, target_vocab_size, end
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
@@ -99,7 +101,7 @@ class Seq2Seq(System):
         return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
 
     def check_targets(self, batch: Batch) -> None:
-        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size), self.end)
+        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths"), self.end)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
         """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
@@ -120,7 +122,7 @@ class Seq2Seq(System):
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
         if targets.device.type == "cpu":
             check_ends(targets, self.end)
         memory = self.encode(batch.inputs, batch.lengths)
@@ -131,7 +133,7 @@ class Seq2Seq(System):
             return features.sum() * 0.0, 0
         smoothing = self.label_smoothing if split == "train" else 0.0
         logits = self.decoder.output(features[counted])
-        return F.cross_entropy(logits, targets[counted], label_smoothing=smoothing), int(counted.sum())
+        return F.cross_entropy(at_least_single(logits), targets[counted], label_smoothing=smoothing), int(counted.sum())
 
     def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
         """Teacher forcing: the decoder's features (B, U, A) of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
@@ -171,6 +173,7 @@ class Seq2Seq(System):
         Raises:
             ValueError: for a coverage without attention, or as ``beam_search``.
         """
+        check_number("coverage", coverage, least=0)
         if coverage and self.decoder.attention is None:
             raise ValueError("coverage counts what attention looked at: it needs an attention, not None")
         memory = self.encode(sources, lengths)
@@ -179,7 +182,7 @@ class Seq2Seq(System):
         step, state = self.stepper(memory), self.decoder.start(memory)
         if coverage:
             step = partial(self.decoder.covering_step, memory)
-            state = state, memory.values.new_zeros(memory.values.shape[:2])
+            state = state, at_least_single(memory.values.new_zeros(memory.values.shape[:2]))
             search["bonus"] = partial(coverage_penalty, memory, coverage)
         return beam_search(step, state, self.start(len(sources), sources.device), end=self.end, **search)
 
@@ -190,15 +193,20 @@ class Seq2Seq(System):
     @torch.no_grad()
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
+        targets = real_targets(targets, None, self.target_vocab_size)
         memory = self.encode(sources, lengths)
+        if len(targets) != len(sources):
+            raise ValueError(f"targets must have one row for each of sources, {len(sources)}, not {len(targets)}")
         return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
-        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size)
+        batch = Batch.of(batch)
+        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
         features = self.teacher_forced(self.encode(batch.inputs, batch.lengths), targets)
-        losses = F.cross_entropy(self.decoder.output(features).transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
+        logits = at_least_single(self.decoder.output(features))
+        losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)
 
 
@@ -221,8 +229,11 @@ def check_ends(targets: Tensor, end: int) -> None:
 
 def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
     """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
-    if settings is None or (
-        set(settings) == {"probability", "steps"} and 0 <= settings["probability"] <= 1 and settings["steps"] >= 1
-    ):
-        return settings
-    raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {settings}")
+    if settings is None:
+        return None
+    if not isinstance(settings, Mapping) or set(settings) != {"probability", "steps"}:
+        raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {shown(settings)}")
+    check_number("scheduled_sampling.probability", settings["probability"], least=0, most=1)
+    steps: dict[str, Any] = {"scheduled_sampling.steps": settings["steps"]}
+    check_counts(**steps)
+    return settings

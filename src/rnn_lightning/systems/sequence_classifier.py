@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from ..checks import check_counts, check_names
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, last_outputs
+from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, last_outputs
 from ..standardize import Standardize
 from .system import System
 
@@ -55,10 +56,9 @@ class SequenceClassifier(System):
             ValueError: for a bad size or name.
         """
         super().__init__(optimizer, schedule, rnn=rnn)
-        if num_classes is not None and num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, or None for a real value, not {num_classes}")
-        if classes is not None and len(classes) != num_classes:
-            raise ValueError(f"classes must name all {num_classes} classes, not {len(classes)}")
+        check_sizes(input_size, num_classes, vocab_size)
+        if classes is not None:
+            check_names("classes", classes, count=num_classes or 0)
         if standardize is not None and vocab_size is not None:
             raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
@@ -87,7 +87,7 @@ class SequenceClassifier(System):
             return scores.sum() * 0.0, 0
         if split != "train":
             self.metric(split, "accuracy").update((scores.argmax(1) == targets).float())
-        return F.cross_entropy(scores, targets), len(targets)
+        return F.cross_entropy(at_least_single(scores), targets), len(targets)
 
     @torch.no_grad()
     def classify(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -103,3 +103,14 @@ class SequenceClassifier(System):
     def predict_on(self, batch: Batch) -> Tensor:
         scores, _ = self(batch.inputs, batch.lengths)
         return scores.squeeze(1) if self.num_classes is None else scores.argmax(1)
+
+
+def check_sizes(input_size: int, num_classes: int | None, vocab_size: int | None) -> None:
+    """Refuse a size that is no whole number, or that asks for more memory than there is."""
+    check_counts(input_size=input_size)
+    if num_classes is not None:
+        check_counts(least=2, num_classes=num_classes)
+        check_memory(num_classes=num_classes, input_size=input_size)
+    if vocab_size is not None:
+        check_counts(vocab_size=vocab_size)
+        check_memory(vocab_size=vocab_size, input_size=input_size)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
-from ..sequences import Batch, State, fill_padding
+from ..sequences import Batch, State, check_lengths, check_tensors, fill_padding
 from .durable import check_checkpoint
 from .inputs import check_features, check_tokens
 from .metered import Metered
@@ -51,7 +51,7 @@ class System(Metered):
         given = [name for name, network in networks.items() if is_network(network)]
         self.save_hyperparameters(ignore=given)
         self.hparams.update(dict.fromkeys(given, "given as a Recurrent"))
-        self.optimizer_settings = optimizer or {"name": "adam", "lr": 1e-3}
+        self.optimizer_settings: Any = {"name": "adam", "lr": 1e-3} if optimizer is None else optimizer
         self.schedule_settings = schedule
         self._defaults()  # a wrong name or key shows at once
 
@@ -82,8 +82,11 @@ class System(Metered):
 
     def admit(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there."""
+        check_tensors(inputs=inputs)
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
+        elif lengths is not None:
+            check_lengths(lengths, inputs)
         return inputs if inputs.is_floating_point() else fill_padding(inputs, lengths)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
@@ -150,7 +153,10 @@ class System(Metered):
         return self.predict_on(Batch.of(batch))
 
     def _defaults(self) -> dict[str, Any]:
-        return make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))]).defaults
+        optimizer = make_optimizer(self.optimizer_settings, [nn.Parameter(torch.zeros(1))])
+        if self.schedule_settings is not None:
+            make_schedule(self.schedule_settings, optimizer)
+        return optimizer.defaults
 
     @property
     def lr(self) -> float:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..crf import LinearChainCRF
-from ..sequences import IGNORED, fill_padding
+from ..sequences import IGNORED, at_least_single, fill_padding
 from ..tag_schemes import Constraints
 
 
@@ -32,7 +32,7 @@ class SoftmaxOutput(TagOutput):
         super().__init__()
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None) -> Tensor:
-        return F.cross_entropy(emissions.transpose(1, 2), tags, ignore_index=IGNORED, reduction="none").sum(1)
+        return F.cross_entropy(at_least_single(emissions).transpose(1, 2), tags, ignore_index=IGNORED, reduction="none").sum(1)
 
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         return fill_padding(emissions.argmax(2), lengths, IGNORED)

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from ..characters import character_encoder
+from ..checks import check_choice, check_counts, check_names, check_probability, shown
 from ..metrics import SpanF1
 from ..recurrent import Recurrent, as_network
 from ..registry import choose
 from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, check_counts
+from ..sequences import IGNORED, Batch, State, check_memory, check_tensors
 from ..symbols import UNKNOWN_WORD
-from ..tag_schemes import span_constraints
+from ..tag_schemes import SCHEMES, span_constraints
 from .inputs import check_range, real_targets
 from .system import System
 from .tag_output import OUTPUTS
@@ -76,12 +77,18 @@ class Tagger(System):
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
         make_output = choose("output", OUTPUTS, output)
-        if vectors is not None and vectors not in VECTORS:
-            raise ValueError(f"vectors must be one of {list(VECTORS)}, or None, not {vectors!r}")
-        if scheme is not None and (tags is None or len(tags) != num_tags):
-            raise ValueError(f"scheme {scheme!r} needs tags, the names of all {num_tags}, not {tags}")
-        if not 0 <= word_dropout < 1:
-            raise ValueError(f"word_dropout must lie in [0, 1), not {word_dropout}")
+        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
+        if vectors is not None:
+            check_choice("vectors", vectors, VECTORS)
+        if tags is not None:
+            check_names("tags", tags, count=num_tags)
+        elif scheme is not None:
+            raise ValueError(f"scheme {shown(scheme)} needs tags, the names of all {num_tags}, not None")
+        if scheme is not None:
+            check_choice("scheme", scheme, sorted(SCHEMES))
+        check_probability("word_dropout", word_dropout)
+        if num_characters is not None:
+            check_counts(num_characters=num_characters)
         if characters is not None and num_characters is None:
             raise ValueError("characters need their number: give num_characters")
         self.vocab_size, self.num_tags, self.word_dropout = vocab_size, num_tags, word_dropout
@@ -115,6 +122,7 @@ class Tagger(System):
         return torch.cat([embedded, self.spelling.read_each_once(inputs[:, :, 1:])], 2)
 
     def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        check_tensors(inputs=inputs)
         shapes = (3,) if self.spelling else (2, 3)
         if inputs.dtype != torch.int64 or inputs.dim() not in shapes or (inputs.dim() == 3 and inputs.shape[2] == 0):
             shape = "(B, T, 1 + C), words and their characters" if self.spelling else "(B, T) or (B, T, 1 + C)"
@@ -175,6 +183,7 @@ class Tagger(System):
         Raises:
             ValueError: for a matrix of another shape than the embedding's.
         """
+        check_tensors(matrix=matrix, found=found)
         weight = self.embedding.weight
         if matrix.shape != weight.shape:
             raise ValueError(f"vectors must have the embedding's shape {tuple(weight.shape)}, not {tuple(matrix.shape)}")

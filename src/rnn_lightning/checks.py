@@ -1,0 +1,112 @@
+"""Strict checks of arguments: whole numbers, numbers of a range, booleans, one of several; no other type passes for them.
+
+An error is one line: the argument, what is allowed, and what came.
+"""
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+LARGEST = 2**31 - 1
+"""The largest whole number that is taken for a size: a larger one is a mistake, and would ask for more memory than there is."""
+LARGEST_NUMBER = 1e38
+"""The largest number of any kind: single precision holds it, and a range from it to its negative."""
+SHOWN = 80
+"""How many characters of a refused value an error shows."""
+
+
+def shown(value: Any) -> str:
+    """``value`` as an error shows it: in one line, and not all of it where it is long."""
+    if type(value) is int and abs(value) >= 10**SHOWN:
+        return f"a number of more than {SHOWN} digits"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
+    """Whether ``value`` is a whole number of ``least`` to ``most``; a boolean is none, nor is 3.0."""
+    whole: Any = value if isinstance(value, Integral) and not isinstance(value, bool) else math.nan
+    return least <= whole <= most
+
+
+def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
+    """Refuse what is no whole number of ``least`` to ``most``, see `is_whole`.
+
+    Raises:
+        ValueError: naming the first of ``counts`` that is wrong.
+    """
+    for name, count in counts.items():
+        if not is_whole(count, least, most):
+            upper = most < LARGEST or is_whole(count, least, sys.maxsize)
+            allowed = f"of {least} to {most}" if upper else f"of at least {least}"
+            raise ValueError(f"{name} must be a whole number {allowed}, not {shown(count)}")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Refuse what is no finite number, at ``least`` or ``above`` one bound and at ``most`` or ``below`` another.
+
+    Raises:
+        ValueError: naming the range.
+    """
+    number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    low: Any = -math.inf if least is None and above is None else least if above is None else above
+    high: Any = math.inf if most is None and below is None else most if below is None else below
+    if type(number) is int and abs(number) > sys.maxsize:
+        number = math.nan
+    if abs(number) <= LARGEST_NUMBER and low <= number <= high and number not in (above, below):
+        return
+    if most is None and below is None:
+        where = "" if low == -math.inf else f" above {above}" if least is None else f" of at least {least}"
+        raise ValueError(f"{name} must be a finite number{where}, not {shown(value)}")
+    where = f"{'[' if above is None else '('}{low}, {high}{']' if below is None else ')'}"
+    raise ValueError(f"{name} must be a number in {where}, not {shown(value)}")
+
+
+def check_probability(name: str, probability: Any) -> None:
+    """Refuse a probability of dropping outside [0, 1)."""
+    check_number(name, probability, least=0, below=1)
+
+
+def check_flags(**flags: Any) -> None:
+    """Refuse what is neither true nor false; words such as "no" and the numbers 0 and 1 are not.
+
+    Raises:
+        ValueError: naming the first of ``flags`` that is wrong.
+    """
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} must be True or False, not {shown(flag)}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Refuse what is not one of ``choices``.
+
+    Raises:
+        ValueError: listing them.
+    """
+    allowed = list(choices)
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}, not {shown(value)}")
+
+
+def check_names(name: str, names: Any, *, least: int = 1, count: int | None = None) -> None:
+    """Refuse what is no list of ``least`` names or more (of ``count``, if there must be so many), all different.
+
+    Raises:
+        ValueError: saying how many there must be.
+    """
+    listed = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else None
+    many = f"at least {least}" if count is None else f"exactly {count}"
+    fits = listed is not None and (len(listed) >= least if count is None else len(listed) == count)
+    if listed is None or not fits or any(not isinstance(one, str) for one in listed) or len(set(listed)) < len(listed):
+        raise ValueError(f"{name} must be a list of {many} names, all different, not {shown(names)}")
