@@ -16,7 +16,7 @@ def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:
     start = whole.index(torch.arange(512, dtype=torch.float32).numpy().tobytes())
     for place in range(start, start + 2048, 97):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(ValueError, match=r"some.ckpt is damaged: the checksum of .* does not hold"):
+        with pytest.raises(ValueError, match=r"some.ckpt is damaged: its SHA-256 is not"):
             AtomicCheckpointIO().load_checkpoint(file)
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"some.ckpt is damaged or no checkpoint"):

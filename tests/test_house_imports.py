@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "budget": {"sequences", "recurrent"},
     "compress": set(),
     "laws": {"sequences"},
-    "data": {"registry", "sequences", "processes", "progress", "pen"},
+    "data": {"files", "registry", "sequences", "processes", "progress", "pen"},
     "corpora": {"files", "symbols", "vectors", "pen", "audio"},
     "systems": {
         *{

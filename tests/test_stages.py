@@ -63,6 +63,7 @@ def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str
     sections = compare(Path("runs"), Path("reports"), conf=CONF, data=Path("data"))
     assert [section.task.name for section in sections] == ["adding", "nested"]
     assert sorted(file.name for file in made["gru"].iterdir()) == [
+        "SHA256SUMS",
         "curves.csv",
         "metrics.json",
         "model.ckpt",

@@ -8,7 +8,7 @@ from pipelines.display.numbers import duration, number, short
 from pipelines.runs.folders import Run, read_points
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.tasks import Task
-from rnn_lightning.files import read_json
+from rnn_lightning.files import SUMS, read_json
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
 
 
@@ -38,7 +38,7 @@ def publish_model(run_id: str, folder: Path, registered_name: str | None = None)
 
     With ``registered_name`` it is also the newest version of that name in the model registry.
     """
-    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, *read_description(folder)["files"])}
+    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, SUMS, *read_description(folder)["files"])}
     return tracking.log_model(
         run_id,
         served=Path(tracking.__file__).with_name("served.py"),

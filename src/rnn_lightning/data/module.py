@@ -10,6 +10,7 @@ import lightning
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
+from ..files import SUMS, check_sums
 from ..processes import rank_and_world_size, shard_batch
 from ..progress import epoch_and_batch
 from ..sequences import Batch, check_counts
@@ -109,7 +110,7 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         self._read: dict[tuple[str, int], Read] = {}
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
-        """The arrays of ``SPLIT.npz``.
+        """The arrays of ``SPLIT.npz``, compared with its SHA-256 where the folder has a `SUMS`.
 
         Raises:
             FileNotFoundError: where the corpus is not preprocessed.
@@ -118,6 +119,8 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         path = self.folder / f"{split}.npz"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: preprocess the corpus first")
+        if (self.folder / SUMS).exists():
+            check_sums(self.folder, [path.name], again="preprocess the corpus again")
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return dict(archive)
