@@ -78,7 +78,7 @@ def train(kind: str, data: Path, work: Path, *, kill: int | None = None, accumul
         callbacks=[durable, *([KillAfter(kill)] if kill else [])],
     )
     with contextlib.suppress(KilledError):
-        trainer.fit(model, module, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
+        trainer.fit(model, module, ckpt_path=durable.resumable(), weights_only=True)
     return trainer.global_step, fingerprint(model, trainer), durable.best_value
 
 
@@ -98,6 +98,18 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp
         train(kind, tmp_path / "data", work, kill=first)
         train(kind, tmp_path / "data", work, kill=later)
         assert train(kind, tmp_path / "data", work) == whole, f"killed after steps {first} and {later} of {total}"
+
+
+@pytest.mark.parametrize("damaged", [["last.ckpt"], ["last.ckpt", "previous.ckpt"], ["best.ckpt"]], ids=str)
+def test_a_training_whose_checkpoints_are_damaged_ends_as_if_they_were_not(tmp_path: Path, damaged: list[str]) -> None:
+    whole = train("pairs", tmp_path / "data", tmp_path / "whole")
+    train("pairs", tmp_path / "data", tmp_path / "work", kill=9)
+    for name in damaged:
+        content = bytearray((tmp_path / "work" / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / "work" / name).write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{damaged[0]} is damaged"):
+        assert train("pairs", tmp_path / "data", tmp_path / "work") == whole
 
 
 @pytest.mark.slow

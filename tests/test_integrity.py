@@ -24,7 +24,7 @@ from rnn_lightning import AtomicCheckpointIO, Durable, SequenceClassifier, load_
 from rnn_lightning.files import SUMS, write_sums
 
 DATES = ["task=dates", "rnn=gru", "task.corpus.rows={train:60,validation:8,test:8}", "task.training.epochs=1"]
-DATES += ["task.parameters=4000", "task.training.validate_every=2", "trainer.checkpoint_seconds=0"]
+DATES += ["task.parameters=4000", "task.training.validate_every=2", "task.data.batch_size=8", "trainer.checkpoint_seconds=0"]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,11 @@ def artefacts() -> list[Path]:
     """The files that stages, predictors and servers read; figures and tables of answers are for people."""
     files = [file for folder in ("data", "trained", "runs", "work") for file in Path(folder).rglob("*") if file.is_file()]
     shown = {".png", ".md", ".lock"}
-    return sorted(f for f in files if f.suffix not in shown and f.stat().st_size and f.name not in ("translations.txt", "lock"))
+    return sorted(
+        f
+        for f in files
+        if f.suffix not in shown and f.stat().st_size and f.name not in ("translations.txt", "search.json", "lock")
+    )
 
 
 def refused(file: Path) -> bool:
@@ -160,7 +164,7 @@ def test_a_system_is_loaded_from_this_machine_only(place: str | Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"hidden_size": 200_000}, {"num_layers": 10**9}, {"hidden_size": 2, "num_layers": 2}])
 def test_settings_that_the_weights_do_not_fit_take_no_memory(tmp_path: Path, changes: dict[str, int]) -> None:
-    system = SequenceClassifier({"cell": "lstm", "hidden_size": 2}, 1, num_classes=2)
+    system = SequenceClassifier({"cell": "lstm", "hidden_size": 2}, 1)
     settings = dict(system.hparams) | {"rnn": {"cell": "lstm", "hidden_size": 2} | changes}
     checkpoint = {"state_dict": system.state_dict(), "hyper_parameters": settings, "pytorch-lightning_version": "2.6.6"}
     AtomicCheckpointIO().save_checkpoint(checkpoint, tmp_path / "model.ckpt")
