@@ -100,18 +100,6 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp
         assert train(kind, tmp_path / "data", work) == whole, f"killed after steps {first} and {later} of {total}"
 
 
-@pytest.mark.parametrize("damaged", [["last.ckpt"], ["last.ckpt", "previous.ckpt"], ["best.ckpt"]], ids=str)
-def test_a_training_whose_checkpoints_are_damaged_ends_as_if_they_were_not(tmp_path: Path, damaged: list[str]) -> None:
-    whole = train("pairs", tmp_path / "data", tmp_path / "whole")
-    train("pairs", tmp_path / "data", tmp_path / "work", kill=9)
-    for name in damaged:
-        content = bytearray((tmp_path / "work" / name).read_bytes())
-        content[len(content) // 2] ^= 1
-        (tmp_path / "work" / name).write_bytes(content)
-    with pytest.warns(UserWarning, match=f"{damaged[0]} is damaged"):
-        assert train("pairs", tmp_path / "data", tmp_path / "work") == whole
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented"])
 def test_every_step_is_a_good_one_to_be_killed_at(tmp_path: Path, kind: str) -> None:
