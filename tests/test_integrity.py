@@ -18,6 +18,7 @@ from pipelines.evaluate import evaluate
 from pipelines.preprocess import preprocess
 from pipelines.runs.folders import read_run
 from pipelines.settings.compose import compose
+from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import read_card
 from pipelines.training.run import train_one
 from rnn_lightning import AtomicCheckpointIO, Durable, SequenceClassifier, load_predictor
@@ -34,9 +35,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
-def readers(file: Path) -> list[Callable[[], object]]:
+def readers(file: Path, experiment: Experiment) -> list[Callable[[], object]]:
     """The stages that read a file of the project, in the order in which they are to be asked."""
-    experiment = compose([*DATES, "seed=1"])
     data = Path("data")
     by_folder: dict[str, list[Callable[[], object]]] = {
         "data/raw": [lambda: preprocess(experiment)],
@@ -53,19 +53,21 @@ def readers(file: Path) -> list[Callable[[], object]]:
 
 
 def artefacts() -> list[Path]:
-    """The files that stages, predictors and servers read; figures and tables of answers are for people."""
+    """The files that stages, predictors and servers read of a run that is done; figures and records are for people."""
     files = [file for folder in ("data", "trained", "runs", "work") for file in Path(folder).rglob("*") if file.is_file()]
     shown = {".png", ".md", ".lock"}
     return sorted(
         f
         for f in files
-        if f.suffix not in shown and f.stat().st_size and f.name not in ("translations.txt", "search.json", "lock")
+        if f.suffix not in shown
+        and f.stat().st_size
+        and f.name not in ("translations.txt", "search.json", "environments.json", "lock")
     )
 
 
-def refused(file: Path) -> bool:
+def refused(file: Path, experiment: Experiment) -> bool:
     """Whether one of the readers of ``file`` refuses it in one line that says so."""
-    for read in readers(file):
+    for read in readers(file, experiment):
         try:
             read()
         except ValueError as error:
@@ -76,12 +78,13 @@ def refused(file: Path) -> bool:
 def flips(count: int) -> list[str]:
     """What ``count`` flipped bits, evenly over all artefacts, were not found in."""
     draws, files, missed = random.Random(0), artefacts(), []
+    experiment = compose([*DATES, "seed=1"])
     for number in range(count):
         file = files[number % len(files)]
         whole = file.read_bytes()
         place, bit = draws.randrange(len(whole)), draws.randrange(8)
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
-        if not refused(file):
+        if not refused(file, experiment):
             missed.append(f"{file} byte {place} bit {bit}")
         file.write_bytes(whole)
     return missed
