@@ -40,14 +40,15 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
     """Make the run folder of one seed, which another process may be making too: one waits; returns the metrics."""
     from pipelines.kinds import kind_of
     from pipelines.runs.processes import lock_folder, remove_leftovers
-    from rnn_lightning.files import whole_folder, write_json
+    from rnn_lightning.files import check_sums, whole_folder, write_json
 
     folder, trained = experiment.run(seed), experiment.trained(seed)
     check_data(trained, card)
     with lock_folder(Path("work/locks") / "-".join(folder.parts), f"the evaluation of {folder}", waits=True):
         remove_leftovers(folder)
-        with whole_folder(folder) as partial:
+        with whole_folder(folder, sums=True) as partial:
             shutil.copytree(trained, partial, dirs_exist_ok=True)
+            check_sums(partial, again="train again")
             metrics = measure(experiment, partial)
             kind_of(experiment).write_predictor(experiment, card, partial)
             write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
@@ -55,17 +56,18 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:
-    """Refuse to measure a model on other data than it has learnt from.
+    """Refuse to measure a model that is damaged, or on other data than it has learnt from.
 
     Raises:
-        ValueError: naming both.
+        ValueError: naming the file, or both data.
         FileNotFoundError: where nothing is trained.
     """
-    from rnn_lightning.files import read_json
+    from rnn_lightning.files import check_sums, read_json
 
     if not (trained / "training.json").exists():
         again = "`python -m pipelines.train` with the same settings first"
         raise FileNotFoundError(f"{trained} has no finished training: {again}")
+    check_sums(trained, again="train again")
     learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
     if learnt != here:
         raise ValueError(f"{trained} was trained on data {learnt[:12]}, and {here[:12]} is what is there now: train again")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipelines import tracking
-from pipelines.runs.folders import folder_of, read_runs
+from pipelines.runs.folders import folder_of, read_runs, tell_missing
 from pipelines.settings.compose import exit_on_user_error, no_arguments
 from pipelines.settings.tasks import read_card, task_of_runs
 from pipelines.tracking.finished import publish_run
@@ -21,7 +21,8 @@ def publish(runs: Path, *, conf: Path, data: Path) -> tuple[int, int]:
     """
     published, delivered = 0, tracking.deliver_waiting()
     for name in sorted(path.name for path in runs.glob("*") if path.is_dir()):
-        card, finished = read_card(data, name), read_runs(runs, name)[0]
+        card, (finished, missing) = read_card(data, name), read_runs(runs, name)
+        tell_missing(missing, "shown")
         task = task_of_runs(conf, name, [run.config for run in finished], card)
         with tracking.held_back():
             for run in finished:

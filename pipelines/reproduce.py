@@ -22,7 +22,7 @@ from pipelines.runs.provenance import ROOT
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
-from rnn_lightning.files import read_json
+from rnn_lightning.files import read_json, sha256
 
 COMPOSED = """import json, sys
 try:
@@ -54,7 +54,7 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     provide_corpus(task, run, tree, overrides)
     for stage in ("train", "evaluate"):
         call(tree, ["-m", f"pipelines.{stage}", *overrides])
-    again = read_run(folder_of(tree / "runs", task, run.folder_name, run.seed))
+    again = read_run(folder_of(tree / "runs", task, run.folder_name, run.seed), with_sums=False)
     agreed = compare(run, again)
     if agreed and not keep:
         git("worktree", "remove", "--force", str(tree))
@@ -173,8 +173,17 @@ def _corpus(run: Run) -> dict[str, Any]:
 
 
 def _hash(processed: Path) -> str | None:
-    card = processed / "card.json"
-    return read_json(card)["sha256"]["all"] if card.exists() else None
+    """The hash "all" of the card, ``None`` where there is no corpus, or a file is not the one that the card lists."""
+    if not (processed / "card.json").exists():
+        return None
+    hashes = read_json(processed / "card.json")["sha256"]
+    files = {processed / name: digest for name, digest in hashes["files"].items()}
+    sound = all(file.is_file() and sha256(file) == digest for file, digest in files.items())
+    return (
+        hashes["all"]
+        if sound and sha256(*(file for file in files if file.suffix in (".npz", ".txt"))) == hashes["all"]
+        else None
+    )
 
 
 def compare(run: Run, again: Run) -> bool:

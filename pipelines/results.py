@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.documenting.pages import Documentation
 from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
-from pipelines.runs.folders import Run, folder_of, read_curves, read_runs
+from pipelines.runs.folders import Run, folder_of, read_curves, read_runs, tell_missing
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.schema import Metric
@@ -25,7 +25,9 @@ def store(runs: Path, results: Path, task: str) -> list[Run]:
     A run is replaced by one whose configuration differs in titles and descriptions at most.
     """
     file = results / f"{task}.json"
-    finished = [with_curves(run, folder_of(runs, task, run.folder_name, run.seed)) for run in read_runs(runs, task)[0]]
+    read, missing = read_runs(runs, task)
+    tell_missing(missing, "stored")
+    finished = [with_curves(run, folder_of(runs, task, run.folder_name, run.seed)) for run in read]
     merged = {_key(run): run for run in [*read_results(file), *finished]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:

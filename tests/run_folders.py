@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rnn_lightning.files import write_sums
+
 if TYPE_CHECKING:
     from pipelines.settings.schema import Experiment
     from rnn_lightning import System
@@ -56,6 +58,7 @@ def make_run(project: Path, task: str, rnn: str, seed: int, metrics: Mapping[str
             lines.writerows([[step, 0, step / 4, "train/loss", value * 0.98], [step, 0, step / 4, "val/loss", value]])
     if metrics is not None:
         (folder / "metrics.json").write_text(json.dumps(metrics))
+    write_sums(folder)
     return folder
 
 
@@ -78,6 +81,7 @@ def make_task(project: Path, task: str, title: str = "Made-up text") -> None:
         "sha256": {"all": "ab" * 32, "files": {}},
     }
     (data / "card.json").write_text(json.dumps(card))
+    write_sums(data)
 
 
 def store_run(folder: Path, experiment: "Experiment", system: "System", card: dict[str, Any]) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_durable import train
 
 from rnn_lightning import AtomicCheckpointIO
 
@@ -16,7 +17,7 @@ def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:
     start = whole.index(torch.arange(512, dtype=torch.float32).numpy().tobytes())
     for place in range(start, start + 2048, 97):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(ValueError, match=r"some.ckpt is damaged: the checksum of .* does not hold"):
+        with pytest.raises(ValueError, match=r"some.ckpt is damaged: its SHA-256 is not"):
             AtomicCheckpointIO().load_checkpoint(file)
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"some.ckpt is damaged or no checkpoint"):
@@ -47,3 +48,15 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"[Ww]eights.only"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt")
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("damaged", [["last.ckpt"], ["last.ckpt", "previous.ckpt"], ["best.ckpt"]], ids=str)
+def test_a_training_whose_checkpoints_are_damaged_ends_as_if_they_were_not(tmp_path: Path, damaged: list[str]) -> None:
+    whole = train("pairs", tmp_path / "data", tmp_path / "whole")
+    train("pairs", tmp_path / "data", tmp_path / "work", kill=9)
+    for name in damaged:
+        content = bytearray((tmp_path / "work" / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / "work" / name).write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{damaged[0]} is damaged"):
+        assert train("pairs", tmp_path / "data", tmp_path / "work") == whole

@@ -13,6 +13,7 @@ from pipelines.comparing import figures
 from pipelines.comparing.report import Section
 from pipelines.display import numbers
 from pipelines.runs.folders import Expected, read_points, read_run
+from rnn_lightning.files import write_sums
 
 TWO_SIDED_95 = {2: 12.706, 3: 4.303, 4: 3.182}
 """Student's t at 95% by number of seeds, from a printed table."""
@@ -116,6 +117,7 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
             told = json.loads(file.read_text())
             told["config"] |= {"tuning": tuning, "task": {"model": {"lr": 0.002}}} if tuning else {}
             file.write_text(json.dumps(told))
+            write_sums(file.parent)
     section = compare(project)
     facts = dict(section.facts())
     assert facts["tuned, GRU"] == "20 trials, 8 of them given up early; model.lr 0.00200"
@@ -123,6 +125,7 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
     for file in (project / "runs" / "words" / "gru").glob("*/training.json"):
         told = json.loads(file.read_text())
         file.write_text(json.dumps(told | {"command": f"{told['command']} task.model.lr=0.002"}))
+        write_sums(file.parent)
     assert dict(compare(project).facts())["tuned, GRU"].endswith("; model.lr 0.00200 by hand")
     (warning,) = section.warnings()
     assert "LSTM was tuned by 20 trials" in warning and "Elman RNN (tanh) was tuned by 0 trials" in warning

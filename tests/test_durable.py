@@ -78,7 +78,7 @@ def train(kind: str, data: Path, work: Path, *, kill: int | None = None, accumul
         callbacks=[durable, *([KillAfter(kill)] if kill else [])],
     )
     with contextlib.suppress(KilledError):
-        trainer.fit(model, module, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
+        trainer.fit(model, module, ckpt_path=durable.resumable(), weights_only=True)
     return trainer.global_step, fingerprint(model, trainer), durable.best_value
 
 

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "budget": {"checks", "sequences", "recurrent"},
     "compress": {"checks"},
     "laws": {"checks", "sequences"},
-    "data": {"checks", "registry", "sequences", "processes", "progress", "pen"},
+    "data": {"checks", "files", "registry", "sequences", "processes", "progress", "pen"},
     "corpora": {"files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "systems": {
         *{

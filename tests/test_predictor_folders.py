@@ -13,6 +13,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from pipelines.predict import reader
 from rnn_lightning import AtomicCheckpointIO, Seq2Seq, load_predictor
+from rnn_lightning.files import write_sums
 from rnn_lightning.predictors.folders import CHECKPOINT, DESCRIPTION
 
 WHOLE: dict[str, Any] = {
@@ -34,7 +35,7 @@ WRONG = [
     ({"predictor": "os.system"}, "predictor of .* must be one of"),
     ({"predictor": "classification"}, "no checkpoint of SequenceClassifier"),
     ({"predictor": "classification", "inputs": 3}, "no checkpoint of SequenceClassifier"),
-    ({"predictor": "language", "inputs": {"name": ["tokens"]}}, "no checkpoint of LanguageModel"),
+    ({"predictor": "language", "inputs": {"name": ["tokens"]}}, r"model\.ckpt does not hold the weights"),
     ({"predictor": "language"}, "must have settings under 'inputs', not None"),
     ({"search": 3}, "must have settings under 'search', not 3"),
     ({"search": {"beam_size": "x"}}, "beam_size must be a whole number of at least 1, not 'x'"),
@@ -58,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     for file in (run / "tokenizer.json", tmp_path / "outside.json"):
         tokenizer.save(str(file))
     (run / DESCRIPTION).write_text(json.dumps(WHOLE))
+    write_sums(run)
     return run
 
 
@@ -68,6 +70,7 @@ def test_a_whole_folder_is_a_predictor(folder: Path) -> None:
 @pytest.mark.parametrize(("changes", "message"), WRONG)
 def test_a_description_that_does_not_fit_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(WHOLE | changes))
+    write_sums(folder)
     with pytest.raises(ValueError, match=message):
         load_predictor(folder)
 
@@ -87,6 +90,7 @@ def test_a_damaged_checkpoint_is_refused(folder: Path, content: bytes | None) ->
 @pytest.mark.parametrize("content", [{"a": 1}, torch.zeros(2), [1]], ids=["other keys", "a tensor", "a list"])
 def test_what_is_no_checkpoint_of_the_system_is_refused(folder: Path, content: object) -> None:
     torch.save(content, folder / CHECKPOINT)
+    write_sums(folder)
     with pytest.raises(ValueError, match=r"model\.ckpt is no checkpoint of Seq2Seq"):
         load_predictor(folder)
 
@@ -101,6 +105,7 @@ class Payload:
 def test_a_hostile_checkpoint_runs_no_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     torch.save({"state_dict": Payload()}, folder / CHECKPOINT)
+    write_sums(folder)
     with pytest.raises(ValueError, match=r"model\.ckpt is no checkpoint of Seq2Seq"):
         load_predictor(folder)
     assert not (folder / "executed").exists()
@@ -109,6 +114,7 @@ def test_a_hostile_checkpoint_runs_no_code(folder: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("content", ["{", "{}", "root:x:0:0"])
 def test_a_damaged_tokenizer_is_refused(folder: Path, content: str) -> None:
     (folder / "tokenizer.json").write_text(content)
+    write_sums(folder)
     with pytest.raises(ValueError, match=r"tokenizer\.json is no tokenizer"):
         load_predictor(folder)
 

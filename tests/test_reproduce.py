@@ -1,5 +1,6 @@
 """A stored run is made again from its commit, its data and its configuration, or it is said why it cannot be."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "seed=3", "task.corpus.steps=10", "task.parameters=600", "task.training.epochs=1"]
 TASK += ["task.training.validate_every=4"]
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
+
+
+def hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_corpus(folder: Path, text: str) -> None:
+    """A processed corpus of one text and a card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "test.txt").write_text(text)
+    (folder / "card.json").write_text(json.dumps({"sha256": {"all": hash_of(text), "files": {"test.txt": hash_of(text)}}}))
+
+
+RIGHT = hash_of("right")
 
 
 def stored(**changes: Any) -> dict[str, Any]:
@@ -88,14 +103,13 @@ def test_a_corpus_is_made_by_the_code_of_the_commit_or_else_by_todays(
     def call(where: Path, arguments: list[str], *, code: Path) -> str:
         who = "tree" if code == tree else "root"
         called.append(f"{arguments[1].removeprefix('pipelines.')} by {who}")
-        (where / "data/processed/adding").mkdir(parents=True, exist_ok=True)
-        (where / "data/processed/adding/card.json").write_text(json.dumps({"sha256": {"all": made[who]}}))
+        write_corpus(where / "data/processed/adding", made[who])
         return ""
 
     monkeypatch.setattr(reproduce, "call", call)
-    one = Run.of(stored(data="right"))
+    one = Run.of(stored(data=RIGHT))
     if expected is None:
-        with pytest.raises(ValueError, match="the run read right, what is fetched now is wrong"):
+        with pytest.raises(ValueError, match=f"the run read {RIGHT}, what is fetched now is {hash_of('wrong')}"):
             reproduce.provide_corpus("adding", one, tree, [])
     else:
         reproduce.provide_corpus("adding", one, tree, [])
@@ -110,9 +124,8 @@ def test_the_projects_corpus_is_taken_where_the_code_of_then_takes_it(
     place: Path, monkeypatch: pytest.MonkeyPatch, asks: bool, note: dict[str, int] | None, linked: bool
 ) -> None:
     tree, own = place / "work/reproduced/it", place / "data/processed/adding"
-    for folder in (own, tree / "pipelines"):
-        folder.mkdir(parents=True)
-    (own / "card.json").write_text(json.dumps({"sha256": {"all": "right"}}))
+    (tree / "pipelines").mkdir(parents=True)
+    write_corpus(own, "right")
     if note is not None:
         (own / "corpus.json").write_text(json.dumps(note))
     if asks:
@@ -120,12 +133,11 @@ def test_the_projects_corpus_is_taken_where_the_code_of_then_takes_it(
     processed = tree / "data/processed/adding"
 
     def fetch(*_: Any, **__: Any) -> str:
-        processed.mkdir(parents=True, exist_ok=True)
-        (processed / "card.json").write_text(json.dumps({"sha256": {"all": "right"}}))
+        write_corpus(processed, "right")
         return ""
 
     monkeypatch.setattr(reproduce, "call", fetch)
-    one = Run.of(stored(data="right", config={"task": {"corpus": {"seed": 1}}, "trainer": {}}))
+    one = Run.of(stored(data=RIGHT, config={"task": {"corpus": {"seed": 1}}, "trainer": {}}))
     reproduce.provide_corpus("adding", one, tree, [])
     assert processed.is_symlink() == linked
 

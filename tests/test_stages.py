@@ -62,13 +62,8 @@ def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str
         made[rnn] = experiment.run(1)
     sections = compare(Path("runs"), Path("reports"), conf=CONF, data=Path("data"))
     assert [section.task.name for section in sections] == ["adding", "nested"]
-    assert sorted(file.name for file in made["gru"].iterdir()) == [
-        "curves.csv",
-        "metrics.json",
-        "model.ckpt",
-        "predictor.json",
-        "training.json",
-    ]
+    names = ["SHA256SUMS", "curves.csv", "metrics.json", "model.ckpt", "predictor.json", "training.json"]
+    assert sorted(file.name for file in made["gru"].iterdir()) == names
     training = json.loads((made["gru"] / "training.json").read_text())
     assert training["steps"] == training["planned_steps"] == 12
     with (made["gru"] / "curves.csv").open() as lines:

@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import Callback
 
 from pipelines.settings.schema import Experiment
 from rnn_lightning.data.pairs import PairModule
-from rnn_lightning.files import write_json
-from rnn_lightning.predictors import DESCRIPTION
+from rnn_lightning.files import write_json, write_sums
+from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION
 from rnn_lightning.sequences import Batch
 from rnn_lightning.systems import System
 
@@ -66,6 +66,7 @@ class Kind(Generic[AnySystem]):
         for name in description["files"]:
             shutil.copy(experiment.processed() / name, folder)
         write_json(folder / DESCRIPTION, description)
+        write_sums(folder, [CHECKPOINT, DESCRIPTION, *description["files"]])
 
 
 def answer_split(system: System, data: PairModule, split: str, answer: Callable[[Batch], Sequence[Answer]]) -> list[Answer]:

@@ -6,13 +6,14 @@ another metric may be null: there was nothing to measure it on.
 
 import csv
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.settings.legacy import modern
-from rnn_lightning.files import read_json
+from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
@@ -102,11 +103,11 @@ def folder_of(runs: Path, task: str, rnn: str, seed: int | str) -> Path:
     return runs / task / rnn / str(seed)
 
 
-def read_run(folder: Path) -> Run:
-    """The finished run of ``folder``.
+def read_run(folder: Path, *, with_sums: bool = True) -> Run:
+    """The finished run of ``folder``; ``with_sums`` its files are compared with their SHA-256.
 
     Raises:
-        ValueError: if it is not finished; the message is the reason.
+        ValueError: if it is not finished, or damaged; the message is the reason.
     """
     if not folder.is_dir():
         raise ValueError("was not started")
@@ -115,6 +116,8 @@ def read_run(folder: Path) -> Run:
             raise ValueError(f"{meaning}: no {name}")
     if not (folder / "curves.csv").exists():
         raise ValueError("has no curves.csv")
+    if with_sums:
+        check_sums(folder, ["training.json", "metrics.json", "curves.csv"], again="evaluate the run again")
     return Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
 
 
@@ -129,6 +132,12 @@ def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple
         except ValueError as error:
             missing.append(Missing(task, rnn, seed, str(error)))
     return finished, missing
+
+
+def tell_missing(missing: Sequence[Missing], done: str) -> None:
+    """Say on standard error of each run why it was not ``done``."""
+    for run in missing:
+        print(f"{run.task}/{run.rnn}/{run.seed} is not {done}: {run.reason}", file=sys.stderr)
 
 
 def read_points(folder: Path) -> list[tuple[str, int, float]]:

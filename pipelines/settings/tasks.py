@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pipelines.settings.base import validate
 from pipelines.settings.compose import compose_task
 from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant
-from rnn_lightning.files import read_json
+from rnn_lightning.files import check_sums, read_json
 
 
 class Reference(NamedTuple):
@@ -92,7 +92,10 @@ def variants_of(conf: Path, name: str) -> list[str]:
 def read_card(data: Path, task: str) -> dict[str, Any]:
     """The card of the task's data, empty where the data are not on this machine."""
     file = data / "processed" / task / "card.json"
-    return read_json(file) if file.exists() else {}
+    if not file.exists():
+        return {}
+    check_sums(file.parent, [file.name], again=f"`python -m pipelines.preprocess task={task}` again")
+    return read_json(file)
 
 
 def _header(values: Mapping[str, Any], name: str) -> TaskHeader:

@@ -9,7 +9,7 @@ from pipelines.runs.folders import Run, read_points
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.tasks import Task
 from pipelines.tracking.record import Registration
-from rnn_lightning.files import read_json
+from rnn_lightning.files import SUMS, read_json
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
 
 
@@ -40,7 +40,7 @@ def publish_model(run_id: str, folder: Path, registration: Registration | None =
 
     With a ``registration`` it is also to have a place in the model registry.
     """
-    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, *read_description(folder)["files"])}
+    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, SUMS, *read_description(folder)["files"])}
     tracking.log_model(
         run_id,
         served=Path(tracking.__file__).with_name("served.py"),

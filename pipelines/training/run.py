@@ -25,8 +25,9 @@ from pipelines.training.checks import check_metric, check_name
 from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
-from rnn_lightning.files import read_json, whole_folder, write_json
-from rnn_lightning.systems.durable import BEST, LAST
+from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
+from rnn_lightning.systems.checkpoints import read_checkpoint
+from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
 REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
@@ -48,19 +49,32 @@ def train_one(experiment: Experiment, seed: int) -> None:
     with locked:
         check_name(experiment, seed, facts)
         remove_leftovers(experiment.trained(seed))
-        if not (work / "training.json").exists():
+        if not (work / SUMS).exists():
             environments = note_environment(work, facts["versions"])
             measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
             write_json(work / "training.json", facts | measured | {"environments": environments})
-            for name in (LAST, BEST):
-                (work / name).unlink()
-        elif (known := read_json(work / "training.json"))["config"] != facts["config"]:
-            write_json(work / "training.json", known | {name: facts[name] for name in REFRESHED})
-        with whole_folder(experiment.trained(seed)) as folder:
-            for name in KEPT:
-                shutil.copy(work / name, folder)
+            write_sums(work, KEPT)
+            for name in (LAST, PREVIOUS, BEST):
+                (work / name).unlink(missing_ok=True)
+        keep_training(work, experiment.trained(seed), facts)
         if is_first(experiment):
             tracking.flush()
+
+
+def keep_training(work: Path, trained: Path, facts: dict[str, Any]) -> None:
+    """Copy a training that is done to the folder ``trained``, with what `REFRESHED` names taken from ``facts``.
+
+    Raises:
+        ValueError: where a file is damaged.
+    """
+    again = f"remove {work} and train again"
+    with whole_folder(trained, sums=True) as folder:
+        for name in (*KEPT, SUMS):
+            shutil.copy(work / name, folder)
+        check_sums(folder, KEPT, again=again)
+        known = read_json(folder / "training.json")
+        if known["config"] != facts["config"]:
+            write_json(folder / "training.json", known | {name: facts[name] for name in REFRESHED})
 
 
 def is_first(experiment: Experiment) -> bool:
@@ -99,7 +113,7 @@ def fit(
     with tracking.recording(run_id) if is_first(experiment) else following():
         callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
-        trainer.fit(system, data, ckpt_path=durable.last if durable.last.exists() else None, weights_only=True)
+        trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
         if trainer.global_step != planned:
             raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
@@ -220,8 +234,12 @@ def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], car
 
 
 def keep_model(best: Path, file: Path) -> None:
-    """The checkpoint without what only a training needs."""
-    checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+    """The checkpoint without what only a training needs.
+
+    Raises:
+        ValueError: where it is damaged; the next go begins the training anew.
+    """
+    checkpoint = read_checkpoint(best)
     kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
     AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
 

@@ -8,12 +8,19 @@ import shutil
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+SUMS = "SHA256SUMS"
+"""The file of a folder that lists the SHA-256 of all others, as ``sha256sum`` does."""
+
+
+class DamagedError(ValueError):
+    """A file that does not have the bytes that were written; the message names it, and says what makes it again."""
 
 
 @contextmanager
@@ -31,12 +38,17 @@ def written_beside(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """Atomic replacement of a folder: a folder beside ``target``, synced and renamed to it if the block ends well."""
+def whole_folder(target: Path, *, sums: bool = False) -> Iterator[Path]:
+    """Atomic replacement of a folder: a folder beside ``target``, synced and renamed to it if the block ends well.
+
+    With ``sums`` it gets a `SUMS`, which `check_sums` reads.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
+        if sums:
+            write_sums(partial)
         partial.chmod(0o755)  # mkdtemp lets nobody else read
         for path in [*partial.iterdir(), partial]:
             flush(path)
@@ -170,3 +182,68 @@ def sha256(*paths: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def write_sums(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Write `SUMS`: the SHA-256 of the files in ``folder``, or of those with these ``names``.
+
+    ``sha256sum -c SHA256SUMS`` compares them; the first line, a comment there, is the SHA-256 of the others.
+    """
+    listed = sorted(path.name for path in folder.iterdir() if path.is_file()) if names is None else sorted(names)
+    _write_sums(folder, {name: sha256(folder / name) for name in listed if name != SUMS})
+
+
+def add_sum(folder: Path, name: str) -> None:
+    """Add a file to the `SUMS` of its folder."""
+    _write_sums(folder, {**_read_sums(folder), name: sha256(folder / name)})
+
+
+def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    write_text(folder / SUMS, _heading(lines.encode()) + lines)
+
+
+def check_sums(
+    folder: Path, names: Iterable[str] | None = None, *, again: str, besides: Iterable[str] = (), unlisted: bool = False
+) -> None:
+    """Compare the files in ``folder``, or those with these ``names``, with its `SUMS`.
+
+    Args:
+        again: what to do where one differs, the end of the message.
+        besides: files that whoever reads them compares.
+        unlisted: a file of ``names`` may also not be listed.
+
+    Raises:
+        DamagedError: for a file that differs, is missing or is not listed.
+        ValueError: where there is no `SUMS`: an earlier version left none.
+    """
+    if not (folder / SUMS).exists():
+        raise ValueError(f"{folder} has no {SUMS}, as earlier versions left it: {again}")
+    try:
+        sums = _read_sums(folder)
+        for name in sums.keys() - set(besides) if names is None else names:
+            if name in sums:
+                _check_sum(folder / name, sums[name])
+            elif not unlisted:
+                raise DamagedError(f"{folder / name} is not listed in {SUMS}")
+    except DamagedError as error:
+        raise DamagedError(f"{error}: {again}") from None
+
+
+def _check_sum(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise DamagedError(f"{path} is missing, which {SUMS} lists")
+    if (actual := sha256(path)) != expected:
+        raise DamagedError(f"{path} is damaged, its SHA-256 is {actual[:12]}... and {SUMS} says {expected[:12]}...")
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file by its name."""
+    heading, end, lines = (folder / SUMS).read_bytes().partition(b"\n")
+    if heading + end != _heading(lines).encode():
+        raise DamagedError(f"{folder / SUMS} is damaged, its first line is not the SHA-256 of the others")
+    return {line[66:]: line[:64] for line in lines.decode().split("\n")[:-1]}
+
+
+def _heading(lines: bytes) -> str:
+    return f"# SHA-256 of the lines below: {hashlib.sha256(lines).hexdigest()}\n"

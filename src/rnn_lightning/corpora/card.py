@@ -60,7 +60,7 @@ def write_processed(
     for name, split in splits.items():
         if not len(split.inputs):
             raise CorpusError(f"{processed / name}.npz would be empty: the {name} split of {fields.title} has no tokens")
-    with whole_folder(processed) as folder:
+    with whole_folder(processed, sums=True) as folder:
         for name, split in splits.items():
             write_split(folder / f"{name}.npz", split)
         for name, members in (arrays or {}).items():

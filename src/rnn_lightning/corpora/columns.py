@@ -53,7 +53,7 @@ class TaggedFiles(TaggedCorpus):
         for path in self.paths.values():
             if not path.is_file():
                 raise CorpusError(f"{path} is missing; files must name local files")
-        with whole_folder(raw) as folder:
+        with whole_folder(raw, sums=True) as folder:
             for split, path in self.paths.items():
                 shutil.copyfile(path, folder / f"{split}.conll")
             files = {path.name: sha256(path) for path in sorted(folder.iterdir())}

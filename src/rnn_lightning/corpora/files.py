@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import sha256, write_arrays
+from ..files import SUMS, DamagedError, check_sums, sha256, write_arrays
 from .corpus import CorpusError, Split, to_arrays
 
 SOURCE = "source.json"
@@ -34,6 +34,11 @@ def verified_source(raw: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         CorpusError: where another corpus was fetched, a file is missing or its bytes have changed.
     """
+    try:
+        if (raw / SUMS).exists():
+            check_sums(raw, again="fetch the corpus again")
+    except DamagedError as error:
+        raise CorpusError(str(error)) from None
     source = read_json(raw / SOURCE)
     for name, value in spec.items():
         if source.get(name) != value:

@@ -63,7 +63,7 @@ class Generated(Corpus):
         return {"generator": type(self).__name__, **self.parameters(), "rows": self.rows, "seed": self.seed}
 
     def fetch(self, raw: Path) -> None:
-        with whole_folder(raw) as folder:
+        with whole_folder(raw, sums=True) as folder:
             self.fetch_into(folder)
             files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
             write_json(folder / SOURCE, {**self.spec(), "licence": "CC0-1.0", "files": files})

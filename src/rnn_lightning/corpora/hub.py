@@ -86,7 +86,7 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     """
     download = with_retries(lambda answered: _download(source, answered), source)
     _check_rows(source, download.splits)
-    with whole_folder(raw) as folder:
+    with whole_folder(raw, sums=True) as folder:
         files = {}
         for name, split in download.splits.items():
             split.to_parquet(folder / f"{name}.parquet")

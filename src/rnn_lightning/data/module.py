@@ -11,6 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from ..checks import check_counts, shown
+from ..files import SUMS, check_sums
 from ..processes import rank_and_world_size, shard_batch
 from ..progress import epoch_and_batch
 from ..sequences import Batch
@@ -113,7 +114,7 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         self._read: dict[tuple[str, int], Read] = {}
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
-        """The arrays of ``SPLIT.npz``.
+        """The arrays of ``SPLIT.npz``, compared with its SHA-256 where the folder has a `SUMS`.
 
         Raises:
             FileNotFoundError: where the corpus is not preprocessed.
@@ -122,6 +123,8 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         path = self.folder / f"{split}.npz"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: preprocess the corpus first")
+        if (self.folder / SUMS).exists():
+            check_sums(self.folder, [path.name], again="preprocess the corpus again")
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return dict(archive)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..files import read_json
+from ..files import check_sums, read_json
 from ..systems import System
-from ..systems.durable import check_checkpoint
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
+AGAIN = "evaluate the run again"
 AnySystem = TypeVar("AnySystem", bound=System)
 
 
@@ -21,11 +21,12 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: where there is none.
-        ValueError: where it names a file that is not in the folder.
+        ValueError: where a file that it names is not in the folder, or one is damaged.
     """
     file = Path(folder) / DESCRIPTION
     if not file.exists():
         raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, again if an earlier version did")
+    check_sums(Path(folder), [DESCRIPTION], again=AGAIN)
     description = read_json(file)
     files = description.get("files", [])
     if not isinstance(files, list):
@@ -36,13 +37,14 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 
 
 def file_in(folder: str | Path, name: Any) -> Path:
-    """The file of that name in ``folder``.
+    """The file of that name in ``folder``, compared with its SHA-256.
 
     Raises:
-        ValueError: for what is no name: a path that leads out of the folder, or no text.
+        ValueError: for what is no name: a path that leads out of the folder, or no text; for a file that is damaged or missing.
     """
     if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
         raise ValueError(f"{Path(folder) / DESCRIPTION} must name files of its own folder, not {name!r}")
+    check_sums(Path(folder), [name], again=AGAIN)
     return Path(folder) / name
 
 
@@ -59,14 +61,14 @@ def settings_of(folder: str | Path, key: str) -> Mapping[str, Any]:
 
 
 def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
-    """The system of the checkpoint in ``folder``, whose checksums are compared first.
+    """The system of the checkpoint in ``folder``, compared with its SHA-256.
 
     Raises:
         FileNotFoundError: where there is none.
         ValueError: where the file is damaged, or no checkpoint of that system.
     """
     file = Path(folder) / CHECKPOINT
-    check_checkpoint(file)
+    check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
     try:
         return system.load_from_checkpoint(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:

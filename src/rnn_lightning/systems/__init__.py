@@ -1,7 +1,8 @@
 """Tasks as LightningModules."""
 
+from .checkpoints import AtomicCheckpointIO
 from .ctc_recognizer import CTCRecognizer
-from .durable import AtomicCheckpointIO, Durable
+from .durable import Durable
 from .frame_classifier import FrameClassifier
 from .language_model import LanguageModel
 from .seq2seq import Seq2Seq

@@ -8,57 +8,27 @@ import math
 import signal
 import threading
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ..checks import check_choice, check_counts, check_number, shown
-from ..files import written_beside
 from ..processes import all_reduce_max
 from ..progress import epoch_and_batch
+from .checkpoints import check_checkpoint
 
-LAST, BEST = "last.ckpt", "best.ckpt"
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the final name, syncs, renames: a reader finds the old file or the new one, never a torn one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with written_beside(Path(path)) as partial, open(partial, "wb") as file:
-            torch.save(checkpoint, file)
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        check_checkpoint(path)
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
-
-
-def check_checkpoint(path: Any) -> None:
-    """Refuse what is no undamaged checkpoint on this machine.
-
-    Raises:
-        ValueError: for a URL, or a file whose checksums do not hold.
-        FileNotFoundError: where there is none.
-    """
-    if "://" in str(path):
-        raise ValueError(f"checkpoints are loaded from local files only, not from {path}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
-    if damaged is not None:
-        raise ValueError(f"{path} is damaged: the checksum of {damaged} does not hold")
+LAST, BEST, PREVIOUS = "last.ckpt", "best.ckpt", "previous.ckpt"
 
 
 class Durable(Callback):
     """Saves ``last.ckpt`` on schedule and ``best.ckpt`` by a metric, and makes the resumed run equal the uninterrupted one.
+
+    The ``last.ckpt`` before is kept as ``previous.ckpt``, to which `resumable` goes back where the newer one is damaged.
 
     Needs ``AtomicCheckpointIO`` among the Trainer's plugins, and data modules of this package. Saves fall between two steps;
     the step after a validation is left out, because Lightning would repeat or skip what belongs to it; where that leaves none,
@@ -98,6 +68,30 @@ class Durable(Callback):
     @property
     def best(self) -> Path:
         return self.folder / BEST
+
+    @property
+    def previous(self) -> Path:
+        return self.folder / PREVIOUS
+
+    def resumable(self) -> Path | None:
+        """The checkpoint to go on from, ``None`` where a training begins; to be asked before it does.
+
+        A ``last.ckpt`` that is damaged or missing is replaced by the one before. Where that is no better, or ``best.ckpt`` is
+        damaged, all are removed: the training begins anew, and comes to the same end. A warning says which of these it was.
+        """
+        saved = [file for file in (self.last, self.previous, self.best) if file.exists()]
+        damage = {file: reason for file in saved if (reason := _damage(file))}
+        if self.best in damage:
+            rank_zero_warn(f"{damage[self.best]}; the training begins anew")
+        elif sound := [file for file in saved if file not in (*damage, self.best)]:
+            if self.last in damage:
+                rank_zero_warn(f"{damage[self.last]}; the training goes on from {self.previous}, saved before it")
+            return sound[0].replace(self.last)
+        elif damage:
+            rank_zero_warn(f"{'; '.join(damage.values())}; the training begins anew")
+        for file in saved:
+            file.unlink(missing_ok=True)
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_value": self.best_value, "best_step": self.best_step, "spent_seconds": self.seconds(), "seed": self.seed}
@@ -205,7 +199,7 @@ class Durable(Callback):
                 f"a weight is not finite after step {trainer.global_step}: lower the learning rate or clip the gradient; "
                 f"{self.last} keeps the last finite weights"
             )
-        trainer.save_checkpoint(self.last)
+        trainer.save_checkpoint(self.last, storage_options=self.previous)
         self._saved_at = time.monotonic()
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -221,6 +215,15 @@ class Durable(Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.save(trainer)
+
+
+def _damage(file: Path) -> str:
+    """What is wrong with a checkpoint, nothing where it is sound."""
+    try:
+        check_checkpoint(file)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def draw_seed(*key: int) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
 from ..sequences import Batch, State, check_lengths, check_tensors, fill_padding
-from .durable import check_checkpoint
+from .checkpoints import local_file, opened, weightless, weightless_networks
 from .inputs import check_features, check_tokens
 from .metered import Metered
 from .optimization import make_optimizer, make_schedule
@@ -192,8 +192,19 @@ class System(Metered):
     ) -> Self:
         """The system that ``checkpoint_path``, a local file, holds; ``replaced`` are hyper-parameters in place of its own.
 
+        Its checksums are compared, and its weights with its hyper-parameters, before a network takes memory.
+
         Raises:
-            ValueError: where the file is damaged, or its network was given as a `Recurrent` and is not given again as ``rnn``.
+            ValueError: where the file is damaged, comes from elsewhere, or does not hold the weights that its hyper-parameters
+                say; where ``weights_only`` is ``False``, since code in a file is never run; where its network was given as a
+                `Recurrent` and is not given again as ``rnn``.
+            FileNotFoundError: where there is no file.
         """
-        check_checkpoint(checkpoint_path)
-        return super().load_from_checkpoint(checkpoint_path, map_location, hparams_file, strict, weights_only, **replaced)
+        if weights_only is not None and not weights_only:
+            raise ValueError("weights_only must be True: a checkpoint is data, and code in it is never run")
+        settings = None if hparams_file is None else local_file(hparams_file)
+        with opened(checkpoint_path) as file:
+            with weightless(checkpoint_path):
+                super().load_from_checkpoint(file, "meta", settings, strict, True, **weightless_networks(replaced))
+            file.seek(0)
+            return super().load_from_checkpoint(file, map_location, settings, strict, True, **replaced)
