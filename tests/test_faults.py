@@ -1,0 +1,123 @@
+"""Every write of a stage can fail: what was there is there, one line names the cause and the file, the next go completes."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from faults import Outcome, attempt
+
+SETTINGS = ["task=adding", "rnn=gru", "seed=1", "task.corpus.rows={train:20,validation:10,test:10}", "task.corpus.steps=4"]
+SETTINGS += ["task.training={epochs:2,clip:1.0,validate_every:3}", "task.data.batch_size=5", "task.parameters=200"]
+STAGES: dict[str, list[str]] = {
+    "fetch": ["pipelines.fetch", *SETTINGS],
+    "preprocess": ["pipelines.preprocess", *SETTINGS],
+    "train": ["pipelines.train", *SETTINGS],
+    "evaluate": ["pipelines.evaluate", *SETTINGS],
+    "digest": ["pipelines.digest", "runs/adding/gru", "evaluated/mine/adding-gru.json"],
+    "compare": ["pipelines.compare", "task=adding"],
+}
+TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id", "versions")
+KEPT = ("data", "trained", "runs", "reports", "evaluated")
+
+
+def outputs(project: Path) -> dict[str, object]:
+    """The files that stages leave, by their paths: what does not depend on the time that it took."""
+    found: dict[str, object] = {}
+    for folder in KEPT:
+        for file in sorted((project / folder).rglob("*")):
+            if file.is_file() and not file.name.endswith(".lock"):
+                found[file.relative_to(project).as_posix()] = content(file)
+    return found
+
+
+def content(file: Path) -> object:
+    if file.suffix == ".json":
+        values = json.loads(file.read_text())
+        return {name: value for name, value in values.items() if name not in TIMES}
+    if file.name == "curves.csv":
+        return [[cell for column, cell in enumerate(line.split(",")) if column != 2] for line in file.read_text().splitlines()]
+    return file.stat().st_size > 0 if file.parts[-1].endswith((".html", ".png", ".csv", ".md", ".svg")) else file.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each stage the project before it, made by the stages before; ``end`` is the project after the last."""
+    root = tmp_path_factory.mktemp("projects")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        project = root / "start"
+        project.mkdir()
+        made = {}
+        for stage, command in STAGES.items():
+            made[stage] = project
+            after = root / f"after-{stage}"
+            shutil.copytree(project, after)
+            done = attempt(command, after)
+            assert done.code == 0, done.output
+            project = after
+        made["end"] = project
+    return made
+
+
+def after_of(projects: dict[str, Path], stage: str) -> Path:
+    names = [*STAGES, "end"]
+    return projects[names[names.index(stage) + 1]]
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def check_fault(stage: str, number: int, projects: dict[str, Path], place: Path) -> Outcome:
+    """Fault point ``number`` of ``stage`` fails: nothing is lost, the error is one line, and the next go completes."""
+    project = place / f"{stage}-{number}"
+    before, expected = outputs(projects[stage]), outputs(after_of(projects, stage))
+    shutil.copytree(projects[stage], project)
+    failed = attempt(STAGES[stage], project, number)
+    where = f"{stage}, fault {number}: {failed.points[number]}" if number < len(failed.points) else f"{stage}: no fault {number}"
+    assert "Traceback" not in failed.output, f"{where}\n{failed.output}"
+    there = outputs(project)
+    lost = [name for name, value in before.items() if there.get(name) not in (value, expected.get(name))]
+    assert not lost, f"{where} lost {lost}"
+    if failed.code:
+        errors = [line for line in failed.output.splitlines() if line.startswith("error:")]
+        assert failed.code == 2 and len(errors) == 1, f"{where}: exit code {failed.code}\n{failed.output}"
+        told = failed.points[number].split()[-1]
+        assert os.path.basename(told).strip(".").split(".")[0] in errors[0], f"{where}: {errors[0]}"
+    again = attempt(STAGES[stage], project)
+    assert again.code == 0, f"{where}, the next go: {again.output}"
+    assert outputs(project) == expected, where
+    shutil.rmtree(project)
+    return failed
+
+
+def points_of(stage: str, projects: dict[str, Path], place: Path) -> Sequence[str]:
+    project = place / f"{stage}-count"
+    shutil.copytree(projects[stage], project)
+    return attempt(STAGES[stage], project).points
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_fault_point_of_a_stage(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+    points = points_of(stage, projects, tmp_path)
+    print(f"{stage}: {len(points)} fault points")
+    failed = []
+    for number in range(len(points)):
+        try:
+            check_fault(stage, number, projects, tmp_path)
+        except AssertionError as error:
+            failed.append(str(error))
+    assert not failed, "\n\n".join([f"{len(failed)} of {len(points)} fault points", *failed])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_some_fault_points_of_a_stage(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+    points = points_of(stage, projects, tmp_path)
+    assert points, "a stage writes something"
+    for number in {0, len(points) // 2, len(points) - 1}:
+        check_fault(stage, number, projects, tmp_path)
