@@ -109,8 +109,8 @@ def test_a_state_of_other_rows_is_refused(cell: str, bidirectional: bool) -> Non
 
 
 UNREADABLE: list[tuple[Tensor, Any, str]] = [
-    (torch.zeros(2, 4, F + 1), None, "inputs must have shape (B, T, 3), not (2, 4, 4)"),
-    (torch.zeros(4, F), None, "inputs must have shape (B, T, 3), not (4, 3)"),
+    (torch.zeros(2, 4, F + 1), None, "inputs must be floats of shape (B, T, 3), not torch.float32 of shape (2, 4, 4)"),
+    (torch.zeros(4, F), None, "inputs must be floats of shape (B, T, 3), not torch.float32 of shape (4, 3)"),
     (torch.zeros(2, 4, F), torch.tensor([4, -1]), "lengths[1] is -1; it must lie in 0..4, the steps of the batch"),
     (torch.zeros(2, 4, F), torch.tensor([5, 4]), "lengths[0] is 5; it must lie in 0..4, the steps of the batch"),
     (torch.zeros(2, 4, F), torch.tensor([4.0, 1.0]), "lengths must be int64 or int32, not torch.float32"),

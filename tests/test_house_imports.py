@@ -57,7 +57,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "systems",
         "tag_schemes",
-        "metrics",
         "search",
         "compress",
         "audio",

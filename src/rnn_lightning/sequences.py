@@ -114,7 +114,7 @@ _FORMS = (
 
 def at_least_single(numbers: Tensor) -> Tensor:
     """``numbers`` in single precision at least: what is added up over steps or paths, or over a vocabulary."""
-    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+    return numbers.float() if numbers.dtype in (torch.bfloat16, torch.float16) else numbers
 
 
 def map_state(function: Callable[..., Tensor], state: State, *others: State) -> State:

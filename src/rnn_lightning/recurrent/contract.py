@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..checks import shown
-from ..sequences import State, check_lengths, check_state, check_tensors, leaves, length_mask
+from ..sequences import State, check_lengths, check_tensors, leaves, length_mask
 
 
 class Recurrent(nn.Module, ABC):
@@ -53,8 +53,7 @@ class Recurrent(nn.Module, ABC):
         if state is None:
             state = self.start(inputs)
         else:
-            check_rows(state, len(inputs))
-            self._check_nesting(state, inputs)
+            self._check_state(state, inputs)
         if inputs.shape[0] == 0 or inputs.shape[1] == 0:
             return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
@@ -63,12 +62,13 @@ class Recurrent(nn.Module, ABC):
         outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)
         return outputs.masked_fill(padding, 0), state
 
-    def _check_nesting(self, state: State, inputs: Tensor) -> None:
-        """Refuse a ``state`` that is nested otherwise than the one from the start."""
+    def _check_state(self, state: State, inputs: Tensor) -> None:
+        """Refuse a ``state`` that is nested otherwise than the one from the start, or has other rows than ``inputs``."""
         if self._nesting is None:
             self._nesting = nesting(self.start(inputs[:0]))
-        if nesting(state) != self._nesting:
-            raise ValueError(f"state must be one that this network has made, not {shown(state)}")
+        if not is_nested(state, self._nesting):
+            raise ValueError(f"state must be a tensor, or tuple of states, that this network has made, not {shown(state)}")
+        check_rows(state, len(inputs))
 
     @abstractmethod
     def start(self, inputs: Tensor) -> State:
@@ -80,13 +80,19 @@ class Recurrent(nn.Module, ABC):
 
 
 def nesting(state: State) -> Any:
-    """How the tensors of ``state`` are nested."""
-    return None if isinstance(state, Tensor) else tuple(map(nesting, state))
+    """How the tensors of ``state`` are nested: ``Tensor``, or a tuple of nestings."""
+    return Tensor if isinstance(state, Tensor) else tuple(map(nesting, state))
+
+
+def is_nested(state: Any, form: Any) -> bool:
+    """Whether the tensors of ``state`` are nested in this ``form``."""
+    if form is Tensor:
+        return isinstance(state, Tensor)
+    return isinstance(state, tuple) and len(state) == len(form) and all(map(is_nested, state, form))
 
 
 def check_rows(state: State, rows: int) -> None:
     """Refuse a state of other than so many ``rows``: a single one would pass for all of them."""
-    check_state(state)
     for leaf in leaves(state):
         if leaf.shape[:1] != (rows,):
             raise ValueError(f"the state must have {rows} rows, as the inputs have, not shape {tuple(leaf.shape)}")
