@@ -109,6 +109,8 @@ SYSTEMS: dict[str, str] = {
     "task=adding +task.data.augment=[{name: nois}]": "task.data.augment.0.name must be one of noise, ",
     "task=adding +task.data.batchsize=5": "task.data.batchsize: there is no such setting; in task.data there are batch_size, ",
     "task=adding task.model.droput=0.5": "task.model.droput: there is no such setting; in task.model there are dropout, ",
+    "task=adding task.model.optimizer.name=[]": "task.model.optimizer.name must be one of ",
+    "task=adding +task.data.augment=1.5": "task.data.augment: Input should be a valid array (got 1.5)",
     "task=adding rnn.cell=lstmm": "rnn.cell must be one of lstm, ",
     "task=adding rnn.layers=2": "rnn.layers: there is no such setting; in rnn there are num_layers, ",
     "task=adding +rnn.dropout=much": "rnn.dropout: Input should be a valid number (got 'much')",

@@ -47,7 +47,8 @@ def _bad_settings(experiment: Experiment) -> Iterator[str]:
     task, tables = experiment.task, {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "characters": CHARACTER_ENCODERS}
     data, model = task.data.model_extra or {}, task.model.model_extra or {}
     yield from bad_keywords("task.data", task.data.cls(), data, OF_STAGE)
-    for number, settings in enumerate(data.get("augment") or []):
+    augment = data.get("augment")
+    for number, settings in enumerate(augment if isinstance(augment, list) else []):
         yield from _bad_entry(f"task.data.augment.{number}", AUGMENTATIONS, settings, first=0)
     yield from bad_keywords("task.model", task.model.cls(), model, OF_MODEL)
     networks = {"rnn": experiment.rnn, "task.rnn": task.rnn}
@@ -69,7 +70,7 @@ def _bad_network(where: str, settings: Any) -> Iterator[str]:
         yield f"{where} must be keywords of a network, {{cell: lstm, ...}}, not {shown(settings)}"
         return
     yield from bad_keywords(where, build_network, settings, OF_NETWORK)
-    if (cell := settings.get("cell", "lstm")) not in CELLS:
+    if isinstance(cell := settings.get("cell", "lstm"), str) and cell not in CELLS:
         yield named(f"{where}.cell", cell, list(CELLS))
 
 
@@ -79,7 +80,7 @@ def _bad_entry(where: str, table: Mapping[str, Callable[..., Any]], settings: An
         yield f"{where} must be {{name: ..., ...}}, not {shown(settings)}"
         return
     name = settings.get("name", settings.get("kind"))
-    if name not in table:
+    if name not in [*table]:  # by equality: YAML may write what has no hash
         yield named(f"{where}.name", name, list(table))
         return
     keywords = {key: value for key, value in settings.items() if key not in ("name", "kind")}
