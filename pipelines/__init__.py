@@ -3,6 +3,6 @@
 import sys
 
 if sys.argv[:1] == ["-m"]:  # what Python has there while it looks for the module that it is to run
-    from pipelines.runs.following import begin_command
+    from pipelines.runs.beginning import begin_command
 
     begin_command()

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipelines.display.numbers import duration
 from pipelines.grid import grid
 from pipelines.results import read_results
-from pipelines.runs.following import STARTER
+from pipelines.runs.beginning import STARTER
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
 

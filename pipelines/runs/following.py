@@ -1,7 +1,7 @@
 """Processes that end with the one that started them: stages with DVC, DVC with `make repro`, trials with their sweep.
 
-A command follows its starter only where a variable of the environment says that a program started it (``FOLLOWING``). What a
-person starts by hand goes on when the shell is closed, as ``nohup`` and ``setsid`` promise.
+A command follows its starter only where a variable of the environment says that a program started it (`beginning.FOLLOWING`).
+What a person starts by hand goes on when the shell is closed, as ``nohup`` and ``setsid`` promise.
 """
 
 import ctypes
@@ -11,36 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 import psutil
 
-STARTER = "PIPELINES_STARTER"
-"""The variable that names the process which a command here has started another for, by its number."""
-FOLLOWING = (STARTER, "DVC_STAGE", "LOCAL_RANK")
-"""Variables of the processes that follow: ours, DVC's for its stages, Lightning's for its further processes."""
+from pipelines.runs.beginning import STARTER
+
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 PATIENCE = 30.0
 """Seconds that a process has for saving itself when it is asked to end."""
 PR_SET_PDEATHSIG = 1
 
 _followed: list[psutil.Process] = []
-
-
-def begin_command() -> None:
-    """What every command of the pipeline does first, before anything that takes long is imported."""
-    sys.excepthook = _end_in_one_line
-    if any(name in os.environ for name in FOLLOWING):
-        follow_starter()
-
-
-def _end_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Python's hook for what nobody catches; a command that is interrupted while it is still imported has done nothing yet."""
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-        return
-    print("interrupted", file=sys.stderr)
-    raise SystemExit(128 + signal.SIGINT)
 
 
 def follow_starter() -> None:

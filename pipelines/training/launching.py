@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from pipelines.runs.following import STARTER, follow, signal_on_death_of_parent
+from pipelines.runs.beginning import STARTER
+from pipelines.runs.following import follow, signal_on_death_of_parent
 from pipelines.settings.schema import Experiment
 
 PRELOADED = ["pipelines.training.run", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
