@@ -17,7 +17,7 @@ from benchmarks.timing import seconds
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
-from pipelines.training.run import build_system
+from pipelines.training.building import build_system
 from rnn_lightning import Batch, System
 from rnn_lightning.files import read_json, write_json
 from rnn_lightning.sequences import IGNORED

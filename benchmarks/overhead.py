@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import seconds
-from pipelines.training.run import quieten
+from pipelines.training.trainers import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
 from rnn_lightning.sequences import map_state
 

@@ -11,14 +11,23 @@ from pathlib import Path
 
 
 def digest(folder: Path, file: Path) -> None:
-    """``file`` holds, by path, the SHA-256 of every file below ``folder``."""
+    """``file`` holds, by path, the SHA-256 of every file below ``folder``; it is written beside and renamed."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+    partial = file.with_name(f".{file.name}.tmp")
+    try:
+        partial.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("error: give FOLDER and FILE.json")
-    digest(*map(Path, sys.argv[1:]))
+        sys.exit("usage: python -m pipelines.digest FOLDER FILE.json")
+    try:
+        digest(*map(Path, sys.argv[1:]))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

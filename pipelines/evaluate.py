@@ -14,10 +14,10 @@ def evaluate(experiment: Experiment) -> None:
     from pipelines import tracking
     from pipelines.runs.cards import card_of
     from pipelines.runs.folders import read_run
-    from pipelines.settings.classes import check_system
     from pipelines.settings.tasks import task_of
     from pipelines.tracking.finished import publish_model, publish_run
     from pipelines.training.building import of_card
+    from pipelines.training.keywords import check_system
 
     check_system(experiment)
     card = card_of(experiment)
@@ -75,15 +75,12 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
 
 def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
     """The test metrics of the model in ``folder``: its own, and those of its kind, whose tables and figures are left there."""
-    import torch
-
     from pipelines.kinds import kind_of
     from pipelines.training.memory import check_search
-    from pipelines.training.run import make_trainer, quieten
+    from pipelines.training.trainers import make_trainer, quieten, set_precision
 
     quieten()
-    torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+    set_precision(experiment)
     checkpoint = folder / "model.ckpt"
     system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     data = experiment.task.data.build(folder=experiment.processed())

@@ -8,9 +8,9 @@ command goes on with a sweep that was interrupted, and never makes more than the
 import sys
 
 from pipelines.runs.cards import card_of
-from pipelines.settings.classes import check_system
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
+from pipelines.training.keywords import check_system
 
 
 def sweep(arguments: list[str]) -> None:

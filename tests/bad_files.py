@@ -16,7 +16,7 @@ from rnn_lightning.corpora.images import picture_of
 from rnn_lightning.corpora.lexicon import Lexicon
 from rnn_lightning.corpora.signals import samples_of
 from rnn_lightning.corpora.text import read_lines, read_table
-from rnn_lightning.files import read_json
+from rnn_lightning.files import read_json, write_sums
 from rnn_lightning.predictors.folders import read_description, read_tokenizer
 from rnn_lightning.vectors import read_vectors
 
@@ -81,7 +81,9 @@ def table_of(path: Path) -> Any:
 
 
 def described(path: Path) -> Any:
-    return read_description(path.rename(path.with_name("predictor.json")).parent)
+    folder = path.rename(path.with_name("predictor.json")).parent
+    write_sums(folder)
+    return read_description(folder)
 
 
 WAV, FLAC, OGG, AIFF, AU = sound(), sound("FLAC"), sound("OGG", "VORBIS"), sound("AIFF"), sound("AU")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from bad_commands import COMMANDS, SETTINGS, SYSTEMS
 
-from pipelines.settings.classes import check_system
 from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.training.keywords import check_system
 
 
 def words(line: str) -> list[str]:

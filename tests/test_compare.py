@@ -92,6 +92,7 @@ def test_a_run_whose_own_metric_could_not_be_measured_is_missing(tmp_path: Path)
     config = {"task": {"metric": {"name": "test/loss"}}, "rnn": {}, "trainer": {}}
     folder = make_run(tmp_path, "words", "gru", 1, {"test/loss": 1.0, "test/accuracy": 1.0}, config=config)
     (folder / "metrics.json").write_text('{"test/loss": null, "test/accuracy": 1.0}')
+    write_sums(folder)
     with pytest.raises(ValueError, match="test/loss is None"):
         read_run(folder)
 

@@ -90,12 +90,12 @@ def test_p_values_agree_with_a_normal_world() -> None:
     from typing import Any, cast
 
     draws = np.random.default_rng(1)
-    task: Any = SimpleNamespace(metric=Metric(name="loss", mode="min"))
+    task: Any = SimpleNamespace(metric=Metric(name="test/loss", mode="min"))
     called = 0
     for _ in range(600):
         rows: list[Any] = []
         for name in "abcd":
-            runs = [SimpleNamespace(seed=seed, metrics={"loss": draws.normal()}) for seed in range(6)]
+            runs = [SimpleNamespace(seed=seed, metrics={"test/loss": draws.normal()}) for seed in range(6)]
             rows.append(SimpleNamespace(label=name, runs=runs))
         called += any(cast(float, each.p) < 0.05 for each in differences(rows, task))
     assert 0.02 < called / 600 < 0.08

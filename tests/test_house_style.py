@@ -19,7 +19,7 @@ MAY_TAKE_ANY_KEYWORD: dict[str, str] = {
     "pipelines/settings/base.py:build": "the class that a task file names checks its own keywords",
     "pipelines/sweeping/storage.py:repeated": "arguments of the function that is repeated",
     "pipelines/tracking/logger.py:log_hyperparams": "as Lightning's Logger has it",
-    "pipelines/training/run.py:make_trainer": "further arguments of Lightning's Trainer",
+    "pipelines/training/trainers.py:make_trainer": "further arguments of Lightning's Trainer",
     "src/rnn_lightning/budget.py:hidden_size_for": "keywords of build_network",
     "src/rnn_lightning/budget.py:costs_at": "keywords of build_network",
     "src/rnn_lightning/corpora/generated.py:check_chances": "the names of the numbers that are checked",

@@ -120,11 +120,11 @@ def test_uniform_fused_networks_are_those_of_pytorch(cell: str, peer: Callable[.
 @pytest.mark.parametrize("override", ["+task.rnn.init={uniform:0.25}", "+rnn.init.uniform=0.25"])
 def test_the_range_of_the_weights_is_a_setting_of_a_run(override: str) -> None:
     experiment = compose(["task=adding", "rnn=lstm", "+rnn.forget_bias=null", override])
-    system = build_system(experiment, {"input_size": 2}, planned=1)
+    system = build_system(experiment, {}, planned=1)
     drawn = torch.cat([parameter.flatten() for parameter in system.get_submodule("network").parameters()])
     assert 0.24 < drawn.abs().max() <= 0.25
     with pytest.raises(ValueError, match=r"init must be .*, not \{'uniform': -1\}"):
-        build_system(compose(["task=adding", "+task.rnn.init={uniform:-1}"]), {"input_size": 2}, planned=1)
+        build_system(compose(["task=adding", "+task.rnn.init={uniform:-1}"]), {}, planned=1)
 
 
 def test_a_checkpoint_keeps_the_range(tmp_path: Path) -> None:

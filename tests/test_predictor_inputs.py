@@ -14,7 +14,7 @@ from run_folders import store_values
 from pipelines.predict import reader
 from rnn_lightning import SequenceClassifier, Tagger, load_predictor
 from rnn_lightning.corpora.lexicon import Lexicon
-from rnn_lightning.files import read_json, write_json
+from rnn_lightning.files import read_json, write_json, write_sums
 from rnn_lightning.predictors import TaggingPredictor
 from rnn_lightning.predictors.tagging import simple_words
 
@@ -108,6 +108,7 @@ def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
     with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, not 0"):
         load_predictor(values, batch_size=0)
     write_json(values / "predictor.json", {**read_json(values / "predictor.json"), "predictor": "os.system"})
+    write_sums(values)
     with pytest.raises(ValueError, match=r"must be one of \['classification', .*\], not 'os.system'"):
         load_predictor(values)
     (values / "predictor.json").unlink()
@@ -117,5 +118,6 @@ def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
 
 def test_a_network_of_classes_gives_no_values_nor_the_other_way_round(values: Path) -> None:
     write_json(values / "predictor.json", {**read_json(values / "predictor.json"), "predictor": "classification"})
+    write_sums(values)
     with pytest.raises(ValueError, match="take RegressionPredictor"):
         load_predictor(values)

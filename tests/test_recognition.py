@@ -87,7 +87,7 @@ def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecogni
         ({"beam": 4}, r"task.metric.search has \['beam'\]"),
         ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, and may have weight and bonus: 'order'"),
         ({"beam_size": "wide"}, "beam_size must be a whole number, not 'wide'"),
-        ({"beam_size": 0}, "n_best must lie in 1..beam_size, 0"),
+        ({"beam_size": 0}, "beam_size must be a whole number of at least 1, not 0"),
         ({"beam_size": 4, "fusion": {"order": 2, "wait": 1.0}}, "may have weight and bonus: .*'wait'"),
     ],
 )

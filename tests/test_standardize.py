@@ -26,10 +26,10 @@ def test_the_numbers_are_no_weights() -> None:
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"mean": [0.0], "std": [1.0, 1.0]}, r"2 numbers for each of 'mean' and 'std', not \{'mean': 1, 'std': 2\}"),
+        ({"mean": [0.0], "std": [1.0, 1.0]}, r"2 numbers for each of 'mean' and 'std', not \{'mean': \[0.0\], "),
         ({"mean": [0.0, 0.0]}, "2 numbers for each"),
-        ({"mean": [0.0, 0.0], "std": [1.0, 0.0]}, "std must be above 0, not 0.0"),
-        ({"mean": [0.0, 0.0], "std": [1.0, float("nan")]}, "std must be above 0"),
+        ({"mean": [0.0, 0.0], "std": [1.0, 0.0]}, "std must be a finite number above 0, not 0.0"),
+        ({"mean": [0.0, 0.0], "std": [1.0, float("nan")]}, "std must be a finite number above 0, not nan"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(told: dict[str, list[float]], said: str) -> None:

@@ -72,14 +72,14 @@ def place(healthy: Healthy, tmp_path: Path) -> Path:
 
 
 def weights(place: Path) -> dict[str, torch.Tensor]:
-    return torch.load(place / "trained/adding/elman/1/model.ckpt", weights_only=True)["state_dict"]
+    return torch.load(place / "trained/adding/elman-small/1/model.ckpt", weights_only=True)["state_dict"]
 
 
 def points(uri: str, folder: Path | None = None) -> Counter[tuple[str, int, float]]:
     """All points of the one run, which is finished; of the run of ``folder`` where others are there."""
     store = MlflowClient(uri)
     (experiment,) = [each for each in store.search_experiments() if each.name == "adding"]
-    place = digest([socket.gethostname(), str(folder.resolve() / "runs/adding/elman/1")]) if folder else "%"
+    place = digest([socket.gethostname(), str(folder.resolve() / "runs/adding/elman-small/1")]) if folder else "%"
     (run,) = store.search_runs([experiment.experiment_id], f"tags.place like '{place}'")
     assert run.info.status == "FINISHED"
     histories = [store.get_metric_history(run.info.run_id, key) for key in run.data.metrics]

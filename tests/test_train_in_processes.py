@@ -91,7 +91,7 @@ def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_
 
 def test_a_signal_before_the_command_of_a_seed_can_save_stops_all_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(launching, "Popen", lambda command: subprocess.Popen(sleeper))
+    monkeypatch.setattr(launching, "Popen", lambda command, env: subprocess.Popen(sleeper))
     experiment = compose(["task=nested", *TWO, "seeds=2"])
     threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     with pytest.raises(SystemExit) as ended:

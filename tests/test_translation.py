@@ -83,8 +83,9 @@ def test_a_dashboard_that_takes_no_files_ends_no_training(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mlflow.MlflowClient.log_artifact", full)
-        train_one(compose([*DATES, "seed=3"]), 3)
-    assert Path("trained/dates/gru/3/model.ckpt").exists()
+        experiment = compose([*DATES, "seed=3"])
+        train_one(experiment, 3)
+    assert (experiment.trained(3) / "model.ckpt").exists()
     assert "the dashboard does not take what there is to show (no space left): it waits in" in capsys.readouterr().err
     assert tracking.deliver_waiting() > 0
 

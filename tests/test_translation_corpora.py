@@ -55,7 +55,8 @@ def agree(one: Path, other: Path) -> bool:
     """Whether two processed folders have the same bytes but for what their cards say of the source."""
     files = [contents(folder) for folder in (one, other)]
     return files[0].keys() == files[1].keys() and {name for name in files[0] if files[0][name] != files[1][name]} <= {
-        "card.json"
+        "card.json",
+        "SHA256SUMS",
     }
 
 
@@ -162,7 +163,9 @@ def test_the_card_measures_both_sides(tmp_path: Path) -> None:
     assert pairs == {"train": None, "validation": pytest.approx(1 / 3), "test": 0}
     files = [folder / f"{split}.{end}" for split in SPLITS for end in ("npz", "source.txt", "target.txt")]
     assert card["sha256"]["all"] == sha256(*sorted(files))
-    assert card["sha256"]["files"] == {path.name: sha256(path) for path in folder.iterdir() if path.name != "card.json"}
+    assert card["sha256"]["files"] == {
+        path.name: sha256(path) for path in folder.iterdir() if path.name not in ("card.json", "SHA256SUMS")
+    }
 
 
 def test_a_translation_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ADDING = [
+    "name=small",
     "task=adding",
     "rnn=elman",
     "task.corpus.rows={train:300,validation:40,test:50}",

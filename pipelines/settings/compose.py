@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
-from pipelines.settings.classes import check_corpus
 from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import usual_trainer
-from pipelines.settings.keywords import named
+from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
 from pipelines.settings.schema import Experiment
@@ -29,7 +28,8 @@ def compose(overrides: Sequence[str]) -> Experiment:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
     experiment = _composed(overrides)
-    check_corpus(experiment)
+    corpus = experiment.task.corpus
+    refuse(bad_keywords("task.corpus", corpus.cls(), corpus.model_extra or {}, {}))
     return experiment.model_copy(update=_folder_names(experiment, overrides))
 
 

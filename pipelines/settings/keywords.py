@@ -15,6 +15,12 @@ PLAIN = (bool, int, float, str, type(None), Path)
 SHOWN = 80
 
 
+def refuse(lines: Iterable[str]) -> None:
+    """Raise a ``ValueError`` of the ``lines``, each once, if there are any."""
+    if bad := list(lines):
+        raise ValueError("\n".join(dict.fromkeys(bad)))
+
+
 def bad_keywords(
     where: str, function: Callable[..., Any], given: Mapping[str, Any], supplied: Mapping[str, str], first: int = 0
 ) -> Iterator[str]:

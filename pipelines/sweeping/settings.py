@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 from pydantic import ConfigDict, Field, NonNegativeInt, model_validator
 
 from pipelines.settings.base import validate
-from pipelines.settings.classes import check_system
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Settings
+from pipelines.training.keywords import check_system
 
 Scalar = bool | int | float | str | None
 LARGEST_GRID = 100_000

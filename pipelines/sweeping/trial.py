@@ -19,7 +19,8 @@ from pipelines.sweeping.settings import Pruner, assigned
 from pipelines.sweeping.storage import open_storage
 from pipelines.sweeping.study import make_pruner
 from pipelines.training.launching import stop_with_parent
-from pipelines.training.run import fit, quieten
+from pipelines.training.run import fit
+from pipelines.training.trainers import quieten
 from rnn_lightning.files import read_json, write_json
 from rnn_lightning.systems.durable import LAST
 

@@ -1,29 +1,27 @@
 """One training: from settings to a folder of ``trained/``, interrupted or not."""
 
-import logging
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 
 from pipelines import tracking
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import key_of, note_environment, provenance, run_tags
-from pipelines.settings.classes import check_system
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
+from pipelines.training.keywords import check_system
 from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
+from pipelines.training.trainers import fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
 from rnn_lightning.systems.checkpoints import read_checkpoint
@@ -137,12 +135,6 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
     return system
 
 
-def set_precision(experiment: Experiment) -> None:
-    """Have PyTorch compute with the experiment's number of threads and precision of matrix products."""
-    torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
-
-
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
     """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
     return {
@@ -179,48 +171,6 @@ def following() -> Iterator[None]:
     raise SystemExit(0)
 
 
-def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> lightning.Trainer:
-    """Lightning's Trainer on the experiment's hardware, without the habits that stages have no use for.
-
-    Raises:
-        ValueError: for more processes than there are graphics processors to train on.
-    """
-    settings = experiment.trainer
-    if settings.accelerator == "gpu" and processes > torch.cuda.device_count():
-        raise ValueError(f"trainer.devices is {processes}, but there are {torch.cuda.device_count()} graphics processors")
-    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # else Lightning gives each process its share of all
-    return lightning.Trainer(
-        accelerator=settings.accelerator,
-        devices=processes,
-        strategy=settings.strategy if processes > 1 else "auto",
-        use_distributed_sampler=False,
-        precision=settings.precision,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **more,
-    )
-
-
-def fitting_trainer(
-    experiment: Experiment, between: int, callbacks: list[lightning.Callback], run_id: str
-) -> lightning.Trainer:
-    """The Trainer of a training that validates every ``between`` steps; all epochs are in one loader."""
-    return make_trainer(
-        experiment,
-        processes=experiment.trainer.devices,
-        max_epochs=1,
-        gradient_clip_val=experiment.task.training.clip or None,
-        val_check_interval=between,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        log_every_n_steps=min(50, between),
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-        logger=tracking.lightning_logger(run_id),
-    )
-
-
 def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], card: dict[str, Any]) -> str:
     """Open the run in the dashboard, in the experiment of its task."""
     return tracking.start_run(
@@ -242,10 +192,3 @@ def keep_model(best: Path, file: Path) -> None:
     checkpoint = read_checkpoint(best)
     kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
     AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
-
-
-def quieten() -> None:
-    """Keep Lightning's advertisements out of the progress lines, and a warning that concerns its developers."""
-    for room in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(room).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's use of what PyTorch has renamed

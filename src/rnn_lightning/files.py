@@ -1,5 +1,6 @@
 """Files on disk: whole or absent whatever ends the process, equal bytes for equal content, and their SHA-256."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -29,12 +30,25 @@ def written_beside(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield partial
-        flush(partial)
-        partial.replace(target)
-        flush(target.parent)
+        with _errors_named(target):
+            yield partial
+            flush(partial)
+            partial.replace(target)
+            flush(target.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_named(target: Path) -> Iterator[None]:
+    """An error of the system in the block names a file, ``target`` if no other, and of a full disk what is free there."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        if error.errno == errno.ENOSPC:
+            error.strerror = f"{error.strerror} ({shutil.disk_usage(target.parent).free / 1e6:.1f} MB are free)"
+        raise
 
 
 @contextmanager
@@ -46,18 +60,31 @@ def whole_folder(target: Path, *, sums: bool = False) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
-        yield partial
-        if sums:
-            write_sums(partial)
-        partial.chmod(0o755)  # mkdtemp lets nobody else read
-        for path in [*partial.iterdir(), partial]:
-            flush(path)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-        flush(target.parent)
+        with _errors_named(target):
+            yield partial
+            if sums:
+                write_sums(partial)
+            partial.chmod(0o755)  # mkdtemp lets nobody else read
+            for path in [*partial.iterdir(), partial]:
+                flush(path)
+            _replace_folder(target, partial)
+            flush(target.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace_folder(target: Path, new: Path) -> None:
+    """Rename ``new`` to ``target``; where that fails, what was there is there again."""
+    old = new.with_name(f"{new.name.removesuffix('.partial')}.old.partial")
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def made_once(target: Path, make: Callable[[Path], object]) -> None:

@@ -35,13 +35,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint to ``path``; ``storage_options`` may be where the file that is there now is kept."""
         with written_beside(Path(path)) as partial:
             with open(partial, "wb") as file:
-                torch.save(checkpoint, file)
+                _save(checkpoint, file)
             seal(partial)
             if storage_options and Path(path).exists():
                 Path(path).replace(storage_options)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(path, map_location)
+
+
+def _save(checkpoint: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(checkpoint, file)
+    except RuntimeError as error:  # PyTorch's "unexpected pos", where the system refused a write
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def read_checkpoint(path: Any, map_location: Any = None) -> dict[str, Any]:

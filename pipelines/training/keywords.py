@@ -1,9 +1,9 @@
-"""The classes that an experiment names, and all keywords it gives them: checked before anything is read or built."""
+"""The system that an experiment names, and all keywords it gives it: checked before anything is read or built."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipelines.settings.keywords import bad_keywords, named, shown
+from pipelines.settings.keywords import bad_keywords, named, refuse, shown
 from pipelines.settings.schema import Experiment
 
 OF_STAGE = {"folder": "stages read data/processed/TASK", "seed": "it is the run's, seed="}
@@ -14,28 +14,13 @@ OF_MODEL = {**dict.fromkeys(OF_CORPUS, "it is what the corpus has"), "rnn": "it 
 NETWORKS = ("encoder", "decoder")
 
 
-def check_corpus(experiment: Experiment) -> None:
-    """Refuse keywords that the corpus does not take.
-
-    Raises:
-        ValueError: a line for each.
-    """
-    corpus = experiment.task.corpus
-    _refuse(bad_keywords("task.corpus", corpus.cls(), corpus.model_extra or {}, {}))
-
-
 def check_system(experiment: Experiment) -> None:
     """Refuse keywords that the data module, the system, its networks, optimiser and schedule do not take.
 
     Raises:
         ValueError: a line for each.
     """
-    _refuse(_bad_settings(experiment))
-
-
-def _refuse(lines: Iterator[str]) -> None:
-    if bad := list(lines):
-        raise ValueError("\n".join(dict.fromkeys(bad)))
+    refuse(_bad_settings(experiment))
 
 
 def _bad_settings(experiment: Experiment) -> Iterator[str]:

@@ -1,0 +1,68 @@
+"""Lightning's Trainer as the stages use it: the experiment's hardware and precision, and nothing that they have no use for."""
+
+import logging
+import os
+import warnings
+from typing import Any
+
+import lightning
+import torch
+
+from pipelines import tracking
+from pipelines.settings.schema import Experiment
+from rnn_lightning import AtomicCheckpointIO
+
+
+def set_precision(experiment: Experiment) -> None:
+    """Have PyTorch compute with the experiment's number of threads and precision of matrix products."""
+    torch.set_num_threads(experiment.trainer.threads)
+    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+
+
+def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> lightning.Trainer:
+    """Lightning's Trainer on the experiment's hardware, without the habits that stages have no use for.
+
+    Raises:
+        ValueError: for more processes than there are graphics processors to train on.
+    """
+    settings = experiment.trainer
+    if settings.accelerator == "gpu" and processes > torch.cuda.device_count():
+        raise ValueError(f"trainer.devices is {processes}, but there are {torch.cuda.device_count()} graphics processors")
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # else Lightning gives each process its share of all
+    return lightning.Trainer(
+        accelerator=settings.accelerator,
+        devices=processes,
+        strategy=settings.strategy if processes > 1 else "auto",
+        use_distributed_sampler=False,
+        precision=settings.precision,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **more,
+    )
+
+
+def fitting_trainer(
+    experiment: Experiment, between: int, callbacks: list[lightning.Callback], run_id: str
+) -> lightning.Trainer:
+    """The Trainer of a training that validates every ``between`` steps; all epochs are in one loader."""
+    return make_trainer(
+        experiment,
+        processes=experiment.trainer.devices,
+        max_epochs=1,
+        gradient_clip_val=experiment.task.training.clip or None,
+        val_check_interval=between,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=min(50, between),
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=tracking.lightning_logger(run_id),
+    )
+
+
+def quieten() -> None:
+    """Keep Lightning's advertisements out of the progress lines, and a warning that concerns its developers."""
+    for room in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(room).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's use of what PyTorch has renamed
