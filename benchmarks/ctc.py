@@ -74,14 +74,14 @@ def straightforward(rows: list[list[list[float]]], grams: Language | None) -> li
 
 def search_row(row: list[list[float]], grams: Language | None) -> tuple[Prefix, float]:
     """The best labels of one row and their score."""
-    beam = {(): Scores(0.0, IMPOSSIBLE, 0.0, grams.following[0][BLANK] if grams else 0)}
+    beam: dict[Prefix, Scores] = {(): Scores(0.0, IMPOSSIBLE, 0.0, grams.following[0][BLANK] if grams else 0)}
     for emissions in row:
         extensions: dict[Prefix, list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
         for prefix, (blank, label, _, _) in beam.items():
             extend(extensions, prefix, blank, label, emissions)
         of_lm = {prefix: beam[prefix][2:] if prefix in beam else lm_score(beam, prefix, grams) for prefix in extensions}
         ranked = sorted(extensions, key=lambda prefix: -(logaddexp(*extensions[prefix]) + of_lm[prefix][0]))[:BEAM]
-        beam = {prefix: Scores(*extensions[prefix], *of_lm[prefix]) for prefix in ranked}
+        beam = {prefix: Scores._make([*extensions[prefix], *of_lm[prefix]]) for prefix in ranked}
     ends = {prefix: logaddexp(blank, label) + of_lm for prefix, (blank, label, of_lm, _) in beam.items()}
     if grams:
         ends = {prefix: score + WEIGHT * grams.log_probs[beam[prefix].lm_state][BLANK] for prefix, score in ends.items()}

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -69,6 +70,8 @@ def trained(folder: Path, units: int) -> Callable[[], None]:
 
     def run() -> None:
         data = StreamModule(folder, batch_size=ROWS, steps=STEPS)
+        durable: Any = Durable(folder / "work", seed=1, every_seconds=1e9)
+        durable.on_train_end = lambda *_: None  # the final save is not part of a step
         trainer = lightning.Trainer(
             max_epochs=1,
             accelerator="cpu",
@@ -79,10 +82,8 @@ def trained(folder: Path, units: int) -> Callable[[], None]:
             enable_model_summary=False,
             enable_progress_bar=False,
             plugins=[AtomicCheckpointIO()],
+            callbacks=[durable],
         )
-        durable = Durable(folder / "work", seed=1, every_seconds=1e9)
-        durable.on_train_end = lambda *_: None  # the final save is not part of a step
-        trainer.callbacks.append(durable)
         trainer.fit(system, data)
 
     return run
@@ -99,7 +100,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         corpus(Path(name), options.batches)
         one, other = trained(Path(name), options.units), bare(Path(name), options.units)
-        one(), other()
+        one()
+        other()
         pairs = [(seconds(one), seconds(other)) for _ in range(options.pairs)]
     for with_trainer, plain in pairs:
         step, bare_step = with_trainer / options.batches, plain / options.batches

@@ -21,7 +21,7 @@ from rnn_lightning.files import read_json, write_json
 
 def tokenised(lines: list[str], language: str) -> list[str]:
     """Each line in lower case, with spaCy's tokens between spaces."""
-    import spacy
+    import spacy  # pyright: ignore[reportMissingImports]
 
     split = spacy.blank(language).tokenizer
     return [" ".join(token.text.lower() for token in split(line)) for line in lines]

@@ -114,7 +114,8 @@ def attempt(command: Sequence[str], folder: Path, failing: int | None = None) ->
 
 def _run(command: Sequence[str], folder: Path, faults: Faults, printed: Path, passed: Path) -> NoReturn:
     handle = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1), os.dup2(handle, 2)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
     code = 1
     try:
@@ -132,5 +133,6 @@ def _run(command: Sequence[str], folder: Path, faults: Faults, printed: Path, pa
     finally:
         faults.failing, points = None, list(faults.points)
         passed.write_text("\n".join(points))
-        sys.stdout.flush(), sys.stderr.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)

@@ -128,7 +128,7 @@ def changed(name: str, told: dict[str, Any], row: int) -> tuple[np.ndarray, np.n
 def runs(mask: np.ndarray) -> list[int]:
     """The lengths of the stretches that ``mask`` (N,) covers."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
-    return [stop - start for start, stop in pairwise(edges)][::2]
+    return [int(stop - start) for start, stop in pairwise(edges)][::2]
 
 
 @pytest.mark.parametrize("axis", [0, 1])

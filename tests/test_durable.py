@@ -170,7 +170,7 @@ def test_kill_9_at_random_moments(tmp_path: Path, seed: int) -> None:
     kind = ["joined, plateau", "documents"][seed % 2]
     child = start(kind, tmp_path / "data", tmp_path / "whole")
     expected, _ = child.communicate(timeout=300)
-    kills, wanted = 0, draws.randint(3, 6)
+    kills, wanted, told = 0, draws.randint(3, 6), ""
     for _ in itertools.count():
         child = start(kind, tmp_path / "data", tmp_path / "work")
         if kills < wanted:

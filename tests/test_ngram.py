@@ -31,7 +31,7 @@ def test_probabilities_are_those_of_the_formula(order: int) -> None:
     model = NGram(TEXTS, vocab_size=5, order=order, end=0)
     for length in range(4):
         for text in product(range(1, 5), repeat=length):
-            state, read = model.start(1), (0, *text)
+            state, read, log_probs = model.start(1), (0, *text), torch.empty(0)
             for token in read:
                 log_probs, state = model.step(torch.tensor([token]), state)
             expected = [probability(token, read, order, 5) for token in range(5)]
