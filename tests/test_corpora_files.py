@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_lightning.files import sha256, write_arrays
+from rnn_lightning.archives import write_arrays
+from rnn_lightning.files import sha256
 
 ARRAYS = {
     "tokens": np.arange(1000, dtype=np.int32),

@@ -6,6 +6,7 @@ from pathlib import Path
 from house import LIBRARY, ROOT, at_import, imports_of, none, package_of, python_files, room_of, room_of_file
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "archives": set(),
     "files": set(),
     "checks": set(),
     "registry": {"checks"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compress": {"checks"},
     "laws": {"checks", "sequences"},
     "data": {"checks", "files", "registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    "corpora": {"archives", "files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "systems": {
         *{
             "checks",

@@ -6,15 +6,11 @@ import hashlib
 import json
 import os
 import shutil
-import struct
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 SUMS = "SHA256SUMS"
 """The file of a folder that lists the SHA-256 of all others, as ``sha256sum`` does."""
@@ -177,28 +173,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, not {type(content).__name__}")
     return content
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write an .npz archive whose bytes depend on the arrays alone: on no date, and on no release of Python."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(_Member(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-class _Member(zipfile.ZipInfo):
-    """An entry of 1980 whose header tells the sizes twice, as Python did before 3.11.4; later ones tell them once."""
-
-    def FileHeader(self, zip64: bool | None = None) -> bytes:
-        sizes = struct.pack("<HHQQ", 1, 16, self.file_size, self.compress_size)
-        large = max(self.file_size, self.compress_size) > zipfile.ZIP64_LIMIT
-        stated = (0xFFFFFFFF, 0xFFFFFFFF) if large else (self.compress_size, self.file_size)
-        self.extract_version = self.create_version = 45 if large else 20
-        name, form = self.filename.encode("ascii"), "<4s5H3L2H"
-        first_of_1980 = 0x21
-        numbers = (self.extract_version, self.flag_bits, self.compress_type, 0, first_of_1980, self.CRC, *stated)
-        return struct.pack(form, b"PK\3\4", *numbers, len(name), len(sizes)) + name + sizes
 
 
 def sha256(*paths: Path) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import sha256, whole_folder, write_arrays, write_json
+from ..archives import write_arrays
+from ..files import sha256, whole_folder, write_json
 from .corpus import CorpusError, Split, cut
 from .files import write_split
 

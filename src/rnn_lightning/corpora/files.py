@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import SUMS, DamagedError, check_sums, sha256, write_arrays
+from ..archives import write_arrays
+from ..files import SUMS, DamagedError, check_sums, sha256
 from .corpus import CorpusError, Split, to_arrays
 
 SOURCE = "source.json"

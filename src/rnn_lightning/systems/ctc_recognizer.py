@@ -34,6 +34,21 @@ class CTCRecognizer(System):
 
     Features are standardised, thinned out in time if ``subsampling`` says so, and read by any network, one way or both ways.
     Predictions are the `Transcripts` of the best path.
+
+    Args:
+        rnn: keywords of ``build_network`` without ``input_size``, or a network that reads F features, or what
+            subsampling makes of them.
+        input_size: F.
+        labels: the names of all C labels, that of the blank among them.
+        unit: what a label is, one of ``UNITS``; errors are counted in it. Characters with a space among them also have a
+            rate of word errors.
+        blank: the label that stands for none.
+        standardize: means and deviations of the features, as ``Standardize`` takes them.
+        subsampling: keywords of ``Subsampling`` without ``input_size``.
+        dropout: on what the network makes of each step.
+
+    Raises:
+        ValueError: for a bad size or name.
     """
 
     input_size: int
@@ -52,23 +67,6 @@ class CTCRecognizer(System):
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
-        """Build the recogniser.
-
-        Args:
-            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads F features, or what
-                subsampling makes of them.
-            input_size: F.
-            labels: the names of all C labels, that of the blank among them.
-            unit: what a label is, one of ``UNITS``; errors are counted in it. Characters with a space among them also have a
-                rate of word errors.
-            blank: the label that stands for none.
-            standardize: means and deviations of the features, as ``Standardize`` takes them.
-            subsampling: keywords of ``Subsampling`` without ``input_size``.
-            dropout: on what the network makes of each step.
-
-        Raises:
-            ValueError: for a bad size or name.
-        """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(input_size=input_size)
         check_choice("unit", unit, sorted(UNITS))

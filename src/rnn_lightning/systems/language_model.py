@@ -29,6 +29,22 @@ class LanguageModel(System):
     Where ``batch.fresh`` says that a row goes on, its state is carried over from the batch before and detached (truncated
     backpropagation through time); else it starts anew. The carried state is saved with the checkpoint. Validation, test and
     prediction keep states of their own. Predictions are the log-probabilities (B, T, V) of what follows each token.
+
+    Args:
+        vocab_size: V.
+        rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E features.
+        embedding_size: E.
+        tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
+            a linear map without bias leads from one to the other.
+        dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
+            one mask for all steps of a row.
+        unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
+        evaluation_state: ``carry`` the state where a batch goes on, as in training, or ``reset`` it for every batch.
+        embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
+        optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and keywords.
+
+    Raises:
+        ValueError: for a bad size, unit or name.
     """
 
     vocab_size: int
@@ -49,24 +65,6 @@ class LanguageModel(System):
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
-        """Build the model.
-
-        Args:
-            vocab_size: V.
-            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E features.
-            embedding_size: E.
-            tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
-                a linear map without bias leads from one to the other.
-            dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
-                one mask for all steps of a row.
-            unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
-            evaluation_state: ``carry`` the state where a batch goes on, as in training, or ``reset`` it for every batch.
-            embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
-            optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and keywords.
-
-        Raises:
-            ValueError: for a bad size, unit or name.
-        """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
         check_memory(vocab_size=vocab_size, embedding_size=embedding_size)

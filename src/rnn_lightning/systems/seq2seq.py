@@ -27,6 +27,22 @@ class Seq2Seq(System):
 
     Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
     forces the teacher's tokens; ``translate`` searches. Predictions are the `Hypotheses` of a beam of 5.
+
+    Args:
+        vocab_size, target_vocab_size: tokens of the two sides.
+        rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
+            them or replace them, so that the two may differ in anything, or are networks themselves.
+        end: the target token that ends a sequence.
+        attention, input_feeding, context, tied: see ``AttentionDecoder``.
+        shared: one embedding for both sides, which then must have the same tokens.
+        dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
+        label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
+        scheduled_sampling: ``{"probability": p, "steps": n}``: in training the decoder reads its own likeliest token
+            instead of the teacher's with a probability that rises from 0 to p over n steps (Bengio et al. 2015,
+            arXiv:1506.03099).
+
+    Raises:
+        ValueError: for a number outside its range, or networks that do not fit their task.
     """
 
     def __init__(
@@ -50,24 +66,6 @@ class Seq2Seq(System):
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
-        """Build the model.
-
-        Args:
-            vocab_size, target_vocab_size: tokens of the two sides.
-            rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
-                them or replace them, so that the two may differ in anything, or are networks themselves.
-            end: the target token that ends a sequence.
-            attention, input_feeding, context, tied: see ``AttentionDecoder``.
-            shared: one embedding for both sides, which then must have the same tokens.
-            dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
-            label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
-            scheduled_sampling: ``{"probability": p, "steps": n}``: in training the decoder reads its own likeliest token
-                instead of the teacher's with a probability that rises from 0 to p over n steps (Bengio et al. 2015,
-                arXiv:1506.03099).
-
-        Raises:
-            ValueError: for a number outside its range, or networks that do not fit their task.
-        """
         super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
         check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
         check_counts(least=0, most=target_vocab_size - 1, end=end)

@@ -34,6 +34,24 @@ class Tagger(System):
     (B, T), or words with their characters (B, T, 1 + C) as ``PairModule`` yields them; a tagger without ``characters`` reads
     the words of these alone. The word 0 stands for all unknown ones. Predictions are the tags (B, T), `IGNORED` behind each
     row's length.
+
+    Args:
+        vocab_size, num_tags: V and L.
+        rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E + K features.
+        num_characters: how many characters there are, padding and unknown ones included; needed with ``characters``.
+        characters: ``{"name": "rnn", ...}`` or ``{"name": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
+            ``ConvolvedCharacters``.
+        embedding_size: E.
+        word_dropout: how often training reads a word as the unknown one, its spelling left as it is.
+        dropout: on what the network reads and on what it makes, one mask for all steps of a row.
+        output: one of ``OUTPUTS``.
+        tags: the names of the tags, which a scheme needs.
+        scheme: the tags mark spans by BIO or BIOES. A CRF then allows what the scheme does, and spans are counted.
+        vectors: what becomes of pretrained vectors, which ``load_vectors`` sets before a training: ``tuned`` with
+            everything else, or ``frozen``, which leaves the whole embedding as it starts.
+
+    Raises:
+        ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
     """
 
     def __init__(
@@ -54,26 +72,6 @@ class Tagger(System):
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
-        """Build the tagger.
-
-        Args:
-            vocab_size, num_tags: V and L.
-            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E + K features.
-            num_characters: how many characters there are, padding and unknown ones included; needed with ``characters``.
-            characters: ``{"name": "rnn", ...}`` or ``{"name": "cnn", ...}`` and keywords of ``RecurrentCharacters`` or
-                ``ConvolvedCharacters``.
-            embedding_size: E.
-            word_dropout: how often training reads a word as the unknown one, its spelling left as it is.
-            dropout: on what the network reads and on what it makes, one mask for all steps of a row.
-            output: one of ``OUTPUTS``.
-            tags: the names of the tags, which a scheme needs.
-            scheme: the tags mark spans by BIO or BIOES. A CRF then allows what the scheme does, and spans are counted.
-            vectors: what becomes of pretrained vectors, which ``load_vectors`` sets before a training: ``tuned`` with
-                everything else, or ``frozen``, which leaves the whole embedding as it starts.
-
-        Raises:
-            ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
-        """
         super().__init__(optimizer, schedule, rnn=rnn)
         check_counts(vocab_size=vocab_size, num_tags=num_tags, embedding_size=embedding_size)
         make_output = choose("output", OUTPUTS, output)
