@@ -39,9 +39,14 @@ def line_of(process: subprocess.Popen[str]) -> str:
 def lives(pid: int, seconds: float) -> bool:
     """Whether the process is still there after so many seconds."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while time.monotonic() < until:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return False
+        except psutil.NoSuchProcess:
+            return False
         time.sleep(0.02)
-    return time.monotonic() >= until
+    return True
 
 
 @pytest.mark.parametrize("variable", ["DVC_STAGE", "LOCAL_RANK"])
