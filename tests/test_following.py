@@ -92,20 +92,14 @@ def test_a_process_left_behind_is_ended_and_said(
     assert capsys.readouterr().err == f"ending process {holder.pid}, left behind at it by a command that is gone\n"
 
 
-def heed_interrupts() -> None:
-    """Undo what a shell does to its background jobs, if these tests are part of one: they ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("command", ["train", "evaluate", "compare", "fetch", "preprocess", "sweep", "repro", "predict"])
 @pytest.mark.parametrize("after", [0.15, 0.6])
 def test_a_command_that_is_interrupted_ends_in_one_line(command: str, after: float, tmp_path: Path) -> None:
     """However soon: most of the first second goes by with imports."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}
     words = [sys.executable, "-m", f"pipelines.{command}", "generated" if command in ("compare", "repro") else "task=nested"]
-    with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
-    ) as process:
+    heeding = ["env", "--default-signal=INT", *words]  # a shell's background job, which this may be part of, ignores it
+    with subprocess.Popen(heeding, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(after)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
