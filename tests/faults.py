@@ -6,6 +6,7 @@ they are numbered from 0 in the order in which they come.
 
 import builtins
 import errno
+import importlib
 import io
 import os
 import runpy
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+PRELOADED = ("pipelines.training.run", "pipelines.comparing.report", "pipelines.tracking.delivery", "mlflow.pyfunc", "hydra")
+"""What commands import: a fork has it already."""
 ERRORS = (errno.ENOSPC, errno.EACCES, errno.EIO)
 """No space, no permission, input/output error: in turn, by the number of the fault point."""
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -103,6 +106,8 @@ class Outcome:
 
 def attempt(command: Sequence[str], folder: Path, failing: int | None = None) -> Outcome:
     """Run ``python -m`` ``command`` in ``folder``, in a fork of this process; fault point ``failing`` fails."""
+    for name in PRELOADED:
+        importlib.import_module(name)
     printed, passed = folder.with_name(f"{folder.name}.out"), folder.with_name(f"{folder.name}.points")
     child = os.fork()
     if child == 0:
