@@ -17,6 +17,7 @@ from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_point
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import planned_runs
 from pipelines.settings.tasks import Task, read_card, task_of_runs
+from rnn_lightning.files import write_text
 
 
 def compare(
@@ -44,7 +45,7 @@ def compare(
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
     texts = [make(sections, together) for make in (report.markdown, report.web_page, report.as_json)]
     for page, text in zip(pages, texts, strict=True):
-        page.write_text(text)
+        write_text(page, text)
     _print(sections, together)
     publish_comparison(out, sections, together, pages)
     return sections

@@ -13,6 +13,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from rnn_lightning.files import written_beside
+
 __all__ = ["LOOK", "drawing", "label", "plt", "save"]
 
 LOOK: Any = {
@@ -58,6 +60,7 @@ def label(name: str) -> str:
 
 def save(figure: Figure, file: Path) -> Path:
     """The figure in ``file``, and no longer in memory."""
-    figure.savefig(file, facecolor="white")
+    with written_beside(file) as partial:
+        figure.savefig(partial, format=file.suffix[1:], facecolor="white")
     plt.close(figure)
     return file

@@ -11,7 +11,7 @@ from pipelines import tracking
 from pipelines.kinds.base import Kind, answer_split
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
-from rnn_lightning.files import read_json, write_json
+from rnn_lightning.files import read_json, write_json, write_text
 from rnn_lightning.predictors.translation import search_keywords, text_of
 from rnn_lightning.sequences import Batch
 
@@ -140,7 +140,7 @@ class Translator(Callback):
         page = self.folder / f"translations-{step:06}.md"
         lines = zip(self.texts.sources[:SHOWN], self.texts.references[:SHOWN], found[:SHOWN], strict=True)
         rows = "\n".join(f"| {' | '.join(text.replace('|', '&#124;') for text in line)} |" for line in lines)
-        page.write_text(f"| source | reference | translation |\n|:--|:--|:--|\n{rows}\n", encoding="utf-8")
+        write_text(page, f"| source | reference | translation |\n|:--|:--|:--|\n{rows}\n")
         files = [page]
         if system.decoder.attention is not None:
             picture = self.folder / f"attention-{step:06}.png"
