@@ -8,8 +8,8 @@ from house import ROOT, functions_of, none, python_files, room_of_file, tree_of
 
 MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
 ALLOWED_TO_BE_LONGER: set[str] = {
-    "src/rnn_lightning/systems/seq2seq.py:__init__",
-    "src/rnn_lightning/systems/tagger.py:__init__",
+    "src/rnn_lightning/systems/seq2seq.py:__init__",  # its signature alone has 24 lines
+    "src/rnn_lightning/systems/tagger.py:__init__",  # as has this one, 19
     "tests/run_folders.py:make_run",
 }
 """Files, or ``file:function``."""

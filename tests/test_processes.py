@@ -8,7 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.runs.processes import lock_folder, start_time
+from pipelines.runs.processes import lock_folder, remove_leftovers, start_time
+from rnn_lightning import files
+from rnn_lightning.files import whole_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from pathlib import Path; from pipelines.runs.processes import lock_folder; "
@@ -40,3 +42,44 @@ def test_the_birth_of_a_process_does_not_move_with_the_clock(monkeypatch: pytest
         assert start_time(child.pid) > before
     with pytest.raises(psutil.NoSuchProcess):
         start_time(child.pid)
+
+
+@pytest.mark.parametrize("renamed", [1, 2], ids=["before the old one is away", "between the old one and the new one"])
+def test_a_kill_while_a_folder_is_replaced_loses_no_folder(
+    renamed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill lets nothing run that would put things right; here it is an error that no handler of ours catches."""
+    target, calls, rename = tmp_path / "run", [], Path.rename
+    with whole_folder(target) as folder:
+        (folder / "file").write_text("old")
+
+    def killed(path: Path, to: Path) -> Path:
+        calls.append(path)
+        if len(calls) == renamed:
+            raise SystemExit
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(SystemExit), whole_folder(target) as folder:
+        (folder / "file").write_text("new")
+    monkeypatch.undo()
+    assert target.exists() == (renamed == 1)
+    remove_leftovers(target)
+    assert (target / "file").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, rename = tmp_path / "run", Path.rename
+    with whole_folder(target) as folder:
+        (folder / "file").write_text("old")
+
+    def full(path: Path, to: Path) -> Path:
+        if to == target and path.name.endswith(".partial") and ".old." not in path.name:
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match=r"No space left on device \(.* MB are free\): '.*/run'"), whole_folder(target) as folder:
+        (folder / "file").write_text("new")
+    assert (target / "file").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["run"]

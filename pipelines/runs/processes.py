@@ -89,9 +89,15 @@ def lives(process: list[float]) -> bool:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what killed processes left beside ``target`` while they wrote it; whoever calls it holds its lock."""
+    """Remove what killed processes left beside ``target`` while they wrote it; whoever calls it holds its lock.
+
+    The folder before it is there again, if one was killed between taking it away and putting the new one in its place.
+    """
     for left in target.parent.glob(f".{target.name}.*.partial"):
-        shutil.rmtree(left, ignore_errors=True)
+        if left.name.endswith(".old.partial") and not target.exists():
+            left.rename(target)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
     for left in target.parent.glob(f".{target.name}.*.tmp"):
         left.unlink(missing_ok=True)
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.settings.keywords import advice, shown, unknown
+from pipelines.settings.keywords import advice, unknown
+from rnn_lightning.checks import shown
 
 Checked = TypeVar("Checked", bound=BaseModel)
 PACKAGE = "rnn_lightning"

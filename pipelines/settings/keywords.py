@@ -10,9 +10,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from rnn_lightning.checks import shown
+
 PLAIN = (bool, int, float, str, type(None), Path)
 """Types of single values that YAML can write; of a union, other classes are left out."""
-SHOWN = 80
 
 
 def refuse(lines: Iterable[str]) -> None:
@@ -76,12 +77,6 @@ def unknown(key: str, allowed: Iterable[str]) -> str:
 def nearest_first(name: str, allowed: Iterable[str]) -> list[str]:
     """The ``allowed`` names, those that are spelt most like ``name`` first."""
     return sorted(allowed, key=lambda each: (-round(difflib.SequenceMatcher(None, name, each).ratio(), 2), each))
-
-
-def shown(value: Any) -> str:
-    """A value as an error shows it, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def named(what: str, name: Any, known: Sequence[str]) -> str:

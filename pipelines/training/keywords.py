@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipelines.settings.keywords import bad_keywords, named, refuse, shown
+from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.schema import Experiment
+from rnn_lightning.checks import shown
 
 OF_STAGE = {"folder": "stages read data/processed/TASK", "seed": "it is the run's, seed="}
 OF_STAGE |= {"epochs": "it is task.training.epochs"}

@@ -78,12 +78,7 @@ class Tagger(System):
         check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         if vectors is not None:
             check_choice("vectors", vectors, VECTORS)
-        if tags is not None:
-            check_names("tags", tags, count=num_tags)
-        elif scheme is not None:
-            raise ValueError(f"scheme {shown(scheme)} needs tags, the names of all {num_tags}, not None")
-        if scheme is not None:
-            check_choice("scheme", scheme, sorted(SCHEMES))
+        _check_tags(num_tags, tags, scheme)
         check_probability("word_dropout", word_dropout)
         if num_characters is not None:
             check_counts(num_characters=num_characters)
@@ -186,6 +181,15 @@ class Tagger(System):
         if matrix.shape != weight.shape:
             raise ValueError(f"vectors must have the embedding's shape {tuple(weight.shape)}, not {tuple(matrix.shape)}")
         weight[found] = matrix[found].to(weight)
+
+
+def _check_tags(num_tags: int, tags: Sequence[str] | None, scheme: str | None) -> None:
+    if tags is not None:
+        check_names("tags", tags, count=num_tags)
+    elif scheme is not None:
+        raise ValueError(f"scheme {shown(scheme)} needs tags, the names of all {num_tags}, not None")
+    if scheme is not None:
+        check_choice("scheme", scheme, sorted(SCHEMES))
 
 
 def words_of(inputs: Tensor) -> Tensor:
