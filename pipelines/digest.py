@@ -11,7 +11,13 @@ from pathlib import Path
 
 
 def digest(folder: Path, file: Path) -> None:
-    """``file`` holds, by path, the SHA-256 of every file below ``folder``; it is written beside and renamed."""
+    """``file`` holds, by path, the SHA-256 of every file below ``folder``; it is written beside and renamed.
+
+    Raises:
+        FileNotFoundError: where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder: give one that a stage has made, such as runs/dates/lstm")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     file.parent.mkdir(parents=True, exist_ok=True)

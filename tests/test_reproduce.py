@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines import reproduce
-from pipelines.runs.folders import Run
+from pipelines.runs.folders import TEXTS, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "seed=3", "task.corpus.steps=10", "task.parameters=600", "task.training.epochs=1"]
@@ -36,7 +36,7 @@ RIGHT = hash_of("right")
 
 
 def stored(**changes: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {field: 0 for field in Run.__dataclass_fields__}
+    values: dict[str, Any] = {field: "" if field in TEXTS else 0 for field in Run.__dataclass_fields__}
     told = {"rnn": "gru", "seed": 3, "metrics": {"test/loss": 0.25}, "commit": "a" * 40, "config": {"trainer": {}}}
     return values | told | {"hardware": "abacus", "command": "python -m pipelines.train task=adding"} | changes
 

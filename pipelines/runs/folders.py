@@ -7,18 +7,21 @@ another metric may be null: there was nothing to measure it on.
 import csv
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.settings.legacy import modern
+from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
 OPTIONAL = ("name", "curves")
 """Fields that a stored run need not have."""
+TEXTS = ("rnn", "label", "unit", "hardware", "precision", "commit", "data", "command")
+NUMBERS = ("seed", "parameters", "steps", "planned_steps", "seconds", "units_per_second", "peak_memory_mb", "threads")
 POINTS = 50
 """How many points of a curve are stored at most."""
 
@@ -64,6 +67,7 @@ class Run:
         lacking = [name for name in names if name not in values and name not in OPTIONAL]
         if lacking:
             raise ValueError(f"lacks {', '.join(lacking)}")
+        check_types(values)
         config = modern(values["config"])
         measured = {name: value for name, value in values["metrics"].items() if value is not None and math.isfinite(value)}
         broken = {name: value for name, value in values["metrics"].items() if name not in measured}
@@ -80,6 +84,21 @@ class Run:
     def folder_name(self) -> str:
         """Its architecture, with its name where it has one: the folder of its seeds."""
         return f"{self.rnn}-{self.name}" if self.name else self.rnn
+
+
+def check_types(values: Mapping[str, Any]) -> None:
+    """Refuse a run whose values are of other types than stages write: numbers, texts, and objects of them.
+
+    Raises:
+        ValueError: naming the first that is.
+    """
+    kinds = {"metrics": dict, "config": dict, **dict.fromkeys(TEXTS, str), **dict.fromkeys(NUMBERS, int | float)}
+    for name, kind in kinds.items():
+        if not isinstance(values[name], kind) or isinstance(values[name], bool):
+            raise ValueError(f"{name} is {shown(values[name])}, which no stage writes")
+    for name, value in values["metrics"].items():
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise ValueError(f"the metric {name} is {shown(value)}, which is no number")
 
 
 class Missing(NamedTuple):
@@ -118,7 +137,10 @@ def read_run(folder: Path, *, with_sums: bool = True) -> Run:
         raise ValueError("has no curves.csv")
     if with_sums:
         check_sums(folder, ["training.json", "metrics.json", "curves.csv"], again="evaluate the run again")
-    return Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
+    run = Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
+    if (run.folder_name, str(run.seed)) != folder.parts[-2:]:
+        raise ValueError(f"is a copy of {run.folder_name}/{run.seed}: a run counts in its own folder alone")
+    return run
 
 
 def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple[list[Run], list[Missing]]:
@@ -141,9 +163,17 @@ def tell_missing(missing: Sequence[Missing], done: str) -> None:
 
 
 def read_points(folder: Path) -> list[tuple[str, int, float]]:
-    """All logged values of a run: metric, step, value."""
-    with (folder / "curves.csv").open(newline="") as lines:
-        return [(line["metric"], int(line["step"]), float(line["value"])) for line in csv.DictReader(lines)]
+    """All logged values of a run: metric, step, value.
+
+    Raises:
+        ValueError: where its table is no table of curves.
+    """
+    file = folder / "curves.csv"
+    with file.open(newline="") as lines:
+        try:
+            return [(line["metric"], int(line["step"]), float(line["value"])) for line in csv.DictReader(lines)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is no table of curves: {error!r}; evaluate the run again") from None
 
 
 def read_curves(folder: Path, metrics: Sequence[str]) -> dict[str, Curve]:

@@ -56,6 +56,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
                 (work / name).unlink(missing_ok=True)
         keep_training(work, experiment.trained(seed), facts)
         if is_first(experiment):
+            print(f"{experiment.trained(seed)} is trained. Next: `python -m pipelines.evaluate` with the same settings")
             tracking.flush()
 
 

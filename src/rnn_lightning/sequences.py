@@ -208,6 +208,8 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
     Of a network that reads both ways, whose outputs stand side by side, the backward half is its output at the first step.
     An empty row gives zeros.
     """
+    if not outputs.shape[1]:
+        return outputs.new_zeros(len(outputs), outputs.shape[2])
     if lengths is None:
         last = outputs[:, -1]
     else:

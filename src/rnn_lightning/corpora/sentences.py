@@ -32,7 +32,8 @@ class Irregular(NamedTuple):
 
     def tell(self, *, repaired: bool) -> None:
         """Name the first of each split and their number on standard error."""
-        done = "written as conlleval reads them" if repaired else "kept as they are; repair: true writes them anew"
+        written = f"written as conlleval reads them, and what is no tag of {self.scheme} as O"
+        done = written if repaired else "kept as they are; task.corpus.repair=true writes them as conlleval reads them"
         for split, count in self.counts.items():
             for line in self.first[split]:
                 print(f"preprocess: {line}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What both data modules share: the order of batches, and where in it a training stands."""
 
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,7 +129,7 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return dict(archive)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise ValueError(f"{path} is damaged: {error}; preprocess the corpus again") from None
 
     def dataset(self, split: str) -> Read:

@@ -25,7 +25,9 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / DESCRIPTION
     if not file.exists():
-        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, again if an earlier version did")
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f"{folder} is no folder: give that of an evaluated run, such as runs/dates/lstm/1")
+        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, which then is in runs/")
     check_sums(Path(folder), [DESCRIPTION], again=AGAIN)
     description = read_json(file)
     files = description.get("files", [])

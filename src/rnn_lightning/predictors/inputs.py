@@ -5,7 +5,7 @@ Shapes: T steps, F features.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import LARGEST, is_whole
 from .folders import file_in, read_tokenizer
 
 if TYPE_CHECKING:
@@ -72,14 +73,29 @@ class TokenInputs(Inputs):
         self.size = size
 
     def encode(self, item: Any) -> Encoded:
-        parts = item.strip("[] \t\r\n").replace(",", " ").split() if isinstance(item, str) else list(item)
-        try:
-            tokens = [int(part) for part in parts]
-        except (TypeError, ValueError):
-            raise ValueError(f"it is no list of token numbers: {str(item)[:SHOWN]!r}") from None
+        tokens = token_numbers(item)
         if wrong := [token for token in tokens if not 0 <= token < self.size]:
             raise ValueError(f"token {wrong[0]} is none of 0..{self.size - 1}")
         return Encoded(torch.tensor(tokens)) if tokens else NOTHING
+
+
+def token_numbers(item: Any) -> list[int]:
+    """The whole numbers of a list, or of a string of digits with white space or commas between, in brackets or without.
+
+    Raises:
+        ValueError: for anything else; a boolean or 3.0 is no whole number.
+    """
+    if isinstance(item, str):
+        text = item.strip()
+        inside = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+        parts = inside.replace(",", " ").split()
+        if all(part.isascii() and part.removeprefix("-").isdigit() for part in parts):
+            return [int(part) for part in parts]
+    elif isinstance(item, Iterable):
+        numbers = item.tolist() if isinstance(item, Tensor | np.ndarray) else list(item)
+        if isinstance(numbers, list) and all(is_whole(number, least=-LARGEST) for number in numbers):
+            return [int(number) for number in numbers]
+    raise ValueError(f"it is no list of token numbers: {str(item)[:SHOWN]!r}")
 
 
 class ArrayInputs(Inputs):
@@ -100,8 +116,8 @@ class ArrayInputs(Inputs):
 
         try:
             return torch.from_numpy(features_of(values, self.size))
-        except TypeError:
-            raise ValueError("it is no array of numbers") from None
+        except (TypeError, OverflowError, RuntimeError):
+            raise ValueError("it is no array of numbers that single precision holds") from None
 
 
 class SignalInputs(ArrayInputs):

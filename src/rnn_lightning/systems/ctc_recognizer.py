@@ -16,7 +16,7 @@ from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_sea
 from ..processes import all_reduce_sum, rank_and_world_size
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import Batch, State, at_least_single
+from ..sequences import IGNORED, Batch, State, at_least_single
 from ..standardize import Standardize
 from ..subsampling import make_subsampling
 from .metered import EVALUATED
@@ -109,7 +109,7 @@ class CTCRecognizer(System):
         steps = self.steps(batch.inputs, batch.lengths)
         targets, counts = batch.targets, batch.target_lengths
         if counts is None:
-            counts = torch.full((len(targets),), targets.shape[1])
+            counts = (targets != IGNORED).sum(1).cpu()
         losses = ctc_loss(log_probs, targets, steps, counts, blank=self.blank)
         feasible = losses.isfinite()
         self.metric(split, "infeasible").update((~feasible).sum())

@@ -16,7 +16,7 @@ from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, at_least_single, fill_padding
 from ..standardize import Standardize
-from .inputs import real_targets
+from .inputs import check_no_target_lengths, real_targets
 from .system import System
 
 
@@ -94,6 +94,7 @@ class FrameClassifier(System):
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape[:2]:
             raise ValueError(f"targets must be one a frame, {tuple(batch.inputs.shape[:2])}, not {tuple(batch.targets.shape)}")
+        check_no_target_lengths(batch)
         targets = real_targets(batch.targets, batch.lengths, len(self.classes))
         scores, _ = self(batch.inputs, batch.lengths)
         counted = targets != IGNORED

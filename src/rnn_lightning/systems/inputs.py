@@ -8,7 +8,7 @@ Shapes: B rows, T steps, F features.
 import torch
 from torch import Tensor
 
-from ..sequences import IGNORED, check_lengths, check_tensors, fill_padding
+from ..sequences import IGNORED, Batch, check_lengths, check_tensors, fill_padding
 
 
 def check_tokens(name: str, tokens: Tensor, size: int, *, lengths: Tensor | None = None, also: int | None = None) -> None:
@@ -59,6 +59,18 @@ def real_only(wrong: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is not None:
         check_lengths(lengths, wrong)
     return fill_padding(wrong, lengths)
+
+
+def check_no_target_lengths(batch: Batch) -> None:
+    """Refuse target lengths other than the lengths of the inputs, which have a target a step.
+
+    Raises:
+        ValueError: saying so.
+    """
+    if batch.target_lengths is not None:
+        lengths = torch.full((len(batch.inputs),), batch.inputs.shape[1]) if batch.lengths is None else batch.lengths
+        if not torch.equal(batch.target_lengths.long(), lengths.long()):
+            raise ValueError("target_lengths must be the lengths here, where every step has a target: leave them out")
 
 
 def real_targets(targets: Tensor, lengths: Tensor | None, size: int, name: str = "lengths") -> Tensor:

@@ -16,7 +16,7 @@ from ..processes import gather_state, shard_state
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, check_tensors, leaves, map_state, select_state
-from .inputs import real_targets
+from .inputs import check_no_target_lengths, real_targets
 from .system import System
 
 EVALUATION_STATES = ("carry", "reset")
@@ -115,7 +115,10 @@ class LanguageModel(System):
         return at_least_single(logits).squeeze(1).log_softmax(-1), after
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        if batch.targets.shape != batch.inputs.shape:
+            raise ValueError(f"targets must be one a token, {tuple(batch.inputs.shape)}, not {tuple(batch.targets.shape)}")
         hidden = self._carry(self.read, batch, split)
+        check_no_target_lengths(batch)
         targets = real_targets(batch.targets, batch.lengths, self.output.out_features)
         counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from ..checks import check_counts, check_names
+from ..checks import check_counts, check_names, shown
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, last_outputs
 from ..standardize import Standardize
+from .inputs import check_tokens
 from .system import System
 
 
@@ -75,12 +76,21 @@ class SequenceClassifier(System):
         ends = last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
         return self.output(self.dropout(ends)), after
 
+    def check_targets(self, batch: Batch) -> None:
+        targets, rows = batch.targets, len(batch.inputs)
+        if targets.shape != (rows,):
+            raise ValueError(f"targets must have shape ({rows},), one a row, not {tuple(targets.shape)}")
+        if self.num_classes is not None:
+            check_tokens("target", targets.unsqueeze(1), self.num_classes, also=IGNORED)
+        elif not targets.is_floating_point() or not bool(torch.isfinite(targets).all()):
+            raise ValueError(f"targets must be finite floats, one a row, not {targets.dtype}: {shown(targets.tolist())}")
+
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         scores, _ = self(batch.inputs, batch.lengths)
-        if batch.targets.shape != (len(scores),):
-            raise ValueError(f"targets must have shape ({len(scores)},), one a row, not {tuple(batch.targets.shape)}")
+        if batch.targets.device.type == "cpu":
+            self.check_targets(batch)
         if self.num_classes is None:
-            return F.mse_loss(scores.squeeze(1), batch.targets), len(scores)
+            return F.mse_loss(scores.squeeze(1), batch.targets.to(scores.dtype)), len(scores)
         counted = batch.targets != IGNORED
         scores, targets = scores[counted], batch.targets[counted]
         if not len(targets):

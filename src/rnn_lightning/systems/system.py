@@ -3,6 +3,7 @@
 Shapes: B rows, T steps.
 """
 
+import inspect
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -83,6 +84,8 @@ class System(Metered):
     def admit(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there."""
         check_tensors(inputs=inputs)
+        if inputs.dtype == torch.float64 and (own := next(self.parameters()).dtype) == torch.float32:
+            raise ValueError(f"inputs are float64, as NumPy makes them, and the weights {own}: give inputs.float()")
         if inputs.device.type == "cpu":
             self.check_inputs(inputs, lengths)
         elif lengths is not None:
@@ -195,16 +198,22 @@ class System(Metered):
         Its checksums are compared, and its weights with its hyper-parameters, before a network takes memory.
 
         Raises:
-            ValueError: where the file is damaged, comes from elsewhere, or does not hold the weights that its hyper-parameters
-                say; where ``weights_only`` is ``False``, since code in a file is never run; where its network was given as a
-                `Recurrent` and is not given again as ``rnn``.
+            ValueError: where the file is damaged, comes from elsewhere, is of another class, or does not hold the weights that
+                its hyper-parameters say; for a name in ``replaced`` that is no hyper-parameter; where ``weights_only`` is
+                ``False``, since code in a file is never run; where its network was given as a `Recurrent` and is not given
+                again as ``rnn``.
             FileNotFoundError: where there is no file.
         """
         if weights_only is not None and not weights_only:
             raise ValueError("weights_only must be True: a checkpoint is data, and code in it is never run")
+        if unknown := sorted(replaced.keys() - inspect.signature(cls).parameters.keys()):
+            raise ValueError(f"{cls.__name__} has no {unknown[0]}: it has {', '.join(inspect.signature(cls).parameters)}")
         settings = None if hparams_file is None else local_file(hparams_file)
         with opened(checkpoint_path) as file:
-            with weightless(checkpoint_path):
-                super().load_from_checkpoint(file, "meta", settings, strict, True, **weightless_networks(replaced))
+            try:
+                with weightless(checkpoint_path):
+                    super().load_from_checkpoint(file, "meta", settings, strict, True, **weightless_networks(replaced))
+            except TypeError as error:
+                raise ValueError(f"{checkpoint_path} is of another class than {cls.__name__}: {error}") from None
             file.seek(0)
             return super().load_from_checkpoint(file, map_location, settings, strict, True, **replaced)

@@ -19,7 +19,7 @@ from ..regularize import make_dropout
 from ..sequences import IGNORED, Batch, State, check_memory, check_tensors
 from ..symbols import UNKNOWN_WORD
 from ..tag_schemes import SCHEMES, span_constraints
-from .inputs import check_range, real_targets
+from .inputs import check_no_target_lengths, check_range, real_targets
 from .system import System
 from .tag_output import OUTPUTS
 
@@ -127,6 +127,7 @@ class Tagger(System):
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape[:2]:
             raise ValueError(f"targets must be one a word, {tuple(batch.inputs.shape[:2])}, not {tuple(batch.targets.shape)}")
+        check_no_target_lengths(batch)
         targets = real_targets(batch.targets, batch.lengths, self.num_tags)
         emissions, _ = self(batch.inputs, batch.lengths)
         counted = targets != IGNORED

@@ -1,0 +1,114 @@
+"""Batches, checkpoints and items that are nearly right: refused in a line that names the argument, or read as documented."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+
+from rnn_lightning import (
+    IGNORED,
+    AtomicCheckpointIO,
+    Batch,
+    CTCRecognizer,
+    FrameClassifier,
+    LanguageModel,
+    SequenceClassifier,
+    Tagger,
+)
+from rnn_lightning.predictors.inputs import token_numbers
+
+RNN = {"cell": "gru", "hidden_size": 4}
+FEATURES, TOKENS, LENGTHS = torch.ones(2, 4, 3), torch.ones(2, 4, dtype=torch.int64), torch.tensor([4, 2])
+CLASSES = torch.tensor([0, 1])
+
+
+def classes() -> SequenceClassifier:
+    return SequenceClassifier(RNN, input_size=3, num_classes=2)
+
+
+def values() -> SequenceClassifier:
+    return SequenceClassifier(RNN, input_size=3)
+
+
+def labels() -> CTCRecognizer:
+    return CTCRecognizer(RNN, input_size=3, labels=["<blank>", "a", "b"])
+
+
+STRANGE: dict[str, tuple[Callable[[], Any], Batch, str]] = {
+    "a class too large": (classes, Batch(FEATURES, LENGTHS, CLASSES + 1), "target 2 in row 1"),
+    "a negative class": (classes, Batch(FEATURES, LENGTHS, CLASSES - 1), "target -1 in row 0"),
+    "classes as floats": (classes, Batch(FEATURES, LENGTHS, CLASSES.float()), "targets must be int64"),
+    "classes as int32": (classes, Batch(FEATURES, LENGTHS, CLASSES.int()), "targets must be int64"),
+    "values as whole numbers": (values, Batch(FEATURES, LENGTHS, CLASSES), "targets must be finite floats"),
+    "a value that is NaN": (values, Batch(FEATURES, LENGTHS, torch.tensor([1.0, torch.nan])), "targets must be finite floats"),
+    "double features": (classes, Batch(FEATURES.double(), LENGTHS, CLASSES), r"inputs are float64.*give inputs.float\(\)"),
+    "target lengths of a tagger": (
+        lambda: Tagger(9, 3, RNN, embedding_size=2),
+        Batch(TOKENS, LENGTHS, TOKENS, torch.tensor([0, 0])),
+        "target_lengths must be the lengths here",
+    ),
+    "target lengths of frames": (
+        lambda: FrameClassifier(RNN, 3, ["a", "b"]),
+        Batch(FEATURES, LENGTHS, TOKENS, torch.tensor([1, 1])),
+        "target_lengths must be the lengths here",
+    ),
+    "target lengths of a text": (
+        lambda: LanguageModel(9, RNN, 2),
+        Batch(TOKENS, LENGTHS, TOKENS, torch.tensor([1, 1])),
+        "target_lengths must be the lengths here",
+    ),
+    "a text without steps": (
+        lambda: LanguageModel(9, RNN, 2),
+        Batch(TOKENS[:, :0], None, TOKENS),
+        r"targets must be one a token, \(2, 0\), not \(2, 4\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_batch_that_does_not_fit_is_refused_by_name(name: str) -> None:
+    build, batch, said = STRANGE[name]
+    with pytest.raises(ValueError, match=said):
+        build().loss_on(batch, "train")
+
+
+def test_labels_padded_as_ignored_are_those_of_their_lengths() -> None:
+    torch.manual_seed(0)
+    model = labels().eval()
+    padded = torch.tensor([[1, 2], [1, IGNORED]])
+    with_lengths = Batch(torch.randn(2, 6, 3), None, padded.masked_fill(padded == IGNORED, 0), torch.tensor([2, 1]))
+    expected = model.loss_on(with_lengths, "train")
+    found = model.loss_on(with_lengths._replace(targets=padded, target_lengths=None), "train")
+    assert torch.equal(found[0], expected[0]) and found[1] == expected[1]
+
+
+def test_rows_without_steps_are_classified_as_empty_ones() -> None:
+    model = classes().eval()
+    empty = model(FEATURES, torch.tensor([0, 0]))[0]
+    torch.testing.assert_close(model(FEATURES[:, :0])[0], empty)
+
+
+def test_a_checkpoint_of_another_class_or_with_a_mistyped_replacement_is_refused(tmp_path: Path) -> None:
+    model = classes()
+    file = tmp_path / "model.ckpt"
+    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    AtomicCheckpointIO().save_checkpoint(content | {"pytorch-lightning_version": lightning.__version__}, file)
+    with pytest.raises(ValueError, match=r"model.ckpt is of another class than Tagger"):
+        Tagger.load_from_checkpoint(file)
+    with pytest.raises(ValueError, match=r"SequenceClassifier has no droput: it has .*dropout"):
+        SequenceClassifier.load_from_checkpoint(file, droput=0.5)
+    assert SequenceClassifier.load_from_checkpoint(file, dropout=0.5).hparams["dropout"] == 0.5
+
+
+@pytest.mark.parametrize("item", [[1.9, 2], [True], "[1, 2", "1.5", "\u0663", 3, [float("inf")], ["1"]])
+def test_what_is_no_list_of_tokens_is_refused(item: Any) -> None:
+    with pytest.raises(ValueError, match="it is no list of token numbers"):
+        token_numbers(item)
+
+
+@pytest.mark.parametrize("item", ["[1, 2]", "1 2", " 1,2 ", [1, 2], torch.tensor([1, 2])])
+def test_a_list_of_tokens_is_read_in_every_form(item: Any) -> None:
+    assert token_numbers(item) == [1, 2]
