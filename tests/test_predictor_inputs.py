@@ -83,14 +83,14 @@ def test_values_and_arrays_are_those_of_the_network(values: Path) -> None:
     [
         ("[[1, 2, 3]]", r"features must have shape \(T, 2\), not \(1, 3\)"),
         ("[1, 2]", r"features must have shape \(T, 2\), not \(2,\)"),
-        ("[[1, null]]", "it is no array of numbers"),
-        ('[["1", "2"]]', "it is no array of numbers"),
-        ("[[true, false]]", "it is no array of numbers"),
-        (f"[[1{'0' * 400}, 1]]", "it is no array of numbers"),
+        ("[[1, null]]", "features must be an array"),
+        ('[["1", "2"]]', "features must be an array"),
+        ("[[true, false]]", "features must be an array"),
+        (f"[[1{'0' * 400}, 1]]", "features must be an array"),
         ("[[1, Infinity]]", "step 0 is .* features must be finite"),
         ("one", r"it is no JSON of an array of 2 features a step, \[\[...\], ...\]"),
         ("[[1, 2], [3]]", "the rows given have different lengths"),
-        ('{"a": 1}', "it is no array of numbers"),
+        ('{"a": 1}', "features must be an array"),
     ],
 )
 def test_what_is_no_array_is_named(values: Path, item: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

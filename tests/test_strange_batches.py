@@ -96,7 +96,7 @@ def test_a_checkpoint_of_another_class_or_with_a_mistyped_replacement_is_refused
     file = tmp_path / "model.ckpt"
     content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
     AtomicCheckpointIO().save_checkpoint(content | {"pytorch-lightning_version": lightning.__version__}, file)
-    with pytest.raises(ValueError, match=r"model.ckpt is of another class than Tagger"):
+    with pytest.raises(ValueError, match=r"model.ckpt is no checkpoint of Tagger"):
         Tagger.load_from_checkpoint(file)
     with pytest.raises(ValueError, match=r"SequenceClassifier has no droput: it has .*dropout"):
         SequenceClassifier.load_from_checkpoint(file, droput=0.5)

@@ -221,7 +221,7 @@ def features_of(values: Any, width: int | None = None) -> NDArray[np.float32]:
     except ValueError:
         raise ValueError("features must be an array (T, F): the rows given have different lengths") from None
     if given.dtype.kind not in "fiu":
-        raise TypeError(f"features must be numbers, not {given.dtype}")
+        raise ValueError(f"features must be an array (T, F) of numbers, not {given.dtype}")
     features = given.astype(np.float32, copy=False)
     if features.ndim != 2 or not len(features) or (width is not None and features.shape[1] != width):
         raise ValueError(f"features must have shape (T, {width or 'F'}), not {features.shape}")

@@ -214,6 +214,6 @@ class System(Metered):
                 with weightless(checkpoint_path):
                     super().load_from_checkpoint(file, "meta", settings, strict, True, **weightless_networks(replaced))
             except TypeError as error:
-                raise ValueError(f"{checkpoint_path} is of another class than {cls.__name__}: {error}") from None
+                raise ValueError(f"{checkpoint_path} is no checkpoint of {cls.__name__}: {error}") from None
             file.seek(0)
             return super().load_from_checkpoint(file, map_location, settings, strict, True, **replaced)
