@@ -196,10 +196,20 @@ def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Each row of ``inputs`` (B, T, ...) backwards over its own real steps; padding stays where it is."""
     if lengths is None:
         return inputs.flip(1)
-    steps = torch.arange(inputs.shape[1], device=inputs.device).unsqueeze(0)  # (1, T)
-    lengths = lengths.to(inputs.device).unsqueeze(1)  # (B, 1)
-    index = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (B, T)
-    return inputs.gather(1, index.view(*index.shape, *[1] * (inputs.dim() - 2)).expand_as(inputs))
+    return permute_steps(inputs, reversal(lengths.to(inputs.device), inputs.shape[1]))
+
+
+def reversal(lengths: Tensor, steps: int) -> Tensor:
+    """The steps (B, T) that `permute_steps` takes to turn each row round over its own real steps."""
+    there = torch.arange(steps, device=lengths.device).unsqueeze(0)  # (1, T)
+    lengths = lengths.unsqueeze(1)  # (B, 1)
+    return torch.where(there < lengths, lengths - 1 - there, there)
+
+
+def permute_steps(inputs: Tensor, steps: Tensor) -> Tensor:
+    """``inputs`` (B, T, ...) with the steps of each row in the order that ``steps`` (B, T) says."""
+    first = torch.arange(len(steps), device=steps.device).unsqueeze(1) * steps.shape[1]  # (B, 1)
+    return inputs.flatten(0, 1).index_select(0, (first + steps).flatten()).view_as(inputs)
 
 
 def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool) -> Tensor:

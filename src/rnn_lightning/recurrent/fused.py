@@ -3,10 +3,12 @@
 Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (1 or 2), G gates.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -14,19 +16,26 @@ from ..sequences import State, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .initialisation import Init, initialise
+from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups, with_padding_marked
+
+SATURATED = 1e4
+"""An input to a gate at which the sigmoid is exactly 0 or 1 in every precision."""
 
 
 class Fused(Recurrent, Architecture):
     """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors.
 
-    ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, and
-    ``state_tensors`` the number of tensors that it keeps.
+    ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, ``function``
+    computes one layer of it in one direction, and ``state_tensors`` is the number of tensors that it keeps. Rows may be padded
+    where its outputs are ``bounded``: the gradient of the padding is zero times these.
     """
 
     backend = "fused"
     kernel: ClassVar[Callable[..., nn.RNNBase]]
+    function: ClassVar[Callable[..., tuple[Tensor, ...]]]
     kernel_options: ClassVar[Mapping[str, str]] = {}
     state_tensors: ClassVar[int] = 1
+    bounded: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -69,16 +78,57 @@ class Fused(Recurrent, Architecture):
         return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        layers_first = map_state(lambda part: part.transpose(0, 1).contiguous(), state)  # (L * D, B, H)
         if lengths is None:
-            outputs, last = self.core(inputs, layers_first)
+            outputs, last = self.core(inputs, map_state(_layers_first, state))
             return outputs, map_state(lambda part: part.transpose(0, 1), last)
+        groups = self._groups(inputs, lengths)
+        if not groups:
+            return self._read_packed(inputs, lengths, state)
+        parts = (state,) if isinstance(state, Tensor) else state
+        outputs, parts = PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups)
+        return outputs, parts[0] if self.state_tensors == 1 else parts
+
+    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        """One layer in one direction on padded rows, as `OneWay` says."""
+        (hidden,) = start
+        outputs, _ = self.function(inputs, hidden.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
+        return outputs, (at_the_end(outputs, lengths, hidden),)
+
+    def cost(self) -> Cost:
+        """What padded rows cost on the CPU (`benchmarks.lengths` measures it)."""
+        step = 1 + 1600 / self._width()
+        return Cost(step, 2 * step)
+
+    def cost_packed(self, lengths: Sequence[int]) -> float:
+        """What packed rows cost, in the units of `cost`: no padding, but a backward pass quadratic in the steps."""
+        steps, total = max(lengths), sum(lengths)
+        slices = 1.5 * steps * total / self._width() if torch.is_grad_enabled() else 0.0
+        return steps * self.cost().step + total + slices
+
+    def _width(self) -> float:
+        """The features that a layer multiplies with weights, halved: H, where it reads as many as it makes."""
+        read = [self.input_size, *[self.output_size] * (self.core.num_layers - 1)]
+        return (sum(read) / len(read) + self.core.hidden_size) / 2
+
+    def _groups(self, inputs: Tensor, lengths: Tensor) -> list[list[int]]:
+        """The groups in which to read padded rows; none where packing is faster, or all there is."""
+        if inputs.device.type != "cpu" or type(self.core) is not self.kernel or not self.bounded:
+            return []
+        numbers = lengths.tolist()
+        return plan_groups(numbers, self.cost(), self.cost_packed(numbers))
+
+    def _read_packed(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         # Packing refuses empty rows: they read one step of zeros, whose outcome is then dropped.
         packed = pack_padded_sequence(inputs, lengths.cpu().clamp(min=1), batch_first=True, enforce_sorted=False)
-        packed, last = self.core(packed, layers_first)
+        packed, last = self.core(packed, map_state(_layers_first, state))
         outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
         last = map_state(lambda part: part.transpose(0, 1), last)
         return outputs, select_state(lengths.to(inputs.device) > 0, last, state)
+
+
+def _layers_first(part: Tensor) -> Tensor:
+    """A state's tensor (B, L * D, H) as the kernels take it: (L * D, B, H)."""
+    return part.transpose(0, 1).contiguous()
 
 
 class Elman(Fused):
@@ -87,6 +137,7 @@ class Elman(Fused):
     label = "Elman RNN (tanh)"
     gates = ("hidden",)
     kernel = nn.RNN
+    function = torch.rnn_tanh
     kernel_options: ClassVar = {"nonlinearity": "tanh"}
 
 
@@ -96,6 +147,8 @@ class ElmanReLU(Fused):
     label = "Elman RNN (ReLU)"
     gates = ("hidden",)
     kernel = nn.RNN
+    function = torch.rnn_relu
+    bounded = False
     kernel_options: ClassVar = {"nonlinearity": "relu"}
 
 
@@ -109,6 +162,7 @@ class GRU(Fused):
     label = "GRU"
     gates = ("reset", "update", "candidate")
     kernel = nn.GRU
+    function = torch.gru
 
 
 class LSTM(Fused):
@@ -121,4 +175,21 @@ class LSTM(Fused):
     label = "LSTM"
     gates = ("input", "forget", "candidate", "output")
     kernel = nn.LSTM
+    function = torch.lstm
     state_tensors = 2
+
+    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        # The mark of the padding shuts the input gate and opens the forget gate: the memory cell keeps its last real value.
+        mark = weights[0].new_tensor([-SATURATED, SATURATED, 0, 0]).repeat_interleave(self.core.hidden_size).unsqueeze(1)
+        marked = [torch.cat([weights[0], mark], 1), *weights[1:]]
+        starts = [part.unsqueeze(0) for part in start]
+        outputs, _, cell = self.function(
+            with_padding_marked(inputs, lengths), starts, marked, True, 1, 0.0, self.training, False, True
+        )
+        return outputs, (at_the_end(outputs, lengths, start[0]), cell[0])
+
+    def cost(self) -> Cost:
+        return Cost(1, 100)
+
+    def cost_packed(self, lengths: Sequence[int]) -> float:
+        return math.inf  # oneDNN, which computes padded rows, takes no packed ones
