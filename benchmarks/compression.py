@@ -1,9 +1,9 @@
-"""Cost and gain of compressed weights in translation: a stored run, its test split, one thread.
+"""Cost and gain of prepared weights in translation: a stored run, its test split, one thread.
 
     python -m benchmarks.compression task=multi30k_de_en rnn=lstm seed=1      writes benchmarks/compression.json
 
-Translates the test split with the weights as they were trained and in each format of ``compressed``; prints BLEU, chrF, the
-share of lines that stay the same, and sentences a second.
+Translates the test split with the network as it was trained and ``prepared`` in each format of its weights; prints BLEU,
+chrF, the share of lines that stay the same, and sentences a second.
 """
 
 import sys
@@ -18,8 +18,8 @@ from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
-from rnn_lightning.compress import WEIGHTS, compressed
 from rnn_lightning.files import read_json, write_json
+from rnn_lightning.inference import WEIGHTS, prepared
 from rnn_lightning.predictors.translation import search_keywords
 
 
@@ -33,8 +33,8 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
     search = search_keywords(experiment.task.metric.search)
     rows: list[dict[str, float | str]] = []
     trained: list[str] = []
-    for weights in ("float32", *WEIGHTS):
-        network = system if weights == "float32" else compressed(system, weights)
+    for weights in ("plain", *WEIGHTS):
+        network = system if weights == "plain" else prepared(system, weights)
         translate = partial(translate_split, network, data, "test", texts.tokenizer, search)
         translations, seconds = timed(translate)
         trained = trained or translations

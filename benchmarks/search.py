@@ -5,7 +5,8 @@
 The model is that of the published comparisons: an encoder of two bidirectional layers, a decoder of two layers of 512 units,
 Luong attention with input feeding, 8,000 tokens, sources of 14 tokens, exactly 20 steps, the last of them the end, beam 5, one
 thread. Both searches find the same in double precision; in single, random weights leave too many hypotheses as good. The
-search is also timed with weights of 16 and of 8 bits (what that costs in quality, `benchmarks.compression` measures).
+search is timed with the network as it is and `prepared` in each format (what that costs in quality, `benchmarks.compression`
+measures).
 """
 
 import argparse
@@ -20,8 +21,8 @@ from torch import Tensor
 from benchmarks.timing import seconds
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import Seq2Seq
-from rnn_lightning.compress import WEIGHTS, compressed
 from rnn_lightning.files import write_json
+from rnn_lightning.inference import WEIGHTS, prepared
 from rnn_lightning.sequences import map_state
 
 VOCABULARY, SOURCE, STEPS, BEAM, END = 8_000, 14, 20, 5, 0
@@ -82,8 +83,8 @@ def compare(system: Seq2Seq, sources: Tensor, pairs: int) -> dict[str, float]:
     """Sentences a second of every form over ``sources`` (B, S), one after the other, ``pairs`` times."""
     exact = copy.deepcopy(system).double()
     assert torch.equal(straightforward(exact, sources[:4]), ours(exact, sources[:4])), "the two searches disagree"
-    forms = {"straightforward": partial(straightforward, system), "float32": partial(ours, system)}
-    forms |= {weights: partial(ours, compressed(system, weights)) for weights in WEIGHTS}
+    forms = {"straightforward": partial(straightforward, system), "plain": partial(ours, system)}
+    forms |= {weights: partial(ours, prepared(system, weights)) for weights in WEIGHTS}
     times = [[seconds(partial(form, sources)) for form in forms.values()] for _ in range(pairs)]
     speeds = {form: len(sources) / median(column) for form, column in zip(forms, zip(*times, strict=True), strict=True)}
     return {"batch": len(sources), "product_gflops": product_rate(), **speeds}

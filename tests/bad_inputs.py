@@ -93,7 +93,7 @@ CHOICES = {
     "beam_search": ("stop",),
     "ensemble": ("mean",),
     "spans_of": ("scheme",),
-    "compressed": ("weights",),
+    "prepared": ("weights",),
     "Durable": ("mode",),
 }
 

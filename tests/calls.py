@@ -129,7 +129,7 @@ def functions() -> dict[str, Call]:
         "spans_of": Call(library.spans_of, {"tags": TAGS, "scheme": "BIO"}),
         "span_constraints": Call(library.span_constraints, {"tags": TAGS, "scheme": "BIO"}),
         "SpanF1": Call(library.SpanF1, {"tags": TAGS, "scheme": "BIO"}),
-        "compressed": Call(library.compressed, {"network": system("LanguageModel"), "weights": "int8"}),
+        "prepared": Call(library.prepared, {"network": system("LanguageModel"), "weights": "int8"}),
         "count_parameters": Call(library.count_parameters, {"module": system("LanguageModel")}),
         "flops_per_step": Call(library.flops_per_step, {"module": system("LanguageModel")}),
         "check_invariance": Call(library.check_invariance, {"system": build_network("gru", 3, 3), "tolerance": 1e-8}),

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnn_lightning.compress import compressed
+from rnn_lightning.inference import prepared
 from rnn_lightning.recurrent import build_network
 from rnn_lightning.recurrent.fused import Fused
 from rnn_lightning.recurrent.padded import CUTS, Cost, plan_groups
@@ -145,7 +145,7 @@ def test_packing_stays_where_it_is_faster_or_all_there_is() -> None:
     assert groups_of("elman_relu", [400] * 20 + [300] * 20) == []  # its outputs in the padding may be infinite
     with torch.no_grad():  # no gradient, nothing that is quadratic
         assert groups_of("gru", [400] * 20 + [300] * 20) == []
-    network: Any = compressed(build_network("lstm", 8, 16), "int8")
+    network: Any = prepared(build_network("lstm", 8, 16), "int8")
     assert network._groups(torch.zeros(2, 9, 8), torch.tensor([9, 3])) == []
     assert network(torch.zeros(2, 9, 8), torch.tensor([9, 3]))[0].shape == (2, 9, 16)
 

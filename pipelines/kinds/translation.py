@@ -12,6 +12,7 @@ from pipelines.kinds.base import Kind, answer_split
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json, write_json, write_text
+from rnn_lightning.inference import prepared
 from rnn_lightning.predictors.translation import search_keywords, text_of
 from rnn_lightning.sequences import Batch
 
@@ -64,7 +65,7 @@ class TranslationKind(Kind[Seq2Seq]):
         """Leaves the translations, found as the task's metric says, and how they were scored."""
         search, processed = experiment.task.metric.search, experiment.processed()
         texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
-        found = translate_split(system.eval(), data, "test", texts.tokenizer, search_keywords(search))
+        found = translate_split(prepared(system), data, "test", texts.tokenizer, search_keywords(search))
         scores = score_texts(found, texts)
         (folder / "translations.txt").write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
         write_json(folder / SEARCH, {"search": search, "signatures": scores.signatures})

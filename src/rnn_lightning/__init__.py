@@ -11,7 +11,6 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .budget import count_parameters as count_parameters
     from .budget import flops_per_step as flops_per_step
     from .budget import hidden_size_for as hidden_size_for
-    from .compress import compressed as compressed
     from .crf import LinearChainCRF as LinearChainCRF
     from .crf import TagPaths as TagPaths
     from .ctc import Alignment as Alignment
@@ -23,6 +22,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .ctc import ctc_loss as ctc_loss
     from .data import PairModule as PairModule
     from .data import StreamModule as StreamModule
+    from .inference import prepared as prepared
     from .laws import LawBroken as LawBroken
     from .laws import check_invariance as check_invariance
     from .metrics import SpanF1 as SpanF1
@@ -51,10 +51,10 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
 
 _ROOMS = {
     "budget": "count_parameters flops_per_step hidden_size_for",
-    "compress": "compressed",
     "crf": "LinearChainCRF TagPaths",
     "ctc": "Alignment ShallowFusion Transcripts ctc_align ctc_beam_search ctc_greedy ctc_loss",
     "data": "PairModule StreamModule",
+    "inference": "prepared",
     "laws": "LawBroken check_invariance",
     "metrics": "SpanF1",
     "ngram": "NGram",
@@ -71,6 +71,7 @@ OLD_NAMES = {
     "Fusion": "ShallowFusion",
     "Paths": "TagPaths",
     "greedy": "ctc_greedy",
+    "compressed": "prepared",
     "prefix_beam_search": "ctc_beam_search",
 }
 """Deprecated names, importable for one more release, with those that replace them."""

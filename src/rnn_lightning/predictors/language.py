@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_counts, check_flags, check_number
+from ..inference import prepared
 from ..sequences import at_least_single
 from ..systems import LanguageModel
 from .base import Answer, Encoded, Predictor
@@ -89,7 +90,7 @@ class LanguagePredictor(Predictor[LanguageModel]):
     ) -> "LanguagePredictor":
         inputs = settings_of(folder, "inputs")
         tokenizer = read_tokenizer(file_in(folder, inputs.get("tokenizer"))) if inputs.get("name") == "text" else None
-        system = load_system(LanguageModel, folder)
+        system = prepared(load_system(LanguageModel, folder))
         sampling = {"batch_size": batch_size, "length": length, "seed": seed}
         return cls(system, tokenizer, **sampling, temperature=temperature, score=score)
 

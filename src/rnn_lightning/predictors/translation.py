@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..checks import check_counts, check_flags
-from ..compress import compressed
+from ..inference import prepared
 from ..search import Hypotheses, make_normalisation
 from ..systems import Seq2Seq
 from .base import Answer, Encoded, Predictor
@@ -76,15 +76,14 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         patience: float | None = None,
     ) -> "TranslationPredictor":
         """The predictor of a run. What is ``None`` of the search is as in the run's test; ``weights`` are those of
-        `compressed`: "float16" and "int8" are faster."""
+        `prepared`: "bfloat16", "float16" and "int8" are faster."""
         settings = read_description(folder)
         lengths = {"max_length": max_length, "min_length": min_length}
         scoring = {"normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         size = {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given = {name: value for name, value in (lengths | scoring | size).items() if value is not None}
         source, target = (read_tokenizer(file_in(folder, settings.get(name))) for name in ("tokenizer", "target_tokenizer"))
-        stored = load_system(Seq2Seq, folder)
-        system = stored if weights == "float32" else compressed(stored, weights)
+        system = prepared(load_system(Seq2Seq, folder), weights)
         search = {**settings_of(folder, "search"), **given, "n_best": n_best}
         return cls(system, source, target, search=search, batch_size=batch_size, scores=scores)
 

@@ -2,7 +2,7 @@
 
 from .architecture import Architecture, Layout
 from .contract import Recurrent
-from .fused import GRU, LSTM, Elman, ElmanReLU
+from .fused import GRU, LSTM, Elman, ElmanReLU, fused_layers
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
 from .weight_drop import WeightDrop, recurrent_weights
@@ -31,6 +31,7 @@ __all__ = [
     "WeightDrop",
     "as_network",
     "build_network",
+    "fused_layers",
     "is_network",
     "output_size_of",
     "recurrent",

@@ -4,6 +4,7 @@ Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from ..sequences import State, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .initialisation import Init, initialise
+from .onestep import joined, joined_gru, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups, with_padding_marked
 
 SATURATED = 1e4
@@ -26,8 +28,8 @@ class Fused(Recurrent, Architecture):
     """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors.
 
     ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, ``function``
-    computes one layer of it in one direction, and ``state_tensors`` is the number of tensors that it keeps. Rows may be padded
-    where its outputs are ``bounded``: the gradient of the padding is zero times these.
+    computes one layer of it in one direction, and ``state_tensors`` is the number of tensors that it keeps. Rows may be
+    padded where its outputs are ``bounded``: the gradient of the padding is zero times these.
     """
 
     backend = "fused"
@@ -53,6 +55,7 @@ class Fused(Recurrent, Architecture):
         sizes: dict[str, Any] = {"num_layers": num_layers, "bidirectional": bidirectional, "batch_first": True}
         self.core = self.kernel(input_size, hidden_size, **sizes, **self.kernel_options)
         initialise(self.core, self.gates, init, forget_bias, drawn=True)
+        self.products: nn.ModuleList | None = None
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
@@ -73,11 +76,18 @@ class Fused(Recurrent, Architecture):
 
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
-        # A compressed core holds no parameters; the state then has the type of what it reads.
+        # A prepared core holds no parameters; the state then has the type of what it reads.
         zeros = next(self.core.parameters(), inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
         return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
 
+    def join_weights(self) -> None:
+        """Make a copy of the weights for reads of one step, which then take one product a layer; for inference."""
+        if not self.bidirectional:
+            self.products = nn.ModuleList(linear(*self.join(weights)) for weights in self.core.all_weights)
+
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        if self.products is not None and lengths is None and inputs.shape[1] == 1:
+            return self._read_step(self.products, inputs[:, 0], state)
         if lengths is None:
             outputs, last = self.core(inputs, map_state(_layers_first, state))
             return outputs, map_state(lambda part: part.transpose(0, 1), last)
@@ -87,6 +97,23 @@ class Fused(Recurrent, Architecture):
         parts = (state,) if isinstance(state, Tensor) else state
         outputs, parts = PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups)
         return outputs, parts[0] if self.state_tensors == 1 else parts
+
+    def _read_step(self, products: nn.ModuleList, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        parts, after = (state,) if isinstance(state, Tensor) else state, []
+        for layer, product in enumerate(products):
+            before = tuple(part[:, layer] for part in parts)
+            after.append(self.advance(product(torch.cat([inputs, before[0]], 1)), before))
+            inputs = after[-1][0]
+        stacked = tuple(torch.stack(layers, 1) for layers in zip(*after, strict=True))
+        return inputs.unsqueeze(1), stacked[0] if self.state_tensors == 1 else stacked
+
+    def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The weight and bias of the one product of a layer's step, by which `advance` goes on."""
+        return joined(weights)
+
+    @abstractmethod
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        """From the product of a layer's step and its state (N, H) to the state after it; its first part is the output."""
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         """One layer in one direction on padded rows, as `OneWay` says."""
@@ -140,6 +167,9 @@ class Elman(Fused):
     function = torch.rnn_tanh
     kernel_options: ClassVar = {"nonlinearity": "tanh"}
 
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        return (product.tanh(),)
+
 
 class ElmanReLU(Fused):
     """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
@@ -150,6 +180,9 @@ class ElmanReLU(Fused):
     function = torch.rnn_relu
     bounded = False
     kernel_options: ClassVar = {"nonlinearity": "relu"}
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        return (product.relu(),)
 
 
 class GRU(Fused):
@@ -164,6 +197,14 @@ class GRU(Fused):
     kernel = nn.GRU
     function = torch.gru
 
+    def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return joined_gru(weights)
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        reset, update, from_inputs, from_hidden = product.chunk(4, 1)
+        candidate = torch.addcmul(from_inputs, reset.sigmoid(), from_hidden).tanh()
+        return (torch.lerp(candidate, state[0], update.sigmoid()),)
+
 
 class LSTM(Fused):
     """Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
@@ -177,6 +218,11 @@ class LSTM(Fused):
     kernel = nn.LSTM
     function = torch.lstm
     state_tensors = 2
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        input_gate, forget_gate, _, output_gate = product.sigmoid().chunk(4, 1)
+        cell = torch.addcmul(forget_gate * state[1], input_gate, product.chunk(4, 1)[2].tanh())
+        return output_gate * cell.tanh(), cell
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         # The mark of the padding shuts the input gate and opens the forget gate: the memory cell keeps its last real value.
@@ -193,3 +239,8 @@ class LSTM(Fused):
 
     def cost_packed(self, lengths: Sequence[int]) -> float:
         return math.inf  # oneDNN, which computes padded rows, takes no packed ones
+
+
+def fused_layers(network: nn.Module) -> list[Fused]:
+    """The layers of ``network`` that PyTorch's kernels compute."""
+    return [part for part in network.modules() if isinstance(part, Fused)]

@@ -1,0 +1,97 @@
+"""A network prepared for inference on the CPU: weights laid out once for its products, or rounded to 16 or 8 bits.
+
+Decoding reads every weight again for every token, so that where rows are few its speed is that of memory.
+"""
+
+import copy
+import warnings
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .checks import check_choice, shown
+from .recurrent import fused_layers
+
+WEIGHTS = ("float32", "bfloat16", "float16", "int8")
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def prepared(network: Network, weights: str = "float32") -> Network:
+    """A copy of ``network`` for inference on the CPU, in evaluation mode; it can be neither trained nor stored.
+
+    Elman, LSTM and GRU layers that read one step compute one product, as decoding asks of them. ``weights`` says how the
+    weights of linear layers and of such steps are stored and multiplied:
+
+    * "float32": laid out once in the order in which oneDNN reads them. Results are those of ``network`` but for rounding.
+    * "bfloat16": the same, with weights and inputs rounded to 8 bits of mantissa.
+    * "float16": weights rounded, products in float32 (PyTorch's dynamic quantization, which rounds LSTM and GRU as a whole).
+    * "int8": weights rounded row by row, and inputs by the largest number of the batch, so that a row's result depends, in its
+      last digits, on the rows beside it (dynamic quantization).
+
+    Embeddings and cells that run step by step stay as they are.
+
+    Raises:
+        ValueError: for another format, or what is no network.
+    """
+    check_choice("weights", weights, WEIGHTS)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"network must be a torch.nn.Module, not {shown(network)}")
+    plain = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    for part in fused_layers(plain):
+        part.join_weights()
+    if weights in ("float16", "int8"):
+        return _quantized(plain, weights)
+    return _with_packed_layers(plain, getattr(torch, weights))
+
+
+def _quantized(network: Network, weights: str) -> Network:
+    from torch.ao.quantization.qconfig import float16_dynamic_qconfig, per_channel_dynamic_qconfig
+    from torch.ao.quantization.quantize import quantize_dynamic
+
+    settings = {"float16": float16_dynamic_qconfig, "int8": per_channel_dynamic_qconfig}[weights]
+    with warnings.catch_warnings():
+        # torch announces that its successor will live in another package, which has no recurrent layers.
+        warnings.simplefilter("ignore")
+        return quantize_dynamic(network, {kind: settings for kind in (nn.Linear, nn.LSTM, nn.GRU)}, inplace=True)
+
+
+def _with_packed_layers(network: Network, dtype: torch.dtype) -> Network:
+    for module in list(network.modules()):
+        for name, part in list(module.named_children()):
+            if type(part) is nn.Linear:
+                setattr(module, name, PackedLinear(part, dtype))
+    return network
+
+
+class PackedLinear(nn.Module):
+    """A linear layer whose weight is stored in ``dtype``, in the order in which oneDNN reads it; its outputs are float32.
+
+    PyTorch has no public call for this order. Where its own is gone, the weight stays in rows: slower, with equal results.
+    """
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        weight = layer.weight.detach().to(dtype)
+        self.is_packed = packing_is_there()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.is_packed else weight
+        self.bias = None if layer.bias is None else layer.bias.detach().to(dtype)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        rows = inputs.to(self.dtype)
+        if self.is_packed and rows.numel():
+            return torch.ops.mkldnn._linear_pointwise(rows.contiguous(), self.weight, self.bias, "none", [], "").float()
+        weight = self.weight.to_dense() if self.weight.is_mkldnn else self.weight
+        return F.linear(rows, weight, self.bias).float()
+
+
+def packing_is_there() -> bool:
+    """Whether this build of PyTorch has oneDNN and its calls for weights in oneDNN's order."""
+    try:
+        calls = (torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise)
+    except AttributeError:
+        return False
+    return torch.backends.mkldnn.is_available() and all(map(callable, calls))
