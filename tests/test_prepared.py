@@ -47,14 +47,14 @@ def test_single_steps_of_32_bits_are_those_of_the_network(cell: str) -> None:
 def test_packed_products_are_those_of_the_layer(rows: int, bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, features = nn.Linear(70, 33, bias=bias), torch.randn(rows, 2, 70)
     packed = PackedLinear(layer, torch.float32)
-    assert packed.is_packed, "PyTorch has no calls for packed weights any more: see PackedLinear"
+    assert packed.weight.is_packed, "PyTorch has no calls for packed weights any more: see PackedWeight"
     torch.testing.assert_close(packed(features), layer(features), rtol=1e-4, atol=1e-5)
     small = PackedLinear(layer, torch.bfloat16)(features)
     assert small.dtype == torch.float32
     torch.testing.assert_close(small, layer.bfloat16()(features.bfloat16()).float(), rtol=0.02, atol=0.02)
-    monkeypatch.setattr("rnn_lightning.inference.packing_is_there", lambda: False)
+    monkeypatch.setattr("rnn_lightning.packed.packing_is_there", lambda: False)
     plain = PackedLinear(nn.Linear(70, 33), torch.float32)
-    assert not plain.is_packed and plain(features).shape == (rows, 2, 33)
+    assert not plain.weight.is_packed and plain(features).shape == (rows, 2, 33)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -8,10 +8,10 @@ import warnings
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import check_choice, shown
+from .packed import PackedWeight
 from .recurrent import fused_layers
 
 WEIGHTS = ("float32", "bfloat16", "float16", "int8")
@@ -66,32 +66,13 @@ def _with_packed_layers(network: Network, dtype: torch.dtype) -> Network:
 
 
 class PackedLinear(nn.Module):
-    """A linear layer whose weight is stored in ``dtype``, in the order in which oneDNN reads it; its outputs are float32.
-
-    PyTorch has no public call for this order. Where its own is gone, the weight stays in rows: slower, with equal results.
-    """
+    """A linear layer whose weight is stored in ``dtype`` as a `PackedWeight`; its outputs are float32."""
 
     def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        self.dtype = dtype
         self.in_features, self.out_features = layer.in_features, layer.out_features
-        weight = layer.weight.detach().to(dtype)
-        self.is_packed = packing_is_there()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.is_packed else weight
+        self.weight = PackedWeight(layer.weight.detach().to(dtype))
         self.bias = None if layer.bias is None else layer.bias.detach().to(dtype)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        rows = inputs.to(self.dtype)
-        if self.is_packed and rows.numel():
-            return torch.ops.mkldnn._linear_pointwise(rows.contiguous(), self.weight, self.bias, "none", [], "").float()
-        weight = self.weight.to_dense() if self.weight.is_mkldnn else self.weight
-        return F.linear(rows, weight, self.bias).float()
-
-
-def packing_is_there() -> bool:
-    """Whether this build of PyTorch has oneDNN and its calls for weights in oneDNN's order."""
-    try:
-        calls = (torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise)
-    except AttributeError:
-        return False
-    return torch.backends.mkldnn.is_available() and all(map(callable, calls))
+        return self.weight.product(inputs.to(self.weight.dtype).contiguous(), self.bias).float()

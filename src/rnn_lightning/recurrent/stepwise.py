@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..sequences import State, length_mask, select_state
+from ..sequences import State, length_mask, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .initialisation import Init, initialise
+from .own_backward import LayerNormSequence, PeepholeSequence
+from .padded import at_the_end
 from .wrappers import Bidirectional
 
 
@@ -66,6 +68,11 @@ class Cell(nn.Module, Architecture):
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: (B, P) and a state to the output (B, H) and the next state."""
 
+    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State] | None:
+        """All steps at once, with a backward pass of its own: projected inputs (B, T, P) and a state to the outputs (B, T, H)
+        and the states after each step, (B, T, H) for each of their tensors. ``None``: this cell has none."""
+        return None
+
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
         forwards, *backwards = (
@@ -83,9 +90,13 @@ def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], p
 
 
 class Unrolled(Recurrent):
-    """The loop over time: a cell run over the steps of a sequence, one after the other."""
+    """The loop over time: a cell run over the steps of a sequence, one after the other.
+
+    On the CPU a cell that has a `Cell.sequence` computes all steps by it, unless ``at_once`` is false.
+    """
 
     bidirectional = False
+    at_once = True
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
@@ -96,6 +107,9 @@ class Unrolled(Recurrent):
         return self.cell.start(inputs)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        whole = self._read_at_once(inputs, lengths, state)
+        if whole is not None:
+            return whole
         steps = self.cell.project(inputs).unbind(1)
         real = None if lengths is None else length_mask(lengths.to(inputs.device), len(steps)).unbind(1)
         outputs = []
@@ -104,6 +118,19 @@ class Unrolled(Recurrent):
             state = after if real is None else select_state(real[time], after, state)
             outputs.append(output)
         return torch.stack(outputs, 1), state
+
+    def _read_at_once(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        steps = inputs.shape[1] if lengths is None else max(1, int(lengths.max()))
+        if not self.at_once or steps == 1 or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return None
+        found = self.cell.sequence(self.cell.project(inputs[:, :steps]), state)
+        if found is None:
+            return None
+        outputs, states = found
+        if lengths is None:
+            return outputs, map_state(lambda parts: parts[:, -1], states)
+        last = map_state(lambda parts, start: at_the_end(parts, lengths, start), states, state)
+        return F.pad(outputs, (0, 0, 0, inputs.shape[1] - steps)), last
 
 
 class Feedforward(Cell):
@@ -158,6 +185,12 @@ class LayerNormLSTM(Cell):
         hidden = output_gate * normal.tanh()
         return hidden, (hidden, cell)
 
+    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        gains = (self.recurrent_gain, self.cell_gain, self.cell_bias)
+        found = LayerNormSequence.apply(projected.transpose(0, 1), *state, self.recurrent_weight, *gains)
+        outputs, cells = (part.transpose(0, 1) for part in found)
+        return outputs, (outputs, cells)
+
 
 class PeepholeLSTM(Cell):
     """The LSTM whose gates see the memory cell (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7 to 11).
@@ -190,3 +223,9 @@ class PeepholeLSTM(Cell):
         cell = forget_gate * cell + input_gate * candidate.tanh()
         hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
         return hidden, (hidden, cell)
+
+    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        peepholes = torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole])
+        found = PeepholeSequence.apply(projected.transpose(0, 1), *state, self.recurrent_weight, peepholes)
+        outputs, cells = (part.transpose(0, 1) for part in found)
+        return outputs, (outputs, cells)

@@ -1,0 +1,102 @@
+"""Sequences with a backward pass of their own equal the loop over their steps, in outputs, states and all gradients.
+
+Shapes: B rows, T steps, F features in, H hidden units.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnn_lightning.recurrent import CELLS, Recurrent, Unrolled, build_network
+from rnn_lightning.sequences import leaves, map_state
+
+F, H = 5, 4
+LENGTHS = torch.tensor([6, 1, 0, 4])
+OWN = ["layernorm_lstm", "peephole_lstm"]
+USES: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "outputs": lambda outputs, _: outputs.sin().sum(),
+    "state": lambda _, state: sum((leaf.cos().sum() for leaf in leaves(state)), torch.zeros(())),
+    "both": lambda outputs, state: outputs.sin().sum() + sum(leaf.cos().sum() for leaf in leaves(state)),
+    "memory cell": lambda _, state: leaves(state)[1].square().sum(),
+}
+
+
+def by_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Unrolled, "_read_at_once", lambda *_: None)
+
+
+def everything(network: Recurrent, lengths: Tensor | None, use: str) -> list[Tensor | None]:
+    """Outputs, states, and the gradients of the inputs, of the state at the start and of all weights."""
+    draws = torch.Generator().manual_seed(3)
+    dtype = next(network.parameters()).dtype
+    inputs = torch.randn(len(LENGTHS), 7, F, generator=draws, dtype=dtype).requires_grad_()
+    state = map_state(lambda part: torch.randn(part.shape, generator=draws, dtype=dtype), network.start(inputs))
+    for leaf in leaves(state):
+        leaf.requires_grad_()
+    network.zero_grad()
+    torch.manual_seed(5)
+    outputs, after = network(inputs, lengths, state)
+    USES[use](outputs, after).backward()
+    return [outputs, *leaves(after), *(part.grad for part in (inputs, *leaves(state), *network.parameters()))]
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["whole", "lengths"])
+@pytest.mark.parametrize("weight_drop", [0.0, 0.5])
+@pytest.mark.parametrize("cell", OWN)
+def test_sequences_equal_the_loop(
+    cell: str, weight_drop: float, lengths: Tensor | None, use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    network = build_network(cell, F, H, bidirectional=True, weight_drop=weight_drop).double()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    found = everything(network, lengths, use)
+    by_loop(monkeypatch)
+    for one, two in zip(found, everything(network, lengths, use), strict=True):
+        zero = None if one is None and two is None else torch.zeros_like(one if two is None else two)
+        if zero is not None:  # what nothing depends on has no gradient in one of the forms, and zeros in the other
+            torch.testing.assert_close(zero if one is None else one, zero if two is None else two, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", OWN)
+def test_single_precision_agrees(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network(cell, F, 32, 2)
+    found = everything(network, LENGTHS, "both")
+    by_loop(monkeypatch)
+    for one, two in zip(found, everything(network, LENGTHS, "both"), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", OWN)
+def test_a_second_derivative_is_refused(cell: str) -> None:
+    inputs = torch.randn(2, 3, F, requires_grad=True)
+    network: Any = build_network(cell, F, H)
+    with pytest.raises(RuntimeError, match="set at_once = False"):
+        torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
+    network.layers[0].at_once = False
+    (gradient,) = torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
+    gradient.sum().backward()
+    assert inputs.grad is not None and inputs.grad.abs().max() > 0
+
+
+def test_the_cells_with_a_backward_pass_of_their_own_are_these() -> None:
+    state = (torch.zeros(2, H), torch.zeros(2, H))
+    own = []
+    for name, cell in CELLS.items():
+        layer: Any = build_network(name, F, H)
+        if cell.backend != "fused" and layer.layers[0].cell.sequence(torch.zeros(2, 3, 4 * H), state) is not None:
+            own.append(name)
+    assert own == OWN
+
+
+@pytest.mark.parametrize("cell", OWN)
+def test_autocast_reads_step_by_step(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, inputs = build_network(cell, F, H), torch.randn(2, 3, F)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, _ = network(inputs)
+        by_loop(monkeypatch)
+        assert outputs.equal(network(inputs)[0])
