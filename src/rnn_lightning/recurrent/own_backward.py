@@ -44,13 +44,10 @@ class PeepholeSequence(Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         _refuse_second_derivative()
         gates, outputs, cells, bounded, hidden, cell, weight, peepholes = ctx.saved_tensors
-        in_gate, keep, out_gate, candidate = gates.split(cell.shape[1], 2)
         before = _before(cells, cell)
-        slope_in, slope_keep = candidate * in_gate * (1 - in_gate), before * keep * (1 - keep)
-        slope_out, slope_candidate = bounded * out_gate * (1 - out_gate), in_gate * (1 - candidate * candidate)
-        slopes = torch.stack([slope_in, slope_keep, slope_out, slope_candidate], 2)  # (T, B, 4, H)
-        into_cell = out_gate * (1 - bounded * bounded) + slope_out * peepholes[2]
-        through_cell = keep + slope_in * peepholes[0] + slope_keep * peepholes[1]
+        slopes, into_cell, keep = _slopes(gates, before, bounded)
+        into_cell += slopes[:, :, 2] * peepholes[2]
+        through_cell = keep + (slopes[:, :, :2] * peepholes[:2]).sum(2)
         on = _Carried(slopes, weight, *grad_outputs)
         for time in range(len(slopes) - 1, -1, -1):
             to_hidden, to_cell = on.hidden(time), on.cell(time)
@@ -101,13 +98,8 @@ class LayerNormSequence(Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         _refuse_second_derivative()
         gates, products, moments, outputs, cells, bounded, hidden, cell, weight, gain, cell_gain, _ = ctx.saved_tensors
-        size = cell.shape[1]
         mean, deviation, cell_mean, cell_deviation = moments.unbind(1)
-        in_gate, keep, out_gate, candidate = gates.split(size, 2)
-        slope_in, slope_keep = candidate * in_gate * (1 - in_gate), _before(cells, cell) * keep * (1 - keep)
-        slope_out, slope_candidate = bounded * out_gate * (1 - out_gate), in_gate * (1 - candidate * candidate)
-        slopes = torch.stack([slope_in, slope_keep, slope_out, slope_candidate], 2)  # (T, B, 4, H)
-        into_normal = out_gate * (1 - bounded * bounded)
+        slopes, into_normal, keep = _slopes(gates, _before(cells, cell), bounded)
         to_products = torch.empty_like(products)
         on = _Carried(to_products, weight, *grad_outputs)
         for time in range(len(slopes) - 1, -1, -1):
@@ -117,8 +109,7 @@ class LayerNormSequence(Function):
             slopes[time, :, :2].mul_(to_cell.unsqueeze(1))
             slopes[time, :, 2].mul_(to_hidden)
             slopes[time, :, 3].mul_(to_cell)
-            to_gates = slopes[time].view(-1, 4 * size)
-            to_products[time] = _through_norm(to_gates, products[time], mean[time], deviation[time], gain)
+            to_products[time] = _through_norm(slopes[time].flatten(1), products[time], mean[time], deviation[time], gain)
             on.to_cell = to_cell * keep[time]
         to_gates = slopes.flatten(2)
         to_gain = (to_gates * ((products - mean) * deviation)).sum((0, 1))
@@ -162,6 +153,19 @@ class _Carried:
     def to_weight(self, before: Tensor) -> Tensor:
         """The gradient of the recurrent weight (G * H, H), from the outputs ``before`` each step (T, B, H)."""
         return self.products.flatten(0, 1).t() @ before.flatten(0, 1)
+
+
+def _slopes(gates: Tensor, before: Tensor, bounded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The derivatives of an LSTM at all steps, from its ``gates`` (T, B, 4 H), the memory cells ``before`` each step and the
+    ``bounded`` ones after it, of which the output gate lets through a share.
+
+    Those by what goes into the gates (T, B, 4, H): of the memory cell, for the output gate of the output; that of the output by
+    what is bounded (T, B, H); and the forget gates (T, B, H).
+    """
+    in_gate, keep, out_gate, candidate = gates.chunk(4, 2)
+    by_in, by_keep = candidate * in_gate * (1 - in_gate), before * keep * (1 - keep)
+    by_out, by_candidate = bounded * out_gate * (1 - out_gate), in_gate * (1 - candidate * candidate)
+    return torch.stack([by_in, by_keep, by_out, by_candidate], 2), out_gate * (1 - bounded * bounded), keep
 
 
 def _sequences(like: Tensor, count: int) -> list[Tensor]:
