@@ -74,17 +74,18 @@ class PaddedReader:
             return self._read_group(inputs, lengths, state)
         outputs, states = [], []
         for group in groups:
-            rows = torch.tensor(group)
+            rows = torch.tensor(group, device=inputs.device)
             starts = tuple(part.index_select(0, rows) for part in state)
-            output, after = self._read_group(inputs.index_select(0, rows), lengths.index_select(0, rows), starts)
+            output, after = self._read_group(inputs.index_select(0, rows), lengths[group], starts)
             outputs.append(output)
             states.append(after)
-        place = torch.tensor([row for group in groups for row in group]).argsort()
+        place = torch.tensor([row for group in groups for row in group], device=inputs.device).argsort()
         merged = (torch.cat(parts).index_select(0, place) for parts in zip(*states, strict=True))
         return torch.cat(outputs).index_select(0, place), tuple(merged)
 
     def _read_group(self, inputs: Tensor, lengths: Tensor, state: Parts) -> tuple[Tensor, Parts]:
         whole, steps = inputs.shape[1], max(1, int(lengths.max()))
+        lengths = lengths.to(inputs.device)
         orders = [None, reversal(lengths, steps)] if self.core.bidirectional else [None]
         inputs, states = inputs[:, :steps], []
         for layer in range(self.core.num_layers):

@@ -1,0 +1,23 @@
+"""The script for a GPU runs on the CPU, small, with the core of the library alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_script_for_a_gpu_runs_and_needs_no_pipeline(tmp_path: Path) -> None:
+    refuse = "import sys; sys.modules.update(dict.fromkeys(['pipelines', 'mlflow', 'datasets', 'optuna', 'hydra', 'dvc']));"
+    run = f"from benchmarks import gpu; sys.argv[1:] = ['--short', '--into', {str(tmp_path / 'gpu.json')!r}]; gpu.main()"
+    variables = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", refuse + run], env=os.environ | variables, cwd=tmp_path, check=True)
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert max(row["worst"] for row in found["laws"]) < 1e-10
+    assert {row["system"] for row in found["training_steps"]} == {
+        *("language model", "tagger", "frame classifier", "sequence classifier", "recogniser", "translation")
+    }
+    assert all(row["ratio"] > 0 for row in found["rows"]) and len(found["rows"]) == 8
+    assert all(row["tokens_per_second"] > 0 for row in found["word_model"])
