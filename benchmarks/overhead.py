@@ -19,6 +19,7 @@ from benchmarks.timing import seconds
 from pipelines.training.trainers import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
 from rnn_lightning.sequences import map_state
+from rnn_lightning.systems.language_model import cross_entropy
 
 VOCABULARY, ROWS, STEPS = 33278, 20, 35
 
@@ -40,21 +41,18 @@ def corpus(folder: Path, batches: int) -> None:
 
 
 def bare(folder: Path, units: int) -> Callable[[], None]:
-    """One pass over the data in a plain loop: forward, loss, backward, clip, step, carry the state."""
+    """One pass over the data in a plain loop: forward, the same loss, backward, clip, step, carry the state."""
     system = model(units).train()
     optimizer = torch.optim.SGD(system.parameters(), lr=1.0)
     dataset = StreamModule(folder, batch_size=ROWS, steps=STEPS).dataset("train")
     batches = [dataset[name] for name in dataset.in_order()]
-    loss_of = torch.nn.functional.linear_cross_entropy
-    options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=256)
 
     def run() -> None:
         state = None
         for batch in batches:
             hidden, state = system.network(system.input_dropout(system.embedding(batch.inputs)), None, state)
             hidden = system.output_dropout(hidden).flatten(0, 1)
-            output = system.output
-            loss = loss_of(hidden, output.weight, batch.targets.flatten(), linear_bias=output.bias, options=options)
+            loss = cross_entropy(hidden, system.output, batch.targets.flatten())
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(system.parameters(), 0.25)

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnn_lightning import LinearChainCRF
 from rnn_lightning.recurrent import CELLS, Recurrent, Unrolled, build_network
 from rnn_lightning.sequences import leaves, map_state
+from rnn_lightning.systems.language_model import MANY, cross_entropy
 
 F, H = 5, 4
 LENGTHS = torch.tensor([6, 1, 0, 4])
@@ -81,6 +83,20 @@ def test_a_second_derivative_is_refused(cell: str) -> None:
     (gradient,) = torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
     gradient.sum().backward()
     assert inputs.grad is not None and inputs.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda inputs: LinearChainCRF(F).loss(inputs, torch.zeros(2, 3, dtype=torch.int64)),
+        lambda inputs: cross_entropy(inputs.flatten(0, 1), torch.nn.Linear(F, MANY), torch.zeros(6, dtype=torch.int64)),
+    ],
+    ids=["CRF", "output layer of many classes"],
+)
+def test_losses_by_hand_refuse_a_second_derivative_too(loss: Callable[[Tensor], Tensor]) -> None:
+    inputs = torch.randn(2, 3, F, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"create_graph=True asks for second derivatives, which .* does not have: take"):
+        torch.autograd.grad(loss(inputs), inputs, create_graph=True)
 
 
 def test_the_cells_with_a_backward_pass_of_their_own_are_these() -> None:

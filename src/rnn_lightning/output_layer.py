@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from .derivatives import check_first_derivative
 
 ROWS, CLASSES = 384, 768
 """R and C: tiles of logits that stay near the processor while they are made, normalised and used again."""
@@ -42,8 +43,10 @@ class TiledCrossEntropy(torch.autograd.Function):
         return loss / len(hidden)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        check_first_derivative(
+            "a cross entropy of many classes", "take torch.nn.functional.cross_entropy of the system's logits"
+        )
         gradients = ctx.saved_tensors
         if outer[0] != 1:  # rarely: only where the loss is scaled
             gradients = tuple(gradient * outer[0] for gradient in gradients)

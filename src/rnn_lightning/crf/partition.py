@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..derivatives import check_first_derivative
 from .recursion import floor_of, last_step, log_sum, recursion, sum_over_steps, with_boundaries
 
 NOT_FINITE = "emissions and their sums must be finite, or minus infinity, not NaN or infinite"
@@ -60,8 +60,8 @@ class ScaledLogPartition(torch.autograd.Function):
         return log_z.masked_fill(lengths == 0, 0).to(emissions.dtype)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        check_first_derivative("the log partition function", "take differences of first derivatives")
         beliefs, reached, flow, ending, lengths = ctx.saved_tensors
         ending = (ending * outer[0].unsqueeze(1)).masked_fill(lengths.unsqueeze(1) == 0, 0)
         marginals = torch.zeros_like(beliefs)

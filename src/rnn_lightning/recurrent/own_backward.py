@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from ..derivatives import check_first_derivative
+
 Gradients = tuple[Tensor | None, ...]
 
 
@@ -42,7 +44,7 @@ class PeepholeSequence(Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
-        _refuse_second_derivative()
+        check_first_derivative("a sequence of the peephole LSTM", REMEDY)
         gates, outputs, cells, bounded, hidden, cell, weight, peepholes = ctx.saved_tensors
         before = _before(cells, cell)
         slopes, into_cell, keep = _slopes(gates, before, bounded)
@@ -96,7 +98,7 @@ class LayerNormSequence(Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
-        _refuse_second_derivative()
+        check_first_derivative("a sequence of the layer-normalised LSTM", REMEDY)
         gates, products, moments, outputs, cells, bounded, hidden, cell, weight, gain, cell_gain, _ = ctx.saved_tensors
         mean, deviation, cell_mean, cell_deviation = moments.unbind(1)
         slopes, into_normal, keep = _slopes(gates, _before(cells, cell), bounded)
@@ -121,12 +123,7 @@ class LayerNormSequence(Function):
 EPSILON = 1e-5
 
 
-def _refuse_second_derivative() -> None:
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            "create_graph=True asks for second derivatives, which this backward pass does not have: set at_once = False on the "
-            "network's layers of class rnn_lightning.recurrent.Unrolled, which then compute step by step"
-        )
+REMEDY = "set at_once = False on the network's layers of class rnn_lightning.recurrent.Unrolled: they then compute step by step"
 
 
 class _Carried:
