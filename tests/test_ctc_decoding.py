@@ -92,6 +92,34 @@ def test_a_narrow_beam_is_the_plain_form(beam: int, seed: int, fused: bool) -> N
         assert [score for _, score in answers(found, row)] == pytest.approx([score for _, score in expected])
 
 
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("cut", [1e-300, 0.05, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_below_the_cut_extend_no_prefix(seed: int, cut: float, fused: bool) -> None:
+    """Whatever the other rows of the batch hold; a cut of nothing is exact."""
+    log_probs = posteriors(3, 7, 6, seed=seed)
+    fusion = language(6)[0] if fused else None
+    found = ctc_beam_search(log_probs, beam_size=4, n_best=4, fusion=fusion, cut=cut)
+    for row in range(3):
+        alone = ctc_beam_search(log_probs[row : row + 1], beam_size=4, n_best=4, fusion=fusion, cut=cut)
+        assert answers(found, row) == [(labels, pytest.approx(score)) for labels, score in answers(alone, 0)]
+        said = {label for labels, _ in answers(found, row) for label in labels}
+        assert all(log_probs[row, :, label].max() >= math.log(cut) for label in said)
+        if cut < 1e-100:
+            exact = ctc_beam_search(log_probs[row : row + 1], beam_size=4, n_best=4, fusion=fusion)
+            assert answers(found, row) == [(labels, pytest.approx(score)) for labels, score in answers(exact, 0)]
+    if cut == 1.0:
+        assert found.lengths[:, 0].tolist() == [0, 0, 0], "nothing is certain, so that only the empty sequence is left"
+
+
+def test_prefixes_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    log_probs = posteriors(4, 9, 4, seed=1)
+    expected = ctc_beam_search(log_probs, beam_size=30, n_best=30)
+    monkeypatch.setattr("rnn_lightning.ctc.decoding.HASH", 0)  # the hash is then that of the last label alone
+    found = ctc_beam_search(log_probs, beam_size=30, n_best=30)
+    assert found.labels.equal(expected.labels) and found.scores.equal(expected.scores)
+
+
 def test_a_beam_of_one_is_greedy_where_one_path_has_almost_all() -> None:
     """It sums the paths of a prefix, so it may leave the best path; not where that has nearly all the probability."""
     log_probs = posteriors(20, 15, 6, seed=5, sharpness=40.0)

@@ -164,19 +164,21 @@ class CTCRecognizer(System):
         beam_size: int | None = None,
         n_best: int = 1,
         fusion: ShallowFusion | None = None,
+        cut: float = 0.0,
     ) -> Transcripts:
-        """The labels of ``inputs`` (B, T, F): those of the best path, or with ``beam_size`` of a search over prefixes.
+        """The labels of ``inputs`` (B, T, F): those of the best path, or with ``beam_size`` of `ctc_beam_search`.
 
         Raises:
-            ValueError: for several answers or a language model without a beam, or as ``forward``.
+            ValueError: for several answers, a language model or a cut without a beam, or as ``forward``.
         """
-        if beam_size is None and (n_best != 1 or fusion is not None):
-            raise ValueError("the best path is one, and no language model can change it: give a beam_size")
+        if beam_size is None and (n_best != 1 or fusion is not None or cut):
+            raise ValueError("the best path is one, and neither a language model nor a cut changes it: give a beam_size")
         log_probs, _ = self(inputs, lengths)
         steps = self.steps(inputs, lengths)
         if beam_size is None:
             return ctc_greedy(log_probs, steps, blank=self.blank)
-        return ctc_beam_search(log_probs, steps, beam_size=beam_size, n_best=n_best, blank=self.blank, fusion=fusion)
+        search = {"beam_size": beam_size, "n_best": n_best, "blank": self.blank}
+        return ctc_beam_search(log_probs, steps, **search, fusion=fusion, cut=cut)
 
     @torch.no_grad()
     def align(self, inputs: Tensor, lengths: Tensor | None, targets: Tensor, target_lengths: Tensor | None = None) -> Alignment:
