@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_number, shown
-from ..sequences import IGNORED, State, Step, length_mask, map_state, replace_rows
+from ..checks import check_beam, check_counts, check_number, shown
+from ..sequences import IGNORED, State, Step, check_memory, length_mask, map_state, replace_rows
 from .contract import check_posteriors, pad_labels
 
 
@@ -110,9 +110,11 @@ def ctc_beam_search(
     Raises:
         ValueError: for a beam below 1 or smaller than ``n_best``, or as ``ctc_loss``.
     """
-    check_counts(beam_size=beam_size)
+    check_beam(beam_size)
     check_counts(most=beam_size, n_best=n_best)
     log_probs, lengths = check_posteriors(log_probs, lengths, blank)
+    rows, steps, labels = log_probs.shape
+    check_memory(rows=rows, beam_size=beam_size, steps_and_labels=2 * steps + labels)
     if fusion is not None:
         check_fusion(fusion)
     beam = _start(log_probs, beam_size, blank, fusion)
