@@ -26,6 +26,7 @@ STAGES: dict[str, list[str]] = {
     "evaluate": ["pipelines.evaluate", *SETTINGS],
     "digest": ["pipelines.digest", "runs/adding/gru-small", "evaluated/mine/adding-gru.json"],
     "compare": ["pipelines.compare", "task=adding"],
+    "publish": ["pipelines.publish"],
 }
 TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id", "versions")
 KEPT = ("data", "trained", "runs", "reports", "evaluated")

@@ -59,6 +59,9 @@ def read_sealed(path: Path, known: Iterable[str], *, again: str) -> dict[str, An
         ValueError: where it is damaged, or no JSON object.
     """
     sealed = check_seal(path, again=again)
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: {error}; {again}") from None
     check_keys(path, content, known, sealed=sealed, again=again)
     return {key: value for key, value in content.items() if key != KEY}
