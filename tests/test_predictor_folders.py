@@ -85,7 +85,7 @@ def test_a_description_that_does_not_fit_is_refused(folder: Path, changes: dict[
 
 @pytest.mark.parametrize("name", sorted(INPUTS))
 def test_inputs_with_a_setting_that_nothing_reads_are_refused(folder: Path, name: str) -> None:
-    more = {"tokenizer": "tokenizer.json"} if name == "text" else {}
+    more = {"text": {"tokenizer": "tokenizer.json"}, "strokes": {"spacing": 0.1}}.get(name, {})
     with pytest.raises(ValueError, match=rf"inputs '{name}' of .* have settings that do not fit: .*'volume'"):
         make_inputs({"name": name, "volume": 11, **more}, folder, 4)
 
