@@ -12,8 +12,9 @@ from pipelines.comparing import across, figures, report, summary
 from pipelines.comparing.dashboard import publish_comparison
 from pipelines.comparing.report import CrossTaskSummary, Section
 from pipelines.comparing.summary import as_text
-from pipelines.comparing.tables import write_tables
+from pipelines.comparing.tables import TABLES, write_tables
 from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_points, read_runs
+from pipelines.runs.processes import made_alone, remove_leftovers
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import planned_runs
 from pipelines.settings.tasks import Task, read_card, task_of_runs
@@ -93,8 +94,11 @@ def main(arguments: Sequence[str]) -> None:
     name = tasks[0] if tasks else arguments[0]
     names = list(dict.fromkeys(tasks or [run.task for run in planned]))
     runs, reports = Path("runs"), Path("reports")
-    sections = compare(runs, reports / name, conf=CONF, data=Path("data"), tasks=names, expected=expected)
-    write_tables(sections, runs, reports, name)
+    with made_alone(reports / name, f"the comparison {name}"):
+        for table in TABLES:
+            remove_leftovers(reports / table / name)
+        sections = compare(runs, reports / name, conf=CONF, data=Path("data"), tasks=names, expected=expected)
+        write_tables(sections, runs, reports, name)
     print(f"{reports / name / 'comparison.html'} has the figures. Next: `make dashboard` shows every run.")
 
 

@@ -39,19 +39,18 @@ def finite(value: float) -> float | None:
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
     """Make the run folder of one seed, which another process may be making too: one waits; returns the metrics."""
     from pipelines.kinds import kind_of
-    from pipelines.runs.processes import lock_folder, remove_leftovers
+    from pipelines.runs.processes import made_alone
     from rnn_lightning.files import check_sums, whole_folder, write_json
 
     folder, trained = experiment.run(seed), experiment.trained(seed)
     check_data(trained, card)
-    with lock_folder(Path("work/locks") / "-".join(folder.parts), f"the evaluation of {folder}", waits=True):
-        remove_leftovers(folder)
-        with whole_folder(folder, sums=True) as partial:
-            shutil.copytree(trained, partial, dirs_exist_ok=True)
-            check_sums(partial, again="train again")
-            metrics = measure(experiment, partial)
-            kind_of(experiment).write_predictor(experiment, card, partial)
-            write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
+    with made_alone(folder, f"the evaluation of {folder}"), whole_folder(folder, sums=True) as partial:
+        for file in trained.iterdir():
+            shutil.copy(file, partial)
+        check_sums(partial, again="train again")
+        metrics = measure(experiment, partial)
+        kind_of(experiment).write_predictor(experiment, card, partial)
+        write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
     return metrics
 
 

@@ -15,8 +15,11 @@ from pipelines.runs.folders import Run, folder_of, read_curves, read_runs, tell_
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.schema import Metric
+from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
 from pipelines.settings.tasks import read_task
-from rnn_lightning.files import read_json, write_text
+from rnn_lightning.files import write_text
+
+AGAIN = "take it from git again, and then store its new runs by `python -m pipelines.results`"
 
 
 def store(runs: Path, results: Path, task: str) -> list[Run]:
@@ -31,7 +34,7 @@ def store(runs: Path, results: Path, task: str) -> list[Run]:
     merged = {_key(run): run for run in [*read_results(file), *finished]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:
-        write_text(file, as_text(kept))
+        write_sealed(file, as_text(kept))
     return kept
 
 
@@ -43,7 +46,7 @@ def with_curves(run: Run, folder: Path) -> Run:
 
 
 def as_text(runs: Sequence[Run]) -> str:
-    """A results file: JSON with a line a value, but a curve on one line."""
+    """A results file, to be sealed: JSON with a line a value, but a curve on one line."""
     plain = [run.plain() for run in runs]
     curves: dict[str, str] = {}
     for values in plain:
@@ -51,7 +54,7 @@ def as_text(runs: Sequence[Run]) -> str:
             mark = f"curve {len(curves)}"
             curves[json.dumps(mark)] = json.dumps(curve)
             values["curves"][metric] = mark
-    text = json.dumps({"runs": plain}, indent=1) + "\n"
+    text = json.dumps({KEY: OPEN, "runs": plain}, indent=1) + "\n"
     return re.sub(r'"curve \d+"', lambda mark: curves[mark[0]], text)
 
 
@@ -59,13 +62,14 @@ def read_results(file: Path) -> list[Run]:
     """The runs of a results file; none if it does not exist.
 
     Raises:
-        ValueError: if one is not complete.
+        ValueError: if the file is damaged, or a run is not complete.
     """
     if not file.exists():
         return []
+    content = read_sealed(file, ["runs"], again=AGAIN)
     try:
-        return [Run.of(values) for values in read_json(file)["runs"]]
-    except (ValueError, KeyError) as error:
+        return [Run.of(values) for values in content["runs"]]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: {error}") from None
 
 

@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,10 +26,11 @@ CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 @dataclass
 class Faults:
-    """Counts fault points below ``root`` and raises at number ``failing``; ``None``: at none."""
+    """Counts fault points below ``root`` and raises at number ``failing``, or is ``killed`` there; ``None``: at none."""
 
     root: str
     failing: int | None
+    killed: bool = False
     points: list[str] = field(default_factory=list)
 
     def point(self, kind: str, path: Any) -> None:
@@ -38,6 +40,8 @@ class Faults:
         number = len(self.points)
         self.points.append(f"{kind} {os.path.relpath(name, self.root)}")
         if number == self.failing:
+            if self.killed:
+                os.kill(os.getpid(), signal.SIGKILL)
             code = ERRORS[number % len(ERRORS)]
             raise OSError(code, os.strerror(code), name)
 
@@ -104,14 +108,14 @@ class Outcome:
     points: list[str]
 
 
-def attempt(command: Sequence[str], folder: Path, failing: int | None = None) -> Outcome:
-    """Run ``python -m`` ``command`` in ``folder``, in a fork of this process; fault point ``failing`` fails."""
+def attempt(command: Sequence[str], folder: Path, failing: int | None = None, *, killed: bool = False) -> Outcome:
+    """Run ``python -m`` ``command`` in ``folder``, in a fork of this process; fault point ``failing`` fails, or kills it."""
     for name in PRELOADED:
         importlib.import_module(name)
     printed, passed = folder.with_name(f"{folder.name}.out"), folder.with_name(f"{folder.name}.points")
     child = os.fork()
     if child == 0:
-        _run(command, folder, Faults(f"{folder.resolve()}{os.sep}", failing), printed, passed)
+        _run(command, folder, Faults(f"{folder.resolve()}{os.sep}", failing, killed), printed, passed)
     _, status = os.waitpid(child, 0)
     points = passed.read_text().splitlines() if passed.exists() else []
     return Outcome(os.waitstatus_to_exitcode(status), printed.read_text(errors="replace"), points)

@@ -70,6 +70,12 @@ def test_the_tuned_file_moves_to_a_better_value_alone(tmp_path: Path, monkeypatc
     )
     assert kept(0.4, "third")[0] == "third"
     assert kept(0.6, "fourth", force=True)[0] == "fourth"
+    file = tmp_path / "conf/tuned/adding-gru.yaml"
+    file.write_text(file.read_text().replace("fourth", "hand"))
+    assert "is damaged, its SHA-256 is" in kept(0.3, "fifth")[1]
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "sha256" not in line))
+    holder, line = kept(0.3, "fifth")
+    assert holder == "hand" and "its values may have been changed by hand, it states no SHA-256" in line
 
 
 def test_a_finding_has_the_budget_that_the_trial_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +117,8 @@ def test_the_alias_moves_to_a_better_model_alone(
 
 
 def test_a_run_says_what_it_takes_up_and_warns_of_another_budget() -> None:
-    tuning = {"sweep": "basic", "varied": ["task.training.clip"], "budget": {"epochs": 2, "parameters": 5000}}
+    budget = {"epochs": 2, "parameters": 5000}
+    tuning = {"sha256": "0" * 64, "sweep": "basic", "varied": ["task.training.clip"], "budget": budget}
     experiment = EXPERIMENT.model_copy(update={"tuning": tuning, "command_line": []})
     (line,) = said_of_tuned(experiment)
     assert line == (
@@ -123,3 +130,8 @@ def test_a_run_says_what_it_takes_up_and_warns_of_another_budget() -> None:
         "warning: this run has epochs=2 parameters=5000, and its tuned values were found with epochs=20 parameters=5000"
     )
     assert not said_of_tuned(EXPERIMENT)
+    del tuning["sha256"]
+    assert said_of_tuned(experiment)[1] == (
+        "warning: conf/tuned/adding-gru.yaml states no SHA-256: its values may have been changed by hand since the sweep found "
+        "them"
+    )

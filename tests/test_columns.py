@@ -59,11 +59,27 @@ def test_another_file_than_the_one_that_was_fetched_is_refused(tmp_path: Path) -
 
 
 BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
-    "fewer": ({"train": "1 a a X\n2 b b\n"}, {}, r"raw/train.conll:2 has 3 columns, not 4 as the first line$"),
-    "more": ({"test": "\n1 a a X\n2 b b X 9\n"}, {}, r"raw/test.conll:3 has 5 columns, not 4 as the first line$"),
-    "none": ({"validation": "1 a X\n"}, {}, r"raw/validation.conll:1 has 3 columns, and so no column 4$"),
-    "no tag": ({"train": "1\ta\ta\tX\n2\tb\tb\t\n"}, {"separator": "tab"}, r"raw/train.conll:2: the word 'b' has no tag$"),
-    "bytes": ({"test": "1 a a X\n1 \udcff a X\n"}, {}, r"raw/test.conll:2 is not UTF-8 at byte 3$"),
+    "fewer": (
+        {"train": "1 a a X\n2 b b\n"},
+        {},
+        r"train.conllu:2 \(copied to .*/train.conll\) has 3 columns, not 4 as the first line$",
+    ),
+    "more": (
+        {"test": "\n1 a a X\n2 b b X 9\n"},
+        {},
+        r"test.conllu:3 \(copied to .*/test.conll\) has 5 columns, not 4 as the first line$",
+    ),
+    "none": (
+        {"validation": "1 a X\n"},
+        {},
+        r"validation.conllu:1 \(copied to .*/validation.conll\) has 3 columns, and so no column 4$",
+    ),
+    "no tag": (
+        {"train": "1\ta\ta\tX\n2\tb\tb\t\n"},
+        {"separator": "tab"},
+        r"train.conllu:2 \(copied to .*/train.conll\): the word 'b' has no tag$",
+    ),
+    "bytes": ({"test": "1 a a X\n1 \udcff a X\n"}, {}, r"test.conllu:2 is not UTF-8 at byte 3 \(copied to .*/test.conll\)$"),
     "empty": ({"test": "\n# nothing\n\n"}, {}, r"column 4: the test split has no words$"),
 }
 

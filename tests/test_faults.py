@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ STAGES: dict[str, list[str]] = {
     "evaluate": ["pipelines.evaluate", *SETTINGS],
     "digest": ["pipelines.digest", "runs/adding/gru-small", "evaluated/mine/adding-gru.json"],
     "compare": ["pipelines.compare", "task=adding"],
+    "publish": ["pipelines.publish"],
 }
 TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id", "versions")
 KEPT = ("data", "trained", "runs", "reports", "evaluated")
@@ -106,6 +108,18 @@ def check_fault(stage: str, number: int, projects: dict[str, Path], place: Path)
     return failed
 
 
+def check_kill(stage: str, number: int, projects: dict[str, Path], place: Path) -> None:
+    """``stage`` is killed at a fault point: nothing is lost, the next go completes, and leaves nothing of the killed one."""
+    project = place / f"{stage}-{number}-killed"
+    expected = outputs(after_of(projects, stage))
+    shutil.copytree(projects[stage], project)
+    assert attempt(STAGES[stage], project, number, killed=True).code == -signal.SIGKILL
+    again = attempt(STAGES[stage], project)
+    assert again.code == 0, f"{stage}, killed at {number}, the next go: {again.output}"
+    assert outputs(project) == expected, f"{stage}, killed at {number}"
+    shutil.rmtree(project)
+
+
 def points_of(stage: str, projects: dict[str, Path], place: Path) -> Sequence[str]:
     project = place / f"{stage}-count"
     shutil.copytree(projects[stage], project)
@@ -132,3 +146,20 @@ def test_some_fault_points_of_a_stage(stage: str, projects: dict[str, Path], tmp
     assert points, "a stage writes something"
     for number in {len(points) // 2, len(points) - 1}:
         check_fault(stage, number, projects, tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["fetch", "preprocess", "compare"])
+def test_a_killed_stage_leaves_nothing_that_the_next_go_does_not_take_away(
+    stage: str, projects: dict[str, Path], tmp_path: Path
+) -> None:
+    points = points_of(stage, projects, tmp_path)
+    within = [number for number, point in enumerate(points) if ".partial" in point or ".tmp" in point]
+    for number in {within[len(within) // 2], within[-1]}:
+        check_kill(stage, number, projects, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "train"])
+def test_a_stage_that_is_killed_at_any_fault_point(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+    for number in range(len(points_of(stage, projects, tmp_path))):
+        check_kill(stage, number, projects, tmp_path)

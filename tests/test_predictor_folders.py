@@ -14,7 +14,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from pipelines.predict import reader
 from rnn_lightning import AtomicCheckpointIO, Seq2Seq, load_predictor
 from rnn_lightning.files import write_sums
-from rnn_lightning.predictors.folders import CHECKPOINT, DESCRIPTION
+from rnn_lightning.predictors import PREDICTORS
+from rnn_lightning.predictors.folders import CHECKPOINT, DESCRIBED, DESCRIPTION
+from rnn_lightning.predictors.inputs import INPUTS, make_inputs
 
 WHOLE: dict[str, Any] = {
     "predictor": "translation",
@@ -40,6 +42,11 @@ WRONG = [
     ({"search": 3}, "must have settings under 'search', not 3"),
     ({"search": {"beam_size": "x"}}, "beam_size must be a whole number of at least 1, not 'x'"),
     ({"search": {"beam_size": 0}}, "beam_size must be a whole number of at least 1, not 0"),
+    ({"search": {"beam_size": 10**8}}, "beam_size must be a whole number of 1 to 100000, not 100000000"),
+    ({"beam_size": 5}, r"predictor\.json has predictor, files, tokenizer, target_tokenizer, search, and no 'beam_size'"),
+    ({"predictor": "translation", "inputs": {}}, "and no 'inputs'"),
+    ({"predictor": "regression", "lexicon": "a.json"}, "has predictor, files, inputs, and no 'lexicon'"),
+    ({"predictor": "tagging", "scheme": "BIO"}, "has predictor, files, lexicon, and no 'scheme'"),
 ]
 
 
@@ -69,10 +76,22 @@ def test_a_whole_folder_is_a_predictor(folder: Path) -> None:
 
 @pytest.mark.parametrize(("changes", "message"), WRONG)
 def test_a_description_that_does_not_fit_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
-    (folder / DESCRIPTION).write_text(json.dumps(WHOLE | changes))
+    kept = {"files": WHOLE["files"]} if "predictor" in changes else WHOLE
+    (folder / DESCRIPTION).write_text(json.dumps(kept | changes))
     write_sums(folder)
     with pytest.raises(ValueError, match=message):
         load_predictor(folder)
+
+
+@pytest.mark.parametrize("name", sorted(INPUTS))
+def test_inputs_with_a_setting_that_nothing_reads_are_refused(folder: Path, name: str) -> None:
+    more = {"text": {"tokenizer": "tokenizer.json"}, "strokes": {"spacing": 0.1}}.get(name, {})
+    with pytest.raises(ValueError, match=rf"inputs '{name}' of .* have settings that do not fit: .*'volume'"):
+        make_inputs({"name": name, "volume": 11, **more}, folder, 4)
+
+
+def test_every_predictor_has_the_keys_of_its_description() -> None:
+    assert set(DESCRIBED) == set(PREDICTORS)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "one bit"])

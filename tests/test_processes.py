@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.runs.processes import lock_folder, remove_leftovers, start_time
 from rnn_lightning import files
-from rnn_lightning.files import whole_folder
+from rnn_lightning.files import check_sums, whole_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from pathlib import Path; from pipelines.runs.processes import lock_folder; "
@@ -83,3 +83,15 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path,
     with pytest.raises(OSError, match=r"No space left on device \(.* MB are free\): '.*/run'"), whole_folder(target) as folder:
         (folder / "file").write_text("new")
     assert (target / "file").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_of_two_preprocessings_at_once_one_waits_and_both_end_well(tmp_path: Path) -> None:
+    settings = ["task=adding", "task.corpus.rows={train:9,validation:3,test:3}"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    fetch, preprocess = ([sys.executable, "-m", f"pipelines.{stage}", *settings] for stage in ("fetch", "preprocess"))
+    subprocess.run(fetch, cwd=tmp_path, env=environment, check=True)
+    both = [subprocess.Popen(preprocess, cwd=tmp_path, env=environment) for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    left = sorted(path.name for path in (tmp_path / "data/processed").iterdir())
+    assert left == ["adding"]
+    check_sums(tmp_path / "data/processed/adding", again="")

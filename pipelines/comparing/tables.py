@@ -7,6 +7,7 @@ architecture.
 
 import csv
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 
@@ -15,16 +16,15 @@ from pipelines.comparing.summary import Row
 from pipelines.runs.folders import read_curves
 from rnn_lightning.files import whole_folder, write_json
 
+TABLES = ("scores", "costs", "curves")
+"""The folders of the tables."""
 COSTS = ("seconds", "parameters", "units_per_second", "peak_memory_mb")
 
 
 def write_tables(sections: Sequence[Section], runs: Path, reports: Path, name: str) -> None:
     """Write scores, costs and curves of the comparison ``name`` of run folders below ``runs``."""
-    with (
-        whole_folder(reports / "scores" / name) as scores,
-        whole_folder(reports / "costs" / name) as costs,
-        whole_folder(reports / "curves" / name) as curves,
-    ):
+    with ExitStack() as all_or_none:
+        scores, costs, curves = (all_or_none.enter_context(whole_folder(reports / table / name)) for table in TABLES)
         for task, rows in by_task(sections).items():
             metric = next(iter(rows.values())).task.metric
             write_json(scores / f"{task}.json", {rnn: _short(row.spread(metric.name).mean) for rnn, row in rows.items()})

@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 from pipelines.settings.legacy import modern
 from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
+from rnn_lightning.predictors import CHECKPOINT
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
 OPTIONAL = ("name", "curves")
 """Fields that a stored run need not have."""
+READ = ("training.json", "metrics.json", "curves.csv")
+"""The files of a run that become values."""
 TEXTS = ("rnn", "label", "unit", "hardware", "precision", "commit", "data", "command")
 NUMBERS = ("seed", "parameters", "steps", "planned_steps", "seconds", "units_per_second", "peak_memory_mb", "threads")
 POINTS = 50
@@ -123,7 +126,7 @@ def folder_of(runs: Path, task: str, rnn: str, seed: int | str) -> Path:
 
 
 def read_run(folder: Path, *, with_sums: bool = True) -> Run:
-    """The finished run of ``folder``; ``with_sums`` its files are compared with their SHA-256.
+    """The finished run of ``folder``; ``with_sums`` its files but the checkpoint are compared with their SHA-256.
 
     Raises:
         ValueError: if it is not finished, or damaged; the message is the reason.
@@ -136,7 +139,9 @@ def read_run(folder: Path, *, with_sums: bool = True) -> Run:
     if not (folder / "curves.csv").exists():
         raise ValueError("has no curves.csv")
     if with_sums:
-        check_sums(folder, ["training.json", "metrics.json", "curves.csv"], again="evaluate the run again")
+        again = "evaluate the run again"
+        check_sums(folder, READ, again=again)
+        check_sums(folder, besides=[CHECKPOINT, *READ], again=again)
     run = Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
     if (run.folder_name, str(run.seed)) != folder.parts[-2:]:
         raise ValueError(f"is a copy of {run.folder_name}/{run.seed}: a run counts in its own folder alone")

@@ -8,6 +8,8 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -89,7 +91,7 @@ def lives(process: list[float]) -> bool:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what killed processes left beside ``target`` while they wrote it; whoever calls it holds its lock.
+    """Remove what killed processes left beside and in ``target`` while they wrote it; whoever calls it holds its lock.
 
     The folder before it is there again, if one was killed between taking it away and putting the new one in its place.
     """
@@ -98,8 +100,19 @@ def remove_leftovers(target: Path) -> None:
             left.rename(target)
         else:
             shutil.rmtree(left, ignore_errors=True)
-    for left in target.parent.glob(f".{target.name}.*.tmp"):
+    for left in [*target.parent.glob(f".{target.name}.*.tmp"), *target.glob(".*.tmp")]:
         left.unlink(missing_ok=True)
+
+
+@contextmanager
+def made_alone(target: Path, work: str) -> Iterator[None]:
+    """A block that makes ``target``, without what killed processes left beside it; another process that makes it is waited for.
+
+    ``work`` is what is done, for the message.
+    """
+    with lock_folder(Path("work/locks") / "-".join(target.parts), work, waits=True):
+        remove_leftovers(target)
+        yield
 
 
 def start_time(pid: int) -> float:

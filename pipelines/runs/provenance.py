@@ -15,7 +15,8 @@ from typing import Any
 from pipelines.runs.code import weights_hash
 from pipelines.settings.nested import changes
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
-from rnn_lightning.files import read_json, sha256, write_json
+from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
+from rnn_lightning.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("dvc.lock", "hub/dvc.lock")
@@ -100,12 +101,13 @@ def versions() -> dict[str, str]:
 def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
     """All environments that the training in ``folder`` was in, this one the last; another one than before is told of."""
     file = folder / "environments.json"
-    known = read_json(file)["environments"] if file.exists() else []
+    again = "remove it, and the training goes on without what it says of earlier environments"
+    known = read_sealed(file, ["environments"], again=again)["environments"] if file.exists() else []
     if known and known[-1] != now:
         different = changes(known[-1], now)
         print(f"warning: {folder} goes on in another environment ({different}): its numbers may differ", file=sys.stderr)
     if not known or known[-1] != now:
-        write_json(file, {"environments": [*known, now]})
+        write_sealed(file, json.dumps({KEY: OPEN, "environments": [*known, now]}, indent=2) + "\n")
         return [*known, now]
     return known
 

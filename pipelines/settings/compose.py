@@ -15,6 +15,8 @@ from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
 from pipelines.settings.schema import Experiment
+from pipelines.settings.tuned import check_tuned
+from rnn_lightning.files import read_text
 
 INTERRUPTED = 130
 """The exit code of a command that SIGINT, as Ctrl-C sends it, has ended; a training that it ends saves before."""
@@ -42,8 +44,10 @@ def _composed(overrides: Sequence[str]) -> Experiment:
         config = hydra_compose("config", rewritten(overrides), return_hydra_config=True)
         choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
         check_choices(choices, overrides)
+        folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
         plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         values: Any = OmegaConf.to_container(plain, resolve=True)
+        check_tuned(folders, choices["tuned"], values.get("tuning"))
         HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
     if set_by_stage := [name for name in NOT_SET if name in values and name != "tuning"]:
         raise ValueError(f"{set_by_stage[0]} cannot be set: it follows from the other settings; leave it out")
@@ -88,17 +92,22 @@ def compose_task(conf: Path, name: str) -> dict[str, Any]:
 
 @contextmanager
 def _configuration(conf: Path) -> Iterator[None]:
-    """Hydra on the folder ``conf``; what it refuses is a ``ValueError`` of one line."""
+    """Hydra on the folder ``conf``; what it refuses, and what is no YAML, is a ``ValueError`` of one line."""
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
-    except (HydraException, OmegaConfBaseException) as error:
-        message, _, _ = " ".join(str(error).split()).partition(" Config search path")
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
         raise ValueError(message) from None
+    except UnicodeDecodeError as error:
+        for file in sorted(conf.rglob("*.yaml")):
+            read_text(file)  # names the file and the line
+        raise ValueError(f"a file of settings is not UTF-8: {error}") from None
 
 
 def run_stage(function: Callable[[Experiment], None]) -> None:

@@ -190,7 +190,7 @@ class Experiment(Settings):
         """What decides the run of one seed, as plain values."""
         names = ("seeds", "workers", "command_line", "trained_name", "run_name", "name")
         aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
-        aside |= {} if self.tuning else {"tuning": True}
+        aside |= {"tuning": {"sha256"} if self.tuning else True}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 

@@ -1,11 +1,19 @@
 """What a sweep found, how well and with what budget: kept in ``conf/tuned``, said by the runs that take it up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from pipelines.settings.schema import Experiment, Settings
+from pipelines.settings.seals import KEY, check_keys, check_seal
+
+AGAIN = "take it from git again, or let the sweep write it with force=true"
+NONE = "none"
+"""The file that has nothing."""
+TRIED = ("sweep", "trials", "pruned", "best", "varied")
+"""What a tuned file says of its sweep, besides the `Finding`."""
 
 
 class Budget(Settings):
@@ -49,6 +57,22 @@ def budget_of(experiment: Experiment) -> Budget:
     return Budget(epochs=experiment.task.training.epochs, parameters=experiment.task.parameters)
 
 
+def check_tuned(folders: Iterable[Path], name: str, tuning: Mapping[str, Any] | None) -> None:
+    """Check ``tuned/NAME.yaml``, of the first folder that has it, against the SHA-256 that a sweep wrote into it.
+
+    Raises:
+        ValueError: where it has changed since, or does not say what it is by the keys ``tuning`` that a sweep writes.
+    """
+    files = [folder / "tuned" / f"{name}.yaml" for folder in folders]
+    file = next((file for file in files if file.exists()), None)
+    if file is None or name == NONE:
+        return
+    sealed = check_seal(file, again=AGAIN)
+    if not tuning:
+        raise ValueError(f"{file} must say what it is: give it `tuning: {{sweep: by hand, varied: [KEY, ...]}}`")
+    check_keys(file, tuning, [*TRIED, *Finding.model_fields], sealed=sealed, again=AGAIN)
+
+
 def said_of_tuned(experiment: Experiment) -> list[str]:
     """What a run says that takes tuned values up: a line with file, values and budget, and a warning if its own is another."""
     tuning = experiment.tuning
@@ -61,6 +85,8 @@ def said_of_tuned(experiment: Experiment) -> list[str]:
     known = tuning.get("budget")
     found = f"found by sweep {tuning.get('sweep')} with {_short(known) if known else 'a budget that the file does not say'}"
     lines = [f"takes up {file}: {values}; {found} (tuned=none leaves them out)"]
+    if KEY not in tuning:
+        lines.append(f"warning: {file} states no SHA-256: its values may have been changed by hand since the sweep found them")
     own = budget_of(experiment).model_dump(mode="json")
     if known and own != known:
         lines.append(f"warning: this run has {_short(own)}, and its tuned values were found with {_short(known)}")

@@ -15,14 +15,16 @@ from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK, drawing, save
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
+from pipelines.runs.processes import remove_leftovers
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment
-from pipelines.settings.tuned import Finding, budget_of
+from pipelines.settings.seals import KEY, OPEN, check_seal, write_sealed
+from pipelines.settings.tuned import AGAIN, Finding, budget_of
 from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
 from pipelines.tracking.record import Registration
-from rnn_lightning.files import write_text
+from rnn_lightning.files import DamagedError
 
 REPORTS, ALIAS, FINDING = Path("reports/sweeps"), "best", "finding"
 
@@ -39,6 +41,7 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
     best = best_trial(study)
     folder = REPORTS / name
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     files = [
         write_trials(study, sweep, folder / "trials.csv"),
         *draw(study, sweep, folder, experiment.task.metric.monitor),
@@ -101,17 +104,24 @@ def keep_values(
     """Write ``conf/tuned/TASK-RNN.yaml`` unless a better one is there; the file, and a line that says which it has."""
     file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
     shown = file.relative_to(CONF.parent)
-    there: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else None
-    known = None if there is None else there.get("tuning", {})
-    own = known is not None and (known.get("sweep"), known.get("best"), known.get("value")) == (
-        name,
-        best.number,
-        finding.value,
-    )
-    if not (own or force) and (reason := finding.why_not(known)):
+    remove_leftovers(file)
+    if not force and (reason := _why_kept(file, (name, best.number, finding.value), finding)):
         return file, f"{shown} stays as it is: {reason} (force=true replaces it)"
     write_tuned(file, study, best, name, finding)
     return file, f"{shown} has its values, which later runs take up (tuned=none leaves them out)"
+
+
+def _why_kept(file: Path, own: tuple[str, int, float], finding: Finding) -> str:
+    """Why a tuned file stays, empty if ``finding`` takes its place: there is none, it is its ``own``, or it is worse."""
+    try:
+        if file.exists() and not check_seal(file, again=AGAIN):
+            return "its values may have been changed by hand, it states no SHA-256"
+    except DamagedError as error:
+        return str(error)
+    there: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else {}
+    known = there.get("tuning")
+    same = known is not None and (known.get("sweep"), known.get("best"), known.get("value")) == own
+    return "" if same else finding.why_not(known)
 
 
 def write_tuned(file: Path, study: optuna.Study, best: FrozenTrial, name: str, finding: Finding) -> None:
@@ -121,9 +131,9 @@ def write_tuned(file: Path, study: optuna.Study, best: FrozenTrial, name: str, f
         OmegaConf.update(config, key, value, force_add=True)
     over = [trial.state for trial in counted(study)]
     tried = {"trials": len(over), "pruned": over.count(TrialState.PRUNED), "best": best.number, "varied": list(best.params)}
-    config["tuning"] = {"sweep": name, **tried, **finding.model_dump(mode="json")}
+    config["tuning"] = {"sweep": name, **tried, **finding.model_dump(mode="json"), KEY: OPEN}
     header = f"# @package _global_\n# Found by sweep {name}: trial {best.number}, {finding.metric} {number(finding.value)}.\n"
-    write_text(file, header + OmegaConf.to_yaml(config))
+    write_sealed(file, header + OmegaConf.to_yaml(config))
 
 
 def register(best: FrozenTrial, experiment: Experiment, finding: Finding, *, force: bool) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 LARGEST = 2**31 - 1
 """The largest whole number that is taken for a size: a larger one is a mistake, and would ask for more memory than there is."""
+LARGEST_BEAM = 100_000
+"""The largest beam of a search."""
 LARGEST_NUMBER = 1e38
 """The largest number of any kind: single precision holds it, and a range from it to its negative."""
 SHOWN = 80
@@ -42,6 +44,12 @@ def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
             upper = most < LARGEST or is_whole(count, least, sys.maxsize)
             allowed = f"of {least} to {most}" if upper else f"of at least {least}"
             raise ValueError(f"{name} must be a whole number {allowed}, not {shown(count)}")
+
+
+def check_beam(beam_size: Any) -> None:
+    """Refuse a beam below 1 or above `LARGEST_BEAM`."""
+    check_counts(beam_size=beam_size)
+    check_counts(most=LARGEST_BEAM, beam_size=beam_size)
 
 
 def check_number(

@@ -232,7 +232,7 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
 
 
 def check_memory(**sizes: int) -> None:
-    """Refuse weights, as many as the product of ``sizes``, that take more than this machine's memory in single precision.
+    """Refuse numbers, as many as the product of ``sizes``, that take more than this machine's memory in single precision.
 
     On PyTorch's meta device they take none.
 
@@ -245,5 +245,5 @@ def check_memory(**sizes: int) -> None:
     if needed > there:
         product = " x ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(
-            f"{product} weights must fit in {there / 1e9:.0f} GB, the memory of this machine, not {needed / 1e9:.0f} GB"
+            f"{product} numbers must fit in {there / 1e9:.0f} GB, the memory of this machine, not {needed / 1e9:.0f} GB"
         )

@@ -68,21 +68,24 @@ class TaggedFiles(TaggedCorpus):
         for split, path in self.paths.items():
             if path.is_file() and sha256(path) != source["files"][f"{split}.conll"]:
                 raise CorpusError(f"{path} is not the file that was fetched to {raw}; fetch the corpus again")
-        sentences = {split: list(self.read(raw / f"{split}.conll")) for split in SPLITS}
+        sentences = {split: list(self.read(raw / f"{split}.conll", path)) for split, path in self.paths.items()}
         title = f"{', '.join(source['names'].values())}, column {self.tag}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
 
-    def read(self, path: Path) -> Iterator[Sentence]:
+    def read(self, path: Path, origin: Path | None = None) -> Iterator[Sentence]:
         """The sentences of a file; between two blank lines in a row there is an empty one.
+
+        ``origin`` is the file that it is a copy of, which errors name too.
 
         Raises:
             CorpusError: for a line that has not as many columns as the first, or is not UTF-8; names file and line.
         """
+        copy = "" if origin is None else f" (copied to {path})"
         try:
             lines = list(enumerate(read_lines(path), start=1))
         except ValueError as error:
-            raise CorpusError(str(error)) from None
-        columns = self.columns_of([line for _, line in lines], path)
+            raise CorpusError(str(error).replace(f"{path}", f"{origin or path}", 1) + copy) from None
+        columns = self.columns_of([line for _, line in lines], origin or path, copy)
         words: list[tuple[str, str, str]] = []
         ended = False
         for number, line in lines:
@@ -92,7 +95,7 @@ class TaggedFiles(TaggedCorpus):
                     yield sentence_of(words)
                 words, ended = [], border
             elif not self.is_comment(line, columns, inside=bool(words)):
-                place, cells, ended = f"{path}:{number}", self.cells_of(line), False
+                place, cells, ended = f"{origin or path}:{number}{copy}", self.cells_of(line), False
                 if len(cells) != columns:
                     raise CorpusError(f"{place} has {len(cells)} columns, not {columns} as the first line")
                 if cells[0].isdecimal() or not self.numbered:
@@ -110,7 +113,7 @@ class TaggedFiles(TaggedCorpus):
             return line.startswith("#")
         return not inside and line.startswith("# ") and (line.split()[2:3] == ["="] or len(self.cells_of(line)) != columns)
 
-    def columns_of(self, lines: Sequence[str], path: Path) -> int | None:
+    def columns_of(self, lines: Sequence[str], path: Path, copy: str = "") -> int | None:
         """The number of columns of the first line of a word, rather of one that does not begin with ``#``.
 
         Raises:
@@ -123,7 +126,7 @@ class TaggedFiles(TaggedCorpus):
         if first is None:
             return None
         if counts[first] < least:
-            raise CorpusError(f"{path}:{first + 1} has {counts[first]} columns, and so no column {least}")
+            raise CorpusError(f"{path}:{first + 1}{copy} has {counts[first]} columns, and so no column {least}")
         return counts[first]
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_number
-from ..sequences import IGNORED, length_mask, map_state, replace_rows
+from ..checks import check_beam, check_counts, check_number
+from ..sequences import IGNORED, check_memory, length_mask, map_state, replace_rows
 from .contract import check_posteriors, pad_labels
 from .emissions import Emissions, likely_labels
 from .prefixes import HASH, Beam, ShallowFusion, check_fusion, gather_prefixes, start_beam
@@ -67,10 +67,12 @@ def ctc_beam_search(
     Raises:
         ValueError: for a beam below 1 or smaller than ``n_best``, a cut outside 0..1, or as ``ctc_loss``.
     """
-    check_counts(beam_size=beam_size)
+    check_beam(beam_size)
     check_counts(most=beam_size, n_best=n_best)
     check_number("cut", cut, least=0, most=1)
     log_probs, lengths = check_posteriors(log_probs, lengths, blank)
+    rows, steps, labels = log_probs.shape
+    check_memory(rows=rows, beam_size=beam_size, steps_and_labels=2 * steps + labels)
     if fusion is not None:
         check_fusion(fusion)
     beam = start_beam(log_probs, beam_size, blank, fusion)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..checks import shown
 from ..files import check_sums, read_json
 from ..systems import System
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
 CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
 AGAIN = "evaluate the run again"
+DESCRIBED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("classification", "frames", "language", "recognition", "regression"), ("inputs",)),
+    "tagging": ("lexicon",),
+    "translation": ("tokenizer", "target_tokenizer", "search"),
+}
+"""The keys of a description besides ``predictor`` and ``files``, by the predictor's name."""
 AnySystem = TypeVar("AnySystem", bound=System)
 
 
@@ -21,7 +28,8 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: where there is none.
-        ValueError: where a file that it names is not in the folder, or one is damaged.
+        ValueError: where a file that it names is not in the folder, or one is damaged; for a key that its predictor does not
+            read.
     """
     file = Path(folder) / DESCRIPTION
     if not file.exists():
@@ -30,6 +38,10 @@ def read_description(folder: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, which then is in runs/")
     check_sums(Path(folder), [DESCRIPTION], again=AGAIN)
     description = read_json(file)
+    name = str(description.get("predictor"))
+    known = ("predictor", "files", *DESCRIBED.get(name, description))
+    if unknown := sorted(set(description) - set(known)):
+        raise ValueError(f"{file} has {', '.join(known)}, and no {shown(unknown[0])}: {AGAIN}")
     files = description.get("files", [])
     if not isinstance(files, list):
         raise ValueError(f"files of {file} must be a list of names, not {files!r}")

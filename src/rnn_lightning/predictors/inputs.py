@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -166,6 +167,16 @@ def make_inputs(settings: Mapping[str, Any], folder: str | Path, size: int) -> I
         raise ValueError(f"inputs {name!r} of {folder} have settings that do not fit: {error}") from None
 
 
+def _tokenizer(folder: Path, *, tokenizer: Any) -> "Tokenizer":
+    return read_tokenizer(file_in(folder, tokenizer))
+
+
+def _with(keywords: dict[str, Any], read: Callable[..., "Signal"]) -> Callable[[Any], "Signal"]:
+    """``read`` with its ``keywords``, which are known to it."""
+    signature(read).bind(None, **keywords)
+    return partial(read, **keywords)
+
+
 def _sound(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
     from ..audio import Spectra
     from ..corpora.signals import sound_of
@@ -177,19 +188,19 @@ def _sound(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
 def _strokes(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
     from ..corpora.signals import trajectory_of
 
-    return SignalInputs(size, partial(trajectory_of, **keywords), takes_files=False)
+    return SignalInputs(size, _with(keywords, trajectory_of), takes_files=False)
 
 
 def _picture(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
     from ..corpora.images import picture_of
 
-    return SignalInputs(size, partial(picture_of, **keywords), takes_files=True, packages=("pillow",))
+    return SignalInputs(size, _with(keywords, picture_of), takes_files=True, packages=("pillow",))
 
 
 INPUTS: dict[str, Callable[[dict[str, Any], Path, int], Inputs]] = {
-    "text": lambda keywords, folder, size: TextInputs(read_tokenizer(file_in(folder, keywords["tokenizer"]))),
-    "tokens": lambda keywords, folder, size: TokenInputs(size),
-    "arrays": lambda keywords, folder, size: ArrayInputs(size),
+    "text": lambda keywords, folder, size: TextInputs(_tokenizer(folder, **keywords)),
+    "tokens": lambda keywords, folder, size: TokenInputs(size, **keywords),
+    "arrays": lambda keywords, folder, size: ArrayInputs(size, **keywords),
     "sound": _sound,
     "strokes": _strokes,
     "picture": _picture,

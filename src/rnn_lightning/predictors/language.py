@@ -16,8 +16,8 @@ from ..inference import prepared
 from ..sequences import at_least_single
 from ..systems import LanguageModel
 from .base import Answer, Encoded, Predictor
-from .folders import file_in, load_system, read_tokenizer, settings_of
-from .inputs import NOTHING, Inputs, TokenInputs
+from .folders import load_system, settings_of
+from .inputs import NOTHING, Inputs, TextInputs, TokenInputs, make_inputs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -89,8 +89,9 @@ class LanguagePredictor(Predictor[LanguageModel]):
         score: bool = False,
     ) -> "LanguagePredictor":
         inputs = settings_of(folder, "inputs")
-        tokenizer = read_tokenizer(file_in(folder, inputs.get("tokenizer"))) if inputs.get("name") == "text" else None
         system = prepared(load_system(LanguageModel, folder))
+        read = make_inputs(inputs, folder, system.vocab_size)
+        tokenizer = read.tokenizer if isinstance(read, TextInputs) else None
         sampling = {"batch_size": batch_size, "length": length, "seed": seed}
         return cls(system, tokenizer, **sampling, temperature=temperature, score=score)
 

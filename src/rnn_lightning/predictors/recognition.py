@@ -6,7 +6,7 @@ Shapes: B signals, T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..checks import check_counts
+from ..checks import check_beam, check_counts
 from ..systems import CTCRecognizer
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
@@ -40,7 +40,7 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
         """
         super().__init__(system, inputs, batch_size=batch_size)
         if beam_size is not None:
-            check_counts(beam_size=beam_size)
+            check_beam(beam_size)
         check_counts(most=beam_size or 1, n_best=n_best)
         self.beam_size, self.n_best = beam_size, n_best
 

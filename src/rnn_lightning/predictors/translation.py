@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checks import check_counts, check_flags
+from ..checks import check_beam, check_counts, check_flags
 from ..inference import prepared
 from ..search import Hypotheses, make_normalisation
 from ..systems import Seq2Seq
@@ -50,7 +50,8 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         super().__init__(system, TextInputs(source), batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
         beam_size = options.get("beam_size", 5)
-        check_counts(beam_size=beam_size, n_best=options["n_best"])
+        check_beam(beam_size)
+        check_counts(n_best=options["n_best"])
         check_flags(scores=scores)
         beam_size = max(beam_size, options["n_best"])
         self.search = search_keywords({**options, "beam_size": beam_size})

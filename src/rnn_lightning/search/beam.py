@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_number
-from ..sequences import State, Step
+from ..checks import check_beam, check_counts, check_number
+from ..sequences import State, Step, check_memory
 from .backpointers import Backpointers
 from .contract import (
     Bonus,
@@ -87,6 +87,8 @@ def run(search: Search, step: Step, frontier: Frontier, n_best: int) -> Hypothes
     while len(frontier.beam.tokens):
         length += 1
         log_probs, state = take(step, frontier.beam.tokens, frontier.state.model, search.end)
+        if length == 1:
+            check_memory(sentences=len(first), beam_size=search.groups * search.width, tokens=log_probs.shape[1])
         frontier = frontier._replace(state=frontier.state._replace(model=state))
         frontier, done = search.step(frontier, log_probs, backpointers, length)
         stopped += [] if done is None else [done]
@@ -97,7 +99,8 @@ def run(search: Search, step: Step, frontier: Frontier, n_best: int) -> Hypothes
 
 
 def check_groups(beam_size: int, groups: int, diversity: float, *, constrained: bool) -> None:
-    """Check that the beam divides into ``groups``, and into one only where phrases are required."""
+    """Check that the beam is not too large and divides into ``groups``, and into one only where phrases are required."""
+    check_beam(beam_size)
     if beam_size % groups:
         raise ValueError(f"groups must divide beam_size, {beam_size}, which {groups} does not")
     check_number("diversity", diversity, least=0)
