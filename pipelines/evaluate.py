@@ -1,4 +1,7 @@
-"""Stage: measure trained networks on the test split, and show the finished runs in the dashboard."""
+"""Stage: measure trained networks on the test split, and show the finished runs in the dashboard.
+
+``python -m pipelines.evaluate task=dates rnn=gru seed=1``: with the settings of the training, its ``name`` among them.
+"""
 
 import math
 import shutil

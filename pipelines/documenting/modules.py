@@ -4,14 +4,15 @@ import ast
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipelines.settings.yaml_files import read_yaml
+from rnn_lightning.checks import shown
 
 
 def module_list(folder: Path) -> str:
     """A Markdown list of the modules (``.py``) or settings (``.yaml``) below ``folder``, by folders; a folder comes first.
 
     Raises:
-        ValueError: where there are none.
+        ValueError: where there are none, or a file of settings has none.
     """
     files = sorted(file for pattern in ("*.py", "*.yaml") for file in folder.rglob(pattern))
     if not files:
@@ -42,7 +43,9 @@ def description(file: Path) -> str:
     if file.suffix == ".py":
         docstring = ast.get_docstring(ast.parse(text)) or ""
         return docstring.partition("\n")[0].replace("``", "`")
-    values = yaml.safe_load(text) or {}
+    values = read_yaml(file)
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} must have settings, KEY: VALUE, not {shown(values)}")
     comments = [line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")]
     words = [values.get("title"), *(line for line in comments if not line.startswith("@")), _flat(values)]
     return str(next(each for each in words if each is not None))

@@ -18,6 +18,7 @@ from pipelines.runs.cards import card_of
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tuned import Finding, budget_of
+from pipelines.settings.yaml_files import read_yaml
 from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
@@ -101,7 +102,7 @@ def keep_values(
     """Write ``conf/tuned/TASK-RNN.yaml`` unless a better one is there; the file, and a line that says which it has."""
     file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
     shown = file.relative_to(CONF.parent)
-    there: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else None
+    there = read_yaml(file) if file.exists() else None
     known = None if there is None else there.get("tuning", {})
     own = known is not None and (known.get("sweep"), known.get("best"), known.get("value")) == (
         name,

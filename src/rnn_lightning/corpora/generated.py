@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_counts
 from ..files import sha256, whole_folder, write_json
 from .card import CardFields, write_processed
 from .corpus import SPLITS, Corpus, Split
 from .files import SOURCE, verified_source
+
+MOST_ROWS = 100_000_000
+"""Of a split: more is a mistake, and would take days to draw."""
 
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
@@ -25,10 +29,12 @@ def check_rows(rows: Mapping[str, int]) -> dict[str, int]:
     """``rows`` as a plain dict in the order of the splits.
 
     Raises:
-        ValueError: where a split has no rows, or is none of the three.
+        ValueError: where a split has no rows or too many, or is none of the three.
     """
-    if set(rows) != set(SPLITS) or min(rows.values()) < 1:
+    if set(rows) != set(SPLITS):
         raise ValueError(f"rows must give a positive number for each of {list(SPLITS)}, not {dict(rows)}")
+    for split, count in rows.items():
+        check_counts(most=MOST_ROWS, **{f"rows.{split}": count})
     return {split: int(rows[split]) for split in SPLITS}
 
 
