@@ -63,7 +63,7 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "more": ({"test": "\n1 a a X\n2 b b X 9\n"}, {}, r"raw/test.conll:3 has 5 columns, not 4 as the first line$"),
     "none": ({"validation": "1 a X\n"}, {}, r"raw/validation.conll:1 has 3 columns, and so no column 4$"),
     "no tag": ({"train": "1\ta\ta\tX\n2\tb\tb\t\n"}, {"separator": "tab"}, r"raw/train.conll:2: the word 'b' has no tag$"),
-    "bytes": ({"test": "1 a a X\n1 \udcff a X\n"}, {}, r"raw/test.conll:2 is not UTF-8 at byte 3$"),
+    "bytes": ({"test": "1 a a X\n1 \udcff a X\n"}, {}, r"raw/test.conll:2 is not UTF-8 at byte 3: save it as UTF-8"),
     "empty": ({"test": "\n# nothing\n\n"}, {}, r"column 4: the test split has no words$"),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.settings.yaml_files import read_yaml
 from rnn_lightning.checks import shown
+from rnn_lightning.files import read_text
 
 
 def module_list(folder: Path) -> str:
@@ -39,7 +40,7 @@ def description(file: Path) -> str:
     """What a file says of itself in one line; nothing where it says nothing, or does not exist."""
     if not file.exists():
         return ""
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     if file.suffix == ".py":
         docstring = ast.get_docstring(ast.parse(text)) or ""
         return docstring.partition("\n")[0].replace("``", "`")
