@@ -47,6 +47,7 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
 
     folder, trained = experiment.run(seed), experiment.trained(seed)
     check_data(trained, card)
+    check_settings(experiment, seed)
     with lock_folder(Path("work/locks") / "-".join(folder.parts), f"the evaluation of {folder}", waits=True):
         remove_leftovers(folder)
         with whole_folder(folder, sums=True) as partial:
@@ -74,6 +75,25 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
     learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
     if learnt != here:
         raise ValueError(f"{trained} was trained on data {learnt[:12]}, and {here[:12]} is what is there now: train again")
+
+
+def check_settings(experiment: Experiment, seed: int) -> None:
+    """Refuse a training that a ``name`` finds and that has other settings: a name brings none along.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    from pipelines.settings.legacy import modern
+    from pipelines.settings.nested import changes, flatten
+    from rnn_lightning.files import read_json
+
+    folder = experiment.trained(seed)
+    if experiment.name is None:
+        return
+    asked, known = flatten(experiment.decisive(searched=False)), flatten(modern(read_json(folder / "training.json")["config"]))
+    if different := changes({key: known.get(key) for key in asked}, asked):
+        advice = "a name brings no settings along: give those of the training here too"
+        raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}); {advice}")
 
 
 def measure(experiment: Experiment, folder: Path) -> dict[str, float]:

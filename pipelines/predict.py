@@ -71,7 +71,9 @@ def reader(options: Mapping[str, Any]) -> LineReader:
     """
     given = dict(options)
     if "run" not in given:
-        raise ValueError("run=FOLDER must name the folder of an evaluated run")
+        raise ValueError(
+            "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
+        )
     folder = str(given.pop("run"))
     checked = validate(options_of(predictor_class(folder)), given).model_dump()
     return LineReader(form=checked.pop("format"), predictor=load_predictor(folder, **checked))
