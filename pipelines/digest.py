@@ -30,8 +30,12 @@ def digest(folder: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        sys.exit()
     if len(sys.argv) != 3:
-        sys.exit("usage: python -m pipelines.digest FOLDER FILE.json")
+        print(f"error: give a folder and a file, FOLDER FILE.json, not {' '.join(sys.argv[1:]) or 'nothing'}", file=sys.stderr)
+        sys.exit(2)
     try:
         digest(*map(Path, sys.argv[1:]))
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Stage: measure trained networks on the test split, and show the finished runs in the dashboard."""
+"""Stage: measure trained networks on the test split, and show the finished runs in the dashboard.
+
+``python -m pipelines.evaluate task=dates rnn=gru seed=1``: with the settings of the training, its ``name`` among them.
+"""
 
 import math
 import shutil
@@ -44,6 +47,7 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
 
     folder, trained = experiment.run(seed), experiment.trained(seed)
     check_data(trained, card)
+    check_settings(experiment, seed)
     with made_alone(folder, f"the evaluation of {folder}"), whole_folder(folder, sums=True) as partial:
         for file in trained.iterdir():
             shutil.copy(file, partial)
@@ -70,6 +74,25 @@ def check_data(trained: Path, card: dict[str, Any]) -> None:
     learnt, here = read_json(trained / "training.json")["data"], card["sha256"]["all"]
     if learnt != here:
         raise ValueError(f"{trained} was trained on data {learnt[:12]}, and {here[:12]} is what is there now: train again")
+
+
+def check_settings(experiment: Experiment, seed: int) -> None:
+    """Refuse a training that a ``name`` finds and that has other settings: a name brings none along.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    from pipelines.settings.legacy import modern
+    from pipelines.settings.nested import changes, flatten
+    from rnn_lightning.files import read_json
+
+    folder = experiment.trained(seed)
+    if experiment.name is None:
+        return
+    asked, known = flatten(experiment.decisive(searched=False)), flatten(modern(read_json(folder / "training.json")["config"]))
+    if different := changes({key: known.get(key) for key in asked}, asked):
+        advice = "a name brings no settings along: give those of the training here too"
+        raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}); {advice}")
 
 
 def measure(experiment: Experiment, folder: Path) -> dict[str, float]:

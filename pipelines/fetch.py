@@ -1,4 +1,7 @@
-"""Stage: bring a task's corpus to ``data/raw/TASK``."""
+"""Stage: bring a task's corpus to ``data/raw/TASK``.
+
+``python -m pipelines.fetch task=dates``; then ``python -m pipelines.preprocess`` with the same settings.
+"""
 
 from contextlib import nullcontext
 from pathlib import Path

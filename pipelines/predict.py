@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
-from rnn_lightning.predictors import Answer, Predictor, load_predictor, predictor_class
+from pipelines.settings.overrides import check_once, parse
+from pipelines.settings.usage import keys_of
+from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
 from rnn_lightning.predictors.inputs import NOTHING, Encoded
 
 SHOWN = 80
@@ -69,7 +71,9 @@ def reader(options: Mapping[str, Any]) -> LineReader:
     """
     given = dict(options)
     if "run" not in given:
-        raise ValueError("run=FOLDER must name the folder of an evaluated run")
+        raise ValueError(
+            "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
+        )
     folder = str(given.pop("run"))
     checked = validate(options_of(predictor_class(folder)), given).model_dump()
     return LineReader(form=checked.pop("format"), predictor=load_predictor(folder, **checked))
@@ -85,16 +89,36 @@ def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
     return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
+def all_keys() -> dict[str, str]:
+    """The options of the command, with the kinds of predictors that have each."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for kind, predictor in PREDICTORS.items():
+        for key, allowed in keys_of(options_of(predictor)).items():
+            kinds.setdefault(key, {}).setdefault(allowed, []).append(kind)
+    texts = {key: "; ".join(f"{text} ({', '.join(of)})" for text, of in having.items()) for key, having in kinds.items()}
+    return {"run": "the folder of an evaluated run, such as runs/dates/gru/1"} | texts
+
+
+def read_options(arguments: Sequence[str]) -> dict[str, Any]:
+    """The options KEY=VALUE: the folder of the run as it is written, all else as on the command line of a stage.
+
+    Raises:
+        ValueError: for what is no option, and one that is given twice.
+    """
+    check_once(arguments)
+    options: dict[str, Any] = {}
+    for argument in arguments:
+        if argument.startswith("run="):
+            options["run"] = argument.removeprefix("run=")
+        else:
+            parsed = parse(argument)
+            options[parsed.key_or_group] = parsed.value()
+    return options
+
+
 def predict(arguments: Sequence[str]) -> None:
     """Answer standard input on standard output, line by line."""
-    from omegaconf import OmegaConf
-    from yaml import YAMLError
-
-    try:
-        options: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(arguments)))
-    except YAMLError as error:
-        raise ValueError(f"options are KEY=VALUE, VALUE as in YAML: {' '.join(str(error).split())}") from None
-    lines = reader(options)
+    lines = reader(read_options(arguments))
     for answer in lines.answer(sys.stdin.buffer):
         print(answer, flush=True)
     if lines.refused:
@@ -102,4 +126,4 @@ def predict(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: predict(sys.argv[1:]))
+    exit_on_user_error(lambda: predict(sys.argv[1:]), keys=all_keys)

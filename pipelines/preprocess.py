@@ -1,4 +1,7 @@
-"""Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``."""
+"""Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``.
+
+``python -m pipelines.preprocess task=dates``, after ``pipelines.fetch``; then ``pipelines.train`` with the same settings.
+"""
 
 from pipelines.runs.cards import note_corpus
 from pipelines.runs.processes import made_alone

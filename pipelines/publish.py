@@ -1,6 +1,6 @@
 """Publish: what is in run folders, to the dashboard; what it shows already stays as it is.
 
-A stage that DVC restores from its cache does not run, so it shows nothing: this does it afterwards.
+A stage that DVC restores from its cache does not run, so it shows nothing: ``python -m pipelines.publish`` does it afterwards.
 """
 
 import sys

@@ -8,8 +8,9 @@ command goes on with a sweep that was interrupted, and never makes more than the
 import sys
 
 from pipelines.runs.cards import card_of
-from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.compose import CONF, compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
+from pipelines.settings.usage import keys_of, keys_of_experiment
 from pipelines.training.keywords import check_system
 
 
@@ -44,5 +45,13 @@ def check_one_seed(experiment: Experiment) -> None:
     card_of(experiment)
 
 
+def all_keys() -> dict[str, str]:
+    """The keys of the sweep, and of the experiment."""
+    from pipelines.sweeping.settings import SweepArguments
+
+    own = {key: allowed for key, allowed in keys_of(SweepArguments).items() if key != "overrides"}
+    return own | keys_of_experiment(CONF)
+
+
 if __name__ == "__main__":
-    exit_on_user_error(lambda: sweep(sys.argv[1:]))
+    exit_on_user_error(lambda: sweep(sys.argv[1:]), keys=all_keys)

@@ -1,4 +1,8 @@
-"""Stage: train one architecture on one task, every seed in a process of its own, or several."""
+"""Stage: train one architecture on one task, every seed in a process of its own, or several.
+
+``python -m pipelines.train task=dates rnn=gru seed=1`` after ``pipelines.preprocess``; ``... seeds=3 task.training.epochs=5``
+trains the seeds 1 to 3 with another number of epochs. Then ``pipelines.evaluate`` with the same settings.
+"""
 
 import os
 import sys

@@ -116,14 +116,14 @@ TAGGED = {
     "no-break space": ("a\u00a0b X\n".encode(), [[("a\u00a0b", "X")]]),
     "line separator": ("a\u2028b X\n".encode(), [[("a\u2028b", "X")]]),
     "next line": ("a\u0085b X\n".encode(), [[("a\u0085b", "X")]]),
-    "Latin-1": (b"a X\nk\xe4se Y\n", Says(r":2 is not UTF-8 at byte 2$")),
-    "UTF-16": (UTF16, Says(r":1 is not UTF-8 at byte 1$")),
+    "Latin-1": (b"a X\nk\xe4se Y\n", Says(r":2 is not UTF-8 at byte 2: save it as UTF-8")),
+    "UTF-16": (UTF16, Says(r":1 is not UTF-8 at byte 1: save it as UTF-8")),
     "UTF-16 without a mark": ("a X\n".encode("utf-16-le"), Says(r":1 has a zero byte, and so is no text")),
     "zero byte": (b"a X\nb\0 Y\n", Says(r":2 has a zero byte, and so is no text")),
     "more columns": (b"a X\nb Y Z\n", Says(r":2 has 3 columns, not 2 as the first line$")),
     "fewer columns": (b"a X\nb\n", Says(r":2 has 1 columns, not 2 as the first line$")),
     "one column": (b"a\nb\n", Says(r":1 has 1 columns, and so no column 2$")),
-    "gzip": (b"\x1f\x8b\x08\0\0\0", Says(r":1 is not UTF-8 at byte 2$")),
+    "gzip": (b"\x1f\x8b\x08\0\0\0", Says(r":1 is not UTF-8 at byte 2: save it as UTF-8")),
 }
 CONLLU = {
     "multi-word row": (b"1-2\tdu\t_\t_\n1\tde\tde\tP\n2\tle\tle\tD\n", [["de", "le"]]),
@@ -140,7 +140,7 @@ VECTORS = {
     "nothing": (b"", Says(r" ends after 0 vectors, it should have at least one$")),
     "cut": (b"3 2\nthe 1 2\n", Says(r" ends after 1 vectors, it should have 3$")),
     "NaN": (b"the 1 nan\n", Says(r":1 is no vector: it has a number that is not finite$")),
-    "Latin-1": (b"the 1 2\nk\xe4se 1 2\n", Says(r":2 is not UTF-8 at byte 2$")),
+    "Latin-1": (b"the 1 2\nk\xe4se 1 2\n", Says(r":2 is not UTF-8 at byte 2: save it as UTF-8")),
     "superscripts as a header": ("² ³\nthe 1 2\n".encode(), Says(r":1 is no vector")),
     "zero byte": (b"the 1 2\n\0 1 2\n", Says(r":2 has a zero byte")),
 }
@@ -150,7 +150,7 @@ LINES = {
     "blank lines": (b"a\n\nb", ["a", "", "b"]),
     "nothing": (b"", Says(r" is empty$")),
     "only a mark": (b"\xef\xbb\xbf", Says(r" is empty$")),
-    "Latin-1": (b"\xe4", Says(r":1 is not UTF-8 at byte 1$")),
+    "Latin-1": (b"\xe4", Says(r":1 is not UTF-8 at byte 1: save it as UTF-8")),
 }
 SOUND = {
     "whole": (WAV, 800),
@@ -201,7 +201,7 @@ OBJECTS = {
     "list": (b"[1]", Says(r" must hold a JSON object, not list$")),
     "cut": (b'{"a": ', Says(r" is not JSON: ")),
     "nothing": (b"", Says(r" is not JSON: ")),
-    "Latin-1": (b'{\n"\xe4": 1}', Says(r":2 is not UTF-8 at byte 2$")),
+    "Latin-1": (b'{\n"\xe4": 1}', Says(r":2 is not UTF-8 at byte 2: save it as UTF-8")),
     "zero bytes": (b"\0" * 9, Says(r":1 has a zero byte")),
 }
 OTHERS = {

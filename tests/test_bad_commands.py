@@ -1,6 +1,7 @@
 """Bad command lines end in one line that names what came and what is allowed, with exit code 2."""
 
 import importlib
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from bad_commands import COMMANDS, SETTINGS, SYSTEMS
 
-from pipelines.settings.compose import compose, exit_on_user_error
+from pipelines.settings.compose import compose, exit_on_user_error, run_stage
 from pipelines.training.keywords import check_system
 
 
@@ -66,3 +67,60 @@ START: dict[str, Callable[[Any, list[str]], None]] = {
     "compare": lambda module, arguments: module.main(arguments),
 }
 """By command, what ``python -m pipelines.NAME`` calls."""
+
+
+GIVEN = {
+    "task=adding seed=1 seed=2": "seed is given twice, 'seed=1' and 'seed=2': give it once",
+    "task=adding seed=1 +seed=2": "seed is given twice",
+    "task=adding task=copying": "task is given twice",
+    "task=adding task.data.batch_size=big": "task.data.batch_size: Input should be a valid integer (got 'big')",
+    "task=adding rnn.dropout=much": "rnn.dropout: Input should be a valid number (got 'much')",
+}
+"""By words for any stage, what it says before it does anything."""
+
+
+@pytest.mark.parametrize("stage", ["fetch", "preprocess", "train", "evaluate"])
+@pytest.mark.parametrize("line", GIVEN)
+def test_every_stage_checks_all_settings_that_it_is_given(
+    stage: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [stage, *words(line)])
+    module = importlib.import_module(f"pipelines.{stage}")
+    with pytest.raises(SystemExit) as ended:
+        run_stage(getattr(module, stage))
+    assert ended.value.code == 2 and GIVEN[line] in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+HELPED = {
+    "train": "task.training.epochs",
+    "evaluate": "trainer.threads",
+    "fetch": "task.corpus.KEY",
+    "preprocess": "seed ",
+    "sweep": "trials ",
+    "predict": "beam_size",
+    "compare": "task=nested task=mine",
+    "plan": "settings",
+    "repro": "generated",
+    "grid": "conf/grid.yaml",
+    "publish": "pipelines.publish",
+    "digest": "FOLDER FILE.json",
+    "results": "--check",
+    "reproduce": "ewt/bilstm/1",
+}
+
+
+@pytest.mark.parametrize("command", HELPED)
+def test_help_says_how_a_command_is_called(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does nothing, ends with 0, and names the module, an example and the keys."""
+    monkeypatch.setattr(sys, "argv", [command, "--help"])
+    monkeypatch.delitem(sys.modules, f"pipelines.{command}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"pipelines.{command}", run_name="__main__", alter_sys=True)
+        raise SystemExit(0)
+    said = capsys.readouterr().out
+    assert not ended.value.code and HELPED[command] in said and f"pipelines.{command}" in said, said
+    assert max(map(len, said.splitlines())) < 600

@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_durable import train
 
-from rnn_lightning import AtomicCheckpointIO
+from rnn_lightning import AtomicCheckpointIO, SequenceClassifier
 
 
 def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:
@@ -60,3 +60,10 @@ def test_a_training_whose_checkpoints_are_damaged_ends_as_if_they_were_not(tmp_p
         (tmp_path / "work" / name).write_bytes(content)
     with pytest.warns(UserWarning, match=f"{damaged[0]} is damaged"):
         assert train("pairs", tmp_path / "data", tmp_path / "work") == whole
+
+
+@pytest.mark.parametrize("place", ["gpuu", "", "cuda:99", 1.5, ["cpu"], {"cpu": "nowhere"}])
+def test_a_place_for_tensors_that_there_is_not_is_named(tmp_path: Path, place: object) -> None:
+    """Whatever PyTorch would say of it, and whether or not the file is there."""
+    with pytest.raises(ValueError, match=r"map_location must be 'cpu'.*, a function, a dict or None, not "):
+        SequenceClassifier.load_from_checkpoint(tmp_path / "some.ckpt", map_location=place)

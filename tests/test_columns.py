@@ -79,7 +79,11 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
         {"separator": "tab"},
         r"train.conllu:2 \(copied to .*/train.conll\): the word 'b' has no tag$",
     ),
-    "bytes": ({"test": "1 a a X\n1 \udcff a X\n"}, {}, r"test.conllu:2 is not UTF-8 at byte 3 \(copied to .*/test.conll\)$"),
+    "bytes": (
+        {"test": "1 a a X\n1 \udcff a X\n"},
+        {},
+        r"test.conllu:2 is not UTF-8 at byte 3: save it .* \(copied to .*/test.conll\)$",
+    ),
     "empty": ({"test": "\n# nothing\n\n"}, {}, r"column 4: the test split has no words$"),
 }
 

@@ -89,6 +89,15 @@ def test_a_block_of_what_is_not_there_is_refused(project: Path) -> None:
         render(project, "map:nowhere")
 
 
+@pytest.mark.parametrize("contents", [b"- 1\n", b"a: [1\n", b"\xe9: 1\n", b"5"])
+def test_settings_that_are_none_are_named(tmp_path: Path, contents: bytes) -> None:
+    (tmp_path / "some.yaml").write_bytes(contents)
+    with pytest.raises(
+        ValueError, match=r"some\.yaml(:1 is not UTF-8| is no file of YAML: | must have settings, KEY: VALUE, not )"
+    ):
+        modules.module_list(tmp_path)
+
+
 def test_a_map_lists_files_before_folders_with_the_first_line_of_each(tmp_path: Path) -> None:
     texts = {
         "__init__.py": '"""Of the folder itself, which stands above the list."""',

@@ -148,8 +148,8 @@ def test_a_bad_grid_is_refused_by_file_and_name(project: Path, entry: str, said:
         ("generated: [{task: [../task/nested], rnn: [lstm]}]", "task must be one of"),
         ("generated: [{task: [nested], rnn: [lstn]}]", "rnn must be one of"),
         ("generated: [{task: [nested], rnn: [lstm], trainer: cpuu}]", "trainer must be one of"),
-        ("generated: [", "is no YAML of grids"),
-        ("a: 1\na: 2", "is no YAML of grids"),
+        ("generated: [", "is no file of YAML"),
+        ("a: 1\na: 2", "is no file of YAML"),
     ],
 )
 def test_a_file_of_grids_that_names_what_is_not_there_changes_nothing(tmp_path: Path, text: str, message: str) -> None:

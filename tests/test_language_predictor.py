@@ -68,3 +68,21 @@ def test_no_end_of_line_stands_behind_a_prompt_and_one_is_scored(end_of_line: bo
 def test_what_is_no_token_is_named(item: Any) -> None:
     with pytest.raises(ValueError, match=r"^item 0: (it is no list of token numbers|token -?\d+ is none of 0..11)"):
         LanguagePredictor(language_model(), None)([item])
+
+
+STEPS: dict[str, tuple[Any, Any, str]] = {
+    "large": (torch.tensor([1, 9]), None, r"token 9 in row 1, step 0: tokens are 0\.\.8"),
+    "negative": (torch.tensor([-1]), None, "token -1 in row 0, step 0"),
+    "floats": (torch.tensor([1.0]), None, "tokens must be int64 .* not torch.float32"),
+    "flags": (torch.tensor([True]), None, "tokens must be int64 .* not torch.bool"),
+    "shape": (torch.tensor([[1, 2]]), None, r"tokens must be int64 of shape \(B, T\)"),
+    "number": (3, None, "tokens must be a tensor, not 3"),
+    "state": (torch.tensor([1]), 5, "state must be a tensor, or tuple of states"),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_that_looks_at_nothing_first_still_says_what_is_wrong(name: str) -> None:
+    tokens, state, said = STEPS[name]
+    with pytest.raises(ValueError, match=said):
+        LanguageModel(9, {"cell": "lstm", "hidden_size": 4}).step(tokens, state)

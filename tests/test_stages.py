@@ -97,6 +97,10 @@ def test_a_training_that_is_done_is_not_made_again_and_another_one_is(place: Pat
     assert (place / "trained/adding/elman-mine/1/training.json").exists()
     with pytest.raises(ValueError, match=r"name=mine: .*elman-mine/1 has a training of other settings .*clip was 0.5, is 0.25"):
         train(named[1])
+    with pytest.raises(ValueError, match=r"name=mine: .*clip was 0.5, is 0.25\); a name brings no settings along: give those"):
+        evaluate(named[1])
+    evaluate(named[0])
+    assert (place / "runs/adding/elman-mine/1/metrics.json").exists()
 
 
 def test_a_training_that_is_done_is_told_anew_where_only_words_differ(place: Path) -> None:

@@ -42,7 +42,7 @@ BROKEN = {
     "text": ("the 1 2 3\ndog 4 five 6\n", r"vectors.txt:2 is no vector: .*'five'"),
     "unneeded": ("the 1 2 3\nzebra 4 x 6\n", r"vectors.txt:2 is no vector: .*'x'"),
     "infinite": ("the 1 2 3\ndog 4 inf 6\n", r"vectors.txt:2 is no vector: it has a number that is not finite$"),
-    "bytes": ("the 1 2 3\nd\udcffg 4 5 6\n", r"vectors.txt:2 is not UTF-8 at byte 2$"),
+    "bytes": ("the 1 2 3\nd\udcffg 4 5 6\n", r"vectors.txt:2 is not UTF-8 at byte 2: save it as UTF-8"),
     "blank": ("the 1 2 3\n\ndog 4 5 6\n", r"vectors.txt:2 has 0 numbers behind a word, not 3"),
     "cut": ("3 3\nthe 1 2 3\ndog 4 5 6\n", r"vectors.txt ends after 2 vectors, it should have 3$"),
     "empty": ("", r"vectors.txt ends after 0 vectors, it should have at least one$"),

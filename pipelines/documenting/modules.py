@@ -4,14 +4,16 @@ import ast
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipelines.settings.yaml_files import read_yaml
+from rnn_lightning.checks import shown
+from rnn_lightning.files import read_text
 
 
 def module_list(folder: Path) -> str:
     """A Markdown list of the modules (``.py``) or settings (``.yaml``) below ``folder``, by folders; a folder comes first.
 
     Raises:
-        ValueError: where there are none.
+        ValueError: where there are none, or a file of settings has none.
     """
     files = sorted(file for pattern in ("*.py", "*.yaml") for file in folder.rglob(pattern))
     if not files:
@@ -38,11 +40,13 @@ def description(file: Path) -> str:
     """What a file says of itself in one line; nothing where it says nothing, or does not exist."""
     if not file.exists():
         return ""
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     if file.suffix == ".py":
         docstring = ast.get_docstring(ast.parse(text)) or ""
         return docstring.partition("\n")[0].replace("``", "`")
-    values = yaml.safe_load(text) or {}
+    values = read_yaml(file)
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} must have settings, KEY: VALUE, not {shown(values)}")
     comments = [line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")]
     words = [values.get("title"), *(line for line in comments if not line.startswith("@")), _flat(values)]
     return str(next(each for each in words if each is not None))

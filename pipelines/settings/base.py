@@ -26,7 +26,9 @@ class ClassSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    target: str = Field(alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$")
+    target: str = Field(
+        alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$", description=f"a class of {PACKAGE}, such as {PACKAGE}.PairModule"
+    )
 
     def cls(self) -> Any:
         """The class itself.
@@ -72,16 +74,31 @@ def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
         return unknown(key, _fields_at(kind, place[:-1]))
     if error["type"] == "missing":
         return f"{key} is missing: it must be given"
+    if error["type"] == "string_pattern_mismatch" and (description := _description(kind, place)):
+        return f"{key} must be {description} (got {shown(error['input'])})"
     value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
     return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")
 
 
 def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:
     """The settings that there are at a place among those of ``kind``."""
+    found = _kind_at(kind, place)
+    return [name for name in found.model_fields if name not in NOT_SET] if found else []
+
+
+def _description(kind: type[BaseModel], place: Sequence[str]) -> str | None:
+    """What the setting at a place among those of ``kind`` may be, where words say it better than a pattern."""
+    fields = _kind_at(kind, place[:-1])
+    named = {field.alias or name: field.description for name, field in fields.model_fields.items()} if fields else {}
+    return named.get(place[-1])
+
+
+def _kind_at(kind: type[BaseModel], place: Sequence[str]) -> type[BaseModel] | None:
+    """The class of the settings at a place among those of ``kind``; ``None`` where there are plain values."""
     for name in place:
         held = kind.model_fields[name].annotation if name in kind.model_fields else None
         options = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
         if not options:
-            return []
+            return None
         kind = options[0]
-    return [name for name in kind.model_fields if name not in NOT_SET]
+    return kind

@@ -1,9 +1,10 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
 import hashlib
+import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import usual_trainer
 from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
-from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
+from pipelines.settings.overrides import GROUPS, SEARCHPATH, check_effects, check_finite, check_once, rewritten
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tuned import check_tuned
+from pipelines.settings.usage import ASKS, help_of_main, keys_of_experiment
 from rnn_lightning.files import read_text
 
 INTERRUPTED = 130
@@ -43,12 +45,12 @@ def _composed(overrides: Sequence[str]) -> Experiment:
     with _configuration(CONF):
         config = hydra_compose("config", rewritten(overrides), return_hydra_config=True)
         choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
-        check_choices(choices, overrides)
         folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
         plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         values: Any = OmegaConf.to_container(plain, resolve=True)
         check_tuned(folders, choices["tuned"], values.get("tuning"))
         HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
+    check_finite(values)
     if set_by_stage := [name for name in NOT_SET if name in values and name != "tuning"]:
         raise ValueError(f"{set_by_stage[0]} cannot be set: it follows from the other settings; leave it out")
     names = {"task_name": choices["task"], "rnn_name": choices["rnn"]}
@@ -101,7 +103,9 @@ def _configuration(conf: Path) -> Iterator[None]:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except YAMLError as error:
+        raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None
+    except (HydraException, OmegaConfBaseException) as error:
         message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
         raise ValueError(message) from None
     except UnicodeDecodeError as error:
@@ -112,11 +116,31 @@ def _configuration(conf: Path) -> Iterator[None]:
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
     """Run a stage on the command line's experiment."""
-    exit_on_user_error(lambda: function(compose(sys.argv[1:])))
+    exit_on_user_error(lambda: function(compose_given(sys.argv[1:])), keys=lambda: keys_of_experiment(CONF))
 
 
-def exit_on_user_error(action: Callable[[], None]) -> None:
-    """Run ``action``; what the user can mend is one line an error on stderr, and exit code 2; Ctrl-C one line and 130."""
+def compose_given(words: Sequence[str]) -> Experiment:
+    """The experiment of a person's command line: each key is given once, and all of its settings are checked by every stage.
+
+    Raises:
+        ValueError: as `compose`, and for a key that is given twice, or that the system or the data module does not take.
+    """
+    check_once(words)
+    experiment = compose(words)
+    if any(word.partition("=")[0] not in GROUPS for word in words):
+        # by name: which code checks them is nothing that the stage is made of, as DVC asks
+        importlib.import_module("pipelines.training.keywords").check_system(experiment)
+    return experiment
+
+
+def exit_on_user_error(action: Callable[[], None], *, keys: Callable[[], Mapping[str, str]] = dict) -> None:
+    """Run ``action``; what the user can mend is one line an error on stderr, and exit code 2; Ctrl-C one line and 130.
+
+    ``--help`` prints what the command does and its ``keys``, by name what each may be, and runs nothing.
+    """
+    if any(word in ASKS for word in sys.argv[1:]):
+        print(help_of_main(keys()))
+        return
     complete_environment()
     try:
         action()
@@ -128,6 +152,12 @@ def exit_on_user_error(action: Callable[[], None]) -> None:
     except (ValueError, OSError, FloatingPointError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):  # as PyTorch says it
+            raise
+        advice = "take a smaller batch or network; trainer.memory_limit_gb refuses what is over it before it is begun"
+        print(f"error: there is not enough memory: {advice}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

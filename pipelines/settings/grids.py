@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pipelines.settings.base import validate
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment, Grid
+from pipelines.settings.yaml_files import read_yaml
 
 MAIN = "generated"
 """The grid of the root's ``dvc.yaml``, which plain ``dvc repro`` makes."""
@@ -39,15 +40,8 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
     Raises:
         ValueError: for a bad name, block or value, or a run that two grids have; one line an error, which names the file.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     file = conf / "grid.yaml"
-    try:
-        contents: Any = OmegaConf.to_container(OmegaConf.load(file))
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no YAML of grids: {' '.join(str(error).split())}") from None
+    contents = read_yaml(file)
     if not isinstance(contents, Mapping) or MAIN not in contents:
         raise ValueError(f"{file} must have grids by name, and among them {MAIN!r}, which plain `dvc repro` makes")
     grids = {str(name): _read_grid(file, str(name), blocks) for name, blocks in contents.items()}

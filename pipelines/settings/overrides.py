@@ -1,48 +1,118 @@
 """The words of a command line that Hydra composes by, and those that it would take though they have no effect."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
+from rnn_lightning.checks import shown
 
 SEARCHPATH = "hydra.searchpath="
 """Begins the override that adds folders to ``conf/``: ``hydra.searchpath=[file:///home/me/conf]``."""
 GROUPS = ("task", "rnn", "trainer", "tuned")
 """Folders of ``conf/`` of which a command line chooses a file."""
+FORMS = "a number, true, false, null, a word, [a, b] or {a: 1}"
+"""Which values a command line can say."""
 
 
 def rewritten(overrides: Sequence[str]) -> list[str]:
-    """The overrides for Hydra: values are set whether a file names their key or not, and the schema says which keys there are.
+    """The overrides for Hydra: values are set whether a file names their key or not, and the schema says which there are.
 
     Raises:
-        ValueError: for what is no KEY=VALUE, or a setting of Hydra's own but ``hydra.searchpath``.
+        ValueError: for what is no KEY=VALUE, several values of one key, a file that is not in ``conf/``, or a setting of
+            Hydra's own but ``hydra.searchpath``.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     made = []
-    for override, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
-        key = parsed.key_or_group
-        if key.partition("/")[0].partition(".")[0] == "hydra" and not override.startswith(SEARCHPATH):
+    searched = [override for override in overrides if override.startswith(SEARCHPATH)]
+    for override in overrides:
+        if re.match(r"[+~]*hydra\b", override) and not override.startswith(SEARCHPATH):
             raise ValueError(f"{override} has no effect here: of Hydra's own settings there is only {SEARCHPATH}[...]")
-        value = not parsed.is_delete() and key not in GROUPS and not key.startswith("hydra") and "/" not in key
+        parsed = parse(override)
+        if (key := parsed.key_or_group) in GROUPS:
+            check_group(override, parsed, searched)
+        value = key not in GROUPS and not parsed.is_delete() and not key.startswith("hydra")
         made.append(f"++{override.lstrip('+')}" if value else override)
+    if not any(override.startswith("task=") for override in overrides):
+        raise ValueError(f"task is missing: give task=NAME, one of {', '.join(files_of('task', searched))}")
     return made
 
 
-def check_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Refuse a tuned file that is not there, which Hydra would pass over, and more than one file of a folder.
+def parse(override: str) -> Any:
+    """The override as Hydra's parser reads it.
 
     Raises:
-        ValueError: naming those that there are, the nearest first.
+        ValueError: for what is no KEY=VALUE, and several values of one key.
     """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    if override.startswith("-"):
+        raise ValueError(f"{shown(override)} is no option: settings are KEY=VALUE, and --help shows them")
+    key, equals, _ = override.partition("=")
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([override])
+    except HydraException:
+        parsed = None
+    if parsed is None or not parsed.key_or_group or parsed.package is not None or "/" in parsed.key_or_group:
+        quoted = f"; other text is quoted within the shell's quotes, as in \"{key}='it is, like this'\""
+        text = quoted if key and equals else ""
+        raise ValueError(f"{shown(override)} is no setting: write KEY=VALUE, VALUE as {FORMS}{text}")
+    if parsed.is_sweep_override():
+        name = key.lstrip("+")
+        advice = {"seed": "; seeds=N trains the seeds 1 to N"}.get(name, "; a list is written as [a, b]" if "." in name else "")
+        raise ValueError(
+            f"{override} gives several values of {name}, and a run has one: give the command once for each{advice}"
+        )
+    return parsed
+
+
+def check_group(override: str, parsed: Any, searched: Sequence[str]) -> None:
+    """Refuse what chooses no file, or more than one, of a folder of ``conf/``, and of those in the overrides ``searched``.
+
+    Raises:
+        ValueError: naming the files that there are, the nearest first.
+    """
+    group, chosen = parsed.key_or_group, None if parsed.is_delete() else parsed.value()
+    if chosen not in (known := files_of(group, searched)):
+        raise ValueError(named(group, chosen, known))
+    if override.startswith("+"):
+        raise ValueError(f"{override} has no effect: write {group}={chosen}")
+
+
+def files_of(group: str, searched: Sequence[str]) -> list[str]:
+    """The names of the files of a folder of ``conf/``, with those that the overrides ``searched`` add."""
     from hydra.core.global_hydra import GlobalHydra
 
-    for group in GROUPS:
-        known = GlobalHydra.instance().config_loader().get_group_options(group)
-        chosen, given = choices.get(group), any(override.startswith(f"{group}=") for override in overrides)
-        if given and chosen not in known and not (group == "tuned" and chosen is None):
-            raise ValueError(named(group, chosen, known))
+    return GlobalHydra.instance().config_loader().get_group_options(group, config_name="config", overrides=list(searched))
+
+
+def check_once(overrides: Sequence[str]) -> None:
+    """Refuse a key that is given twice: the later would prevail in silence.
+
+    Raises:
+        ValueError: naming both.
+    """
+    before: dict[str, str] = {}
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key in before:
+            raise ValueError(f"{key} is given twice, {shown(before[key])} and {shown(override)}: give it once")
+        before[key] = override
+
+
+def check_finite(values: Any, where: str = "") -> None:
+    """Refuse a number that is none or infinite, in any setting.
+
+    Raises:
+        ValueError: naming the key and the value.
+    """
+    if isinstance(values, Mapping | list):
+        for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+            check_finite(value, f"{where}.{key}".lstrip("."))
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise ValueError(f"{where}: Input should be a finite number (got {values})")
 
 
 def check_effects(experiment: Experiment, overrides: Sequence[str]) -> None:

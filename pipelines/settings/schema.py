@@ -18,6 +18,9 @@ from pipelines.settings.base import ClassSpec, Settings
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
 """Keys of a task that decide no number."""
 
+NAMES = "1 to 64 letters, digits, dots, _ and -, the first a letter or a digit"
+"""What the name of a run's folder may be, which then stands in place of a hash."""
+
 
 class Metric(Settings):
     """The test metric that a task is judged by, and whether less of it is better (``min``) or more (``max``).
@@ -25,7 +28,7 @@ class Metric(Settings):
     ``search`` are keywords of the decoder where the test split is decoded by a search.
     """
 
-    name: Annotated[str, Field(pattern=r"^test/\S+$")]
+    name: Annotated[str, Field(pattern=r"^test/\S+$", description="test/ and the name of a metric, such as test/loss")]
     mode: Literal["min", "max"]
     search: dict[str, Any] = Field(default_factory=dict)
 
@@ -153,7 +156,7 @@ class Experiment(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None
     seeds: Annotated[int, Field(ge=1, le=10_000)]
     workers: Annotated[int, Field(ge=1, le=1_000)]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = None  # of the folder, in place of a hash
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = Field(None, description=NAMES)
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
     command_line: list[str] = Field(default_factory=list)
 

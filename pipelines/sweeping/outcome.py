@@ -20,6 +20,7 @@ from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment
 from pipelines.settings.seals import KEY, OPEN, check_seal, write_sealed
 from pipelines.settings.tuned import AGAIN, Finding, budget_of
+from pipelines.settings.yaml_files import read_yaml
 from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
@@ -118,7 +119,7 @@ def _why_kept(file: Path, own: tuple[str, int, float], finding: Finding) -> str:
             return "its values may have been changed by hand, it states no SHA-256"
     except DamagedError as error:
         return str(error)
-    there: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else {}
+    there: Any = read_yaml(file) if file.exists() else {}
     known = there.get("tuning")
     same = known is not None and (known.get("sweep"), known.get("best"), known.get("value")) == own
     return "" if same else finding.why_not(known)

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from omegaconf import OmegaConf
 from pydantic import ConfigDict, Field, NonNegativeInt, model_validator
 
 from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
+from pipelines.settings.overrides import check_once
 from pipelines.settings.schema import Settings
+from pipelines.settings.yaml_files import read_yaml
 from pipelines.training.keywords import check_system
 
 Scalar = bool | int | float | str | None
 LARGEST_GRID = 100_000
+STORAGES = "the URL of a database, such as sqlite:////home/me/sweeps.db or postgresql://me@host/sweeps"
 
 
 class Parameter(Settings):
@@ -133,7 +135,7 @@ class SweepArguments(Settings):
     sweep: str
     trials: Annotated[int, Field(ge=1, le=1_000_000)]
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
-    storage: str | None = None
+    storage: Annotated[str, Field(pattern=r"^\w[\w+]*://.+$")] | None = Field(None, description=STORAGES)
     engine: Literal["local", "ray"] = "local"
     force: bool = False
     overrides: list[str] = Field(default_factory=list)
@@ -145,6 +147,7 @@ def read_arguments(arguments: list[str]) -> SweepArguments:
     Raises:
         ValueError: for a number that is none, or nothing said of sweep or trials.
     """
+    check_once(arguments)
     own: dict[str, Any] = {"overrides": []}
     for argument in arguments:
         name, _, value = argument.partition("=")
@@ -164,11 +167,13 @@ def read_sweep(name: str) -> Sweep:
         ValueError: if there is none, or it says what is not allowed: a line each, which names the file.
     """
     file = _file_of(name)
-    values: Any = OmegaConf.to_container(OmegaConf.load(file))
     try:
+        values = read_yaml(file)
         return validate(Sweep, values if isinstance(values, Mapping) else {})
     except ValueError as error:
-        raise ValueError("\n".join(f"{_shown(file)}: {line}" for line in str(error).splitlines())) from None
+        raise ValueError(
+            "\n".join(f"{_shown(file)}: {line.removeprefix(f'{file} ')}" for line in str(error).splitlines())
+        ) from None
 
 
 def _file_of(name: str) -> Path:
@@ -185,6 +190,9 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
     Raises:
         ValueError: naming the file, the key and the value.
     """
+    given = {override.lstrip("+").partition("=")[0] for override in overrides}
+    if both := sorted(given & sweep.space.keys()):
+        raise ValueError(f"{both[0]} has no effect: {_shown(CONF / 'sweep' / name)}.yaml varies it; leave it out")
     for key, parameter in sweep.space.items():
         for value in parameter.ends():
             try:

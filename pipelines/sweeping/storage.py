@@ -11,7 +11,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from pipelines.tracking.store import ROOT, SQLITE
+from pipelines.tracking.store import ROOT, SQLITE, check_database
 from rnn_lightning.files import made_once
 
 PATIENCE, PAUSE = 120.0, 0.5
@@ -76,7 +76,12 @@ def open_storage(url: str) -> PatientStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     local = url.startswith(SQLITE)
     if local:
+        check_database(url)
         file = Path(url.removeprefix(SQLITE)).absolute()
+        if file.is_dir():
+            raise ValueError(
+                f"storage {url}: {file} is a folder: give the path of a file, such as {SQLITE}{file / 'sweeps.db'}"
+            )
         made_once(file, lambda unfinished: optuna.storages.RDBStorage(f"{SQLITE}{unfinished}"))
     try:  # a server that is not there at the start is a wrong address rather than a passing trouble
         return (patient(_open) if local else _open)(url)

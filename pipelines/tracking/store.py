@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ SQLITE = "sqlite:///"
 BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 """How long (s) a server may take for an answer, and how often it is asked again: while work goes on, and while none does."""
+MISREAD = re.compile(r"\?|%[0-9a-fA-F]{2}")
+"""What in the path of a database is not taken as it is written: the beginning of a query, and signs by their numbers."""
 _ANSWERED: set[str] = set()
 
 
@@ -110,7 +113,23 @@ def _tagged(store: "MlflowClient", experiment_id: str, tags: Mapping[str, str] |
 
 
 def _database(uri: str) -> Path | None:
+    """The file of an SQLite store.
+
+    Raises:
+        ValueError: where SQLite would make another one, maybe in another folder.
+    """
+    check_database(uri)
     return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
+def check_database(uri: str) -> None:
+    """Refuse the URI of an SQLite file whose path would be read otherwise than it is written.
+
+    Raises:
+        ValueError: naming the part.
+    """
+    if uri.startswith(SQLITE) and (part := MISREAD.search(uri)):
+        raise ValueError(f"a database cannot lie in a folder with {part[0]} in its name ({uri}): give another path, or move it")
 
 
 def _artifacts(experiment: str) -> str | None:

@@ -154,8 +154,8 @@ def _undecodable(path: Path) -> str:
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
-                return f"{path}:{number} is not UTF-8 at byte {error.start + 1}"
-    return f"{path} is not UTF-8"
+                return f"{path}:{number} is not UTF-8 at byte {error.start + 1}: save it as UTF-8 (`iconv -f latin1 -t utf-8`)"
+    return f"{path} is not UTF-8: save it as UTF-8"
 
 
 def read_json(path: Path) -> dict[str, Any]:

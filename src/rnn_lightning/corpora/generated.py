@@ -15,6 +15,9 @@ from .card import CardFields, write_processed
 from .corpus import SPLITS, Corpus, Split
 from .files import SOURCE, verified_source
 
+MOST_ROWS = 100_000_000
+"""Of a split: more is a mistake, and would take days to draw."""
+
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
     """The random generator of one split."""
@@ -25,10 +28,13 @@ def check_rows(rows: Mapping[str, int]) -> dict[str, int]:
     """``rows`` as a plain dict in the order of the splits.
 
     Raises:
-        ValueError: where a split has no rows, or is none of the three.
+        ValueError: where a split has no rows or too many, or is none of the three.
     """
-    if set(rows) != set(SPLITS) or min(rows.values()) < 1:
+    if set(rows) != set(SPLITS):
         raise ValueError(f"rows must give a positive number for each of {list(SPLITS)}, not {dict(rows)}")
+    for split, count in rows.items():
+        if not 1 <= count <= MOST_ROWS:
+            raise ValueError(f"rows.{split} must be a whole number of 1 to {MOST_ROWS}, not {count}")
     return {split: int(rows[split]) for split in SPLITS}
 
 

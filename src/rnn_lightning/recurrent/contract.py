@@ -44,18 +44,20 @@ class Recurrent(nn.Module, ABC):
         Raises:
             ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
-        check_tensors(inputs=inputs)
-        if inputs.dim() != 3 or inputs.shape[2] != self.input_size or not inputs.is_floating_point():
+        shape = inputs.shape if isinstance(inputs, Tensor) else ()
+        if len(shape) != 3 or shape[2] != self.input_size or not inputs.is_floating_point():
+            check_tensors(inputs=inputs)
             kind = f"{inputs.dtype} of shape {tuple(inputs.shape)}"
             raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
         if lengths is not None:
             check_lengths(lengths, inputs)
+        rows, steps, _ = shape
         if state is None:
             state = self.start(inputs)
-        else:
+        elif not fits(state, self._nesting, rows):
             self._check_state(state, inputs)
-        if inputs.shape[0] == 0 or inputs.shape[1] == 0:
-            return inputs.new_zeros(*inputs.shape[:2], self.output_size), state
+        if not rows or not steps:
+            return inputs.new_zeros(rows, steps, self.output_size), state
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
             return self.read(inputs, None, state)
         padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
@@ -82,6 +84,18 @@ class Recurrent(nn.Module, ABC):
 def nesting(state: State) -> Any:
     """How the tensors of ``state`` are nested: ``Tensor``, or a tuple of nestings."""
     return Tensor if isinstance(state, Tensor) else tuple(map(nesting, state))
+
+
+def fits(state: Any, form: Any, rows: int) -> bool:
+    """Whether ``state`` is nested in this ``form`` and has so many ``rows``, in a microsecond: each step of a search asks."""
+    if form is Tensor:
+        return isinstance(state, Tensor) and state.dim() > 0 and state.shape[0] == rows
+    if form is None or not isinstance(state, tuple) or len(state) != len(form):
+        return False
+    for part, inner in zip(state, form, strict=True):  # noqa: SIM110 - a generator takes as long as all else here
+        if not fits(part, inner, rows):
+            return False
+    return True
 
 
 def is_nested(state: Any, form: Any) -> bool:

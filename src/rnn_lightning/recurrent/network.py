@@ -22,6 +22,9 @@ CELLS: dict[str, type[Architecture]] = {
     "feedforward": Feedforward,
 }
 
+MOST_LAYERS = 1_000
+"""More are a mistake, and would take minutes to build."""
+
 
 class NetworkOptions(TypedDict, total=False):
     """The keywords of ``build_network`` that have a default."""
@@ -61,14 +64,14 @@ def build_network(
         weight_drop: of the weights from state to state, one mask a call (``WeightDrop``).
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
-        forget_bias: where the forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
-            Cells without a forget gate have none to set.
+        forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     architecture = choose("cell", CELLS, cell)
-    check_counts(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+    check_counts(input_size=input_size, hidden_size=hidden_size)
+    check_counts(most=MOST_LAYERS, num_layers=num_layers)
     check_flags(bidirectional=bidirectional, residual=residual, locked=locked)
     check_probability("dropout", dropout)
     check_probability("weight_drop", weight_drop)

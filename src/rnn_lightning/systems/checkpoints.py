@@ -17,6 +17,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from ..checks import shown
 from ..files import SUMS, check_sums, sha256, written_beside
 
 MARK, DIGITS = b"SHA-256 of all before: ", 64
@@ -85,6 +86,23 @@ def opened(path: Any) -> Iterator[BinaryIO]:
         _check_archive(opened_file, file)
         opened_file.seek(0)
         yield opened_file
+
+
+def check_place(place: Any) -> None:
+    """Refuse what is no place for tensors: a device by its name or itself, a dict of such, a function, or ``None``.
+
+    Raises:
+        ValueError: saying what came.
+    """
+    places = list(place.values()) if isinstance(place, dict) else [] if place is None or callable(place) else [place]
+    for each in places:
+        try:
+            known = torch.device(each)
+        except (RuntimeError, TypeError, AttributeError):
+            known = None
+        if known is None or (known.type == "cuda" and not torch.cuda.is_available()):
+            allowed = f"'cpu'{', ' + repr('cuda') if torch.cuda.is_available() else ''} or another device of this machine"
+            raise ValueError(f"map_location must be {allowed}, a function, a dict or None, not {shown(place)}")
 
 
 def local_file(path: Any) -> Path:

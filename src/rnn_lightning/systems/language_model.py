@@ -110,8 +110,19 @@ class LanguageModel(System):
         return self.bridge(self.output_dropout(hidden)), after
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it."""
-        logits, after = self(tokens.unsqueeze(1), state=state)
+        """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it.
+
+        A search makes many small steps, so tokens are looked at only where the embedding refuses them.
+
+        Raises:
+            ValueError: for tokens or a state that the model cannot read.
+        """
+        try:
+            logits, after = self.run(tokens.unsqueeze(1), None, state)
+        except (ValueError, IndexError, RuntimeError, AttributeError):
+            check_tensors(tokens=tokens)
+            self.admit(tokens.unsqueeze(-1), None)
+            raise
         return at_least_single(logits).squeeze(1).log_softmax(-1), after
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:

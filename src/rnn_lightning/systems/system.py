@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
 from ..sequences import Batch, State, check_lengths, check_tensors, fill_padding
-from .checkpoints import local_file, opened, weightless, weightless_networks
+from .checkpoints import check_place, local_file, opened, weightless, weightless_networks
 from .inputs import check_features, check_tokens
 from .metered import Metered
 from .optimization import make_optimizer, make_schedule
@@ -208,6 +208,7 @@ class System(Metered):
             raise ValueError("weights_only must be True: a checkpoint is data, and code in it is never run")
         if unknown := sorted(replaced.keys() - inspect.signature(cls).parameters.keys()):
             raise ValueError(f"{cls.__name__} has no {unknown[0]}: it has {', '.join(inspect.signature(cls).parameters)}")
+        check_place(map_location)
         settings = None if hparams_file is None else local_file(hparams_file)
         with opened(checkpoint_path) as file:
             try:

@@ -1,0 +1,76 @@
+"""Random command lines end within 20 seconds and 2 GB, with exit code 0, or 2 and lines that say what is wrong."""
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_fuzz import DONE, EITHER, REFUSED, TOLD, Line, lines
+from command_worker import Told, Worker, worker
+from small_project import copy_project, make_runs
+
+SEED = 15
+MOST_SECONDS, MOST_MEGABYTES, LONGEST = 20, 2_000, 1_200
+"""Of a command, and how many characters of a line on standard error are still clear."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Worker, Path, Path]]:
+    """What runs commands, the project that they run in, and another one as it was at first."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    project = copy_project(folder / "project")
+    with worker(project) as made:
+        make_runs(project, made)
+        shutil.copytree(project, folder / "first")
+        yield made, project, folder / "first"
+
+
+def ended(line: Line, place: tuple[Worker, Path, Path]) -> Told:
+    """How the command ends in the project as it was at first."""
+    made, project, first = place
+    shutil.rmtree(project)
+    shutil.copytree(first, project)
+    if line.damage:
+        line.damage(project)
+    return made.run(line.command, line.words, project)
+
+
+def fault(line: Line, told: Told) -> str:
+    """What is wrong with the end of a command; nothing where it is as it must be."""
+    if told.seconds > MOST_SECONDS or told.megabytes > MOST_MEGABYTES:
+        return "takes too much"
+    if "Traceback" in told.err or "Traceback" in told.out:
+        return "traceback"
+    if told.code not in {DONE: (0,), REFUSED: (2,), EITHER: (0, 2), TOLD: (0, 2)}[line.end]:
+        return f"ends with {told.code}"
+    errors = re.findall(r"^.*\berror: .*$", told.err, re.MULTILINE)
+    if told.code == 2 and (not errors or any(len(error) > LONGEST for error in errors)):
+        return "says nothing clear"
+    said = told.err if told.code else told.err + told.out
+    if line.end in (REFUSED, TOLD) and line.names and not any(name in said for name in line.names):
+        return "does not name what is wrong"
+    return ""
+
+
+def check(count: int, place: tuple[Worker, Path, Path], most: float) -> None:
+    ends: Counter[str] = Counter()
+    faults = []
+    for line in lines(count, SEED):
+        told = ended(line, place)
+        wrong = fault(line, told)
+        ends[f"{line.end}, {wrong or 'right'}"] += 1
+        if wrong:
+            faults.append(f"{wrong}: {line.command} {line.words} ({line.end} {line.names}): {told}"[:2000])
+    print(*(f"{count:5} {end}" for end, count in sorted(ends.items())), sep="\n")
+    assert len(faults) <= most * count, "\n".join(faults)
+
+
+def test_a_few_random_lines(place: tuple[Worker, Path, Path]) -> None:
+    check(60, place, most=0)
+
+
+@pytest.mark.slow
+def test_a_thousand_random_lines(place: tuple[Worker, Path, Path]) -> None:
+    check(1000, place, most=0)
