@@ -6,11 +6,9 @@ are there 10 s later, files that an undisturbed command does not leave, and outp
 """
 
 import argparse
-import importlib
 import json
 import os
 import random
-import runpy
 import shutil
 import signal
 import subprocess
@@ -20,16 +18,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
 
+from benchmarks.forks import Forked
 from benchmarks.kill_cases import Case, cases, environment
 from pipelines.runs.provenance import ROOT, commit, hardware
 from rnn_lightning.files import read_json, sha256, write_json
 
-PRELOADED = ("pipelines.training.run", "pipelines.comparing.report", "pipelines.tracking.delivery", "mlflow.pyfunc", "hydra")
-"""What commands import: a fork has it already, so that kills strike at work."""
 PATIENCE, LONGEST = 10.0, 900.0
 TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id")
 OWN_NAMES = ("mlruns", "mlflow.db", ".git", ".dvc", "dvc.lock", "lock", "log")
@@ -80,10 +77,9 @@ class Project:
                 process = subprocess.Popen(words, cwd=self.place, env=environment(self.place), stdout=log, stderr=log)
             self.pid = process.pid
             return process.poll
-        self.pid = os.fork()
-        if self.pid == 0:
-            _run(command, self.place, self.log)
-        return _Forked(self.pid).poll
+        forked = Forked(command, self.place, self.log)
+        self.pid = forked.pid
+        return forked.poll
 
     def wait(self, poll: Callable[[], int | None]) -> int:
         """The exit code of a command."""
@@ -118,39 +114,6 @@ class Project:
         """By path, the contents that must be equal: all but times and pictures."""
         kept = [self.place / path for path in self.files() if path.startswith(self.case.kept)]
         return {str(file.relative_to(self.place)): _content(file) for file in kept if file.name.endswith(self.case.decisive)}
-
-
-@dataclass
-class _Forked:
-    """A forked process, asked for its exit code as ``subprocess.Popen`` is."""
-
-    pid: int
-    code: int | None = None
-
-    def poll(self) -> int | None:
-        if self.code is None:
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            self.code = os.waitstatus_to_exitcode(status) if done else None
-        return self.code
-
-
-def _run(command: list[str], folder: Path, log: Path) -> NoReturn:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    code = 1
-    try:
-        os.chdir(folder)
-        sys.argv = list(command)
-        runpy.run_module(command[0], run_name="__main__", alter_sys=False)
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
 
 
 def _content(file: Path) -> object:
@@ -211,8 +174,6 @@ def undisturbed(project: Project) -> tuple[float, dict[str, object], set[str]]:
 def study(name: str, kills: int, seed: int) -> dict[str, Any]:
     """Kill a case so many times; what became of it."""
     case, draws, figures = cases()[name], random.Random(f"{name} {seed}"), Figures()
-    for module in PRELOADED if case.alone else ():
-        importlib.import_module(module)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         project = Project(case, Path(folder))

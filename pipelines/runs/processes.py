@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import platform
-import shutil
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any, TextIO
 import psutil
 
 from pipelines.runs.following import PATIENCE, followed
+from rnn_lightning.leftovers import remove_left
 
 
 def lock_folder(folder: Path, work: str, *, waits: bool = False) -> TextIO:
@@ -93,13 +93,9 @@ def remove_leftovers(target: Path) -> None:
 
     The folder before it is there again, if one was killed between taking it away and putting the new one in its place.
     """
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        if left.name.endswith(".old.partial") and not target.exists():
-            left.rename(target)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-    for left in target.parent.glob(f".{target.name}.*.tmp"):
-        left.unlink(missing_ok=True)
+    for end in ("partial", "tmp"):
+        for left in target.parent.glob(f".{target.name}.*.{end}"):
+            remove_left(left, target)
 
 
 def start_time(pid: int) -> float:
