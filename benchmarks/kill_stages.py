@@ -29,7 +29,7 @@ from rnn_lightning.files import read_json, sha256, write_json
 
 PATIENCE, LONGEST = 10.0, 900.0
 TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id")
-OWN_NAMES = ("mlruns", "mlflow.db", ".git", ".dvc", "dvc.lock", "lock", "log")
+OWN_NAMES = ("mlruns", "mlartifacts", "mlflow.db", ".git", ".dvc", "dvc.lock", "lock", "log")
 """Files and folders with a name of their own in each go, or that other programs keep."""
 
 
