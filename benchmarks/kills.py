@@ -25,6 +25,8 @@ from typing import Any
 import optuna
 
 from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.sweeping.runner import MAX_STARTS
+from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS
 from rnn_lightning.files import write_json
 
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.checkpoint_seconds=0"]
@@ -32,6 +34,7 @@ TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "v
 TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data.batch_size=20"]
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
 PRUNER = "pruner: {name: median, startup_trials: 2}\n"
+OVER = ("complete", "pruned", "given up")
 TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
 
 
@@ -180,19 +183,21 @@ def one_sweep(store: Store, name: str, workers: int, kills: int, draws: random.R
 
 
 def check_trials(store: Store, name: str) -> dict[str, int]:
-    """The states of a sweep's trials.
+    """The states of a sweep's trials; ``given up`` are those that were killed as often as a trial may be before it has saved.
 
     Raises:
-        SystemExit: unless exactly as many as were asked for are complete or pruned, none of them twice and none left open.
+        SystemExit: unless exactly as many as were asked for are over, none of them twice and none left open.
     """
     trials = optuna.load_study(study_name=f"adding-gru-{name}", storage=store.sweeps).trials
-    over = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
-    places = {trial.user_attrs["place"] for trial in over}
-    states = dict(Counter(trial.state.name.lower() for trial in trials))
-    if len(over) != TRIALS or len(places) != TRIALS or set(states) - {"complete", "pruned", "fail"}:
-        reasons = Counter(trial.user_attrs.get("reason") for trial in trials)
-        raise SystemExit(f"error: sweep {name}: {states}, in {len(places)} folders; {dict(reasons)}")
-    return states
+    states = {trial.number: "given up" if FINAL in trial.user_attrs else trial.state.name.lower() for trial in trials}
+    over = [trial for trial in trials if states[trial.number] in OVER]
+    places = {trial.user_attrs[FOLDER] for trial in over}
+    found = dict(Counter(states.values()))
+    early = [trial for trial in over if FINAL in trial.user_attrs and trial.user_attrs[STARTS] < MAX_STARTS]
+    if len(over) != TRIALS or len(places) != TRIALS or set(found) - {*OVER, "fail"} or early:
+        reasons = Counter(trial.user_attrs.get(REASON) for trial in trials)
+        raise SystemExit(f"error: sweep {name}: {found}, in {len(places)} folders; {dict(reasons)}")
+    return found
 
 
 def study(database: str, kills: int, seed: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
 from rnn_lightning.files import read_json, sha256
+from rnn_lightning.leftovers import unfinished_name
 
 COMPOSED = """import json, sys
 try:
@@ -57,7 +58,7 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     again = read_run(folder_of(tree / "runs", task, run.folder_name, run.seed), with_sums=False)
     agreed = compare(run, again)
     if agreed and not keep:
-        git("worktree", "remove", "--force", str(tree))
+        remove(tree)
     else:
         print(f"{tree} keeps the run that was made again")
     return agreed
@@ -95,10 +96,23 @@ def check_out(commit: str, tree: Path) -> None:
     """
     if commit.endswith("-dirty") or commit == "unknown":
         raise ValueError(f"the run's code cannot be had again: its commit is recorded as {commit}")
-    if not (tree / "pipelines").exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
+    if not tree.exists():
+        partial = partial_of(tree)
         git("worktree", "prune")
-        git("worktree", "add", "--force", "--detach", str(tree), commit)
+        git("worktree", "add", "--force", "--detach", partial, commit)
+        git("worktree", "move", partial, str(tree))
+
+
+def remove(tree: Path) -> None:
+    """Remove a checkout: at once under its name, so that a kill leaves no half of it there."""
+    partial = partial_of(tree)
+    git("worktree", "move", str(tree), partial)
+    git("worktree", "remove", "--force", partial)
+
+
+def partial_of(tree: Path) -> str:
+    """Where the checkout is made and removed, beside ``tree``; what killed processes left there is gone."""
+    return str(tree.with_name(f"{unfinished_name(tree)}.partial"))
 
 
 def git(*arguments: str) -> None:

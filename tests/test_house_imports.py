@@ -7,7 +7,8 @@ from house import LIBRARY, ROOT, at_import, imports_of, none, package_of, python
 
 MAY_IMPORT: dict[str, set[str]] = {
     "archives": set(),
-    "files": set(),
+    "leftovers": set(),
+    "files": {"leftovers"},
     "checks": set(),
     "registry": {"checks"},
     "symbols": set(),

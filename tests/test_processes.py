@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.runs.processes import lock_folder, remove_leftovers, start_time
 from rnn_lightning import files
-from rnn_lightning.files import check_sums, whole_folder
+from rnn_lightning.files import check_sums, whole_folder, written_beside
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from pathlib import Path; from pipelines.runs.processes import lock_folder; "
@@ -67,6 +67,37 @@ def test_a_kill_while_a_folder_is_replaced_loses_no_folder(
     assert target.exists() == (renamed == 1)
     remove_leftovers(target)
     assert (target / "file").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+WRITES = """
+import os, signal, sys
+from pathlib import Path
+from rnn_lightning.files import whole_folder, written_beside
+with (whole_folder if sys.argv[1] == "folder" else written_beside)(Path(sys.argv[2])) as partial:
+    (partial / "part" if partial.is_dir() else partial).write_text("a part")
+    if sys.argv[3] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("at work", flush=True)
+    input()
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_who_writes_a_target_removes_what_killed_ones_left_of_it_and_nothing_else(kind: str, tmp_path: Path) -> None:
+    target, words = tmp_path / "target", [sys.executable, "-c", WRITES, kind, str(tmp_path / "target")]
+    subprocess.run([*words, "killed"], check=False)
+    killed = {*tmp_path.iterdir()}
+    assert len(killed) == 1
+    with subprocess.Popen([*words, "lives"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout is not None and living.stdout.readline()
+        at_work = {*tmp_path.iterdir()}
+        assert len(at_work) == 1 and at_work != killed
+        (tmp_path / ".target.of-another.tmp").touch()
+        with (whole_folder if kind == "folder" else written_beside)(target) as partial:
+            partial.touch()
+        assert at_work < {*tmp_path.iterdir()}
+        living.communicate(b"\n")
+    assert living.returncode == 0 and {*tmp_path.iterdir()} >= {target, tmp_path / ".target.of-another.tmp"}
 
 
 def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,34 @@ def test_the_projects_corpus_is_taken_where_the_code_of_then_takes_it(
     assert processed.is_symlink() == linked
 
 
+def test_a_checkout_that_a_kill_cut_short_is_made_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    (place / "pipelines").mkdir()
+    for name in ("train.py", "evaluate.py"):
+        (place / "pipelines" / name).touch()
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], cwd=place, check=True)
+    tree = place / "work/reproduced/adding"
+
+    def killed(*words: str) -> None:
+        if words[1] in ("add", "remove"):  # half of the files are there
+            folder = next(Path(word) for word in words if "reproduced" in word)
+            (folder / "pipelines").mkdir(parents=True, exist_ok=True)
+            (folder / "pipelines/train.py").touch()
+            (folder / "pipelines/evaluate.py").unlink(missing_ok=True)
+            raise SystemExit
+        whole(*words)
+
+    whole = reproduce.git
+    for step in (lambda: reproduce.check_out("HEAD", tree), lambda: reproduce.remove(tree)):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(reproduce, "git", killed)
+            patch.setattr("os.getpid", lambda: 2**22 + 1)  # Linux gives no such number
+            step()
+        reproduce.check_out("HEAD", tree)
+        assert sorted(file.name for file in (tree / "pipelines").iterdir()) == ["evaluate.py", "train.py"]
+
+
 def run(place: Path, *command: str, code: int = 0) -> str:
     told: Mapping[str, str] = {"PYTHONPATH": f"{place}:{place}/src", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=place, env={**os.environ, **told}, capture_output=True, text=True, check=False)

@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import platform
-import shutil
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any, TextIO
 import psutil
 
 from pipelines.runs.following import PATIENCE, followed
+from rnn_lightning.leftovers import remove_left
 
 
 def lock_folder(folder: Path, work: str, *, waits: bool = False) -> TextIO:
@@ -95,12 +95,10 @@ def remove_leftovers(target: Path) -> None:
 
     The folder before it is there again, if one was killed between taking it away and putting the new one in its place.
     """
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        if left.name.endswith(".old.partial") and not target.exists():
-            left.rename(target)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-    for left in [*target.parent.glob(f".{target.name}.*.tmp"), *target.glob(".*.tmp")]:
+    for end in ("partial", "tmp"):
+        for left in target.parent.glob(f".{target.name}.*.{end}"):
+            remove_left(left, target)
+    for left in target.glob(".*.tmp"):
         left.unlink(missing_ok=True)
 
 

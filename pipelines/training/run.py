@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
 from pipelines.training.keywords import check_system
+from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
 from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.trainers import fitting_trainer, quieten, set_precision
@@ -48,8 +50,10 @@ def train_one(experiment: Experiment, seed: int) -> None:
         check_name(experiment, seed, facts)
         remove_leftovers(experiment.trained(seed))
         if not (work / SUMS).exists():
+            begin_with_shorter(experiment, seed, facts, work)
             environments = note_environment(work, facts["versions"])
-            measured = fit(experiment, seed, card, work, lambda: begin_tracking(experiment, seed, facts, card))
+            begin, watching = partial(begin_tracking, experiment, seed, facts, card), [StateBeforeEnd(work)]
+            measured = fit(experiment, seed, card, work, begin, watching=watching)
             write_json(work / "training.json", facts | measured | {"environments": environments})
             write_sums(work, KEPT)
             for name in (LAST, PREVIOUS, BEST):

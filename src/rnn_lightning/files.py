@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .leftovers import unfinished_name
+
 SUMS = "SHA256SUMS"
 """The file of a folder that lists the SHA-256 of all others, as ``sha256sum`` does."""
 
@@ -23,8 +25,7 @@ class DamagedError(ValueError):
 @contextmanager
 def written_beside(target: Path) -> Iterator[Path]:
     """Atomic replacement of a file: a path beside ``target`` to write to, synced and renamed to it if the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    partial = target.with_name(f"{unfinished_name(target)}.tmp")
     try:
         with _errors_named(target):
             yield partial
@@ -53,8 +54,7 @@ def whole_folder(target: Path, *, sums: bool = False) -> Iterator[Path]:
 
     With ``sums`` it gets a `SUMS`, which `check_sums` reads.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    partial = Path(tempfile.mkdtemp(prefix=f"{unfinished_name(target)}.", suffix=".partial", dir=target.parent))
     try:
         with _errors_named(target):
             yield partial

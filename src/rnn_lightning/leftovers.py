@@ -1,0 +1,45 @@
+"""What killed processes left of files and folders that they had not finished: whose it is, and its removal."""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+
+def unfinished_name(target: Path) -> str:
+    """The beginning of a name beside ``target``, which tells whose it is, of this process; what dead ones left is removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_by_dead(target)
+    return f".{target.name}.{platform.node()}-{os.getpid()}"
+
+
+def remove_left_by_dead(target: Path) -> None:
+    """Remove what processes of this machine that are gone left beside ``target`` while they wrote it.
+
+    The folder before it is there again, if one was killed between taking it away and putting the new one in its place.
+    """
+    beginning = f".{target.name}.{platform.node()}-"
+    for left in [path for path in target.parent.iterdir() if path.name.startswith(beginning)]:
+        pid = left.name.removeprefix(beginning).split(".")[0]
+        if pid.isdigit() and not _is_there(int(pid)):
+            remove_left(left, target)
+
+
+def remove_left(left: Path, target: Path) -> None:
+    """Remove what was left beside ``target``; the folder before it is put back where there is no newer one."""
+    if left.name.endswith(".old.partial") and not target.exists():
+        left.rename(target)
+    elif left.is_dir():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
