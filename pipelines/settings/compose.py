@@ -15,7 +15,8 @@ from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import SEARCHPATH, check_choices, check_effects, rewritten
 from pipelines.settings.schema import Experiment
-from pipelines.settings.tuned import check_tuned
+from pipelines.settings.seals import check_seal
+from pipelines.settings.tuned import AGAIN, check_tuned
 from rnn_lightning.files import read_text
 
 INTERRUPTED = 130
@@ -101,13 +102,12 @@ def _configuration(conf: Path) -> Iterator[None]:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        for file in sorted(conf.rglob("*.yaml")):
+            read_text(file)  # names the file and the line that is not UTF-8
+            check_seal(file, again=AGAIN)
         message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
         raise ValueError(message) from None
-    except UnicodeDecodeError as error:
-        for file in sorted(conf.rglob("*.yaml")):
-            read_text(file)  # names the file and the line
-        raise ValueError(f"a file of settings is not UTF-8: {error}") from None
 
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
