@@ -16,7 +16,8 @@ from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import GROUPS, SEARCHPATH, check_effects, check_finite, check_once, rewritten
 from pipelines.settings.schema import Experiment
-from pipelines.settings.tuned import check_tuned
+from pipelines.settings.seals import check_seal
+from pipelines.settings.tuned import AGAIN, check_tuned
 from pipelines.settings.usage import ASKS, help_of_main, keys_of_experiment
 from rnn_lightning.files import read_text
 
@@ -103,15 +104,14 @@ def _configuration(conf: Path) -> Iterator[None]:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
-    except YAMLError as error:
-        raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        for file in sorted(conf.rglob("*.yaml")):
+            read_text(file)  # names the file and the line that is not UTF-8
+            check_seal(file, again=AGAIN)
+        if isinstance(error, YAMLError):
+            raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None
         message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
         raise ValueError(message) from None
-    except UnicodeDecodeError as error:
-        for file in sorted(conf.rglob("*.yaml")):
-            read_text(file)  # names the file and the line
-        raise ValueError(f"a file of settings is not UTF-8: {error}") from None
 
 
 def run_stage(function: Callable[[Experiment], None]) -> None:
