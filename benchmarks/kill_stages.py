@@ -2,7 +2,7 @@
 
 Each command runs once for its expected outputs. Then SIGKILL strikes it, one to three times before it may complete, at times
 drawn uniformly from its duration. Where it has further processes, one of them may be struck alone. Counted are processes that
-are there 10 s later, files that an undisturbed command does not leave, and outputs that differ.
+are there 40 s later, files that an undisturbed command does not leave, and outputs that differ.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.kill_cases import Case, cases, environment
 from pipelines.runs.provenance import ROOT, commit, hardware
 from rnn_lightning.files import read_json, sha256, write_json
 
-PATIENCE, LONGEST = 10.0, 900.0
+PATIENCE, LONGEST = 40.0, 900.0
 TIMES = ("seconds", "units_per_second", "peak_memory_mb", "mlflow_run_id")
 OWN_NAMES = ("mlruns", "mlartifacts", "mlflow.db", ".git", ".dvc", "dvc.lock", "lock", "log")
 """Files and folders with a name of their own in each go, or that other programs keep."""

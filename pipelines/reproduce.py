@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.results import read_results
+from pipelines.runs.beginning import STARTER
 from pipelines.runs.cards import NOTE
 from pipelines.runs.folders import Run, folder_of, read_run
+from pipelines.runs.following import signal_on_death_of_parent
 from pipelines.runs.provenance import ROOT
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
@@ -129,14 +131,17 @@ def git(*arguments: str) -> None:
 def call(tree: Path, arguments: Sequence[str], *, code: Path | None = None, capture: bool = False) -> str:
     """Run Python in ``tree``, on its code, if no other is named, and its store of runs, whatever the project's own are.
 
+    It ends with this process, on Linux also where the code is of a commit whose stages follow nobody.
+
     Raises:
         ValueError: if it fails.
     """
     known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     code = code or tree
-    environment = known | {"PYTHONPATH": f"{code / 'src'}{os.pathsep}{code}"}
-    out = subprocess.PIPE if capture else None
-    done = subprocess.run([sys.executable, *arguments], cwd=tree, env=environment, stdout=out, text=True, check=False)
+    environment = known | {"PYTHONPATH": f"{code / 'src'}{os.pathsep}{code}", STARTER: str(os.getpid())}
+    options: dict[str, Any] = {"cwd": tree, "env": environment, "stdout": subprocess.PIPE if capture else None, "text": True}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, **options, check=False, preexec_fn=signal_on_death_of_parent)
     if done.returncode:
         raise ValueError(f"python {shlex.join(arguments[:2])} at that commit ended with exit code {done.returncode}")
     return done.stdout or ""

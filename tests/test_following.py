@@ -107,3 +107,36 @@ def test_a_command_that_is_interrupted_ends_in_one_line(command: str, after: flo
         assert errors.startswith("interrupted") and len(errors.splitlines()) == 1
     else:  # Python itself had not begun, or the command was done
         assert "pipelines" not in errors.partition("Traceback")[2] and process.returncode in (1, 2, -signal.SIGINT)
+
+
+SERVER = """
+from pipelines.training.launching import fork_server
+fork_server("slow").Process(target=print).start()
+import time; time.sleep(100)
+"""
+
+
+def test_a_fork_server_ends_with_its_process_also_while_it_imports(tmp_path: Path) -> None:
+    noted = f"open({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}} ')"
+    (tmp_path / "slow.py").write_text(f"import os, time; {noted}; time.sleep(60)")
+    starter = begin(SERVER, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
+    until = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith(" "):
+        assert starter.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    starter.kill()
+    starter.wait()
+    assert not lives(int((tmp_path / "pid").read_text()), 2.0)
+
+
+CALL = (
+    "import sys; from pathlib import Path; from pipelines.reproduce import call; call(Path(sys.argv[1]), ['-c', sys.argv[2]])"
+)
+
+
+def test_what_reproduce_runs_ends_with_it_whatever_its_code_is(tmp_path: Path) -> None:
+    starter = begin(CALL, str(tmp_path), "import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    called = int(line_of(starter))
+    starter.kill()
+    starter.wait()
+    assert not lives(called, 2.0)

@@ -19,6 +19,7 @@ from pipelines.runs.beginning import STARTER
 from pipelines.runs.following import follow, signal_on_death_of_parent
 from pipelines.settings.schema import Experiment
 
+FIRST = "pipelines.runs.server"
 PRELOADED = ["pipelines.training.run", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
 PRELOADED += ["mlflow.tracing", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
 """What costs seconds to import: once for all seeds, in the server that they are forked from."""
@@ -47,7 +48,7 @@ class SeedProcess(NamedTuple):
 def fork_server(*more: str) -> ForkServerContext:
     """The context that starts processes from a fork server, which has imported ``PRELOADED`` and ``more`` modules once."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([*more, *PRELOADED])
+    context.set_forkserver_preload([FIRST, *more, *PRELOADED])
     return context
 
 

@@ -1,0 +1,5 @@
+"""What fork servers import first: Linux then ends them with the process that they fork for, also while they import the rest."""
+
+from pipelines.runs.following import signal_on_death_of_parent
+
+signal_on_death_of_parent()
