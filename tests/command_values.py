@@ -75,7 +75,7 @@ KEYS: dict[str, Kind] = {
     "task.data.joined": Kind(NO_FLAG, [], "nested"),
     "task.model.optimizer.lr": Kind([*NO_NUMBER, "null", "-1"], ["0.01", "0.001"]),
     "task.model.optimizer.name": Kind([*NO_TEXT, "adan", "''"], ["adam", "sgd"]),
-    "task.model.optimizer": Kind(["5", "x", "[]", "null"], []),
+    "task.model.optimizer": Kind(["5", "x", "[]"], []),
     "task.model.schedule": Kind(["5", "{name: cosin}", "[1]", "{name: step}"], ["null"]),
     "task.model.dropout": Kind([*NO_NUMBER, "null", "1", "1.5", "-0.1"], ["0", "0.2"], "adding"),
     "task.model.embedding_size": Kind([*NO_WHOLE, "null", "0", "-1", *HUGE], ["8", "9"], "nested"),
