@@ -82,6 +82,11 @@ def ctc_beam_search(
     scores = beam.total + beam.lm_score
     if fusion is not None:
         scores = scores + fusion.weighted(beam.lm_next[:, :, blank])
+    return _best(beam, scores, n_best)
+
+
+def _best(beam: Beam, scores: Tensor, n_best: int) -> Transcripts:
+    """The ``n_best`` prefixes of each row by their ``scores`` (B, K)."""
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     scores, order = scores[:, :n_best], order[:, :n_best]
     none = scores == -torch.inf
