@@ -104,9 +104,10 @@ def _configuration(conf: Path) -> Iterator[None]:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         for file in sorted(conf.rglob("*.yaml")):
             read_text(file)  # names the file and the line that is not UTF-8
+        for file in sorted(conf.glob("tuned/*.yaml")):
             check_seal(file, again=AGAIN)
         if isinstance(error, YAMLError):
             raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None

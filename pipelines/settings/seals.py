@@ -28,11 +28,13 @@ def check_seal(path: Path, *, again: str) -> bool:
         again: what makes the file again, for the message.
 
     Raises:
-        DamagedError: where it states another one.
+        DamagedError: where it states another one, or the name of it is not in a line as it was written.
     """
     text = path.read_bytes()
     stated = LINE.search(text)
     if stated is None:
+        if KEY.encode() in text:
+            raise DamagedError(f"{path} is damaged, its {KEY} is not in a line of its own: {again}; {BY_HAND}")
         return False
     actual = hashlib.sha256(text[: stated.start(1)] + OPEN.encode() + text[stated.end(1) :]).hexdigest()
     if actual.encode() != stated[1]:
