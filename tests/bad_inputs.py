@@ -21,7 +21,7 @@ FLAG_ARGUMENTS = {
     "StreamModule": ("joined",),
 }
 COUNTS = {
-    "build_network": ("input_size", "hidden_size", "num_layers"),
+    "build_network": ("input_size", "hidden_size"),
     "LanguageModel": ("vocab_size", "embedding_size"),
     "Tagger": ("vocab_size", "num_tags", "embedding_size"),
     "FrameClassifier": ("input_size",),
@@ -119,6 +119,10 @@ def of_kinds() -> Iterator[Case]:
 
 OTHERS: list[Case] = [
     ("FrameClassifier.classify", {"lengths": FLAGS}, "lengths must be int64 or int32, not torch.bool"),
+    *[
+        ("build_network", {"num_layers": size}, f"num_layers must be a whole number of 1 to 1000, not {size!r}")
+        for size in (0, True, "3")
+    ],
     ("hidden_size_for", {"parameters": NAN}, "parameters must be a whole number of at least 1, not nan"),
     ("hidden_size_for", {"parameters": 1e6}, "parameters must be a whole number of at least 1, not 1000000.0"),
     ("hidden_size_for", {"parameters": None, "flops": "many"}, "flops must be a whole number of at least 1, not 'many'"),

@@ -66,7 +66,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cell": "lstmm"}, f"cell must be one of {sorted(CELLS)}, not 'lstmm'"),
     ({"cell": ""}, f"cell must be one of {sorted(CELLS)}, not ''"),
     *[({"hidden_size": size}, f"hidden_size {SIZE} {size!r}") for size in (0, -1, True, 2.5, "8", None)],
-    *[({"num_layers": size}, f"num_layers {SIZE} {size!r}") for size in (0, False)],
+    *[({"num_layers": size}, f"num_layers must be a whole number of 1 to 1000, not {size!r}") for size in (0, False, 1001)],
     ({"input_size": 0}, f"input_size {SIZE} 0"),
     *[({"init": init}, f"{INIT}, not {init!r}") for init in ("he", None, 0.1, ["uniform"], {}, {"normal": 0.1})],
     *[

@@ -1,5 +1,6 @@
 """What pages of documentation are given: tables, headlines, pictures and maps, each of what is stored and of nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,8 @@ def test_a_picture_is_drawn_once_and_again_where_the_results_are_others(project:
     assert file.stat().st_mtime_ns == drawn
     stored = project / "results/words.json"
     before = stored.read_text()
-    stored.write_text(before.replace('"test/loss": 6.1', '"test/loss": 6.2'))
+    by_hand = re.sub(r'.*"sha256".*\n', "", before)
+    stored.write_text(by_hand.replace('"test/loss": 6.1', '"test/loss": 6.2'))
     assert stale(project) == ["docs/pictures/both.png"]
     stored.write_text(before)
     page.unlink()

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from pipelines.settings.legacy import modern
 from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
-from rnn_lightning.predictors import CHECKPOINT
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
@@ -141,7 +140,7 @@ def read_run(folder: Path, *, with_sums: bool = True) -> Run:
     if with_sums:
         again = "evaluate the run again"
         check_sums(folder, READ, again=again)
-        check_sums(folder, besides=[CHECKPOINT, *READ], again=again)
+        check_sums(folder, besides=["model.ckpt", *READ], again=again)
     run = Run.of(read_json(folder / "training.json") | {"metrics": read_json(folder / "metrics.json")})
     if (run.folder_name, str(run.seed)) != folder.parts[-2:]:
         raise ValueError(f"is a copy of {run.folder_name}/{run.seed}: a run counts in its own folder alone")
