@@ -21,9 +21,11 @@ from pipelines.runs.provenance import note_environment, versions
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import read_card
+from pipelines.training.longer import STATE
 from pipelines.training.run import train_one
 from rnn_lightning import AtomicCheckpointIO, Durable, SequenceClassifier, load_predictor
 from rnn_lightning.files import SUMS, write_sums
+from rnn_lightning.systems.checkpoints import read_checkpoint
 
 SMALL = ["rnn=gru", "task.corpus.rows={train:60,validation:8,test:8}", "task.training.epochs=1", "trainer.checkpoint_seconds=0"]
 SMALL += ["task.parameters=4000", "task.training.validate_every=2", "task.data.batch_size=8"]
@@ -50,7 +52,11 @@ def readers(file: Path, experiment: Experiment) -> list[Callable[[], object]]:
         ],
         "trained": [lambda: evaluate(experiment)],
         "runs": [lambda: read_run(experiment.run(1)), lambda: load_predictor(experiment.run(1))],
-        "work": [lambda: note_environment(file.parent, versions()), lambda: train_one(experiment, 1)],
+        "work": [
+            lambda: note_environment(file.parent, versions()),
+            lambda: read_checkpoint(file) if file.name == STATE else None,  # a longer training goes on from it
+            lambda: train_one(experiment, 1),
+        ],
     }
     return next(asked for folder, asked in by_folder.items() if file.as_posix().startswith(folder))
 
