@@ -120,8 +120,8 @@ def of_kinds() -> Iterator[Case]:
 OTHERS: list[Case] = [
     ("FrameClassifier.classify", {"lengths": FLAGS}, "lengths must be int64 or int32, not torch.bool"),
     *[
-        ("build_network", {"num_layers": size}, f"num_layers must be a whole number of 1 to 1000, not {size!r}")
-        for size in (0, True, "3")
+        ("build_network", {"num_layers": 0}, "num_layers must be a whole number of 1 to 1000, not 0"),
+        ("build_network", {"num_layers": True}, "num_layers must be a whole number of 1 to 1000, not True"),
     ],
     ("hidden_size_for", {"parameters": NAN}, "parameters must be a whole number of at least 1, not nan"),
     ("hidden_size_for", {"parameters": 1e6}, "parameters must be a whole number of at least 1, not 1000000.0"),
