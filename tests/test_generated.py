@@ -161,9 +161,11 @@ def test_a_folder_of_other_parameters_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: Adding(steps=1, rows=ROWS, seed=0), "steps must be at least 2"),
+        (lambda: Adding(steps=1, rows=ROWS, seed=0), "steps must be a whole number of 2 to 1000000, not 1"),
         (lambda: Adding(steps=9, rows={"train": 1}, seed=0), "rows must give a positive number for each of"),
-        (lambda: Copying(delay=-1, rows=ROWS, seed=0), "delay must be at least 0"),
+        (lambda: Adding(steps=10**12, rows=ROWS, seed=0), "steps must be a whole number of 2 to 1000000, not 1000000000000"),
+        (lambda: Adding(steps=9, rows={**ROWS, "test": 10**12}, seed=0), "rows.test must be a whole number of 1 to 100000000"),
+        (lambda: Copying(delay=-1, rows=ROWS, seed=0), "delay must be a whole number of 0 to 1000000, not -1"),
         (lambda: Nested(rows=ROWS, seed=0, classes=99), r"classes must lie in 1..16, not 99"),
         (lambda: Nested(rows=ROWS, seed=0, nest=1.0), "nest must be a probability below 1"),
     ],

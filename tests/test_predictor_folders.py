@@ -142,3 +142,9 @@ def test_a_damaged_tokenizer_is_refused(folder: Path, content: str) -> None:
 def test_a_beam_of_nothing_is_refused_on_the_command_line(folder: Path, size: int) -> None:
     with pytest.raises(ValueError, match=f"beam_size must be a whole number of at least 1, not {size}"):
         reader({"run": str(folder), "beam_size": size})
+
+
+@pytest.mark.parametrize(("option", "value"), [("max_length", -5), ("diversity", float("inf")), ("patience", 0), ("groups", 3)])
+def test_an_option_of_a_search_is_checked_before_the_first_line(folder: Path, option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=option):
+        reader({"run": str(folder), option: value})

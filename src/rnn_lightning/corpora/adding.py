@@ -11,7 +11,7 @@ import numpy as np
 
 from .card import CardFields
 from .corpus import Pairs
-from .generated import GeneratedArrays
+from .generated import GeneratedArrays, check_steps
 
 
 class Adding(GeneratedArrays):
@@ -23,8 +23,7 @@ class Adding(GeneratedArrays):
 
     def __init__(self, *, steps: int, rows: Mapping[str, int], seed: int) -> None:
         super().__init__(rows=rows, seed=seed)
-        if steps < 2:
-            raise ValueError(f"steps must be at least 2, one for each half, not {steps}")
+        check_steps({"steps": (steps, 2)})  # one for each half
         self.steps = steps
 
     def parameters(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .card import CardFields
 from .corpus import Stream
-from .generated import GeneratedArrays
+from .generated import GeneratedArrays, check_steps
 
 
 class Copying(GeneratedArrays):
@@ -25,9 +25,7 @@ class Copying(GeneratedArrays):
 
     def __init__(self, *, delay: int, rows: Mapping[str, int], seed: int, symbols: int = 10, alphabet: int = 8) -> None:
         super().__init__(rows=rows, seed=seed)
-        for name, value, least in (("delay", delay, 0), ("symbols", symbols, 1), ("alphabet", alphabet, 2)):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}")
+        check_steps({"delay": (delay, 0), "symbols": (symbols, 1), "alphabet": (alphabet, 2)})
         self.delay = delay
         self.symbols = symbols
         self.alphabet = alphabet

@@ -17,6 +17,8 @@ from .files import SOURCE, verified_source
 
 MOST_ROWS = 100_000_000
 """Of a split: more is a mistake, and would take days to draw."""
+MOST_STEPS = 1_000_000
+"""Of a row."""
 
 
 def random_stream(seed: int, split: str) -> np.random.Generator:
@@ -36,6 +38,17 @@ def check_rows(rows: Mapping[str, int]) -> dict[str, int]:
         if not 1 <= count <= MOST_ROWS:
             raise ValueError(f"rows.{split} must be a whole number of 1 to {MOST_ROWS}, not {count}")
     return {split: int(rows[split]) for split in SPLITS}
+
+
+def check_steps(numbers: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse a number below its least value, or above `MOST_STEPS`: each is (number, least).
+
+    Raises:
+        ValueError: naming it.
+    """
+    for name, (number, least) in numbers.items():
+        if not least <= number <= MOST_STEPS:
+            raise ValueError(f"{name} must be a whole number of {least} to {MOST_STEPS}, not {number}")
 
 
 def check_chances(**chances: float) -> None:

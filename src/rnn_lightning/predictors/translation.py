@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..checks import check_beam, check_counts, check_flags
 from ..inference import prepared
 from ..search import Hypotheses, make_normalisation
@@ -56,6 +58,7 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         beam_size = max(beam_size, options["n_best"])
         self.search = search_keywords({**options, "beam_size": beam_size})
         self.target, self.listed = target, scores or options["n_best"] > 1
+        system.translate(torch.zeros(0, 1, dtype=torch.int64), **self.search)  # a search for nothing checks all its options
 
     @classmethod
     def load(
