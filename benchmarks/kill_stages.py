@@ -202,16 +202,16 @@ def main() -> None:
     arguments.add_argument("case", nargs="*", help="or the beginning of several, such as train; default: all")
     arguments.add_argument("--kills", type=int, default=30, help="how many, of each")
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "kill_stages.json")
     options = arguments.parse_args()
-    file = ROOT / "benchmarks" / "kill_stages.json"
     for name in cases():
         if options.case and not name.startswith(tuple(options.case)):
             continue
         figures = study(name, options.kills, options.seed)
         origin = {"commit": commit(), "hardware": hardware("cpu"), "load": round(os.getloadavg()[0], 1)}
         command = f"python -m benchmarks.kill_stages --kills {options.kills} --seed {options.seed} '{name}'"
-        known = read_json(file) if file.exists() else {}
-        write_json(file, known | {name: figures | origin | {"command": command}})
+        known = read_json(options.out) if options.out.exists() else {}
+        write_json(options.out, known | {name: figures | origin | {"command": command}})
         print(json.dumps({name: figures}), file=sys.stderr, flush=True)
 
 
