@@ -18,6 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from benchmarks.plain_cells import loop
 from benchmarks.timing import in_turn
 from rnn_lightning.files import write_json
 from rnn_lightning.recurrent import CELLS, Recurrent, build_network, fused_layers
@@ -37,16 +38,6 @@ def training(network: Callable[..., tuple[Tensor, Any]], *arguments: Any) -> Cal
         network(*arguments)[0].sum().backward()
 
     return run
-
-
-def loop(network: Recurrent, inputs: Tensor) -> tuple[Tensor, None]:
-    """The first layer of ``network`` as people write a cell: step by step, nothing taken out of the loop."""
-    cell = cast(Any, network).layers[0].cell
-    state, outputs = cell.start(inputs), []
-    for features in inputs.unbind(1):
-        output, state = cell.step(cell.project(features), state)
-        outputs.append(output)
-    return torch.stack(outputs, 1), None
 
 
 @contextmanager
@@ -86,7 +77,7 @@ def compare(cell: str, steps: int, rows: int, units: int, *, lengths: bool, rate
     elif CELLS[cell].backend == "fused":
         other, form = training(cast(Any, fused_layers(network)[0]).core, inputs), "torch.nn"
     else:
-        other, form = training(loop, network, inputs), "loop over a cell"
+        other, form = training(loop, cell, cast(Any, network).layers[0].cell, inputs), "loop over a plain cell"
     long = steps * rows * units**2 > 2e8
     times = in_turn({"ours": ours, "other": other}, rounds=3 if long else 7)
     counted = int(real.sum()) if lengths else rows * steps

@@ -29,7 +29,7 @@ WEIGHTS = ("rnn_lightning.budget", *SYSTEMS, "pipelines.training.*")
 
 
 def code_of(modules: Iterable[str]) -> list[Path]:
-    """The files of ``modules`` (names, or patterns of names) and of all that they import, sorted."""
+    """The files of ``modules`` (names, or patterns of names) and of all that they import, C beside them included, sorted."""
     waiting = [name for module in modules for name in _named(module)]
     reached: set[str] = set()
     while waiting:
@@ -37,7 +37,8 @@ def code_of(modules: Iterable[str]) -> list[Path]:
         if name not in reached:
             reached.add(name)
             waiting += imports(name)
-    return sorted(file for name in reached if (file := _file(name)) is not None)
+    files = {file for name in reached if (file := _file(name)) is not None}
+    return sorted(files | {source for file in files for source in file.parent.glob("*.c")})
 
 
 def weights_hash() -> str:

@@ -29,6 +29,8 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     Raises:
         ValueError: for an unknown cell.
     """
+    import torch
+
     from rnn_lightning.recurrent import CELLS
 
     name = experiment.rnn.get("cell")
@@ -36,18 +38,19 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
     both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
     lock, trainer = ROOT / "dvc.lock", experiment.trainer
+    backend = CELLS[name].backend_on("cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
         "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
         "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
-        "backend": CELLS[name].backend,
+        "backend": backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
         "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
-        "versions": versions(),
+        "versions": versions() | {"backend": backend},
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
         "data": data,

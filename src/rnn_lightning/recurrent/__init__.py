@@ -3,8 +3,9 @@
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU, fused_layers
+from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
-from .stepwise import Cell, LayerNormLSTM, PeepholeLSTM, Unrolled
+from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, recurrent_weights
 from .wrappers import Bidirectional, Deep, Residual
 

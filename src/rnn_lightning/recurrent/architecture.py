@@ -34,13 +34,18 @@ class Layout:
 class Architecture(ABC):
     """A kind of recurrent layer, an entry of ``CELLS``.
 
-    ``label`` is its name in reports, ``backend`` what computes it, ``gates`` the names of the blocks of its weights, in their
-    order; the bias of a gate named "forget" starts at ``forget_bias``.
+    ``label`` is its name in reports, ``backend`` what computes it on every device (`backend_on` says more), ``gates`` the names
+    of the blocks of its weights, in their order; the bias of a gate named "forget" starts at ``forget_bias``.
     """
 
     label: ClassVar[str]
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def backend_on(cls, device: str) -> str:
+        """What computes it in single precision on a type of ``device``."""
+        return cls.backend
 
     @classmethod
     @abstractmethod

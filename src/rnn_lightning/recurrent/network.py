@@ -9,7 +9,8 @@ from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import GRU, LSTM, Elman, ElmanReLU
 from .initialisation import Init
-from .stepwise import Feedforward, LayerNormLSTM, PeepholeLSTM
+from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .stepwise import Feedforward
 from .weight_drop import WeightDrop
 
 CELLS: dict[str, type[Architecture]] = {

@@ -6,6 +6,8 @@ recurrent weight as one product. The backward pass cannot itself be differentiat
 Shapes: T steps, B rows, H hidden units; time comes first. Gates are in the order input, forget, output, candidate.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
+from ..packed import PackedWeight
+from ..products import is_large, product
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -28,12 +32,12 @@ class PeepholeSequence(Function):
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         projected, hidden, cell, weight, peepholes = tensors
         ctx.set_materialize_grads(False)
-        start, size, transposed = (hidden, cell), cell.shape[1], weight.t()
+        start, size, times_weight = (hidden, cell), cell.shape[1], times(weight, hidden)
         gates, (outputs, cells, bounded) = projected.clone(), _sequences(projected, 3)
         early = gates[..., : 2 * size].unflatten(2, (2, size))
         by_step = [part.unbind() for part in (gates, early, *gates.split(size, 2), outputs, cells, bounded)]
         for all_gates, sees_before, in_gate, keep, out_gate, candidate, output, after, squashed in zip(*by_step, strict=True):
-            all_gates.addmm_(hidden, transposed)
+            all_gates.add_(times_weight(hidden))
             sees_before.addcmul_(peepholes[:2], cell.unsqueeze(1)).sigmoid_()
             torch.mul(keep, cell, out=after).addcmul_(in_gate, candidate.tanh_())
             out_gate.addcmul_(peepholes[2], after).sigmoid_()
@@ -46,7 +50,7 @@ class PeepholeSequence(Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         check_first_derivative("a sequence of the peephole LSTM", REMEDY)
         gates, outputs, cells, bounded, hidden, cell, weight, peepholes = ctx.saved_tensors
-        before = _before(cells, cell)
+        before = before_each(cells, cell)
         slopes, into_cell, keep = _slopes(gates, before, bounded)
         into_cell += slopes[:, :, 2] * peepholes[2]
         through_cell = keep + (slopes[:, :, :2] * peepholes[:2]).sum(2)
@@ -59,7 +63,7 @@ class PeepholeSequence(Function):
             slopes[time, :, 3].mul_(to_cell)
             on.to_cell = to_cell * through_cell[time]
         sums = [(slopes[:, :, gate] * seen).sum((0, 1)) for gate, seen in enumerate((before, before, cells))]
-        to_gates, to_weight = slopes.flatten(2), on.to_weight(_before(outputs, hidden))
+        to_gates, to_weight = slopes.flatten(2), on.to_weight(before_each(outputs, hidden))
         return to_gates, on.hidden(-1), on.to_cell, to_weight, torch.stack(sums)
 
 
@@ -74,25 +78,23 @@ class LayerNormSequence(Function):
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         projected, hidden, cell, weight, gain, cell_gain, bias = tensors
         ctx.set_materialize_grads(False)
-        start, size, transposed = (hidden, cell), cell.shape[1], weight.t()
+        start, size, times_weight = (hidden, cell), cell.shape[1], times(weight, hidden)
         gates, (outputs, cells, bounded) = projected.clone(), _sequences(projected, 3)
-        products, moments = torch.empty_like(gates), []
-        by_step = [part.unbind() for part in (products, gates, gates[..., : 3 * size])]
+        products, moments = [], []
+        by_step = [part.unbind() for part in (gates, gates[..., : 3 * size])]
         by_step += [part.unbind() for part in (*gates.split(size, 2), outputs, cells, bounded)]
-        for product, all_gates, sigmoids, in_gate, keep, out_gate, candidate, output, after, squashed in zip(
-            *by_step, strict=True
-        ):
-            torch.mm(hidden, transposed, out=product)
-            normal, mean, deviation = torch.native_layer_norm(product, product.shape[1:], gain, None, EPSILON)
+        for all_gates, sigmoids, in_gate, keep, out_gate, candidate, output, after, squashed in zip(*by_step, strict=True):
+            products.append(times_weight(hidden))
+            normal, mean, deviation = torch.native_layer_norm(products[-1], gain.shape, gain, None, EPSILON)
             all_gates.add_(normal)
             sigmoids.sigmoid_()
             torch.mul(keep, cell, out=after).addcmul_(in_gate, candidate.tanh_())
-            normal, cell_mean, cell_deviation = torch.native_layer_norm(after, after.shape[1:], cell_gain, bias, EPSILON)
+            normal, cell_mean, cell_deviation = torch.native_layer_norm(after, bias.shape, cell_gain, bias, EPSILON)
             torch.mul(out_gate, torch.tanh(normal, out=squashed), out=output)
             moments.append(torch.stack([mean, deviation, cell_mean, cell_deviation]))
             hidden, cell = output, after
         ctx.save_for_backward(
-            gates, products, torch.stack(moments), outputs, cells, bounded, *start, weight, gain, cell_gain, bias
+            gates, torch.stack(products), torch.stack(moments), outputs, cells, bounded, *start, weight, gain, cell_gain, bias
         )
         return outputs, cells
 
@@ -101,7 +103,7 @@ class LayerNormSequence(Function):
         check_first_derivative("a sequence of the layer-normalised LSTM", REMEDY)
         gates, products, moments, outputs, cells, bounded, hidden, cell, weight, gain, cell_gain, _ = ctx.saved_tensors
         mean, deviation, cell_mean, cell_deviation = moments.unbind(1)
-        slopes, into_normal, keep = _slopes(gates, _before(cells, cell), bounded)
+        slopes, into_normal, keep = _slopes(gates, before_each(cells, cell), bounded)
         to_products = torch.empty_like(products)
         on = _Carried(to_products, weight, *grad_outputs)
         for time in range(len(slopes) - 1, -1, -1):
@@ -116,7 +118,7 @@ class LayerNormSequence(Function):
         to_gates = slopes.flatten(2)
         to_gain = (to_gates * ((products - mean) * deviation)).sum((0, 1))
         to_cell_gain = (into_normal * ((cells - cell_mean) * cell_deviation)).sum((0, 1))
-        to_weight = on.to_weight(_before(outputs, hidden))
+        to_weight = on.to_weight(before_each(outputs, hidden))
         return to_gates, on.hidden(-1), on.to_cell, to_weight, to_gain, to_cell_gain, into_normal.sum((0, 1))
 
 
@@ -140,8 +142,8 @@ class _Carried:
         given = self.from_outputs[time] if self.from_outputs is not None and time >= 0 else None
         if time + 1 == len(self.products):
             return torch.zeros_like(self.to_cell) if given is None else given
-        after = self.products[time + 1]
-        return after @ self.weight if given is None else torch.addmm(given, after, self.weight)
+        found = product(self.products[time + 1], self.weight.t())
+        return found if given is None else found.add_(given)
 
     def cell(self, time: int) -> Tensor:
         """The gradient of the memory cell (B, H) after the step ``time``, but for what comes through the output."""
@@ -149,7 +151,12 @@ class _Carried:
 
     def to_weight(self, before: Tensor) -> Tensor:
         """The gradient of the recurrent weight (G * H, H), from the outputs ``before`` each step (T, B, H)."""
-        return self.products.flatten(0, 1).t() @ before.flatten(0, 1)
+        return product(self.products.flatten(0, 1).t(), before.flatten(0, 1).t())
+
+
+def times(weight: Tensor, rows: Tensor) -> Callable[[Tensor], Tensor]:
+    """Products of tensors like ``rows`` (B, H) with the transpose of ``weight`` (G * H, H), which is packed where that pays."""
+    return PackedWeight(weight).product if is_large(rows, weight) else partial(product, weight=weight)
 
 
 def _slopes(gates: Tensor, before: Tensor, bounded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -169,7 +176,7 @@ def _sequences(like: Tensor, count: int) -> list[Tensor]:
     return [like.new_empty(*like.shape[:2], like.shape[2] // 4) for _ in range(count)]
 
 
-def _before(values: Tensor, start: Tensor) -> Tensor:
+def before_each(values: Tensor, start: Tensor) -> Tensor:
     """What was there before each step (T, B, H), from the ``values`` after each and the one at the ``start`` (B, H)."""
     return torch.cat([start.unsqueeze(0), values[:-1]])
 

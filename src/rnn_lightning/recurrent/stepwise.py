@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..products import linear
 from ..sequences import State, length_mask, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .initialisation import Init, initialise
-from .own_backward import LayerNormSequence, PeepholeSequence
 from .padded import at_the_end
 from .wrappers import Bidirectional
 
@@ -69,8 +69,8 @@ class Cell(nn.Module, Architecture):
         """One step: (B, P) and a state to the output (B, H) and the next state."""
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """All steps at once, with a backward pass of its own: projected inputs (B, T, P) and a state to the outputs (B, T, H)
-        and the states after each step, (B, T, H) for each of their tensors. ``None``: this cell has none."""
+        """All steps at once, with a backward pass of its own: projected inputs (T, B, P) and a state to the outputs (T, B, H)
+        and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
 
     @classmethod
@@ -123,10 +123,10 @@ class Unrolled(Recurrent):
         steps = inputs.shape[1] if lengths is None else max(1, int(lengths.max()))
         if not self.at_once or steps == 1 or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return None
-        found = self.cell.sequence(self.cell.project(inputs[:, :steps]), state)
+        found = self.cell.sequence(self.cell.project(inputs[:, :steps].transpose(0, 1)), state)
         if found is None:
             return None
-        outputs, states = found
+        outputs, states = map_state(lambda part: part.transpose(0, 1), found)
         if lengths is None:
             return outputs, map_state(lambda parts: parts[:, -1], states)
         last = map_state(lambda parts, start: at_the_end(parts, lengths, start), states, state)
@@ -144,88 +144,7 @@ class Feedforward(Cell):
         return self.zeros(inputs)[:, :0]
 
     def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight, self.bias).tanh()
+        return linear(inputs, self.input_weight, self.bias).tanh()
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         return projected, state
-
-
-class LayerNormLSTM(Cell):
-    """The LSTM with layer normalisation (Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 20 to 22).
-
-    i, f, o, g from LN(U h) + LN(W x) + b, c' = s(f) * c + s(i) * tanh(g), h' = s(o) * tanh(LN(c')); every LN has a gain of
-    its own, the last one a bias too. The state is the pair (h, c).
-    """
-
-    label = "LayerNorm-LSTM"
-    gates = ("input", "forget", "output", "candidate")
-    input_gain: Tensor
-    recurrent_gain: Tensor
-    cell_gain: Tensor
-    cell_bias: Tensor
-
-    def extra_parameters(self) -> dict[str, Tensor]:
-        gains = {name: torch.ones(4 * self.hidden_size) for name in ("input_gain", "recurrent_gain")}
-        return {**gains, "cell_gain": torch.ones(self.hidden_size), "cell_bias": torch.zeros(self.hidden_size)}
-
-    def start(self, inputs: Tensor) -> State:
-        return self.zeros(inputs), self.zeros(inputs)
-
-    def project(self, inputs: Tensor) -> Tensor:
-        products = F.linear(inputs, self.input_weight)
-        return F.layer_norm(products, products.shape[-1:], self.input_gain, self.bias)
-
-    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        hidden, cell = state
-        products = F.linear(hidden, self.recurrent_weight)
-        gates = F.layer_norm(products, products.shape[-1:], self.recurrent_gain) + projected
-        input_gate, forget_gate, output_gate = gates[:, : 3 * self.hidden_size].sigmoid().chunk(3, 1)
-        cell = forget_gate * cell + input_gate * gates[:, 3 * self.hidden_size :].tanh()
-        normal = F.layer_norm(cell, cell.shape[-1:], self.cell_gain, self.cell_bias)
-        hidden = output_gate * normal.tanh()
-        return hidden, (hidden, cell)
-
-    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        gains = (self.recurrent_gain, self.cell_gain, self.cell_bias)
-        found = LayerNormSequence.apply(projected.transpose(0, 1), *state, self.recurrent_weight, *gains)
-        outputs, cells = (part.transpose(0, 1) for part in found)
-        return outputs, (outputs, cells)
-
-
-class PeepholeLSTM(Cell):
-    """The LSTM whose gates see the memory cell (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7 to 11).
-
-    i = s(.. + p_i * c), f = s(.. + p_f * c), c' = f * c + i * tanh(g), o = s(.. + p_o * c'), h' = o * tanh(c').
-    The state is the pair (h, c).
-    """
-
-    label = "Peephole LSTM"
-    gates = ("input", "forget", "output", "candidate")
-    renamed: ClassVar = {"entrance_peephole": "input_peephole", "exit_peephole": "output_peephole"}
-    input_peephole: Tensor
-    forget_peephole: Tensor
-    output_peephole: Tensor
-
-    def extra_parameters(self) -> dict[str, Tensor]:
-        return {f"{gate}_peephole": torch.zeros(self.hidden_size) for gate in ("input", "forget", "output")}
-
-    def start(self, inputs: Tensor) -> State:
-        return self.zeros(inputs), self.zeros(inputs)
-
-    def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight, self.bias)
-
-    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        hidden, cell = state
-        input_gate, forget_gate, output_gate, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(4, 1)
-        input_gate = (input_gate + self.input_peephole * cell).sigmoid()
-        forget_gate = (forget_gate + self.forget_peephole * cell).sigmoid()
-        cell = forget_gate * cell + input_gate * candidate.tanh()
-        hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
-        return hidden, (hidden, cell)
-
-    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        peepholes = torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole])
-        found = PeepholeSequence.apply(projected.transpose(0, 1), *state, self.recurrent_weight, peepholes)
-        outputs, cells = (part.transpose(0, 1) for part in found)
-        return outputs, (outputs, cells)

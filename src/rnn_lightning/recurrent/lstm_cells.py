@@ -1,0 +1,115 @@
+"""Variants of the LSTM, whose steps are computed one by one or, on the CPU, by a backward pass written for them.
+
+Shapes: B rows, T steps, F features in, H hidden units.
+"""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+from ..products import linear
+from ..sequences import State
+from .compiled import CompiledLayerNorm, CompiledPeephole
+from .kernels import kernels, library
+from .own_backward import LayerNormSequence, PeepholeSequence
+from .stepwise import Cell
+
+
+class LSTMCell(Cell):
+    """A cell with the state (h, c), and with all steps at once in two forms: in PyTorch, and with steps compiled from C."""
+
+    gates = ("input", "forget", "output", "candidate")
+    in_pytorch: ClassVar[type[Function]]
+    in_c: ClassVar[type[Function]]
+
+    def start(self, inputs: Tensor) -> State:
+        return self.zeros(inputs), self.zeros(inputs)
+
+    @abstractmethod
+    def shared(self) -> tuple[Tensor, ...]:
+        """The parameters, besides the recurrent weight, that all steps share."""
+
+    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        tensors = (projected, *state, self.recurrent_weight, *self.shared())
+        compiled = kernels(*tensors)
+        found = self.in_c.apply(compiled, *tensors) if compiled else self.in_pytorch.apply(*tensors)
+        return found[0], found
+
+    @classmethod
+    def backend_on(cls, device: str) -> str:
+        if device != "cpu":
+            return cls.backend
+        return "own backward pass, compiled" if library() else "own backward pass"
+
+
+class LayerNormLSTM(LSTMCell):
+    """The LSTM with layer normalisation (Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 20 to 22).
+
+    i, f, o, g from LN(U h) + LN(W x) + b, c' = s(f) * c + s(i) * tanh(g), h' = s(o) * tanh(LN(c')); every LN has a gain of
+    its own, the last one a bias too. The state is the pair (h, c).
+    """
+
+    label = "LayerNorm-LSTM"
+    in_pytorch, in_c = LayerNormSequence, CompiledLayerNorm
+    input_gain: Tensor
+    recurrent_gain: Tensor
+    cell_gain: Tensor
+    cell_bias: Tensor
+
+    def extra_parameters(self) -> dict[str, Tensor]:
+        gains = {name: torch.ones(4 * self.hidden_size) for name in ("input_gain", "recurrent_gain")}
+        return {**gains, "cell_gain": torch.ones(self.hidden_size), "cell_bias": torch.zeros(self.hidden_size)}
+
+    def project(self, inputs: Tensor) -> Tensor:
+        products = linear(inputs, self.input_weight)
+        return F.layer_norm(products, products.shape[-1:], self.input_gain, self.bias)
+
+    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden, cell = state
+        products = F.linear(hidden, self.recurrent_weight)
+        gates = F.layer_norm(products, products.shape[-1:], self.recurrent_gain) + projected
+        input_gate, forget_gate, output_gate = gates[:, : 3 * self.hidden_size].sigmoid().chunk(3, 1)
+        cell = forget_gate * cell + input_gate * gates[:, 3 * self.hidden_size :].tanh()
+        normal = F.layer_norm(cell, cell.shape[-1:], self.cell_gain, self.cell_bias)
+        hidden = output_gate * normal.tanh()
+        return hidden, (hidden, cell)
+
+    def shared(self) -> tuple[Tensor, ...]:
+        return self.recurrent_gain, self.cell_gain, self.cell_bias
+
+
+class PeepholeLSTM(LSTMCell):
+    """The LSTM whose gates see the memory cell (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7 to 11).
+
+    i = s(.. + p_i * c), f = s(.. + p_f * c), c' = f * c + i * tanh(g), o = s(.. + p_o * c'), h' = o * tanh(c').
+    The state is the pair (h, c).
+    """
+
+    label = "Peephole LSTM"
+    in_pytorch, in_c = PeepholeSequence, CompiledPeephole
+    renamed: ClassVar = {"entrance_peephole": "input_peephole", "exit_peephole": "output_peephole"}
+    input_peephole: Tensor
+    forget_peephole: Tensor
+    output_peephole: Tensor
+
+    def extra_parameters(self) -> dict[str, Tensor]:
+        return {f"{gate}_peephole": torch.zeros(self.hidden_size) for gate in ("input", "forget", "output")}
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return linear(inputs, self.input_weight, self.bias)
+
+    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden, cell = state
+        input_gate, forget_gate, output_gate, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(4, 1)
+        input_gate = (input_gate + self.input_peephole * cell).sigmoid()
+        forget_gate = (forget_gate + self.forget_peephole * cell).sigmoid()
+        cell = forget_gate * cell + input_gate * candidate.tanh()
+        hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
+        return hidden, (hidden, cell)
+
+    def shared(self) -> tuple[Tensor, ...]:
+        return (torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole]),)

@@ -1,0 +1,118 @@
+"""Compiled steps equal PyTorch's double precision; where they cannot be compiled, or not be trusted, all works without."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.plain_cells import loop
+from rnn_lightning.recurrent import CELLS, build_network, kernels
+from rnn_lightning.recurrent.kernels import library
+
+OWN = ["layernorm_lstm", "peephole_lstm"]
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler (cc)")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache of its own, and nothing loaded before or after."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+    yield tmp_path / "rnn_lightning"
+    library.cache_clear()
+
+
+def gradients(cell: str, dtype: torch.dtype, form: str) -> list[Tensor]:
+    """Outputs, last state and all gradients of 33 hidden units over 9 steps, by the network or a loop over a plain cell."""
+    torch.manual_seed(0)
+    network = build_network(cell, 7, 33)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    network: Any = network.to(dtype)
+    inputs = torch.randn(5, 9, 7).to(dtype).requires_grad_()
+    outputs, state = network(inputs) if form == "network" else loop(cell, network.layers[0].cell, inputs)
+    memory = state[0][1] if form == "network" else state
+    (outputs.sin().sum() + memory.cos().sum()).backward()
+    return [outputs, memory, *(part.grad for part in (inputs, *network.parameters()) if part.grad is not None)]
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", OWN)
+def test_compiled_steps_are_those_of_a_plain_cell_in_double_precision(cell: str) -> None:
+    assert CELLS[cell].backend_on("cpu") == "own backward pass, compiled"
+    found, expected = gradients(cell, torch.float32, "network"), gradients(cell, torch.float64, "loop")
+    assert len(found) == len(expected)
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", OWN)
+def test_without_a_compiler_there_is_one_warning_and_the_same_outcome(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.warns(UserWarning, match="slower: there is no C compiler"):
+        found = gradients(cell, torch.float32, "network")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gradients(cell, torch.float32, "network")
+    assert CELLS[cell].backend_on("cpu") == "own backward pass" and CELLS[cell].backend_on("cuda") == "python loop"
+    for one, two in zip(found, gradients(cell, torch.float64, "loop"), strict=True):
+        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
+
+
+def test_a_compiler_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho no such flag >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    with pytest.warns(UserWarning, match="broken fails: no such flag"):
+        assert library() is None
+
+
+@needs_compiler
+def test_the_library_is_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library() is not None
+    (file,) = cache.iterdir()
+    library.cache_clear()
+    monkeypatch.setattr(kernels, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert library() is not None and file.stat().st_mode & 0o077 == 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", ["a flipped bit", "open to others", "no folder"])
+def test_a_library_that_others_may_have_written_is_not_loaded(
+    damage: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert library() is not None
+    made: list[Path] = []
+    compiling = kernels._compile
+    monkeypatch.setattr(kernels, "_compile", lambda *given: (made.append(given[1]), compiling(*given))[1])
+    (file,) = cache.iterdir()
+    if damage == "no folder":
+        shutil.rmtree(cache)
+        cache.write_text("")
+    else:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= damage == "a flipped bit"
+        file.unlink()  # it is in use here
+        file.write_bytes(content)
+        file.chmod(0o722 if damage == "open to others" else 0o700)
+    library.cache_clear()
+    assert library() is not None and made == [cache if damage == "a flipped bit" else made[0]]
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", OWN)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_what_is_no_number_is_treated_as_pytorch_does(cell: str, value: float) -> None:
+    inputs = torch.zeros(2, 3, 4)
+    inputs[0, 1, 2] = value
+    network: Any = build_network(cell, 4, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network(inputs)[0], loop(cell, network.layers[0].cell, inputs)[0], equal_nan=True, rtol=1e-5, atol=1e-6
+        )
