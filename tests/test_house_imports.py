@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "regularize": {"checks"},
     "derivatives": set(),
-    "output_layer": {"derivatives"},
+    "output_layer": {"derivatives", "products"},
     "standardize": {"checks"},
     "pen": set(),
     "audio": set(),

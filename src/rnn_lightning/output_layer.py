@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .derivatives import check_first_derivative
+from .products import product
 
 ROWS, CLASSES = 384, 768
 """R and C: tiles of logits that stay near the processor while they are made, normalised and used again."""
@@ -56,7 +57,7 @@ class TiledCrossEntropy(torch.autograd.Function):
 def exponentials(read: Tensor, weight: Tensor, bias: Tensor) -> tuple[list[Tensor], Tensor]:
     """exp(logit - highest of its row) in tiles (R, C) over the classes, and the highest logit of each row (R,)."""
     parts = zip(weight.split(CLASSES), bias.split(CLASSES), strict=True)
-    tiles = [torch.addmm(constant, read, part.t()) for part, constant in parts]
+    tiles = [product(read, part).add_(constant) for part, constant in parts]
     highest = torch.stack([tile.amax(1) for tile in tiles]).amax(0)
     for tile in tiles:
         tile.sub_(highest.unsqueeze(1)).exp_()
@@ -69,7 +70,7 @@ def add_gradients(gradients: tuple[Tensor, ...], read: Tensor, weight: Tensor, t
     scaled = read * scale.unsqueeze(1)
     parts = (whole.split(CLASSES) for whole in (weight, of_weight, of_bias))
     for tile, part, of_part, of_constant in zip(tiles, *parts, strict=True):
-        of_hidden.addmm_(tile, part)
-        of_part.addmm_(tile.t(), scaled)
+        of_hidden.add_(product(tile, part.t()))
+        of_part.add_(product(tile.t(), scaled.t()))
         of_constant.addmv_(tile.t(), scale)
     of_hidden *= scale.unsqueeze(1)
