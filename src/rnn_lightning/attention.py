@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .checks import shown
+from .products import Linear
 from .sequences import length_mask
 
 
@@ -86,7 +87,7 @@ class General(Attention):
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__(memory_size, query_size)
-        self.key = nn.Linear(memory_size, query_size, bias=False)
+        self.key = Linear(memory_size, query_size, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
         return self.key(values)
@@ -101,9 +102,9 @@ class Additive(Attention):
 
     def __init__(self, memory_size: int, query_size: int) -> None:
         super().__init__(memory_size, query_size)
-        self.query = nn.Linear(query_size, query_size, bias=False)
-        self.key = nn.Linear(memory_size, query_size)
-        self.weigh = nn.Linear(query_size, 1, bias=False)
+        self.query = Linear(query_size, query_size, bias=False)
+        self.key = Linear(memory_size, query_size)
+        self.weigh = Linear(query_size, 1, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
         return self.key(values)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
 from .checks import check_counts, check_flags
+from .products import Linear
 from .recurrent import Recurrent, as_network, output_size_of
 from .regularize import make_dropout
 from .sequences import State, at_least_single, check_memory
@@ -79,9 +80,9 @@ class AttentionDecoder(nn.Module):
             raise ValueError("a decoder must not read ahead: its bidirectional must be false")
         hidden = self.network.output_size
         self.attention: Attention | None = None if attention is None else make_attention(attention, memory_size, hidden)
-        self.enter = nn.Linear(memory_size, self.network.input_size)
+        self.enter = Linear(memory_size, self.network.input_size)
         self.combine = self._combination(hidden, memory_size, width)
-        self.output = nn.Linear(width, vocab_size)
+        self.output = Linear(width, vocab_size)
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = self.embedding.weight
@@ -89,8 +90,8 @@ class AttentionDecoder(nn.Module):
 
     def _combination(self, hidden: int, memory_size: int, width: int) -> nn.Module:
         if self.attention is not None or self.context:
-            return nn.Sequential(nn.Linear(hidden + memory_size, width, bias=False), nn.Tanh())
-        return nn.Identity() if hidden == width else nn.Linear(hidden, width, bias=False)
+            return nn.Sequential(Linear(hidden + memory_size, width, bias=False), nn.Tanh())
+        return nn.Identity() if hidden == width else Linear(hidden, width, bias=False)
 
     def start(self, memory: Memory) -> State:
         """The initial state of one row a source, after the summary is read."""

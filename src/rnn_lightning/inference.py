@@ -5,6 +5,7 @@ Decoding reads every weight again for every token, so that where rows are few it
 
 import copy
 import warnings
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 
 from .checks import check_choice, shown
 from .packed import PackedWeight
+from .products import Linear
 from .recurrent import fused_layers
 
 WEIGHTS = ("float32", "bfloat16", "float16", "int8")
 Network = TypeVar("Network", bound=nn.Module)
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def prepared(network: Network, weights: str = "float32") -> Network:
@@ -39,11 +42,13 @@ def prepared(network: Network, weights: str = "float32") -> Network:
     if not isinstance(network, nn.Module):
         raise ValueError(f"network must be a torch.nn.Module, not {shown(network)}")
     plain = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    _replace(plain, Linear, Linear.plain)
     for part in fused_layers(plain):
         part.join_weights()
     if weights in ("float16", "int8"):
         return _quantized(plain, weights)
-    return _with_packed_layers(plain, getattr(torch, weights))
+    _replace(plain, nn.Linear, lambda layer: PackedLinear(layer, getattr(torch, weights)))
+    return plain
 
 
 def _quantized(network: Network, weights: str) -> Network:
@@ -57,12 +62,12 @@ def _quantized(network: Network, weights: str) -> Network:
         return quantize_dynamic(network, {kind: settings for kind in (nn.Linear, nn.LSTM, nn.GRU)}, inplace=True)
 
 
-def _with_packed_layers(network: Network, dtype: torch.dtype) -> Network:
+def _replace(network: nn.Module, kind: type[Layer], make: Callable[[Layer], nn.Module]) -> None:
+    """Put ``make(layer)`` in the place of each layer that is of ``kind`` itself."""
     for module in list(network.modules()):
         for name, part in list(module.named_children()):
-            if type(part) is nn.Linear:
-                setattr(module, name, PackedLinear(part, dtype))
-    return network
+            if type(part) is kind:
+                setattr(module, name, make(part))
 
 
 class PackedLinear(nn.Module):

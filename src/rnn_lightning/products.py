@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 from .packed import packing_is_there
@@ -60,3 +60,16 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
         return F.linear(inputs, weight, bias)
     outputs: Any = _Linear.apply(rows, weight, bias)
     return outputs.unflatten(0, inputs.shape[:-1])
+
+
+class Linear(nn.Linear):
+    """``torch.nn.Linear`` whose training takes large products from oneDNN."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias)
+
+    def plain(self) -> nn.Linear:
+        """PyTorch's own layer of the same parameters."""
+        layer = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
+        layer.weight, layer.bias = self.weight, self.bias
+        return layer.train(self.training)
