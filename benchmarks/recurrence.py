@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.plain_cells import loop
+from benchmarks.recurrence_picture import draw
 from benchmarks.timing import in_turn
 from rnn_lightning.files import write_json
 from rnn_lightning.recurrent import CELLS, Recurrent, build_network, fused_layers
@@ -83,7 +84,14 @@ def compare(cell: str, steps: int, rows: int, units: int, *, lengths: bool, rate
     counted = int(real.sum()) if lengths else rows * steps
     products = 3 * 2 * 2 * len(CELLS[cell].gates) * units**2 * counted
     return {
-        **{"cell": cell, "steps": steps, "rows": rows, "units": units, "lengths": lengths, "backend": CELLS[cell].backend},
+        **{
+            "cell": cell,
+            "steps": steps,
+            "rows": rows,
+            "units": units,
+            "lengths": lengths,
+            "backend": CELLS[cell].backend_on(DEVICE),
+        },
         **layout,
         **{"milliseconds": 1000 * times["ours"].median, "least": 1000 * times["ours"].least, "most": 1000 * times["ours"].most},
         "units_per_second": counted / times["ours"].median,
@@ -168,7 +176,9 @@ def main() -> None:
     torch.set_num_threads(1)
     rows, grown = measure(short=options.short)
     origin = {"hardware": hardware("cpu" if DEVICE == "cpu" else "gpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), {"rows": rows, "growth": grown, **origin})
+    file = Path(__file__).with_suffix(".json")
+    write_json(file, {"rows": rows, "growth": grown, **origin})
+    draw(rows, grown, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":
