@@ -51,6 +51,41 @@ def test_compiled_steps_are_those_of_a_plain_cell_in_double_precision(cell: str)
         torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
 
 
+@needs_compiler
+@pytest.mark.parametrize("lengths", [None, torch.tensor([9, 1, 0, 5, 9])], ids=["whole", "lengths"])
+@pytest.mark.parametrize("cell", ["elman", "gru"])
+def test_compiled_steps_are_those_of_the_kernel_in_double_precision(cell: str, lengths: Tensor | None) -> None:
+    """Two layers, both directions, from a state: outputs, last state and all gradients."""
+    assert CELLS[cell].backend_on("cpu") == "own backward pass, compiled" and CELLS[cell].backend_on("cuda") == "fused"
+    torch.manual_seed(0)
+    network: Any = build_network(cell, 7, 33, 2, bidirectional=True)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        network = network.to(dtype)
+        network.zero_grad()
+        draws = torch.Generator().manual_seed(1)
+        inputs, state = (torch.randn(*shape, generator=draws).to(dtype) for shape in ((5, 9, 7), (5, 4, 33)))
+        outputs, after = network(inputs.requires_grad_(), lengths, state.requires_grad_())
+        (outputs.sin().sum() + after.cos().sum()).backward()
+        found.append([outputs, after, inputs.grad, state.grad, *(part.grad for part in network.parameters())])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", ["elman", "gru"])
+def test_the_kernel_is_a_word_away(cell: str) -> None:
+    """With `at_once` false the kernel computes, whose second derivatives there are."""
+    network: Any = build_network(cell, 4, 5)
+    inputs = torch.randn(2, 3, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="set at_once = False"):
+        torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
+    network.at_once = False
+    (first,) = torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), inputs)
+    assert second.abs().sum() > 0
+
+
 @pytest.mark.parametrize("cell", OWN)
 def test_without_a_compiler_there_is_one_warning_and_the_same_outcome(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")

@@ -17,6 +17,8 @@ from torch import Tensor
 from rnn_lightning.inference import prepared
 from rnn_lightning.recurrent import build_network
 from rnn_lightning.recurrent.fused import Fused
+from rnn_lightning.recurrent.fused_cells import SteppedFused
+from rnn_lightning.recurrent.kernels import library
 from rnn_lightning.recurrent.padded import CUTS, Cost, plan_groups
 from rnn_lightning.sequences import leaves, map_state, permute_steps, reversal, reverse
 
@@ -137,7 +139,9 @@ def groups_of(cell: str, lengths: list[int], hidden_size: int = 128, **options: 
     return network._groups(torch.zeros(len(lengths), max(lengths), 8), torch.tensor(lengths))
 
 
-def test_packing_stays_where_it_is_faster_or_all_there_is() -> None:
+def test_packing_stays_where_it_is_faster_or_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert groups_of("gru", [9, 3], 512) == [[0, 1]] or library() is None
+    monkeypatch.setattr(SteppedFused, "at_once", False)
     assert groups_of("lstm", [9, 3]) == [[0, 1]]
     assert len(groups_of("lstm", [400] + [10] * 60)) == 2
     assert len(groups_of("gru", [400] * 20 + [300] * 20)) >= 1

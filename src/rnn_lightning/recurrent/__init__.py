@@ -2,7 +2,8 @@
 
 from .architecture import Architecture, Layout
 from .contract import Recurrent
-from .fused import GRU, LSTM, Elman, ElmanReLU, fused_layers
+from .fused import fused_layers
+from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .stepwise import Cell, Unrolled

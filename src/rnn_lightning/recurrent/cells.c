@@ -204,3 +204,70 @@ void layer_norm_backward(sizes of, float *slopes, const float *product, const fl
         through_norm(s, normals + 4 * here, gain, scales[number], to_products + 4 * here, 4 * H);
     }
 }
+
+/* `outputs` (T, B, H) hold the projected inputs, which become the outputs. */
+void elman_forward(sizes of, float *outputs, const float *product)
+{
+    long all = of.rows * of.units;
+    float *restrict output = outputs + of.time * all;
+#pragma omp simd
+    for (long j = 0; j < all; j++)
+        output[j] = hyperbolic_tangent(output[j] + product[j]);
+}
+
+void elman_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *outputs)
+{
+    long all = of.rows * of.units, at = of.time * all;
+#pragma omp simd
+    for (long j = 0; j < all; j++) {
+        float hidden = (product ? product[j] : 0.0f) + (from_outputs ? from_outputs[at + j] : 0.0f);
+        slopes[at + j] = hidden * (1.0f - outputs[at + j] * outputs[at + j]);
+    }
+}
+
+/* Gates (T, B, 3 H) in the order reset, update, candidate; `from_hidden` (T, B, H) receives what the reset gate multiplies. */
+void gru_forward(sizes of, float *gates, const float *product, float *outputs, float *from_hidden, const float *bias,
+                 const float *start)
+{
+    long H = of.units, all = of.rows * H, at = of.time * all;
+    for (long row = 0; row < of.rows; row++) {
+        float *restrict g = gates + 3 * (at + row * H), *restrict output = outputs + at + row * H;
+        float *restrict h = from_hidden + at + row * H;
+        const float *restrict before = (of.time ? outputs + at - all : start) + row * H, *restrict p = product + 3 * row * H;
+#pragma omp simd
+        for (long j = 0; j < H; j++) {
+            float reset = sigmoid(g[j] + p[j] + bias[j]), update = sigmoid(g[H + j] + p[H + j] + bias[H + j]);
+            h[j] = p[2 * H + j] + bias[2 * H + j];
+            float candidate = hyperbolic_tangent(g[2 * H + j] + reset * h[j]);
+            output[j] = candidate + update * (before[j] - candidate);
+            g[j] = reset;
+            g[H + j] = update;
+            g[2 * H + j] = candidate;
+        }
+    }
+}
+
+/* `slopes` (T, B, 3 H) receives the gradient of the projected inputs, `to_products` that of the recurrent products; `carried`
+   (B, H) goes from step to step. */
+void gru_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *gates,
+                  const float *outputs, const float *from_hidden, const float *start, float *to_products, float *carried)
+{
+    long H = of.units, all = of.rows * H, at = of.time * all;
+    for (long row = 0; row < of.rows; row++) {
+        long here = at + row * H;
+        float *restrict s = slopes + 3 * here, *restrict to = to_products + 3 * here, *restrict on = carried + row * H;
+        const float *restrict g = gates + 3 * here, *restrict h = from_hidden + here;
+        const float *restrict before = (of.time ? outputs + at - all : start) + row * H;
+#pragma omp simd
+        for (long j = 0; j < H; j++) {
+            float reset = g[j], update = g[H + j], candidate = g[2 * H + j];
+            float hidden = on[j] + (product ? product[row * H + j] : 0.0f) + (from_outputs ? from_outputs[here + j] : 0.0f);
+            float to_candidate = hidden * (1.0f - update) * (1.0f - candidate * candidate);
+            s[j] = to[j] = to_candidate * h[j] * reset * (1.0f - reset);
+            s[H + j] = to[H + j] = hidden * (before[j] - candidate) * update * (1.0f - update);
+            s[2 * H + j] = to_candidate;
+            to[2 * H + j] = to_candidate * reset;
+            on[j] = hidden * update;
+        }
+    }
+}

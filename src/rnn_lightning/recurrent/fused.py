@@ -6,6 +6,7 @@ Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from ctypes import CDLL
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -17,9 +18,11 @@ from ..sequences import State, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .initialisation import Init, initialise
-from .onestep import joined, joined_gru, linear
-from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups, with_padding_marked
+from .onestep import joined, linear
+from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
 
+COMPILED = Cost(4, 400)
+"""What padded rows cost with compiled steps."""
 SATURATED = 1e4
 """An input to a gate at which the sigmoid is exactly 0 or 1 in every precision."""
 
@@ -88,10 +91,11 @@ class Fused(Recurrent, Architecture):
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         if self.products is not None and lengths is None and inputs.shape[1] == 1:
             return self._read_step(self.products, inputs[:, 0], state)
-        if lengths is None:
+        groups = self._groups(inputs, lengths)
+        if lengths is None and not groups:
             outputs, last = self.core(inputs, map_state(_layers_first, state))
             return outputs, map_state(lambda part: part.transpose(0, 1), last)
-        groups = self._groups(inputs, lengths)
+        lengths = torch.full(inputs.shape[:1], inputs.shape[1]) if lengths is None else lengths
         if not groups:
             return self._read_packed(inputs, lengths, state)
         parts = (state,) if isinstance(state, Tensor) else state
@@ -137,12 +141,19 @@ class Fused(Recurrent, Architecture):
         read = [self.input_size, *[self.output_size] * (self.core.num_layers - 1)]
         return (sum(read) / len(read) + self.core.hidden_size) / 2
 
-    def _groups(self, inputs: Tensor, lengths: Tensor) -> list[list[int]]:
-        """The groups in which to read padded rows; none where packing is faster, or all there is."""
+    def _groups(self, inputs: Tensor, lengths: Tensor | None) -> list[list[int]]:
+        """The groups in which to read padded rows; none where the kernel itself, by packing, is faster, or all there is."""
         if inputs.device.type != "cpu" or type(self.core) is not self.kernel or not self.bounded:
             return []
+        own = self.compiled(inputs) is not None
+        if lengths is None:
+            return [[*range(len(inputs))]] if own and inputs.shape[1] > 1 else []
         numbers = lengths.tolist()
-        return plan_groups(numbers, self.cost(), self.cost_packed(numbers))
+        return plan_groups(numbers, COMPILED, math.inf) if own else plan_groups(numbers, self.cost(), self.cost_packed(numbers))
+
+    def compiled(self, inputs: Tensor) -> CDLL | None:
+        """The compiled steps that `one_way` takes in the place of the kernel, if there are any for ``inputs``."""
+        return None
 
     def _read_packed(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         # Packing refuses empty rows: they read one step of zeros, whose outcome is then dropped.
@@ -156,89 +167,6 @@ class Fused(Recurrent, Architecture):
 def _layers_first(part: Tensor) -> Tensor:
     """A state's tensor (B, L * D, H) as the kernels take it: (L * D, B, H)."""
     return part.transpose(0, 1).contiguous()
-
-
-class Elman(Fused):
-    """Elman's network (Elman 1990): h_t = tanh(W x_t + b + U h_{t-1} + c)."""
-
-    label = "Elman RNN (tanh)"
-    gates = ("hidden",)
-    kernel = nn.RNN
-    function = torch.rnn_tanh
-    kernel_options: ClassVar = {"nonlinearity": "tanh"}
-
-    def advance(self, product: Tensor, state: Parts) -> Parts:
-        return (product.tanh(),)
-
-
-class ElmanReLU(Fused):
-    """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
-
-    label = "Elman RNN (ReLU)"
-    gates = ("hidden",)
-    kernel = nn.RNN
-    function = torch.rnn_relu
-    bounded = False
-    kernel_options: ClassVar = {"nonlinearity": "relu"}
-
-    def advance(self, product: Tensor, state: Parts) -> Parts:
-        return (product.relu(),)
-
-
-class GRU(Fused):
-    """The gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), reset after the product as in cuDNN.
-
-    r = s(W_r x + b_r + U_r h + c_r), z = s(W_z x + b_z + U_z h + c_z), n = tanh(W_n x + b_n + r * (U_n h + c_n)),
-    h' = (1 - z) * n + z * h.
-    """
-
-    label = "GRU"
-    gates = ("reset", "update", "candidate")
-    kernel = nn.GRU
-    function = torch.gru
-
-    def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        return joined_gru(weights)
-
-    def advance(self, product: Tensor, state: Parts) -> Parts:
-        reset, update, from_inputs, from_hidden = product.chunk(4, 1)
-        candidate = torch.addcmul(from_inputs, reset.sigmoid(), from_hidden).tanh()
-        return (torch.lerp(candidate, state[0], update.sigmoid()),)
-
-
-class LSTM(Fused):
-    """Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
-
-    i, f, o = s(W x + b + U h + c) by gate, g = tanh(W_g x + b_g + U_g h + c_g), c' = f * c + i * g, h' = o * tanh(c').
-    The state is the pair (h, c).
-    """
-
-    label = "LSTM"
-    gates = ("input", "forget", "candidate", "output")
-    kernel = nn.LSTM
-    function = torch.lstm
-    state_tensors = 2
-
-    def advance(self, product: Tensor, state: Parts) -> Parts:
-        input_gate, forget_gate, _, output_gate = product.sigmoid().chunk(4, 1)
-        cell = torch.addcmul(forget_gate * state[1], input_gate, product.chunk(4, 1)[2].tanh())
-        return output_gate * cell.tanh(), cell
-
-    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
-        # The mark of the padding shuts the input gate and opens the forget gate: the memory cell keeps its last real value.
-        mark = weights[0].new_tensor([-SATURATED, SATURATED, 0, 0]).repeat_interleave(self.core.hidden_size).unsqueeze(1)
-        marked = [torch.cat([weights[0], mark], 1), *weights[1:]]
-        starts = [part.unsqueeze(0) for part in start]
-        outputs, _, cell = self.function(
-            with_padding_marked(inputs, lengths), starts, marked, True, 1, 0.0, self.training, False, True
-        )
-        return outputs, (at_the_end(outputs, lengths, start[0]), cell[0])
-
-    def cost(self) -> Cost:
-        return Cost(1, 100)
-
-    def cost_packed(self, lengths: Sequence[int]) -> float:
-        return math.inf  # oneDNN, which computes padded rows, takes no packed ones
 
 
 def fused_layers(network: nn.Module) -> list[Fused]:

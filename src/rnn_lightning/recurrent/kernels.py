@@ -22,7 +22,9 @@ from ..files import flush, sha256
 
 SOURCE = Path(__file__).with_name("cells.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
-POINTERS = {"peephole_forward": 7, "peephole_backward": 10, "layer_norm_forward": 13, "layer_norm_backward": 18}
+POINTERS = {"peephole_forward": 7, "peephole_backward": 10, "layer_norm_forward": 13, "layer_norm_backward": 18} | {
+    **{"elman_forward": 2, "elman_backward": 4, "gru_forward": 6, "gru_backward": 9}
+}
 """How many tensors each function takes."""
 PATIENCE = 120
 """Seconds for the compiler."""
@@ -55,7 +57,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def _without(reason: str) -> None:
-    warnings.warn(f"LayerNorm-LSTM and peephole LSTM train without their compiled steps, slower: {reason}", stacklevel=4)
+    warnings.warn(f"recurrent networks train without their compiled steps, slower: {reason}", stacklevel=4)
 
 
 def _compiled(compiler: str) -> Path:

@@ -7,7 +7,7 @@ from ..registry import call, choose
 from ..sequences import check_memory
 from .architecture import Architecture, Layout
 from .contract import Recurrent
-from .fused import GRU, LSTM, Elman, ElmanReLU
+from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .initialisation import Init
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .stepwise import Feedforward

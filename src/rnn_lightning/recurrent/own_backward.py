@@ -125,7 +125,7 @@ class LayerNormSequence(Function):
 EPSILON = 1e-5
 
 
-REMEDY = "set at_once = False on the network's layers of class rnn_lightning.recurrent.Unrolled: they then compute step by step"
+REMEDY = "set at_once = False on the layers of the network (rnn_lightning.recurrent.Unrolled, GRU, Elman)"
 
 
 class _Carried:

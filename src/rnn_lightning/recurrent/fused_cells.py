@@ -1,0 +1,134 @@
+"""Elman's network, the GRU and the LSTM, whose layers PyTorch's kernels compute, or on the CPU compiled steps.
+
+Shapes: R rows of a group, T steps, F features in, H hidden units.
+"""
+
+import math
+from collections.abc import Sequence
+from ctypes import CDLL
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..products import linear
+from .compiled_gru import CompiledElman, CompiledGRU
+from .fused import SATURATED, Fused
+from .kernels import kernels, library
+from .onestep import joined_gru
+from .padded import Cost, Parts, at_the_end, with_padding_marked
+
+
+class SteppedFused(Fused):
+    """A network whose kernel takes a product at every step: where there are compiled steps, these take its place on the CPU."""
+
+    at_once = True
+
+    def compiled(self, inputs: Tensor) -> CDLL | None:
+        return kernels(inputs, *self.core.all_weights[0]) if self.at_once and not torch.is_autocast_enabled("cpu") else None
+
+    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        steps = self.compiled(inputs)
+        if steps is None:
+            return super().one_way(inputs, lengths, start, weights)
+        outputs = self.by_steps(steps, inputs.transpose(0, 1), start[0], weights).transpose(0, 1)
+        return outputs, (at_the_end(outputs, lengths, start[0]),)
+
+    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
+        """The outputs (T, R, H) of one layer in one direction, from ``inputs`` (T, R, F) and the state at the ``start``."""
+        raise NotImplementedError
+
+    @classmethod
+    def backend_on(cls, device: str) -> str:
+        return "own backward pass, compiled" if device == "cpu" and library() else cls.backend
+
+
+class Elman(SteppedFused):
+    """Elman's network (Elman 1990): h_t = tanh(W x_t + b + U h_{t-1} + c)."""
+
+    label = "Elman RNN (tanh)"
+    gates = ("hidden",)
+    kernel = nn.RNN
+    function = torch.rnn_tanh
+    kernel_options: ClassVar = {"nonlinearity": "tanh"}
+
+    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
+        from_inputs, recurrent, bias, more = weights
+        return CompiledElman.apply(steps, linear(inputs, from_inputs, bias + more), start, recurrent)
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        return (product.tanh(),)
+
+
+class ElmanReLU(Fused):
+    """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
+
+    label = "Elman RNN (ReLU)"
+    gates = ("hidden",)
+    kernel = nn.RNN
+    function = torch.rnn_relu
+    bounded = False
+    kernel_options: ClassVar = {"nonlinearity": "relu"}
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        return (product.relu(),)
+
+
+class GRU(SteppedFused):
+    """The gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), reset after the product as in cuDNN.
+
+    r = s(W_r x + b_r + U_r h + c_r), z = s(W_z x + b_z + U_z h + c_z), n = tanh(W_n x + b_n + r * (U_n h + c_n)),
+    h' = (1 - z) * n + z * h.
+    """
+
+    label = "GRU"
+    gates = ("reset", "update", "candidate")
+    kernel = nn.GRU
+    function = torch.gru
+
+    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
+        from_inputs, recurrent, bias, more = weights
+        return CompiledGRU.apply(steps, linear(inputs, from_inputs, bias), start, recurrent, more)
+
+    def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return joined_gru(weights)
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        reset, update, from_inputs, from_hidden = product.chunk(4, 1)
+        candidate = torch.addcmul(from_inputs, reset.sigmoid(), from_hidden).tanh()
+        return (torch.lerp(candidate, state[0], update.sigmoid()),)
+
+
+class LSTM(Fused):
+    """Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+
+    i, f, o = s(W x + b + U h + c) by gate, g = tanh(W_g x + b_g + U_g h + c_g), c' = f * c + i * g, h' = o * tanh(c').
+    The state is the pair (h, c).
+    """
+
+    label = "LSTM"
+    gates = ("input", "forget", "candidate", "output")
+    kernel = nn.LSTM
+    function = torch.lstm
+    state_tensors = 2
+
+    def advance(self, product: Tensor, state: Parts) -> Parts:
+        input_gate, forget_gate, _, output_gate = product.sigmoid().chunk(4, 1)
+        cell = torch.addcmul(forget_gate * state[1], input_gate, product.chunk(4, 1)[2].tanh())
+        return output_gate * cell.tanh(), cell
+
+    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        # The mark of the padding shuts the input gate and opens the forget gate: the memory cell keeps its last real value.
+        mark = weights[0].new_tensor([-SATURATED, SATURATED, 0, 0]).repeat_interleave(self.core.hidden_size).unsqueeze(1)
+        marked = [torch.cat([weights[0], mark], 1), *weights[1:]]
+        starts = [part.unsqueeze(0) for part in start]
+        outputs, _, cell = self.function(
+            with_padding_marked(inputs, lengths), starts, marked, True, 1, 0.0, self.training, False, True
+        )
+        return outputs, (at_the_end(outputs, lengths, start[0]), cell[0])
+
+    def cost(self) -> Cost:
+        return Cost(1, 100)
+
+    def cost_packed(self, lengths: Sequence[int]) -> float:
+        return math.inf  # oneDNN, which computes padded rows, takes no packed ones
