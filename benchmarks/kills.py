@@ -35,7 +35,7 @@ TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
 PRUNER = "pruner: {name: median, startup_trials: 2}\n"
 OVER = ("complete", "pruned", "given up")
-TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
+TRIALS, PATIENCE, BETWEEN = 6, 900.0, (1.0, 5.0)
 
 
 class Store:
