@@ -79,6 +79,19 @@ def test_a_finished_training_goes_on_to_the_bits_of_a_longer_one(
     assert {file.name: file.read_bytes() for file in shortest.iterdir()} == before
 
 
+def test_a_training_whose_last_step_follows_a_validation_goes_on_from_before_it(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["task.training.validate_every=5"]  # of 36 steps
+    monkeypatch.chdir(places / "whole")
+    weights, curves, training = result(trained(places / "whole", "adding", 7, more))
+    monkeypatch.chdir(places / "longer")
+    trained(places / "longer", "adding", 6, more)
+    again = result(trained(places / "longer", "adding", 7, more))
+    assert "which has had 6 of 7 epochs" in capsys.readouterr().err
+    assert again[1:] == (curves, training) and all(torch.equal(value, weights[name]) for name, value in again[0].items())
+
+
 def test_a_training_whose_learning_rate_depends_on_its_epochs_begins_anew(
     places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
