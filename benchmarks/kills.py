@@ -219,12 +219,8 @@ def study(database: str, kills: int, seed: int) -> dict[str, Any]:
     if integrity != ["ok"]:
         raise SystemExit(f"error: {database}: {integrity}")
     settings = {"sweeps": sweeps, "trials_each": TRIALS, "workers": workers}
-    return settings | {
-        "killed": dict(total),
-        "states": dict(states),
-        "integrity": "ok",
-        "seconds": round(time.monotonic() - began),
-    }
+    found = {"killed": dict(total), "states": dict(states), "integrity": "ok"}
+    return settings | found | {"seconds": round(time.monotonic() - began)}
 
 
 def main() -> None:
