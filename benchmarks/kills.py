@@ -35,7 +35,8 @@ TASK += ["task.training.epochs=8", "task.training.validate_every=20", "task.data
 SPACE = "space:\n  task.model.optimizer.lr: {low: 0.001, high: 0.02, log: true}\n  task.training.clip: {low: 0.5, high: 5.0}\n"
 PRUNER = "pruner: {name: median, startup_trials: 2}\n"
 OVER = ("complete", "pruned", "given up")
-TRIALS, PATIENCE, BETWEEN = 6, 900.0, (2.0, 10.0)
+TRIALS, PATIENCE, BETWEEN, MOST = 6, 900.0, (1.0, 5.0), 10
+"""Trials of a sweep, seconds that it may take, those between two kills, and how many kills it has at most."""
 
 
 class Store:
@@ -210,7 +211,7 @@ def study(database: str, kills: int, seed: int) -> dict[str, Any]:
         while total.total() < kills:
             workers.append(2 + sweeps % 3)
             sweeps += 1
-            total.update(one_sweep(store, f"kills{sweeps}", workers[-1], kills - total.total(), draws))
+            total.update(one_sweep(store, f"kills{sweeps}", workers[-1], min(kills - total.total(), MOST), draws))
             states.update(check_trials(store, f"kills{sweeps}"))
             progress = f"{database}: {dict(total)} killed in {sweeps} sweeps; {dict(states)}"
             print(f"{progress}; {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
@@ -218,12 +219,8 @@ def study(database: str, kills: int, seed: int) -> dict[str, Any]:
     if integrity != ["ok"]:
         raise SystemExit(f"error: {database}: {integrity}")
     settings = {"sweeps": sweeps, "trials_each": TRIALS, "workers": workers}
-    return settings | {
-        "killed": dict(total),
-        "states": dict(states),
-        "integrity": "ok",
-        "seconds": round(time.monotonic() - began),
-    }
+    found = {"killed": dict(total), "states": dict(states), "integrity": "ok"}
+    return settings | found | {"seconds": round(time.monotonic() - began)}
 
 
 def main() -> None:

@@ -3,6 +3,13 @@
 import sys
 
 if sys.argv[:1] == ["-m"]:  # what Python has there while it looks for the module that it is to run
-    from pipelines.runs.beginning import begin_command
+    import _signal  # pyright: ignore[reportMissingImports]  # there already, while `signal` takes milliseconds to import
 
-    begin_command()
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        from pipelines.settings.interrupts import end_at_once
+
+        _signal.signal(_signal.SIGINT, end_at_once)
+    from pipelines.runs.beginning import follow_who_started
+
+    follow_who_started()

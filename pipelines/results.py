@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.documenting.pages import Documentation
+from pipelines.documenting.pages import PICTURES, Documentation
 from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
 from pipelines.runs.folders import Run, folder_of, read_curves, read_runs, tell_missing
+from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.schema import Metric
@@ -102,18 +103,21 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
         ValueError: for an unknown task, or a named one that has nothing to store.
         FileNotFoundError: where ``root`` is no project.
     """
-    for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
-        if tasks:
-            read_task(root / "conf", task)
-        kept = store(root / "runs", root / "results", task)
-        if tasks and not kept:
-            raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
-        print(f"results/{task}.json: {len(kept)} runs")
-    made = documentation(root)
-    for page, text in made.stale_pages().items():
-        write_text(page, text)
-    for file, shown in made.stale_pictures().items():
-        made.draw(file, shown)
+    with lock_folder(root / "work/locks/results", "the results", waits=True):
+        for written in (root / "results", root / "docs", root / PICTURES, root / "README.md"):
+            remove_leftovers(written)
+        for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
+            if tasks:
+                read_task(root / "conf", task)
+            kept = store(root / "runs", root / "results", task)
+            if tasks and not kept:
+                raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
+            print(f"results/{task}.json: {len(kept)} runs")
+        made = documentation(root)
+        for page, text in made.stale_pages().items():
+            write_text(page, text)
+        for file, shown in made.stale_pictures().items():
+            made.draw(file, shown)
 
 
 def main() -> int:

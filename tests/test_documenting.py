@@ -81,6 +81,12 @@ def test_a_picture_is_drawn_once_and_again_where_the_results_are_others(project:
     stored.write_text(by_hand.replace('"test/loss": 6.1', '"test/loss": 6.2'))
     assert stale(project) == ["docs/pictures/both.png"]
     stored.write_text(before)
+    whole = file.read_bytes()
+    for torn in (b"", whole[:100], whole[: len(whole) // 2]):
+        file.write_bytes(torn)
+        assert stale(project) == ["docs/pictures/both.png"]
+    results([], root=project)
+    assert file.read_bytes() == whole
     page.unlink()
 
 

@@ -14,7 +14,7 @@ from pipelines.runs import processes
 from pipelines.runs.processes import lock_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGE = "from pipelines.runs.beginning import begin_command; begin_command(); import os, sys, time; "
+STAGE = "from pipelines.runs.beginning import follow_who_started; follow_who_started(); import os, sys, time; "
 STAGE += "print(os.getpid(), flush=True); time.sleep(60)"
 STARTER = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(60)"
 HOLDER = "import signal, sys, time; signal.signal(signal.SIGTERM, {handler}); import psutil; from pathlib import Path; "
@@ -107,6 +107,26 @@ def test_a_command_that_is_interrupted_ends_in_one_line(command: str, after: flo
         assert errors.startswith("interrupted") and len(errors.splitlines()) == 1
     else:  # Python itself had not begun, or the command was done
         assert "pipelines" not in errors.partition("Traceback")[2] and process.returncode in (1, 2, -signal.SIGINT)
+
+
+INTERRUPTING = """
+import os, time
+try:
+    os.kill(os.getpid(), 2)
+    time.sleep(5)
+except KeyboardInterrupt:
+    raise ImportError("half made") from None
+"""
+
+
+@pytest.mark.parametrize("module", ["signal", "pydantic", "hydra"])
+def test_a_module_that_makes_another_error_of_an_interrupt_does_not_hide_it(module: str, tmp_path: Path) -> None:
+    """The first that is imported, one before the command begins its work, and one after."""
+    (tmp_path / f"{module}.py").write_text(INTERRUPTING)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/src"}
+    words = ["env", "--default-signal=INT", sys.executable, "-m", "pipelines.fetch", "task=adding"]
+    ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 130 and ended.stderr.startswith("interrupted") and len(ended.stderr.splitlines()) == 1
 
 
 SERVER = """

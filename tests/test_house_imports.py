@@ -88,7 +88,7 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
 }
 """Each room of pipelines/ with those it may import. No training imports a report."""
-ROOT_MAY_IMPORT = {"runs"}
+ROOT_MAY_IMPORT = {"runs", "settings"}
 """What ``pipelines/__init__.py`` imports, which every command runs before itself."""
 COMMANDS_MAY_IMPORT: dict[str, set[str]] = {
     "repro": {"grid", "results"},

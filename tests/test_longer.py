@@ -1,5 +1,8 @@
 """More epochs for a finished training: it goes on from there, and ends with the bits of one that had them from the start."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from pipelines.train import train
 from pipelines.training.longer import STATE
 from rnn_lightning.files import read_json
 
+ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["rnn=gru", "seed=1", "trainer.checkpoint_seconds=1000"]
 TASKS = {
     "adding": ["task.corpus.rows={train:60,validation:10,test:10}", "task.corpus.steps=6", "task.data.batch_size=10"],
@@ -77,6 +81,40 @@ def test_a_finished_training_goes_on_to_the_bits_of_a_longer_one(
     assert again[1:] == (curves, training)
     assert all(torch.equal(value, weights[name]) for name, value in again[0].items())
     assert {file.name: file.read_bytes() for file in shortest.iterdir()} == before
+
+
+def test_a_training_whose_last_step_follows_a_validation_goes_on_from_before_it(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["task.training.validate_every=5"]  # of 36 steps
+    monkeypatch.chdir(places / "whole")
+    weights, curves, training = result(trained(places / "whole", "adding", 7, more))
+    monkeypatch.chdir(places / "longer")
+    trained(places / "longer", "adding", 6, more)
+    again = result(trained(places / "longer", "adding", 7, more))
+    assert "which has had 6 of 7 epochs" in capsys.readouterr().err
+    assert again[1:] == (curves, training) and all(torch.equal(value, weights[name]) for name, value in again[0].items())
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_together(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src", "OMP_NUM_THREADS": "1"}
+
+    def run(stage: str, epochs: int) -> str:
+        words = [sys.executable, "-m", f"pipelines.{stage}", *command("nested", epochs, two)]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stderr
+
+    found = []
+    for place, several in (("whole", (5,)), ("longer", (3, 5))):
+        monkeypatch.chdir(places / place)
+        for stage in ("fetch", "preprocess"):
+            run(stage, 3)
+        said = [run("train", epochs) for epochs in several]
+        found.append(result(compose(command("nested", 5, two)).trained(1)))
+    assert "which has had 3 of 5 epochs" in said[-1]
+    (weights, *others), (again, *others_again) = found
+    assert others_again == others and all(torch.equal(value, weights[name]) for name, value in again.items())
 
 
 def test_a_training_whose_learning_rate_depends_on_its_epochs_begins_anew(

@@ -56,6 +56,18 @@ def test_a_run_replaces_the_same_run_only(project: Path) -> None:
     assert "LSTM (hidden_size 128)" in readme
 
 
+def test_what_killed_ones_had_not_finished_is_removed(project: Path) -> None:
+    """Also of a file that is not written again, and of a process whose number another has by now."""
+    results([], root=project)
+    files = ("README.md", "results/words.json", "results/gone.json", "docs/page.md", "docs/pictures/one.png")
+    left = [project / Path(file).parent / f".{Path(file).name}.elsewhere-1.tmp" for file in files]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    results([], root=project)
+    assert not [file for file in left if file.exists()]
+
+
 def test_other_words_make_no_other_run(project: Path) -> None:
     results([], root=project)
     config = stored(project)[1]["config"]

@@ -11,7 +11,7 @@ from pipelines.settings.base import validate
 from pipelines.settings.schema import Metric
 from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.storage import open_storage
-from pipelines.sweeping.study import FOLDER, open_study
+from pipelines.sweeping.study import FOLDER, STARTS, open_study
 
 SWEEP = validate(Sweep, {"space": {"task.model.optimizer.lr": {"choices": [0.1, 0.2]}}})
 METRIC = Metric(name="test/loss", mode="min")
@@ -57,7 +57,7 @@ def test_a_trial_that_waits_to_go_on_is_kept_and_one_that_never_began_is_not(
     storage: optuna.storages.RDBStorage, saved: bool
 ) -> None:
     first = opened(storage, data="a")
-    first.enqueue_trial({"task.model.optimizer.lr": 0.1}, {FOLDER: "work/0"} if saved else None)
+    first.enqueue_trial({"task.model.optimizer.lr": 0.1}, {FOLDER: "work/0"} | ({STARTS: 1} if saved else {}))
     if saved:
         with pytest.raises(ValueError, match="study mine has trials with another data"):
             opened(storage, data="b")

@@ -3,14 +3,16 @@
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.runs.processes import start_time
-from pipelines.sweeping.trial import PROCESS, end_process, has_saved
+from pipelines.sweeping.trial import OUTCOME, PROCESS, TrialSpec, end_process, has_saved, run_trial
 from rnn_lightning.systems.durable import LAST
 
 
@@ -40,3 +42,12 @@ def test_only_the_very_process_that_is_named_is_ended(tmp_path: Path, host: str 
 
 def test_a_folder_without_a_process_has_none_to_end(tmp_path: Path) -> None:
     end_process(tmp_path)
+
+
+def test_a_trial_that_cannot_write_says_so_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    values: Any = dict.fromkeys(TrialSpec._fields) | {"number": 3, "folder": tmp_path / "file"}
+    before = signal.getsignal(signal.SIGINT)
+    run_trial(TrialSpec(**values))
+    signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err.startswith("trial 3 stops: [Errno ") and OUTCOME not in os.listdir(tmp_path)

@@ -58,9 +58,9 @@ def label(name: str) -> str:
     return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def save(figure: Figure, file: Path) -> Path:
-    """The figure in ``file``, and no longer in memory."""
+def save(figure: Figure, file: Path, metadata: dict[str, Any] | None = None) -> Path:
+    """The figure in ``file``, with what it says of itself, and no longer in memory."""
     with written_beside(file) as partial:
-        figure.savefig(partial, format=file.suffix[1:], facecolor="white")
+        figure.savefig(partial, format=file.suffix[1:], facecolor="white", metadata=metadata)
     plt.close(figure)
     return file

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from pipelines.comparing.figures import style
 from pipelines.comparing.summary import Row
-from pipelines.display.plotting import LOOK, plt
+from pipelines.display.plotting import LOOK, plt, save
 
 DIGEST = "Digest"
 COLUMNS, PANEL_WIDTH, LINE_HEIGHT, FRAME_HEIGHT = 3, 4.6, 0.36, 1.35  # inches
@@ -40,13 +40,15 @@ def _axis(rows: Sequence[Row]) -> str:
 
 
 def drawn_digest(file: Path) -> str | None:
-    """The digest of the values that a picture was drawn from; ``None`` where there is no such picture."""
+    """The digest of the values that a picture was drawn from; ``None`` where there is no such picture, or no whole one."""
     from PIL import Image
 
-    if not file.exists():
+    try:
+        with Image.open(file) as image:
+            image.load()
+            return image.info.get(DIGEST)
+    except (OSError, SyntaxError):  # as Pillow says it
         return None
-    with Image.open(file) as image:
-        return image.info.get(DIGEST)
 
 
 def draw(panels: Sequence[Sequence[Row]], file: Path) -> None:
@@ -60,8 +62,7 @@ def draw(panels: Sequence[Sequence[Row]], file: Path) -> None:
             axes.set_axis_off()
         for axes, rows in zip(grid.flat, panels, strict=False):
             _draw_panel(axes, rows)
-        figure.savefig(file, facecolor="white", metadata={DIGEST: digest(panels), "Software": None})
-        plt.close(figure)
+        save(figure, file, {DIGEST: digest(panels), "Software": None})
 
 
 def _draw_panel(axes: Axes, rows: Sequence[Row]) -> None:

@@ -1,8 +1,11 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
+import errno
 import hashlib
 import importlib
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from typing import Any
 from pipelines.settings.base import NOT_SET, validate
 from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import usual_trainer
+from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
 from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import GROUPS, SEARCHPATH, check_effects, check_finite, check_once, rewritten
@@ -21,8 +25,8 @@ from pipelines.settings.tuned import AGAIN, check_tuned
 from pipelines.settings.usage import ASKS, help_of_main, keys_of_experiment
 from rnn_lightning.files import read_text
 
-INTERRUPTED = 130
-"""The exit code of a command that SIGINT, as Ctrl-C sends it, has ended; a training that it ends saves before."""
+UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
+"""How standard output fails: its reader has gone, or its disk is full or fails."""
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -139,26 +143,46 @@ def exit_on_user_error(action: Callable[[], None], *, keys: Callable[[], Mapping
 
     ``--help`` prints what the command does and its ``keys``, by name what each may be, and runs nothing.
     """
-    if any(word in ASKS for word in sys.argv[1:]):
-        print(help_of_main(keys()))
-        return
-    complete_environment()
+    begin_work()
     try:
-        action()
-    except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
-            raise
-        print("interrupted; the same command goes on with what is not done yet", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except (ValueError, OSError, FloatingPointError) as error:
+        if any(word in ASKS for word in sys.argv[1:]):
+            print(help_of_main(keys()))
+        else:
+            complete_environment()
+            action()
+        sys.stdout.flush()
+    except BaseException as error:
+        if was_interrupted(error):
+            print("interrupted; the same command goes on with what is not done yet", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
+        _end_with_output(error)
+        _end_with_error(error)
+        raise
+
+
+def _end_with_error(error: BaseException) -> None:
+    """End the command in lines that say what is wrong, if it is what the user can mend."""
+    if isinstance(error, ValueError | OSError | FloatingPointError):
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate" not in str(error):  # as PyTorch says it
-            raise
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate" in str(error)):  # as PyTorch says it
         advice = "take a smaller batch or network; trainer.memory_limit_gb refuses what is over it before it is begun"
         print(f"error: there is not enough memory: {advice}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _end_with_output(error: BaseException) -> None:
+    """End the command if ``error`` is that it cannot print: silently where the reader has gone (``| head``), else in a line."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in UNPRINTED:
+        return
+    try:
+        os.write(sys.stdout.fileno(), b"\n")
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to print
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -56,7 +56,7 @@ class Local(Engine):
         process.start()
 
         def reason() -> str:
-            return f"was killed (exit code {process.exitcode})"
+            return f"was killed (exit code {process.exitcode})" if process.exitcode else "stopped, and said why"
 
         return Job(process.is_alive, reason, process)
 

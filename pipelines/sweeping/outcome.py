@@ -25,7 +25,7 @@ from pipelines.sweeping.settings import Sweep, assigned
 from pipelines.sweeping.study import FOLDER, counted
 from pipelines.tracking.finished import publish_model
 from pipelines.tracking.record import Registration
-from rnn_lightning.files import DamagedError
+from rnn_lightning.files import DamagedError, written_beside
 
 REPORTS, ALIAS, FINDING = Path("reports/sweeps"), "best", "finding"
 
@@ -88,7 +88,7 @@ def _reasons(study: optuna.Study) -> str:
 
 def write_trials(study: optuna.Study, sweep: Sweep, file: Path) -> Path:
     """All trials, a row each: number, state, values, parameters."""
-    with file.open("w", newline="") as out:
+    with written_beside(file) as partial, partial.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["trial", "state", *sweep.objectives, *sweep.space])
         for trial in study.get_trials(deepcopy=False):

@@ -100,8 +100,10 @@ class SweepRunner:
         if self.sweep.sampler.name == "grid":
             points = self.sweep.grid()
             wanted = min(wanted, len(points))
-            for point in points:
-                self.study.enqueue_trial(point, skip_if_exists=True)
+            for number, point in enumerate(
+                points
+            ):  # a point with a folder is enqueued again when a go ends that has asked for it
+                self.study.enqueue_trial(point, {FOLDER: str(self.folder / str(number))}, skip_if_exists=True)
         while len(counted(self.study)) < wanted:
             for slot in range(self.arguments.workers):
                 if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
@@ -115,7 +117,7 @@ class SweepRunner:
         asked = self.study.ask(fixed_distributions=spaces)
         trial = self._trial(asked.number)
         folder = Path(trial.user_attrs.get(FOLDER, self.folder / str(trial.number)))
-        if FOLDER not in trial.user_attrs:  # what lies there is of a trial that the study does not know
+        if STARTS not in trial.user_attrs:  # what lies there is of a trial that the study does not know
             shutil.rmtree(folder, ignore_errors=True)
         asked.set_user_attr(FOLDER, str(folder))
         asked.set_user_attr(STARTS, trial.user_attrs.get(STARTS, 0) + 1)
@@ -172,14 +174,21 @@ class SweepRunner:
         else:
             live.set_user_attr(REASON, outcome["reason"])
             starts = 0 if has_saved(file.parent) else trial.user_attrs[STARTS] - (not alone)
-            if outcome["state"] == "failed" or starts >= MAX_STARTS:
+            if outcome["state"] == "failed" or starts >= MAX_STARTS or FINAL in trial.user_attrs:
                 live.set_user_attr(FINAL, True)
-            elif trial.user_attrs[FOLDER] not in waiting(
-                self.study
-            ):  # where an earlier go ended between this and the next line
-                self.study.enqueue_trial(trial.params, {FOLDER: trial.user_attrs[FOLDER], STARTS: starts})
+            else:
+                self._enqueue_again(trial, {STARTS: starts})
             self._tell(trial.number, TrialState.FAIL)
         self._show()
+
+    def _enqueue_again(self, trial: FrozenTrial, attributes: dict[str, Any]) -> None:
+        """Have the study give the trial's values once more, unless an earlier go did, and ended before it told that it failed.
+
+        The values are those that were enqueued, where there are any: a go that ends while it asks leaves some of them out.
+        """
+        folder = trial.user_attrs[FOLDER]
+        if folder not in waiting(self.study):
+            self.study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params), {FOLDER: folder, **attributes})
 
     def _tell(self, number: int, state: TrialState, values: Any = None) -> None:
         """As the study's, but what it knows already, as it may when its first answer was lost, is no error."""
@@ -189,11 +198,13 @@ class SweepRunner:
     def _recover(self) -> None:
         """Settle what an earlier go left open, whose processes may still live."""
         for trial in running(self.study):
-            if FOLDER not in trial.user_attrs:  # the earlier go ended before it began this one
-                self._tell(trial.number, TrialState.FAIL)
+            if STARTS in trial.user_attrs:
+                end_process(Path(trial.user_attrs[FOLDER]))
+                self._settle(trial, "was running when the sweep was interrupted", alone=False)
                 continue
-            end_process(Path(trial.user_attrs[FOLDER]))
-            self._settle(trial, "was running when the sweep was interrupted", alone=False)
+            if FOLDER in trial.user_attrs:
+                self._enqueue_again(trial, {})
+            self._tell(trial.number, TrialState.FAIL)  # the earlier go ended before it began this one
 
     def _show(self) -> None:
         """The sweep's own curves: each trial's quality, and the best so far."""

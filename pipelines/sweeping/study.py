@@ -52,7 +52,7 @@ def check_facts(study: optuna.Study, storage: optuna.storages.RDBStorage, facts:
         return
     over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     trials = study.get_trials(deepcopy=False)
-    if not any(trial.state in over or (trial.state == TrialState.WAITING and FOLDER in trial.user_attrs) for trial in trials):
+    if not any(trial.state in over or (trial.state == TrialState.WAITING and STARTS in trial.user_attrs) for trial in trials):
         optuna.delete_study(study_name=study.study_name, storage=storage)
         return
     before, now = json.loads(known), json.loads(facts)

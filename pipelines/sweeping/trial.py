@@ -45,8 +45,15 @@ class TrialSpec(NamedTuple):
 
 
 def run_trial(spec: TrialSpec) -> None:
-    """Train one trial; its folder then holds the outcome, or none if the process is killed."""
+    """Train one trial; its folder then holds the outcome, or none if the process is killed, or a line says why it stops."""
     stop_with_parent()
+    try:
+        _run(spec)
+    except (optuna.exceptions.UpdateFinishedTrialError, OSError) as error:  # taken up elsewhere, or to be taken up again
+        print(f"trial {spec.number} stops: {error}", file=sys.stderr)
+
+
+def _run(spec: TrialSpec) -> None:
     own = os.getpid()
     write_json(spec.folder / PROCESS, {"pid": own, "born": start_time(own), "host": platform.node()})
     if spec.device is not None:
@@ -57,11 +64,10 @@ def run_trial(spec: TrialSpec) -> None:
     trial = optuna.Trial(study, spec.trial_id)
     try:
         outcome: dict[str, Any] = {"state": "complete", **_train(spec, trial)}
-    except (optuna.exceptions.UpdateFinishedTrialError, ConnectionError) as error:
-        print(f"trial {spec.number} stops: {error}", file=sys.stderr)  # taken up elsewhere, or to be taken up again
-        return
     except optuna.TrialPruned:
         outcome = {"state": "pruned"}
+    except optuna.exceptions.UpdateFinishedTrialError:
+        raise
     except (ValueError, FloatingPointError, RuntimeError) as error:
         outcome = {"state": "failed", "reason": " ".join(str(error).split())[:500]}
     run_id = trial.user_attrs.get("run")

@@ -22,7 +22,10 @@ COPIED = ("curves.csv", "environments.json")
 
 
 class StateBeforeEnd(Callback):
-    """Saves the state before the last planned step; after that step comes a validation, and nothing can go on from there."""
+    """Saves the state before the last planned step, or where that one follows a validation, before the one before it.
+
+    After the last step nothing can go on, and neither can it right after a validation.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / STATE
@@ -30,7 +33,8 @@ class StateBeforeEnd(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if 0 < batch_idx == trainer.num_training_batches - 1 and batch_idx % (trainer.val_check_batch or math.inf):
+        last, interval = trainer.num_training_batches - 1, trainer.val_check_batch or math.inf
+        if 0 < batch_idx == (last if last % interval else last - 1) and batch_idx % interval:
             trainer.save_checkpoint(self.file)
 
 
