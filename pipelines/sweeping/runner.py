@@ -100,9 +100,7 @@ class SweepRunner:
         if self.sweep.sampler.name == "grid":
             points = self.sweep.grid()
             wanted = min(wanted, len(points))
-            for number, point in enumerate(
-                points
-            ):  # a point with a folder is enqueued again when a go ends that has asked for it
+            for number, point in enumerate(points):  # with a folder it is enqueued again when a go ends that has asked for it
                 self.study.enqueue_trial(point, {FOLDER: str(self.folder / str(number))}, skip_if_exists=True)
         while len(counted(self.study)) < wanted:
             for slot in range(self.arguments.workers):
