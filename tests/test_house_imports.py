@@ -39,33 +39,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "laws": {"checks", "sequences"},
     "data": {"checks", "files", "registry", "sequences", "processes", "progress", "pen"},
     "corpora": {"archives", "files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    "models": {
+        *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling"},
+    },
     "systems": {
-        *{
-            "checks",
-            "files",
-            "symbols",
-            "sequences",
-            "processes",
-            "progress",
-            "regularize",
-            "recurrent",
-            "attention",
-            "decoder",
-            "characters",
-        },
-        *{"registry", "search", "ctc", "crf", "metrics", "tag_schemes", "output_layer", "standardize", "subsampling"},
+        *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
+        *{"search", "ctc", "metrics", "output_layer"},
     },
-    "predictors": {
-        "checks",
-        "sequences",
-        "files",
-        "systems",
-        "tag_schemes",
-        "search",
-        "inference",
-        "audio",
-        "corpora",
-    },
+    "predictors": {"checks", "sequences", "files", "models", "tag_schemes", "search", "inference", "audio", "corpora"},
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}

@@ -26,7 +26,7 @@ from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.trainers import fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
-from rnn_lightning.systems.checkpoints import read_checkpoint
+from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")

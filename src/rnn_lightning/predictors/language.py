@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..checks import check_counts, check_flags, check_number
 from ..inference import prepared
+from ..models import LanguageModel
 from ..sequences import at_least_single
-from ..systems import LanguageModel
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
 from .inputs import NOTHING, Inputs, TextInputs, TokenInputs, make_inputs
