@@ -13,8 +13,9 @@ import lightning
 from pipelines import tracking
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
+from pipelines.runs.done import said_of_trained, work_folder
 from pipelines.runs.processes import lock_folder, remove_leftovers
-from pipelines.runs.provenance import key_of, note_environment, provenance, run_tags
+from pipelines.runs.provenance import note_environment, provenance, run_tags
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
@@ -44,7 +45,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
     name = f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}"
-    work = Path("work") / f"{name}-{key_of(facts)}"
+    work = work_folder(experiment, seed, facts)
     locked = lock_folder(Path("work/locks") / name, str(experiment.trained(seed))) if is_first(experiment) else nullcontext()
     with locked:
         check_name(experiment, seed, facts)
@@ -60,7 +61,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
                 (work / name).unlink(missing_ok=True)
         keep_training(work, experiment.trained(seed), facts)
         if is_first(experiment):
-            print(f"{experiment.trained(seed)} is trained. Next: `python -m pipelines.evaluate` with the same settings")
+            print(said_of_trained(experiment, seed))
             tracking.flush()
 
 
