@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "regularize": {"checks"},
     "derivatives": set(),
-    "output_layer": {"derivatives"},
+    "output_layer": {"derivatives", "sequences"},
     "standardize": {"checks"},
     "pen": set(),
     "audio": set(),
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"archives", "files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling"},
+        *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer"},
     },
     "systems": {
         *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},

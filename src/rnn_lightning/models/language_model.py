@@ -3,18 +3,24 @@
 Shapes: B rows, T steps, N real targets, E embedding features, H features of the network, V tokens.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_counts, check_flags, check_number, check_probability
+from ..checks import check_choice, check_counts, check_flags, check_number, check_probability, shown
+from ..output_layer import AdaptiveSoftmax
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import State, at_least_single, check_memory, check_tensors
+from ..sequences import State, at_least_single, check_memory, check_tensors, length_mask
 from .model import Model
 
+OUTPUTS = ("softmax", "adaptive")
 EVALUATION_STATES = ("carry", "reset")
+AT_ONCE = 1024
+"""Targets whose logits exist at a time where texts are scored."""
 UNITS = {"word": "perplexity", "character": "bits_per_char"}
 
 
@@ -25,6 +31,9 @@ class LanguageModel(Model):
         vocab_size: V.
         rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E features.
         embedding_size: E.
+        output: ``softmax``, or ``adaptive`` for `AdaptiveSoftmax`, several times as fast where words are many and numbered by
+            their frequency, as word vocabularies of preprocessing are.
+        cutoffs: the words at which clusters of an adaptive output begin; ``None``: `usual_cutoffs`.
         tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
             a linear map without bias leads from one to the other.
         dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
@@ -46,6 +55,8 @@ class LanguageModel(Model):
         rnn: dict[str, Any] | Recurrent,
         embedding_size: int = 128,
         *,
+        output: str = "softmax",
+        cutoffs: Sequence[int] | None = None,
         tied: bool = False,
         dropout: float = 0.0,
         input_dropout: float | None = None,
@@ -73,9 +84,9 @@ class LanguageModel(Model):
             raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
         self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)
         self.output_dropout = make_dropout(dropout, locked=locked)
-        width = self.network.output_size
+        width, self.adaptive = self.network.output_size, output == "adaptive"
         self.bridge = nn.Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
-        self.output = nn.Linear(embedding_size if tied else width, vocab_size)
+        self.output: Any = make_output(output, embedding_size if tied else width, vocab_size, cutoffs)
         self._initialise(embedding_range, tied)
         self.complete()
 
@@ -90,8 +101,33 @@ class LanguageModel(Model):
         if tied:
             self.output.weight = self.embedding.weight
 
+    @torch.no_grad()
+    def log_probabilities(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The log-probability (B, T - 1) of each of ``tokens`` (B, T) behind the first, 0 behind each row's length.
+
+        No more than `AT_ONCE` rows of logits exist at a time.
+
+        Raises:
+            ValueError: as ``forward``.
+        """
+        hidden, _ = self.read(self.admit(tokens, lengths), lengths, None)
+        sizes = torch.full((len(tokens),), tokens.shape[1]) if lengths is None else lengths
+        counted = length_mask(sizes.to(tokens.device), tokens.shape[1])[:, 1:]
+        parts = zip(hidden[:, :-1][counted].split(AT_ONCE), tokens[:, 1:][counted].split(AT_ONCE), strict=True)
+        found = torch.cat([self.of_targets(read, targets) for read, targets in parts])
+        return found.new_zeros(counted.shape).masked_scatter(counted, found)
+
+    def of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The log-probabilities (N,) of ``targets`` (N,) after ``hidden`` (N, E or H)."""
+        if self.adaptive:
+            return self.output.of_targets(hidden, targets)
+        return -F.cross_entropy(at_least_single(self.output(hidden)), targets, reduction="none")
+
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of what follows each of the tokens (B, T), and the state after the last real one."""
+        """Logits (B, T, V) of what follows each of the tokens (B, T), and the state after the last real one.
+
+        An adaptive output gives log-probabilities, which are logits too.
+        """
         hidden, after = self.read(inputs, lengths, state)
         return self.output(hidden), after
 
@@ -143,3 +179,27 @@ class LanguageModel(Model):
             tokens.append(token)
             scores, state = self.step(token, state)
         return torch.stack(tokens, 1) if tokens else prompt.new_zeros(len(prompt), 0)
+
+
+def make_output(name: str, width: int, vocab_size: int, cutoffs: Sequence[int] | None) -> nn.Linear | AdaptiveSoftmax:
+    """The output layer ``name`` from ``width`` features to the words.
+
+    Raises:
+        ValueError: for an unknown name, cutoffs that do not rise between 1 and ``vocab_size`` - 1, or cutoffs of a softmax.
+    """
+    check_choice("output", name, OUTPUTS)
+    if name == "softmax":
+        if cutoffs is not None:
+            raise ValueError(f"cutoffs are for output adaptive, and output is softmax: leave out {shown(cutoffs)}")
+        return nn.Linear(width, vocab_size)
+    chosen = usual_cutoffs(vocab_size) if cutoffs is None else list(cutoffs)
+    for cutoff in chosen:
+        check_counts(most=vocab_size - 1, cutoffs=cutoff)
+    if not chosen or chosen != sorted(set(chosen)):
+        raise ValueError(f"cutoffs must be words in rising order between 1 and {vocab_size - 1}, not {shown(chosen)}")
+    return AdaptiveSoftmax(width, vocab_size, chosen)
+
+
+def usual_cutoffs(vocab_size: int) -> list[int]:
+    """Cutoffs that make a step cheap where the frequency of words falls as their number rises (Zipf's law)."""
+    return sorted({int(vocab_size * part) for part in (1 / 32, 1 / 10, 1 / 4, 1 / 2, 3 / 4)} - {0})

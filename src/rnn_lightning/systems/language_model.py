@@ -35,11 +35,13 @@ class LanguageModel(Model, System):
             raise ValueError(f"targets must be one a token, {tuple(batch.inputs.shape)}, not {tuple(batch.targets.shape)}")
         hidden = self._carry(self.read, batch, split)
         check_no_target_lengths(batch)
-        targets = real_targets(batch.targets, batch.lengths, self.output.out_features)
+        targets = real_targets(batch.targets, batch.lengths, self.vocab_size)
         counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):
             return hidden.sum() * 0.0, 0
+        if self.adaptive:
+            return -self.of_targets(hidden, targets).mean(), len(targets)
         return cross_entropy(hidden, self.output, targets), len(targets)
 
     def predict_on(self, batch: Batch) -> Tensor:
