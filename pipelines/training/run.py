@@ -104,7 +104,7 @@ def fit(
         watching: callbacks that see each validation after it is written down.
     """
     training, kind = experiment.task.training, kind_of(experiment)
-    set_precision(experiment)
+    products = set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = data.planned_steps()
     between = interval(training, planned)
@@ -122,7 +122,7 @@ def fit(
             raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
             keep_model(durable.best, work / "model.ckpt")
-    shown = {"mlflow_run_id": tracking.shown_as(run_id)}
+    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict()}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
