@@ -7,6 +7,7 @@ trains the seeds 1 to 3 with another number of epochs. Then ``pipelines.evaluate
 import os
 import sys
 
+from pipelines.runs.done import is_trained, said_of_trained
 from pipelines.settings.compose import run_stage
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tuned import said_of_tuned
@@ -21,8 +22,7 @@ def train(experiment: Experiment) -> None:
     """
     seeds = experiment.all_seeds()
     if "LOCAL_RANK" not in os.environ:  # else the first process says it
-        for line in said_of_tuned(experiment):
-            print(line, file=sys.stderr, flush=True)
+        say_of_tuned(experiment)
     if len(seeds) == 1:
         train_seed(experiment, seeds[0])
         return
@@ -34,5 +34,22 @@ def train(experiment: Experiment) -> None:
         raise ValueError("\n".join(failures))
 
 
+def say_of_tuned(experiment: Experiment) -> None:
+    """Say on stderr which tuned values the experiment takes up."""
+    for line in said_of_tuned(experiment):
+        print(line, file=sys.stderr, flush=True)
+
+
+def all_trained(experiment: Experiment) -> bool:
+    """Whether every seed is trained already, which it then says."""
+    seeds = experiment.all_seeds()
+    if "LOCAL_RANK" in os.environ or not all(is_trained(experiment, seed) for seed in seeds):
+        return False
+    say_of_tuned(experiment)
+    for seed in seeds:
+        print(said_of_trained(experiment, seed))
+    return True
+
+
 if __name__ == "__main__":
-    run_stage(train)
+    run_stage(train, has_nothing_to_do=all_trained)

@@ -87,6 +87,14 @@ def test_a_vocabulary_size_keeps_the_most_frequent_words(tmp_path: Path) -> None
     assert arrays["train"]["tokens"].max() == 4
 
 
+def test_words_are_numbered_by_their_frequency_behind_the_marks(tmp_path: Path) -> None:
+    """An adaptive softmax is fast by this order."""
+    lines = {**LINES, "train": ["a a a a b b b c c d", "b b c d e"]}
+    processed(text("word", True), write_raw(tmp_path / "raw", lines))
+    numbers = Tokenizer.from_file(str(tmp_path / "processed/tokenizer.json")).get_vocab()
+    assert sorted(numbers, key=numbers.__getitem__)[2:] == ["b", "a", "c", "d", "e"]
+
+
 @pytest.mark.parametrize(("level", "size"), [("character", None), ("bpe", 270)])
 def test_characters_and_byte_pairs_lose_nothing(level: str, size: int | None, tmp_path: Path) -> None:
     _, arrays = processed(text(level, False, size), write_raw(tmp_path / "raw", VERSE))

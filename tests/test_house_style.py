@@ -8,8 +8,8 @@ from house import ROOT, functions_of, none, python_files, room_of_file, tree_of
 
 MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
 ALLOWED_TO_BE_LONGER: set[str] = {
-    "src/rnn_lightning/systems/seq2seq.py:__init__",  # its signature alone has 24 lines
-    "src/rnn_lightning/systems/tagger.py:__init__",  # as has this one, 19
+    "src/rnn_lightning/models/seq2seq.py:__init__",  # its signature alone has 24 lines
+    "src/rnn_lightning/models/tagger.py:__init__",  # as has this one, 19
     "tests/run_folders.py:make_run",
 }
 """Files, or ``file:function``."""
@@ -27,8 +27,9 @@ MAY_TAKE_ANY_KEYWORD: dict[str, str] = {
     "src/rnn_lightning/sequences.py:check_memory": "the names of the sizes that are multiplied",
     "src/rnn_lightning/sequences.py:check_tensors": "the names of the tensors that are checked",
     "src/rnn_lightning/systems/metered.py:add_metrics": "the names under which metrics are logged",
-    "src/rnn_lightning/systems/seq2seq.py:translate": "keywords of beam_search, which checks them",
+    "src/rnn_lightning/models/seq2seq.py:translate": "keywords of beam_search, which checks them",
     "src/rnn_lightning/systems/system.py:__init__": "the names of the arguments that describe networks",
+    "src/rnn_lightning/models/model.py:__init__": "as a system has it, whose networks these are",
     "src/rnn_lightning/systems/system.py:load_from_checkpoint": "as Lightning's LightningModule has it",
 }
 """``file:function`` with ``**keywords``, and why."""

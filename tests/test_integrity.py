@@ -25,7 +25,7 @@ from pipelines.training.longer import STATE
 from pipelines.training.run import train_one
 from rnn_lightning import AtomicCheckpointIO, Durable, SequenceClassifier, load_predictor
 from rnn_lightning.files import SUMS, write_sums
-from rnn_lightning.systems.checkpoints import read_checkpoint
+from rnn_lightning.models.checkpoints import read_checkpoint
 
 SMALL = ["rnn=gru", "task.corpus.rows={train:60,validation:8,test:8}", "task.training.epochs=1", "trainer.checkpoint_seconds=0"]
 SMALL += ["task.parameters=4000", "task.training.validate_every=2", "task.data.batch_size=8"]

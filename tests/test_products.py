@@ -1,74 +1,55 @@
-"""Products by oneDNN equal those of PyTorch, in values and in first and second derivatives, whatever the layout in memory."""
+"""The precision of matrix products: left to the machine, it is medium only where that rounds nothing."""
+
+from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from benchmarks.timing import in_turn
-from rnn_lightning import products
-from rnn_lightning.products import is_large, linear, product
-
-N, I, O = 40, 200, 300  # noqa: E741
+from pipelines.settings.compose import compose
+from pipelines.training import products
+from pipelines.training.products import measure_medium, products_of
+from pipelines.training.run import train_one
+from rnn_lightning.files import read_json
 
 
-def layouts(rows: int, columns: int) -> dict[str, Tensor]:
-    """The same matrix, contiguous, transposed, and a part of something wider."""
-    values = torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows))
-    wide = torch.zeros(rows, 3, columns)
-    wide[:, 1] = values
-    return {"contiguous": values, "transposed": values.t().contiguous().t(), "strided": wide[:, 1]}
+def test_a_check_measures_the_error_of_this_processor_and_leaves_its_setting() -> None:
+    before = torch.get_float32_matmul_precision()
+    error, gain = measure_medium()
+    assert torch.get_float32_matmul_precision() == before
+    assert 1e-8 < error < 1e-2 and gain > 0
 
 
-@pytest.mark.parametrize("of_weight", ["contiguous", "transposed", "strided"])
-@pytest.mark.parametrize("of_rows", ["contiguous", "transposed", "strided"])
-def test_a_product_is_that_of_pytorch_in_every_layout(of_rows: str, of_weight: str) -> None:
-    rows, weight = layouts(N, I)[of_rows], layouts(O, I)[of_weight]
-    assert is_large(rows, weight), "PyTorch has no calls for oneDNN's products any more: see rnn_lightning.products"
-    expected = rows.double() @ weight.double().t()
-    torch.testing.assert_close(product(rows, weight).double(), expected, rtol=1e-5, atol=1e-4)
-    assert (product(rows, weight) - expected).abs().max() < 3 * (rows @ weight.t() - expected).abs().max()
+@pytest.mark.parametrize(("error", "rows", "precision"), [(4e-7, 20, "medium"), (2e-3, 20, "highest"), (4e-7, 4, "highest")])
+def test_medium_is_taken_where_it_does_not_round_and_rows_are_many(
+    error: float, rows: int, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "measure_medium", lambda: (error, 1.4))
+    told = products_of(compose(["task=dates", "trainer=cpu_auto", f"task.data.batch_size={rows}"]))
+    assert told.precision == precision
+    assert ("rows" if rows == 4 else f"{error:.1e}") in told.reason
 
 
-@pytest.mark.parametrize("layout", ["transposed", "strided"])
-def test_no_layout_takes_much_longer(layout: str) -> None:
-    """oneDNN reads some layouts by a reference form that is a thousand times as slow."""
-    rows, weight = layouts(N, I), layouts(O, I)
-    plain = {"contiguous": lambda: product(rows["contiguous"], weight["contiguous"])}
-    times = in_turn({**plain, "other": lambda: product(rows[layout], weight[layout])}, rounds=3, at_least=0.002)
-    assert times["other"].least < 20 * times["contiguous"].least
+def test_what_is_set_stays_and_every_task_sets_the_highest_for_itself() -> None:
+    assert products_of(compose(["task=dates"])) == ("highest", "as set")
+    assert products_of(compose(["task=dates", "trainer=cpu_medium"])) == ("medium", "as set")
 
 
-@pytest.mark.parametrize(
-    ("rows", "weight"),
-    [
-        (torch.zeros(N, I).double(), torch.zeros(O, I).double()),
-        (torch.zeros(N, I).bfloat16(), torch.zeros(O, I)),
-        (torch.zeros(4, I), torch.zeros(3000, I)),
-        (torch.zeros(N, 3), torch.zeros(O, 3)),
-    ],
-    ids=["double", "mixed", "few rows", "small"],
-)
-def test_others_go_another_way(rows: Tensor, weight: Tensor) -> None:
-    assert not is_large(rows, weight)
+def test_the_record_of_a_training_says_which_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr(products, "measure_medium", lambda: (4e-7, 1.4))
+    small = ["task.parameters=null", "+task.rnn.hidden_size=4", "task.training.validate_every=null", "task.training.epochs=1"]
+    rows = "task.corpus.rows={train: 60, validation: 10, test: 10}"
+    experiment = compose(["task=adding", "rnn=lstm", "seed=1", "trainer=cpu_auto", rows, *small])
+    corpus = experiment.task.corpus.build()
+    corpus.fetch(experiment.raw())
+    corpus.preprocess(experiment.raw(), experiment.processed())
+    from pipelines.runs.cards import note_corpus
 
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_a_layer_and_its_derivatives_are_those_of_pytorch(bias: bool) -> None:
-    inputs, weight = torch.randn(4, 10, I, requires_grad=True), torch.randn(O, I, requires_grad=True)
-    constant = torch.randn(O, requires_grad=True) if bias else None
-    leaves = [inputs, weight, *([] if constant is None else [constant])]
-    found = []
-    for layer in (linear, F.linear):
-        outputs = layer(inputs, weight, constant)
-        first = torch.autograd.grad(outputs.sin().sum(), leaves, create_graph=True)
-        second = torch.autograd.grad(sum((part * part).sum() for part in first), leaves)
-        found.append([outputs, *first, *second])
-    for one, two in zip(*found, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3 * float(two.detach().abs().max()))
-
-
-def test_without_the_calls_products_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, weight = torch.randn(N, I), torch.randn(O, I, requires_grad=True)
-    monkeypatch.setattr(products, "packing_is_there", lambda: False)
-    torch.testing.assert_close(linear(rows, weight), F.linear(rows, weight), rtol=0, atol=0)
+    note_corpus(experiment)
+    before = torch.get_float32_matmul_precision()
+    train_one(experiment, 1)
+    torch.set_float32_matmul_precision(before)
+    facts = read_json(experiment.trained(1) / "training.json")
+    assert facts["matrix_products"]["precision"] == "medium" and "4.0e-07" in facts["matrix_products"]["reason"]
+    assert facts["precision"] == "32-true, auto matrix products"

@@ -10,9 +10,9 @@ from corpora import VOCABULARY, write_sequence_pairs
 from torch import Tensor
 
 from rnn_lightning import Batch, PairModule, Seq2Seq, check_invariance
+from rnn_lightning.models.inputs import real_targets
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.search import exhaustive_search, score
-from rnn_lightning.systems.inputs import real_targets
 
 END, TARGETS = 3, 5
 LENGTHS, TARGET_LENGTHS = torch.tensor([6, 1, 4]), torch.tensor([2, 5, 3])

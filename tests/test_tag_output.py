@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from corpora import TAGS
 
 from rnn_lightning import IGNORED
-from rnn_lightning.systems.tag_output import OUTPUTS, SoftmaxOutput
+from rnn_lightning.models.tag_output import OUTPUTS, SoftmaxOutput
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

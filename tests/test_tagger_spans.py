@@ -7,7 +7,7 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from torch import Tensor
 
 from rnn_lightning import IGNORED, Batch, Tagger, check_invariance
-from rnn_lightning.systems.tag_output import OUTPUTS
+from rnn_lightning.models.tag_output import OUTPUTS
 
 TAGS = ["B-X", "B-Y", "I-X", "I-Y", "O"]
 LENGTHS = torch.tensor([7, 0, 3, 5, 1])

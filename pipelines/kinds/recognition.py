@@ -16,8 +16,8 @@ from pipelines.kinds.edits import errors_by_label, label_error_table
 from pipelines.settings.schema import Experiment
 from rnn_lightning import CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
+from rnn_lightning.models.ctc_recognizer import UNITS
 from rnn_lightning.sequences import Batch
-from rnn_lightning.systems.ctc_recognizer import UNITS
 
 RECOGNIZED, ALIGNMENT, STROKES, REPORT = "recognized.txt", "alignment.png", "strokes.png", "labels.md"
 MOST_SHOWN = 12

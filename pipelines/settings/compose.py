@@ -119,23 +119,37 @@ def _configuration(conf: Path) -> Iterator[None]:
         raise ValueError(message) from None
 
 
-def run_stage(function: Callable[[Experiment], None]) -> None:
-    """Run a stage on the command line's experiment."""
-    exit_on_user_error(lambda: function(compose_given(sys.argv[1:])), keys=lambda: keys_of_experiment(CONF))
+def run_stage(function: Callable[[Experiment], None], *, has_nothing_to_do: Callable[[Experiment], bool] | None = None) -> None:
+    """Run a stage on the command line's experiment, if ``has_nothing_to_do`` does not say, in less time, that all is done."""
+
+    def run() -> None:
+        experiment = compose_once(sys.argv[1:])
+        if has_nothing_to_do is None or not has_nothing_to_do(experiment):
+            check_given(experiment, sys.argv[1:])
+            function(experiment)
+
+    exit_on_user_error(run, keys=lambda: keys_of_experiment(CONF))
 
 
-def compose_given(words: Sequence[str]) -> Experiment:
-    """The experiment of a person's command line: each key is given once, and all of its settings are checked by every stage.
+def compose_once(words: Sequence[str]) -> Experiment:
+    """The experiment of a person's command line, which gives each key once.
 
     Raises:
-        ValueError: as `compose`, and for a key that is given twice, or that the system or the data module does not take.
+        ValueError: as `compose`, and for a key that is given twice.
     """
     check_once(words)
-    experiment = compose(words)
+    return compose(words)
+
+
+def check_given(experiment: Experiment, words: Sequence[str]) -> None:
+    """Refuse settings among the words of a command line that the system or the data module does not take: at every stage.
+
+    Raises:
+        ValueError: a line for each.
+    """
     if any(word.partition("=")[0] not in GROUPS for word in words):
         # by name: which code checks them is nothing that the stage is made of, as DVC asks
         importlib.import_module("pipelines.training.keywords").check_system(experiment)
-    return experiment
 
 
 def exit_on_user_error(action: Callable[[], None], *, keys: Callable[[], Mapping[str, str]] = dict) -> None:

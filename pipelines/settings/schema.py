@@ -69,7 +69,7 @@ class Trainer(Settings):
     devices: Annotated[int, Field(ge=1, le=1_024)]
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-    matmul_precision: Literal["highest", "high", "medium"]
+    matmul_precision: Literal["highest", "high", "medium", "auto"]
     threads: Annotated[int, Field(ge=1, le=1_024)]
     checkpoint_seconds: NonNegativeFloat
     memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has

@@ -14,7 +14,7 @@ from pipelines.runs.provenance import key_of
 from pipelines.settings.schema import Experiment
 from rnn_lightning import AtomicCheckpointIO
 from rnn_lightning.files import check_sums, read_json
-from rnn_lightning.systems.checkpoints import read_checkpoint
+from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.systems.durable import BEST, LAST
 
 STATE = "before_end.ckpt"

@@ -13,8 +13,9 @@ import lightning
 from pipelines import tracking
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
+from pipelines.runs.done import said_of_trained, work_folder
 from pipelines.runs.processes import lock_folder, remove_leftovers
-from pipelines.runs.provenance import key_of, note_environment, provenance, run_tags
+from pipelines.runs.provenance import note_environment, provenance, run_tags
 from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
@@ -26,7 +27,7 @@ from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.trainers import fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
-from rnn_lightning.systems.checkpoints import read_checkpoint
+from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
@@ -44,7 +45,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
     name = f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}"
-    work = Path("work") / f"{name}-{key_of(facts)}"
+    work = work_folder(experiment, seed, facts)
     locked = lock_folder(Path("work/locks") / name, str(experiment.trained(seed))) if is_first(experiment) else nullcontext()
     with locked:
         check_name(experiment, seed, facts)
@@ -60,7 +61,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
                 (work / name).unlink(missing_ok=True)
         keep_training(work, experiment.trained(seed), facts)
         if is_first(experiment):
-            print(f"{experiment.trained(seed)} is trained. Next: `python -m pipelines.evaluate` with the same settings")
+            print(said_of_trained(experiment, seed))
             tracking.flush()
 
 
@@ -103,7 +104,7 @@ def fit(
         watching: callbacks that see each validation after it is written down.
     """
     training, kind = experiment.task.training, kind_of(experiment)
-    set_precision(experiment)
+    products = set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
     planned = data.planned_steps()
     between = interval(training, planned)
@@ -121,7 +122,7 @@ def fit(
             raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
             keep_model(durable.best, work / "model.ckpt")
-    shown = {"mlflow_run_id": tracking.shown_as(run_id)}
+    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict()}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 

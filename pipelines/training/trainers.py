@@ -10,13 +10,16 @@ import torch
 
 from pipelines import tracking
 from pipelines.settings.schema import Experiment
+from pipelines.training.products import Products, products_of
 from rnn_lightning import AtomicCheckpointIO
 
 
-def set_precision(experiment: Experiment) -> None:
-    """Have PyTorch compute with the experiment's number of threads and precision of matrix products."""
+def set_precision(experiment: Experiment) -> Products:
+    """Have PyTorch compute with the experiment's number of threads and precision of matrix products; returns the latter."""
     torch.set_num_threads(experiment.trainer.threads)
-    torch.set_float32_matmul_precision(experiment.trainer.matmul_precision)
+    products = products_of(experiment)
+    torch.set_float32_matmul_precision(products.precision)
+    return products
 
 
 def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> lightning.Trainer:

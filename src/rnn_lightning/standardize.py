@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ class Standardize(nn.Module):
             check_number("standardize: every mean", mean)
             check_number("standardize: every std", deviation, above=0)
         self.register_buffer("mean", torch.tensor(statistics["mean"], dtype=torch.float32), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(statistics["std"], dtype=torch.float32), persistent=False)
+        self.register_buffer("scale", torch.tensor(1 / np.array(statistics["std"], dtype=np.float32)), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """``features`` (..., F), each by its own numbers."""

@@ -3,7 +3,7 @@
 Shapes: B rows, T steps, K tags, N paths asked for of each row.
 """
 
-from functools import partial
+import math
 from typing import NamedTuple
 
 import torch
@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_counts, shown
-from ..sequences import IGNORED, at_least_single, check_lengths, check_memory, check_tensors, length_mask
+from ..sequences import at_least_single, check_lengths, check_memory, check_tensors, length_mask
 from ..tag_schemes import Constraints
 from .partition import NOT_FINITE, log_partition
-from .recursion import backtrack, last_step, recursion, steps_first, sum_over_steps, top_k, with_boundaries
+from .recursion import n_best_paths, steps_first, with_boundaries
+from .viterbi import best_paths
 
 
 class TagPaths(NamedTuple):
@@ -138,17 +139,15 @@ class LinearChainCRF(nn.Module):
         """
         check_counts(n_best=n_best)
         emissions, lengths = self._check(emissions, lengths)
-        transitions, real = self._transition_scores(emissions.dtype), length_mask(lengths, emissions.shape[1])
-        alphas, shifts = recursion(steps_first(emissions), transitions, partial(top_k, k=n_best), n_best)
-        ends = last_step(alphas, lengths) + transitions[:-1, -1]  # (B, N, K)
-        scores, last = ends.flatten(1).topk(n_best)
-        scores = scores + sum_over_steps(shifts, lengths).unsqueeze(1)
-        empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
-        scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
-        if not bool((scores < torch.inf).all()):
+        transitions, steps_of = self._transition_scores(emissions.dtype), steps_first(emissions)
+        if n_best == 1:
+            best, score = best_paths(steps_of, transitions, lengths)
+            tags, scores = best.unsqueeze(1), score.unsqueeze(1)
+        else:
+            tags, scores = n_best_paths(steps_of, transitions, lengths, n_best)
+        if not all(score < math.inf for row in scores.tolist() for score in row):
             raise FloatingPointError(NOT_FINITE)
-        tags = backtrack(alphas, transitions[:-1, :-1], last.t(), lengths)[: emissions.shape[1]].permute(2, 1, 0)
-        return TagPaths(tags.masked_fill(~real.unsqueeze(1) | (scores == -torch.inf).unsqueeze(2), IGNORED), scores)
+        return TagPaths(tags[:, :, : emissions.shape[1]], scores)
 
     def _check(self, emissions: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Check the arguments; emissions of at least single precision, zero behind each row's length, and the lengths."""
@@ -158,6 +157,8 @@ class LinearChainCRF(nn.Module):
             return emissions, torch.full(emissions.shape[:1], emissions.shape[1], device=emissions.device)
         check_lengths(lengths, emissions)
         lengths = lengths.to(emissions.device, torch.int64)
+        if bool((lengths == emissions.shape[1]).all()):
+            return emissions, lengths
         return emissions.masked_fill(~length_mask(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
 
     def _transition_scores(self, dtype: torch.dtype, *, free: bool = False) -> Tensor:

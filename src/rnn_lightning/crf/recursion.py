@@ -6,12 +6,13 @@ starting, in the last column those of ending with a tag; -inf is forbidden.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..sequences import length_mask
+from ..sequences import IGNORED, length_mask
 
 
 def recursion(
@@ -49,7 +50,24 @@ def floor_of(scores: Tensor) -> float:
 
 def top_k(scores: Tensor, k: int) -> Tensor:
     """The ``k`` highest along the first dimension, in order."""
-    return scores.amax(0, keepdim=True) if k == 1 else scores.topk(k, 0).values
+    return scores.topk(k, 0).values
+
+
+def n_best_paths(emissions: Tensor, transitions: Tensor, lengths: Tensor, n_best: int) -> tuple[Tensor, Tensor]:
+    """The tags (B, N, T) of the N paths of each row that score highest, and their scores (B, N).
+
+    Tags are `IGNORED` behind a row's length, and where there are fewer paths (score -inf); a row without a step has one of
+    score 0.
+    """
+    alphas, shifts = recursion(emissions, transitions, partial(top_k, k=n_best), n_best)
+    ends = last_step(alphas, lengths) + transitions[:-1, -1]  # (B, N, K)
+    scores, last = ends.flatten(1).topk(n_best)
+    scores = scores + sum_over_steps(shifts, lengths).unsqueeze(1)
+    empty = torch.full_like(scores, -torch.inf).index_fill(1, lengths.new_zeros(1), 0)
+    scores = torch.where(lengths.unsqueeze(1) > 0, scores, empty)
+    tags = backtrack(alphas, transitions[:-1, :-1], last.t(), lengths).permute(2, 1, 0)
+    real = length_mask(lengths, len(emissions)).unsqueeze(1)
+    return tags.masked_fill(~real | (scores == -torch.inf).unsqueeze(2), IGNORED), scores
 
 
 def backtrack(alphas: Tensor, transitions: Tensor, last: Tensor, lengths: Tensor) -> Tensor:

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from ..checks import check_counts
-from ..systems import System
+from ..models import Model
 from .inputs import Encoded, Inputs
 
 Answer = dict[str, Any]
 """What a predictor says of an item, in plain values that go to JSON."""
-AnySystem = TypeVar("AnySystem", bound=System)
+AnySystem = TypeVar("AnySystem", bound=Model)
 
 
 class Predictor(ABC, Generic[AnySystem]):
-    """A trained ``system`` with ``inputs``, which encode raw items for it; turns its outputs into answers.
+    """A trained ``system``, or its `Model` alone, and ``inputs``, which encode raw items for it; makes answers of its outputs.
 
     ``predictor(items)`` answers what its inputs encode: text, words, sounds, pen strokes, pictures or arrays. Items of similar
     length are answered together, ``batch_size`` at once; answers do not depend on how, but for rounding.

@@ -6,7 +6,7 @@ Shapes: B items, T steps, C classes.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..systems import SequenceClassifier
+from ..models import SequenceClassifier
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
 from .inputs import Inputs, make_inputs
@@ -24,7 +24,7 @@ class ClassificationPredictor(Predictor[SequenceClassifier]):
         super().__init__(system, inputs, batch_size=batch_size)
         if system.num_classes is None:
             raise ValueError("a system without num_classes answers with a real value: take RegressionPredictor")
-        self.classes: Sequence[str] = system.hparams["classes"] or [str(number) for number in range(system.num_classes)]
+        self.classes: Sequence[str] = system.classes or [str(number) for number in range(system.num_classes)]
 
     @classmethod
     def load(cls, folder: str | Path, *, batch_size: int = 16) -> "ClassificationPredictor":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import shown
 from ..files import check_sums, read_json
-from ..systems import System
+from ..models import Model, load_model
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -20,7 +20,7 @@ DESCRIBED: dict[str, tuple[str, ...]] = {
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }
 """The keys of a description besides ``predictor`` and ``files``, by the predictor's name."""
-AnySystem = TypeVar("AnySystem", bound=System)
+AnySystem = TypeVar("AnySystem", bound=Model)
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def settings_of(folder: str | Path, key: str) -> Mapping[str, Any]:
 
 
 def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
-    """The system of the checkpoint in ``folder``, compared with its SHA-256.
+    """The model of the checkpoint in ``folder``, compared with its SHA-256.
 
     Raises:
         FileNotFoundError: where there is none.
@@ -84,7 +84,7 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
     file = Path(folder) / CHECKPOINT
     check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
     try:
-        return system.load_from_checkpoint(file, map_location="cpu", weights_only=True)
+        return load_model(system, file)
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None

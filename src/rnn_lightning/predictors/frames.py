@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ..systems import FrameClassifier
+from ..models import FrameClassifier
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
 from .inputs import make_inputs, segment

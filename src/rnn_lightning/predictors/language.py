@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..checks import check_counts, check_flags, check_number
 from ..inference import prepared
+from ..models import LanguageModel
 from ..sequences import at_least_single
-from ..systems import LanguageModel
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
 from .inputs import NOTHING, Inputs, TextInputs, TokenInputs, make_inputs
@@ -127,10 +127,7 @@ class LanguagePredictor(Predictor[LanguageModel]):
 
     def scores(self, tokens: Tensor, lengths: Tensor) -> list[Answer]:
         """The log-probability of each row of ``tokens`` (B, T) behind its first."""
-        logits, _ = self.system(tokens, lengths)
-        log_probabilities = (
-            at_least_single(logits[:, :-1]).log_softmax(2).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
-        )  # (B, T - 1)
+        log_probabilities = self.system.log_probabilities(tokens, lengths)
         answers: list[Answer] = []
         for row, length in zip(log_probabilities, lengths.tolist(), strict=True):
             total, count = row[: length - 1].sum().item(), length - 1

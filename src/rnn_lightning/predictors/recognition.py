@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..checks import check_beam, check_counts
-from ..systems import CTCRecognizer
+from ..models import CTCRecognizer
 from .base import Answer, Encoded, Predictor
 from .folders import load_system, settings_of
 from .inputs import Inputs, make_inputs, segment

@@ -6,7 +6,7 @@ Shapes: B items, T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..systems import SequenceClassifier
+from ..models import SequenceClassifier
 from .base import Answer, Encoded, Predictor
 from .classification import load_classifier
 from .inputs import Inputs

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from ..systems import Tagger
+from ..models import Tagger
 from ..tag_schemes import spans_of
 from .base import Answer, Predictor
 from .folders import file_in, load_system, read_description
@@ -88,7 +88,7 @@ class TaggingPredictor(Predictor[Tagger]):
         """Tag by ``system``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`."""
         super().__init__(system, WordInputs(lexicon, tokens), batch_size=batch_size)
         self.tags: Sequence[str] = lexicon.tags
-        self.scheme: str | None = system.hparams.get("scheme")
+        self.scheme: str | None = system.scheme
 
     @classmethod
     def load(

@@ -11,8 +11,8 @@ import torch
 
 from ..checks import check_beam, check_counts, check_flags
 from ..inference import prepared
+from ..models import Seq2Seq
 from ..search import Hypotheses, make_normalisation
-from ..systems import Seq2Seq
 from .base import Answer, Encoded, Predictor
 from .folders import file_in, load_system, read_description, read_tokenizer, settings_of
 from .inputs import TextInputs

@@ -18,9 +18,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ..checks import check_choice, check_counts, check_number, shown
+from ..models.checkpoints import check_checkpoint
 from ..processes import all_reduce_max
 from ..progress import epoch_and_batch
-from .checkpoints import check_checkpoint
 
 LAST, BEST, PREVIOUS = "last.ckpt", "best.ckpt", "previous.ckpt"
 

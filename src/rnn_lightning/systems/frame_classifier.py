@@ -1,95 +1,24 @@
-"""A class for every frame of a signal: phonemes, as in Graves and Schmidhuber (2005).
+"""Frame classifiers in training: cross entropy and accuracy over the real frames.
 
-Shapes: B rows, T frames, F features, C classes.
+Shapes: B rows, T frames, C classes.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanMetric
 
-from ..checks import check_counts, check_names
-from ..recurrent import Recurrent, as_network
-from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, at_least_single, fill_padding
-from ..standardize import Standardize
-from .inputs import check_no_target_lengths, real_targets
+from ..models.frame_classifier import FrameClassifier as Model
+from ..models.inputs import check_no_target_lengths, real_targets
+from ..sequences import IGNORED, Batch, at_least_single
 from .system import System
 
 
-class FrameClassifier(System):
-    """A network that says of every frame what it is (Graves and Schmidhuber, Neural Networks 18, 2005).
+class FrameClassifier(Model, System):
+    """The classifier of `models.frame_classifier`, trained. Predictions are the classes (B, T), `IGNORED` behind each row's
+    length."""
 
-    A network that reads one way may look ahead: with ``delay`` d its output at frame t + d classifies frame t, with
-    ``splice`` k it reads each frame with the k on either side of it. Both see zeros beyond a row's ends. A ``feedforward`` cell
-    with a splice is the windowed perceptron that the paper compares with. Predictions are the classes (B, T), `IGNORED` behind
-    each row's length.
-    """
-
-    input_size: int
-
-    def __init__(
-        self,
-        rnn: dict[str, Any] | Recurrent,
-        input_size: int,
-        classes: Sequence[str],
-        *,
-        standardize: Mapping[str, Sequence[float]] | None = None,
-        splice: int = 0,
-        delay: int = 0,
-        dropout: float = 0.0,
-        optimizer: dict[str, Any] | None = None,
-        schedule: dict[str, Any] | None = None,
-    ) -> None:
-        """Build the classifier.
-
-        Args:
-            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads (2 ``splice`` + 1) F features.
-            input_size: F.
-            classes: the names of the C classes.
-            standardize: means and deviations of the features, as ``Standardize`` takes them.
-            splice, delay: see above, in frames.
-            dropout: on what the network makes of each frame.
-
-        Raises:
-            ValueError: for a bad size or name.
-        """
-        super().__init__(optimizer, schedule, rnn=rnn)
-        check_counts(input_size=input_size)
-        check_names("classes", classes, least=2)
-        check_counts(least=0, splice=splice, delay=delay)
-        self.input_size, self.classes, self.splice, self.delay = input_size, list(classes), splice, delay
-        self.standardize = Standardize(input_size, standardize)
-        self.network = as_network(rnn, (2 * splice + 1) * input_size)
-        self.dropout = make_dropout(dropout, locked=False)
-        self.output = nn.Linear(self.network.output_size, len(classes))
+    def complete(self) -> None:
         self.add_metrics(accuracy=MeanMetric)
-
-    @property
-    def causal(self) -> bool:
-        """Whether no score depends on a later frame, so that reading in two goes equals reading at once."""
-        return self.network.causal and self.splice == self.delay == 0
-
-    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """Scores (B, T, C) of the classes of each frame of ``inputs`` (B, T, F), and the state after the last.
-
-        Raises:
-            ValueError: for a state with splice or delay.
-        """
-        if state is not None and (self.splice or self.delay):
-            raise ValueError(f"with splice {self.splice} and delay {self.delay} a row must be read in one go, without a state")
-        features = fill_padding(self.standardize(inputs), lengths)
-        features = F.pad(features, (0, 0, 0, self.delay))
-        if self.splice:
-            steps = features.shape[1]
-            around = F.pad(features, (0, 0, self.splice, self.splice))
-            features = torch.cat([around[:, shift : shift + steps] for shift in range(2 * self.splice + 1)], 2)
-        later = None if lengths is None else lengths + self.delay
-        hidden, after = self.network(features, later, state)
-        return self.output(self.dropout(hidden[:, self.delay :])), after
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape[:2]:
@@ -107,8 +36,3 @@ class FrameClassifier(System):
 
     def predict_on(self, batch: Batch) -> Tensor:
         return self.classify(batch.inputs, batch.lengths)
-
-    @torch.no_grad()
-    def classify(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The likeliest class (B, T) of each frame of ``inputs``, `IGNORED` behind each row's length."""
-        return fill_padding(self(inputs, lengths)[0].argmax(2), lengths, IGNORED)

@@ -1,4 +1,4 @@
-"""A language model: what comes next, token by token.
+"""Language models in training: the cross entropy of what follows, over a state that is carried on.
 
 Shapes: B rows, T steps, N real targets, E embedding features, H features of the network, V tokens.
 """
@@ -10,131 +10,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_counts, check_flags, check_number, check_probability
+from ..models.inputs import check_no_target_lengths, real_targets
+from ..models.language_model import UNITS
+from ..models.language_model import LanguageModel as Model
 from ..output_layer import TiledCrossEntropy
 from ..processes import gather_state, shard_state
-from ..recurrent import Recurrent, as_network
-from ..regularize import make_dropout
-from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, check_tensors, leaves, map_state, select_state
-from .inputs import check_no_target_lengths, real_targets
+from ..sequences import IGNORED, Batch, State, at_least_single, leaves, map_state, select_state
 from .system import System
 
-EVALUATION_STATES = ("carry", "reset")
-UNITS = {"word": "perplexity", "character": "bits_per_char"}
 
-
-class LanguageModel(System):
-    """A recurrent language model over words or characters (Mikolov et al. 2010; Zaremba et al. 2014, arXiv:1409.2329).
+class LanguageModel(Model, System):
+    """The language model of `models.language_model`, trained.
 
     Where ``batch.fresh`` says that a row goes on, its state is carried over from the batch before and detached (truncated
     backpropagation through time); else it starts anew. The carried state is saved with the checkpoint. Validation, test and
     prediction keep states of their own. Predictions are the log-probabilities (B, T, V) of what follows each token.
-
-    Args:
-        vocab_size: V.
-        rnn: keywords of ``build_network`` without ``input_size``, or a network that reads E features.
-        embedding_size: E.
-        tied: share the output layer's weight with the embedding (Press and Wolf 2017, arXiv:1608.05859); where H is not E,
-            a linear map without bias leads from one to the other.
-        dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
-            one mask for all steps of a row.
-        unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
-        evaluation_state: ``carry`` the state where a batch goes on, as in training, or ``reset`` it for every batch.
-        embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
-        optimizer, schedule: a ``name`` of ``OPTIMIZERS`` or ``SCHEDULES`` and keywords.
-
-    Raises:
-        ValueError: for a bad size, unit or name.
     """
 
-    vocab_size: int
-
-    def __init__(
-        self,
-        vocab_size: int,
-        rnn: dict[str, Any] | Recurrent,
-        embedding_size: int = 128,
-        *,
-        tied: bool = False,
-        dropout: float = 0.0,
-        input_dropout: float | None = None,
-        locked: bool = False,
-        unit: str = "word",
-        evaluation_state: str = "carry",
-        embedding_range: float | None = None,
-        optimizer: dict[str, Any] | None = None,
-        schedule: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(optimizer, schedule, rnn=rnn)
-        check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
-        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
-        check_flags(tied=tied, locked=locked)
-        check_choice("unit", unit, sorted(UNITS))
-        check_choice("evaluation_state", evaluation_state, EVALUATION_STATES)
-        if embedding_range is not None:
-            check_number("embedding_range", embedding_range, above=0)
-        if input_dropout is not None:
-            check_probability("input_dropout", input_dropout)
-        self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
-        self.embedding = nn.Embedding(vocab_size, embedding_size)
-        self.network = as_network(rnn, embedding_size)
-        if not self.network.causal:
-            raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
-        self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)
-        self.output_dropout = make_dropout(dropout, locked=locked)
-        width = self.network.output_size
-        self.bridge = nn.Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
-        self.output = nn.Linear(embedding_size if tied else width, vocab_size)
-        self._initialise(embedding_range, tied)
+    def complete(self) -> None:
         self.states: dict[str, State] = {}
-
-    def _initialise(self, embedding_range: float | None, tied: bool) -> None:
-        nn.init.zeros_(self.output.bias)
-        spread = self.output.in_features**-0.5 if embedding_range is None else embedding_range
-        nn.init.uniform_(self.output.weight, -spread, spread)
-        if embedding_range is None:
-            nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
-        else:
-            nn.init.uniform_(self.embedding.weight, -embedding_range, embedding_range)
-        if tied:
-            self.output.weight = self.embedding.weight
-
-    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of what follows each of the tokens (B, T), and the state after the last real one."""
-        hidden, after = self.read(inputs, lengths, state)
-        return self.output(hidden), after
-
-    def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """What ``run`` does, short of the output layer: hidden (B, T, E or H)."""
-        hidden, after = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
-        return self.bridge(self.output_dropout(hidden)), after
-
-    def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it.
-
-        A search makes many small steps, so tokens are looked at only where the embedding refuses them.
-
-        Raises:
-            ValueError: for tokens or a state that the model cannot read.
-        """
-        try:
-            logits, after = self.run(tokens.unsqueeze(1), None, state)
-        except (ValueError, IndexError, RuntimeError, AttributeError):
-            check_tensors(tokens=tokens)
-            self.admit(tokens.unsqueeze(-1), None)
-            raise
-        return at_least_single(logits).squeeze(1).log_softmax(-1), after
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape:
             raise ValueError(f"targets must be one a token, {tuple(batch.inputs.shape)}, not {tuple(batch.targets.shape)}")
         hidden = self._carry(self.read, batch, split)
         check_no_target_lengths(batch)
-        targets = real_targets(batch.targets, batch.lengths, self.output.out_features)
+        targets = real_targets(batch.targets, batch.lengths, self.vocab_size)
         counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
         if not len(targets):
             return hidden.sum() * 0.0, 0
+        if self.adaptive:
+            return -self.of_targets(hidden, targets).mean(), len(targets)
         return cross_entropy(hidden, self.output, targets), len(targets)
 
     def predict_on(self, batch: Batch) -> Tensor:
@@ -187,34 +94,6 @@ class LanguageModel(System):
         carried = checkpoint.get("carried_state")
         if carried is not None:
             self.states["train"] = map_state(lambda part: part.to(self.device), shard_state(carried))
-
-    @torch.no_grad()
-    def generate(self, prompt: Tensor, length: int, *, temperature: float = 1.0, seed: int | None = None) -> Tensor:
-        """Continue ``prompt`` (B, T), T at least 1, by ``length`` sampled tokens: (B, ``length``).
-
-        Each token is drawn from softmax(logits / ``temperature``); temperature 0 takes the likeliest.
-
-        Raises:
-            ValueError: for an empty prompt, a negative length or temperature.
-        """
-        check_tensors(prompt=prompt)
-        check_counts(least=0, length=length)
-        check_number("temperature", temperature, least=0)
-        if seed is not None:
-            check_counts(least=0, most=2**63 - 1, seed=seed)
-        if prompt.dim() != 2 or prompt.shape[1] < 1:
-            raise ValueError(f"prompt must have shape (B, T) with T at least 1, not {tuple(prompt.shape)}")
-        generator = None if seed is None else torch.Generator(prompt.device).manual_seed(seed)
-        logits, state = self(prompt)
-        scores, tokens = at_least_single(logits[:, -1]), []
-        for _ in range(length):
-            if temperature == 0:
-                token = scores.argmax(-1)
-            else:
-                token = torch.multinomial((scores / temperature).softmax(-1), 1, generator=generator).squeeze(1)
-            tokens.append(token)
-            scores, state = self.step(token, state)
-        return torch.stack(tokens, 1) if tokens else prompt.new_zeros(len(prompt), 0)
 
 
 MANY = 4096

@@ -1,123 +1,28 @@
-"""From one sequence to another: an encoder, a decoder that looks back at what it read, and a beam search.
+"""Encoder-decoders in training: teacher forcing, label smoothing, scheduled sampling.
 
-Shapes: B rows, S source steps, U target steps, E features of a source step, V target tokens.
+Shapes: B rows, U target steps, V target tokens.
 """
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..attention import Memory, remember
-from ..checks import check_counts, check_flags, check_number, check_probability, shown
-from ..decoder import AttentionDecoder, coverage_penalty
-from ..recurrent import Recurrent, as_network, with_defaults
-from ..regularize import make_dropout
-from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, Batch, State, at_least_single, check_memory, last_outputs
-from .inputs import real_targets
+from ..models.inputs import real_targets
+from ..models.seq2seq import Seq2Seq as Model
+from ..models.seq2seq import check_ends
+from ..search import Hypotheses
+from ..sequences import IGNORED, Batch, at_least_single
 from .system import System
 
 
-class Seq2Seq(System):
-    """An encoder-decoder (Sutskever et al. 2014, arXiv:1409.3215) with or without attention (Bahdanau et al. 2015).
-
-    Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
-    forces the teacher's tokens; ``translate`` searches. Predictions are the `Hypotheses` of a beam of 5.
-
-    Args:
-        vocab_size, target_vocab_size: tokens of the two sides.
-        rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
-            them or replace them, so that the two may differ in anything, or are networks themselves.
-        end: the target token that ends a sequence.
-        attention, input_feeding, context, tied: see ``AttentionDecoder``.
-        shared: one embedding for both sides, which then must have the same tokens.
-        dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
-        label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
-        scheduled_sampling: ``{"probability": p, "steps": n}``: in training the decoder reads its own likeliest token
-            instead of the teacher's with a probability that rises from 0 to p over n steps (Bengio et al. 2015,
-            arXiv:1506.03099).
-
-    Raises:
-        ValueError: for a number outside its range, or networks that do not fit their task.
-    """
-
-    def __init__(
-        self,
-        vocab_size: int,
-        target_vocab_size: int,
-        rnn: dict[str, Any],
-        *,
-        end: int,
-        encoder: dict[str, Any] | Recurrent | None = None,
-        decoder: dict[str, Any] | Recurrent | None = None,
-        embedding_size: int = 256,
-        attention: str | None = "general",
-        input_feeding: bool = False,
-        context: bool = False,
-        tied: bool = False,
-        shared: bool = False,
-        dropout: float = 0.0,
-        label_smoothing: float = 0.0,
-        scheduled_sampling: dict[str, float] | None = None,
-        optimizer: dict[str, Any] | None = None,
-        schedule: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
-        check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
-        check_counts(least=0, most=target_vocab_size - 1, end=end)
-        check_flags(shared=shared)
-        check_probability("label_smoothing", label_smoothing)
-        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
-        if shared and vocab_size != target_vocab_size:
-            raise ValueError(f"shared embeddings need the same tokens on both sides, not {vocab_size} and {target_vocab_size}")
-        self.vocab_size, self.target_vocab_size, self.end = vocab_size, target_vocab_size, end
-        self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
-        self.embedding = nn.Embedding(vocab_size, embedding_size)
-        nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = as_network(with_defaults(encoder, rnn), embedding_size, "encoder")
-        self.dropout = make_dropout(dropout, locked=False)
-        self.decoder = AttentionDecoder(
-            target_vocab_size,
-            embedding_size,
-            self.encoder.output_size,
-            with_defaults(decoder, rnn),
-            attention=attention,
-            input_feeding=input_feeding,
-            context=context,
-            tied=tied,
-            dropout=dropout,
-        )
-        if shared:
-            self.embedding.weight = self.decoder.embedding.weight
-
-    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """The encoder: source tokens (B, S) to what it makes of each step (B, S, E), and its state."""
-        return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
+class Seq2Seq(Model, System):
+    """The encoder-decoder of `models.seq2seq`, trained on the teacher's tokens. Predictions are the `Hypotheses` of a beam
+    of 5."""
 
     def check_targets(self, batch: Batch) -> None:
         check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths"), self.end)
-
-    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
-        """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
-        values, _ = self(sources, lengths)
-        if values.shape[1] == 0:
-            summary = values.new_zeros(len(values), values.shape[2])
-        else:
-            summary = last_outputs(values, lengths, bidirectional=self.encoder.bidirectional)
-        return remember(values, lengths, summary, self.decoder.attention)
-
-    def start(self, rows: int, device: torch.device) -> Tensor:
-        """What the decoder reads first (B,)."""
-        return torch.full((rows,), self.end, device=device)
-
-    def shift_right(self, targets: Tensor) -> Tensor:
-        """The inputs (B, U) of the decoder for ``targets`` (B, U): ``end``, then all targets but the last."""
-        first = self.start(len(targets), targets.device).unsqueeze(1)
-        return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
@@ -133,22 +38,6 @@ class Seq2Seq(System):
         logits = self.decoder.output(features[counted])
         return F.cross_entropy(at_least_single(logits), targets[counted], label_smoothing=smoothing), int(counted.sum())
 
-    def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
-        """Teacher forcing: the decoder's features (B, U, A) of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
-        shifted, state = self.shift_right(targets), self.decoder.start(memory)
-        if own == 0:
-            return self.decoder(memory, shifted, state).features
-        features = []
-        for time, teacher in enumerate(shifted.split(1, 1)):
-            token = teacher
-            if time:
-                likeliest = self.decoder.output(features[-1]).argmax(2)
-                token = torch.where(torch.rand(teacher.shape, device=teacher.device) < own, likeliest, teacher)
-            decoded = self.decoder(memory, token, state)
-            features.append(decoded.features)
-            state = decoded.state
-        return torch.cat(features, 1)
-
     def _own_probability(self) -> float:
         if self.sampling is None:
             return 0.0
@@ -162,42 +51,6 @@ class Seq2Seq(System):
         return self.translate(batch.inputs, batch.lengths)
 
     @torch.no_grad()
-    def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
-        """The best sequences that ``beam_search`` finds for ``sources`` (B, S); ``search`` are its keywords.
-
-        Without ``max_length`` a translation has at most twice the source's tokens and ten more. ``coverage`` is the strength
-        of a penalty on source steps that were not looked at, and needs attention.
-
-        Raises:
-            ValueError: for a coverage without attention, or as ``beam_search``.
-        """
-        check_number("coverage", coverage, least=0)
-        if coverage and self.decoder.attention is None:
-            raise ValueError("coverage counts what attention looked at: it needs an attention, not None")
-        memory = self.encode(sources, lengths)
-        steps = torch.full((len(sources),), sources.shape[1]) if lengths is None else lengths
-        search.setdefault("max_length", 2 * steps.to(sources.device) + 10)
-        step, state = self.stepper(memory), self.decoder.start(memory)
-        if coverage:
-            step = partial(self.decoder.covering_step, memory)
-            state = state, at_least_single(memory.values.new_zeros(memory.values.shape[:2]))
-            search["bonus"] = partial(coverage_penalty, memory, coverage)
-        return beam_search(step, state, self.start(len(sources), sources.device), end=self.end, **search)
-
-    def stepper(self, memory: Memory) -> Step:
-        """The step of a search over the sources of ``memory``, from the state ``decoder.start(memory)`` on."""
-        return partial(self.decoder.step, memory)
-
-    @torch.no_grad()
-    def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
-        """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
-        targets = real_targets(targets, None, self.target_vocab_size)
-        memory = self.encode(sources, lengths)
-        if len(targets) != len(sources):
-            raise ValueError(f"targets must have one row for each of sources, {len(sources)}, not {len(targets)}")
-        return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
-
-    @torch.no_grad()
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
         batch = Batch.of(batch)
@@ -206,32 +59,3 @@ class Seq2Seq(System):
         logits = at_least_single(self.decoder.output(features))
         losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)
         return -losses.sum(1)
-
-
-def check_ends(targets: Tensor, end: int) -> None:
-    """Refuse ``targets`` (B, U) of which a row does not have ``end`` as its last real token, and there alone.
-
-    Raises:
-        ValueError: naming the row.
-    """
-    real = targets != IGNORED
-    last = real & (real.flip(1).cumsum(1).flip(1) == 1)
-    wrong = ((targets == end) != last).any(1).nonzero()
-    if len(wrong):
-        row = int(wrong[0])
-        raise ValueError(
-            f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
-            f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
-        )
-
-
-def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
-    """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
-    if settings is None:
-        return None
-    if not isinstance(settings, Mapping) or set(settings) != {"probability", "steps"}:
-        raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {shown(settings)}")
-    check_number("scheduled_sampling.probability", settings["probability"], least=0, most=1)
-    steps: dict[str, Any] = {"scheduled_sampling.steps": settings["steps"]}
-    check_counts(**steps)
-    return settings

@@ -11,11 +11,11 @@ import torch
 from lightning.pytorch.trainer.connectors import data_connector
 from torch import Tensor, nn
 
+from ..models.checkpoints import check_place, local_file, opened, weightless, weightless_networks
+from ..models.model import Model
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
-from ..sequences import Batch, State, check_lengths, check_tensors, fill_padding
-from .checkpoints import check_place, local_file, opened, weightless, weightless_networks
-from .inputs import check_features, check_tokens
+from ..sequences import Batch
 from .metered import Metered
 from .optimization import make_optimizer, make_schedule
 
@@ -25,20 +25,20 @@ data_connector.warning_cache.add(  # Lightning would warn of it whenever a data 
 )
 
 
-class System(Metered):
+class System(Metered, Model):
     """One task: a network, its loss, its metrics and its optimiser.
 
-    A subclass has ``__init__``, ``run``, ``loss_on`` and ``predict_on``; it reads tokens if it sets ``vocab_size``, features
-    if it sets ``input_size``. Losses are means over real targets, however these are batched; ``val/loss`` and ``test/loss``
-    weigh every target of the split alike. ``train/loss`` is the mean since the last validation, or without one that of the
-    epoch; ``train/loss_step`` that of a single batch. Several processes, each with its own rows of every batch, train and
-    measure as one would; only a batch in which none of them has a target still counts as a step for every weight.
+    A subclass has ``__init__``, ``run``, ``loss_on`` and ``predict_on``; those of this package have the first two from a
+    `Model`, which answers without a system. It reads tokens if it sets ``vocab_size``, features if it sets ``input_size``.
+    Losses are means over real targets, however these are batched; ``val/loss`` and ``test/loss`` weigh every target of the
+    split alike. ``train/loss`` is the mean since the last validation, or without one that of the epoch; ``train/loss_step``
+    that of a single batch. Several processes, each with its own rows of every batch, train and measure as one would; only a
+    batch in which none of them has a target still counts as a step for every weight.
 
     Wherever a batch is read, it may be what `Batch.of` takes.
     """
 
-    vocab_size: Any = None
-    input_size: Any = None
+    forward = Model.forward  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None, **networks: Any) -> None:
         """Keep the hyper-parameters, those of the subclass too.
@@ -57,10 +57,6 @@ class System(Metered):
         self._defaults()  # a wrong name or key shows at once
 
     @abstractmethod
-    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """What ``forward`` answers, of inputs that are checked; tokens are 0 behind each row's length."""
-
-    @abstractmethod
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         """The mean loss over the real targets of ``batch``, and how many these are.
 
@@ -71,38 +67,8 @@ class System(Metered):
     def predict_on(self, batch: Batch) -> Any:
         """The system's answer to a batch, whose targets are not looked at and may be absent."""
 
-    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
-        """Refuse inputs that are not what the model reads, naming row and step."""
-        if self.vocab_size is not None:
-            check_tokens("token", inputs, self.vocab_size, lengths=lengths)
-        elif self.input_size is not None:
-            check_features(inputs, lengths, self.input_size)
-
     def check_targets(self, batch: Batch) -> None:
         """Refuse targets that the task forbids; ``loss_on`` does so too, of targets on the CPU."""
-
-    def admit(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there."""
-        check_tensors(inputs=inputs)
-        if inputs.dtype == torch.float64 and (own := next(self.parameters()).dtype) == torch.float32:
-            raise ValueError(f"inputs are float64, as NumPy makes them, and the weights {own}: give inputs.float()")
-        if inputs.device.type == "cpu":
-            self.check_inputs(inputs, lengths)
-        elif lengths is not None:
-            check_lengths(lengths, inputs)
-        return inputs if inputs.is_floating_point() else fill_padding(inputs, lengths)
-
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        """What ``run`` makes of ``inputs`` (B, T) or (B, T, ...), and the state after each row's last real step.
-
-        Args:
-            lengths: (B,) the real steps of each row; ``None``: all T of them.
-            state: read on from here; ``None``: from the start.
-
-        Raises:
-            ValueError: for inputs, lengths or a state that the model cannot read.
-        """
-        return self.run(self.admit(inputs, lengths), lengths, state)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
         """What a loader yields as a `Batch` on ``device``, checked before it leaves the CPU."""

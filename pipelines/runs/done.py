@@ -1,0 +1,72 @@
+"""Whether a stage has nothing to do: found out by hashes, before anything is imported that computes."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipelines.runs.cards import card_of
+from pipelines.runs.code import COMMANDS, code_of
+from pipelines.runs.provenance import key_of
+from pipelines.settings.schema import Experiment
+from rnn_lightning.files import SUMS, DamagedError, check_sums, read_json, sha256, write_json
+
+COMPUTES = ("numpy", "tokenizers", "datasets")
+"""Packages whose versions may decide what a corpus becomes."""
+
+
+def work_folder(experiment: Experiment, seed: int, facts: dict[str, Any]) -> Path:
+    """Where a training of the experiment's configuration, data and code goes on."""
+    return Path("work") / f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}-{key_of(facts)}"
+
+
+def is_trained(experiment: Experiment, seed: int) -> bool:
+    """Whether the folder of the seed's training is whole, and of this configuration, data and code."""
+    trained, config = experiment.trained(seed), experiment.plain(seed)
+    if not (trained / SUMS).exists() or not _is_whole(trained):
+        return False
+    facts = read_json(trained / "training.json")
+    if facts["config"] != config or facts["data"] != card_of(experiment)["sha256"]["all"]:
+        return False
+    return (work_folder(experiment, seed, facts) / SUMS).exists()
+
+
+def said_of_trained(experiment: Experiment, seed: int) -> str:
+    """What is said of a seed's training that is done."""
+    return f"{experiment.trained(seed)} is trained. Next: `python -m pipelines.evaluate` with the same settings"
+
+
+def is_preprocessed(experiment: Experiment) -> bool:
+    """Whether the processed corpus is whole, and what its raw files become by these settings, code and packages."""
+    raw, processed, record = experiment.raw(), experiment.processed(), _record(experiment)
+    whole = all((folder / SUMS).exists() and _is_whole(folder) for folder in (raw, processed))
+    return whole and record.exists() and read_json(record) == _preprocessing(experiment)
+
+
+def note_preprocessed(experiment: Experiment) -> None:
+    """Write down what the processed corpus, which has just been made, was made of."""
+    record = _record(experiment)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(record, _preprocessing(experiment))
+
+
+def _record(experiment: Experiment) -> Path:
+    return Path("work/preprocessed") / f"{experiment.task_name}.json"
+
+
+def _preprocessing(experiment: Experiment) -> dict[str, Any]:
+    installed = {each.name: each.version for each in metadata.distributions() if each.name in COMPUTES}
+    return {
+        "settings": experiment.task.corpus.model_dump(mode="json", by_alias=True),
+        "raw": sha256(experiment.raw() / SUMS),
+        "processed": sha256(experiment.processed() / SUMS),
+        "code": sha256(*code_of(COMMANDS["preprocess"])),
+        "packages": installed,
+    }
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        check_sums(folder, again="make it again")
+    except DamagedError:
+        return False
+    return True

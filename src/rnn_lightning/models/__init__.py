@@ -1,0 +1,20 @@
+"""Systems without their training: networks that read batches and answer, with neither Lightning nor metrics."""
+
+from .ctc_recognizer import CTCRecognizer
+from .frame_classifier import FrameClassifier
+from .language_model import LanguageModel
+from .model import Model, load_model
+from .seq2seq import Seq2Seq
+from .sequence_classifier import SequenceClassifier
+from .tagger import Tagger
+
+__all__ = [
+    "CTCRecognizer",
+    "FrameClassifier",
+    "LanguageModel",
+    "Model",
+    "Seq2Seq",
+    "SequenceClassifier",
+    "Tagger",
+    "load_model",
+]

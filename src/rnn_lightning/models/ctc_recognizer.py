@@ -1,0 +1,139 @@
+"""Labels from a signal, without their times: speech, handwriting, phonemes.
+
+Shapes: B rows, T steps, F features, T' steps after subsampling, C labels with the blank, U labels of the longest target.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_choice, check_counts, check_names
+from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy
+from ..recurrent import Recurrent, as_network
+from ..regularize import make_dropout
+from ..sequences import State, at_least_single
+from ..standardize import Standardize
+from ..subsampling import make_subsampling
+from .model import Model
+
+UNITS = {"character": "cer", "phoneme": "per", "word": "wer"}
+"""What a label is, and the name of the rate of errors in it."""
+
+
+class CTCRecognizer(Model):
+    """A recurrent network with a label or the blank at each step, trained by connectionist temporal classification (Graves
+    et al. 2006; for online handwriting Graves et al. 2009).
+
+    Features are standardised, thinned out in time if ``subsampling`` says so, and read by any network, one way or both ways.
+
+    Args:
+        rnn: keywords of ``build_network`` without ``input_size``, or a network that reads F features, or what
+            subsampling makes of them.
+        input_size: F.
+        labels: the names of all C labels, that of the blank among them.
+        unit: what a label is, one of ``UNITS``; errors are counted in it. Characters with a space among them also have a
+            rate of word errors.
+        blank: the label that stands for none.
+        standardize: means and deviations of the features, as ``Standardize`` takes them.
+        subsampling: keywords of ``Subsampling`` without ``input_size``.
+        dropout: on what the network makes of each step.
+
+    Raises:
+        ValueError: for a bad size or name.
+    """
+
+    input_size: int
+
+    def __init__(
+        self,
+        rnn: dict[str, Any] | Recurrent,
+        input_size: int,
+        labels: Sequence[str],
+        *,
+        unit: str = "character",
+        blank: int = 0,
+        standardize: Mapping[str, Sequence[float]] | None = None,
+        subsampling: dict[str, Any] | None = None,
+        dropout: float = 0.0,
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(optimizer, schedule, rnn=rnn)
+        check_counts(input_size=input_size)
+        check_choice("unit", unit, sorted(UNITS))
+        check_names("labels", labels, least=2)
+        check_counts(least=0, most=len(labels) - 1, blank=blank)
+        self.input_size, self.labels, self.unit, self.blank = input_size, list(labels), unit, blank
+        self.standardize = Standardize(input_size, standardize)
+        self.subsampling = make_subsampling(input_size, subsampling)
+        self.network = as_network(rnn, self.subsampling.output_size if self.subsampling else input_size)
+        self.dropout = make_dropout(dropout, locked=False)
+        self.output = nn.Linear(self.network.output_size, len(labels))
+        self.complete()
+
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """Log-probabilities (B, T', C) of the labels at each step of ``inputs`` (B, T, F), and the state after the last.
+
+        A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
+        """
+        features = self.standardize(inputs)
+        if self.subsampling is None:
+            hidden, after = self.network(features, lengths, state)
+        else:
+            tail, before = (self.subsampling.start(features), None) if state is None else state
+            features, lengths, tail = self.subsampling(features, lengths, tail)
+            hidden, inner = self.network(features, lengths, before)
+            after = tail, inner
+        return at_least_single(self.output(self.dropout(hidden))).log_softmax(2), after
+
+    def steps(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+        """The steps T' (B,) that are left of ``lengths``, or of all steps of ``inputs``."""
+        if lengths is None:
+            lengths = torch.full((len(inputs),), inputs.shape[1])
+        return lengths if self.subsampling is None else self.subsampling.steps(lengths)
+
+    @staticmethod
+    def sequences(labels: Tensor, lengths: Tensor) -> list[list[int]]:
+        """The rows of ``labels`` (B, U), each as long as it is."""
+        return [row[:length] for row, length in zip(labels.tolist(), lengths.tolist(), strict=True)]
+
+    def text(self, labels: Sequence[int]) -> str:
+        """The labels of one row by their names: characters side by side, else with a blank space between."""
+        return ("" if self.unit == "character" else " ").join(self.labels[label] for label in labels)
+
+    @torch.no_grad()
+    def recognize(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        beam_size: int | None = None,
+        n_best: int = 1,
+        fusion: ShallowFusion | None = None,
+        cut: float = 0.0,
+    ) -> Transcripts:
+        """The labels of ``inputs`` (B, T, F): those of the best path, or with ``beam_size`` of `ctc_beam_search`.
+
+        Raises:
+            ValueError: for several answers, a language model or a cut without a beam, or as ``forward``.
+        """
+        if beam_size is None and (n_best != 1 or fusion is not None or cut):
+            raise ValueError("the best path is one, and neither a language model nor a cut changes it: give a beam_size")
+        log_probs, _ = self(inputs, lengths)
+        steps = self.steps(inputs, lengths)
+        if beam_size is None:
+            return ctc_greedy(log_probs, steps, blank=self.blank)
+        search = {"beam_size": beam_size, "n_best": n_best, "blank": self.blank}
+        return ctc_beam_search(log_probs, steps, **search, fusion=fusion, cut=cut)
+
+    @torch.no_grad()
+    def align(self, inputs: Tensor, lengths: Tensor | None, targets: Tensor, target_lengths: Tensor | None = None) -> Alignment:
+        """The forced alignment of ``targets`` (B, U): when each is emitted, in steps after subsampling.
+
+        Raises:
+            ValueError: as ``forward`` and ``ctc_align``.
+        """
+        log_probs, _ = self(inputs, lengths)
+        return ctc_align(log_probs, targets, self.steps(inputs, lengths), target_lengths, blank=self.blank)
