@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "corpora": {"archives", "files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer"},
+        *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {
         *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},

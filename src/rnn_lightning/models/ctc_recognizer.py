@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_choice, check_counts, check_names
 from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy
+from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, at_least_single
@@ -70,7 +71,7 @@ class CTCRecognizer(Model):
         self.subsampling = make_subsampling(input_size, subsampling)
         self.network = as_network(rnn, self.subsampling.output_size if self.subsampling else input_size)
         self.dropout = make_dropout(dropout, locked=False)
-        self.output = nn.Linear(self.network.output_size, len(labels))
+        self.output = Linear(self.network.output_size, len(labels))
         self.complete()
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:

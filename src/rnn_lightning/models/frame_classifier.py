@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_counts, check_names
+from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import IGNORED, State, fill_padding
@@ -62,7 +63,7 @@ class FrameClassifier(Model):
         self.standardize = Standardize(input_size, standardize)
         self.network = as_network(rnn, (2 * splice + 1) * input_size)
         self.dropout = make_dropout(dropout, locked=False)
-        self.output = nn.Linear(self.network.output_size, len(classes))
+        self.output = Linear(self.network.output_size, len(classes))
         self.complete()
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..checks import check_choice, check_counts, check_flags, check_number, check_probability, shown
 from ..output_layer import AdaptiveSoftmax
+from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, at_least_single, check_memory, check_tensors, length_mask
@@ -85,7 +86,7 @@ class LanguageModel(Model):
         self.input_dropout = make_dropout(dropout if input_dropout is None else input_dropout, locked=locked)
         self.output_dropout = make_dropout(dropout, locked=locked)
         width, self.adaptive = self.network.output_size, output == "adaptive"
-        self.bridge = nn.Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
+        self.bridge = Linear(width, embedding_size, bias=False) if tied and width != embedding_size else nn.Identity()
         self.output: Any = make_output(output, embedding_size if tied else width, vocab_size, cutoffs)
         self._initialise(embedding_range, tied)
         self.complete()
@@ -191,7 +192,7 @@ def make_output(name: str, width: int, vocab_size: int, cutoffs: Sequence[int] |
     if name == "softmax":
         if cutoffs is not None:
             raise ValueError(f"cutoffs are for output adaptive, and output is softmax: leave out {shown(cutoffs)}")
-        return nn.Linear(width, vocab_size)
+        return Linear(width, vocab_size)
     chosen = usual_cutoffs(vocab_size) if cutoffs is None else list(cutoffs)
     for cutoff in chosen:
         check_counts(most=vocab_size - 1, cutoffs=cutoff)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_counts, check_names
+from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, check_memory, last_outputs
@@ -64,7 +65,7 @@ class SequenceClassifier(Model):
         self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
         self.network = as_network(rnn, input_size)
         self.dropout = make_dropout(dropout, locked=False)
-        self.output = nn.Linear(self.network.output_size, num_classes or 1)
+        self.output = Linear(self.network.output_size, num_classes or 1)
         self.complete()
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..characters import character_encoder
 from ..checks import check_choice, check_counts, check_names, check_probability, shown
+from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..registry import choose
 from ..regularize import make_dropout
@@ -88,7 +89,7 @@ class Tagger(Model):
         width = embedding_size + (self.spelling.output_size if self.spelling else 0)
         self.network = as_network(rnn, width)
         self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
-        self.emissions = nn.Linear(self.network.output_size, num_tags)
+        self.emissions = Linear(self.network.output_size, num_tags)
         self.output = make_output(num_tags, span_constraints(tags or (), scheme) if scheme else None)
         self.tags, self.scheme = tuple(tags or ()), scheme
         self.complete()
