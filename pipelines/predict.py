@@ -32,8 +32,10 @@ class LineReader:
 
     def answer(self, stream: BinaryIO) -> Iterator[str]:
         """What to print for each line of ``stream``."""
-        numbered = enumerate(stream, start=1)
-        while batch := list(islice(numbered, 1 if stream.isatty() else self.predictor.batch_size)):
+        numbered, size = enumerate(stream, start=1), 1 if stream.isatty() else self.predictor.batch_size
+        most = size if size == 1 else self.predictor.pool * size
+        while batch := list(islice(numbered, size)):
+            size = min(2 * size, most)  # the first answers come soon
             answers = self.predictor.answer([self.encoded(line, number) for number, line in batch])
             for (number, _), answer in zip(batch, answers, strict=True):
                 yield from self.shown(number, answer)

@@ -119,3 +119,21 @@ def test_settings_from_before_have_a_kind_in_place_of_a_name(name: str) -> None:
 def test_bad_settings_are_named(settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         character_encoder(10, settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"name": "cnn", "filters": 3}, {"name": "rnn", "rnn": {"cell": "lstm", "hidden_size": 3}}]
+)
+def test_words_that_are_read_beforehand_have_the_same_vectors(settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    encoder = character_encoder(300, settings).eval()
+    words = torch.tensor([[5, 0, 0], [256, 2, 0], [2, 256, 0], [5, 7, 9]])
+    batch = torch.stack([words[[0, 1, 0]], words[[3, 2, 1]]])
+    batch[1, 2] = 0  # the padding of a batch
+    expected = encoder.read_each_once(batch)
+    with encoder.reading(words):
+        torch.testing.assert_close(encoder.read_each_once(batch), expected)
+        torch.testing.assert_close(encoder.read_each_once(F.pad(batch, (0, 2))), expected)
+        with pytest.raises(KeyError):
+            encoder.read_each_once(batch + 1)
+    torch.testing.assert_close(encoder.read_each_once(batch + 1), encoder(batch.flatten(0, 1) + 1).view(2, 3, -1))

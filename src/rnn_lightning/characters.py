@@ -4,7 +4,8 @@ Shapes: N words, C characters of the longest, E features of a character, K featu
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -24,6 +25,7 @@ class CharacterEncoder(nn.Module, ABC):
     """
 
     output_size: int
+    _known: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, vocab_size: int, embedding_size: int) -> None:
         super().__init__()
@@ -46,8 +48,29 @@ class CharacterEncoder(nn.Module, ABC):
         """The vectors (B, T, K) of ``characters`` (B, T, C); a word that occurs several times is computed once."""
         if characters.numel() == 0:
             return self.embedding.weight.new_zeros(*characters.shape[:2], self.output_size)
+        if self._known is not None:
+            return self._known(characters.flatten(0, 1)).view(*characters.shape[:2], -1)
         words, index = characters.flatten(0, 1).unique(dim=0, return_inverse=True)  # (N, C), (B * T,)
         return F.embedding(index.view(characters.shape[:2]), self(words))
+
+    @contextmanager
+    def reading(self, characters: Tensor) -> Iterator[None]:
+        """A block in which `read_each_once` reads no other words than those of ``characters`` (N, C), whose vectors are made
+        at its beginning, all at once; the weights stay the same in it."""
+        padded = torch.cat([characters, torch.full_like(characters[:1], PADDING)])
+        first = {key: place for place, key in reversed([*enumerate(spellings(padded))])}
+        places = {key: place for place, key in enumerate(first)}
+        table = self(padded[[*first.values()]])
+        self._known = lambda read: table[[places[key] for key in spellings(read)]]
+        try:
+            yield
+        finally:
+            self._known = None
+
+
+def spellings(characters: Tensor) -> list[bytes]:
+    """The characters (N, C) of each word in bytes, however many of `PADDING`, which is 0, are behind them."""
+    return [row.tobytes().rstrip(b"\0") for row in characters.cpu().numpy()]
 
 
 class RecurrentCharacters(CharacterEncoder):

@@ -30,6 +30,9 @@ class Predictor(ABC, Generic[AnySystem]):
     formats: ClassVar[tuple[str, ...]] = ("text", "json")
     """The forms in which a command can print answers, the default first."""
 
+    pool: ClassVar[int] = 1
+    """Batches of items that are worth waiting for: a command that reads many lines answers so many batches together."""
+
     def __init__(self, system: AnySystem, inputs: Inputs, *, batch_size: int) -> None:
         """Answer by ``system``, which is set to evaluation mode.
 

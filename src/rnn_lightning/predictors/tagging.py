@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
+import torch.nn.functional as F
 
 from ..models import Tagger
 from ..tag_schemes import spans_of
@@ -43,9 +43,11 @@ class WordInputs(Inputs):
             return NOTHING
         rows = self.lexicon.encode([words])
         assert rows.characters is not None and rows.character_offsets is not None
-        spellings = torch.from_numpy(rows.characters).long().split(np.diff(rows.character_offsets).tolist())
-        numbers = torch.from_numpy(rows.inputs).long().unsqueeze(1)  # (T, 1)
-        return Encoded(torch.cat([numbers, pad_sequence(list(spellings), batch_first=True)], 1), words)  # (T, 1 + C)
+        sizes = np.diff(rows.character_offsets)[:, None]  # (T, 1)
+        steps = np.zeros((len(words), 1 + sizes.max()), np.int64)  # (T, 1 + C)
+        steps[:, 0] = rows.inputs
+        steps[:, 1:][np.arange(sizes.max()) < sizes] = rows.characters
+        return Encoded(torch.from_numpy(steps), words)
 
 
 def simple_words(line: str) -> list[str]:
@@ -76,6 +78,7 @@ class TaggingPredictor(Predictor[Tagger]):
     """
 
     formats: ClassVar[tuple[str, ...]] = ("conll", "text", "json")
+    pool: ClassVar[int] = 32
 
     def __init__(
         self,
@@ -99,6 +102,17 @@ class TaggingPredictor(Predictor[Tagger]):
         lexicon = Lexicon.read(file_in(folder, read_description(folder).get("lexicon")))
         system = load_system(Tagger, folder)
         return cls(system, lexicon, batch_size=batch_size, tokens=tokens)
+
+    @torch.no_grad()
+    def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
+        """The answers to encoded items, in their order; a word that several of them have is spelled once."""
+        spelled = [item.steps[:, 1:] for item in encoded if len(item.steps)]
+        if self.system.spelling is None or not spelled:
+            return super().answer(encoded)
+        longest = max(part.shape[1] for part in spelled)
+        characters = torch.cat([F.pad(part, (0, longest - part.shape[1])) for part in spelled])
+        with self.system.spelling.reading(characters.to(self.system.device)):
+            return super().answer(encoded)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         rows = self.system.tag(*self.pad(batch)).tolist()
