@@ -26,9 +26,10 @@ def draw_ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
     names = [f"{row['cell']}  T {row['steps']}, B {row['rows']}, H {row['units']}" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.set_xscale("log")
+    axes.set_xticks(ticks := [1, 2, 5, 10, 20, 50], [str(tick) for tick in ticks])
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(xlabel="times as fast in training (logarithmic)", ylim=(len(rows) - 0.5, -0.5))
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="upper right", fontsize=8)
 
 
 def draw_growth(axes: Axes, grown: list[dict[str, Any]]) -> None:
@@ -36,4 +37,6 @@ def draw_growth(axes: Axes, grown: list[dict[str, Any]]) -> None:
     for row in grown:
         axes.plot(row["values"], row["seconds"], marker="o", label=f"{row['cell']}, exponent {row['time_exponent']:.2f}")
     axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="seconds of a training step")
+    axes.set_xticks(steps := grown[0]["values"], [str(step) for step in steps], minor=False)
+    axes.minorticks_off()
     axes.legend(fontsize=8)

@@ -80,7 +80,7 @@ class Fused(Recurrent, Architecture):
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
         # A prepared core holds no parameters; the state then has the type of what it reads.
-        zeros = next(self.core.parameters(), inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
+        zeros = getattr(self.core, "weight_ih_l0", inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
         return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
 
     def join_weights(self) -> None:
