@@ -147,3 +147,14 @@ def test_a_damaged_state_is_told_and_the_training_begins_anew(
     folder = trained(places / "longer", "adding", 3, [])
     assert f"{STATE} is damaged" in capsys.readouterr().err
     assert read_json(folder / "training.json")["steps"] == 18
+
+
+def test_a_finished_training_is_not_kept_with_a_test_that_cannot_be_made(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(places / "longer")
+    folder = trained(places / "longer", "adding", 2, [])
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(ValueError, match=r"task.metric.search is \{'beam_size': 3\}, but neither translations nor labels"):
+        train(compose([*command("adding", 2, []), "name=mine", "+task.metric.search={beam_size:3}"]))
+    with pytest.raises(ValueError, match=r"task.metric.search is \{'beam_size': 3\}, but neither translations nor labels"):
+        trained(places / "longer", "adding", 2, ["+task.metric.search={beam_size:3}"])
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

@@ -59,14 +59,17 @@ def train_one(experiment: Experiment, seed: int) -> None:
             write_sums(work, KEPT)
             for name in (LAST, PREVIOUS, BEST):
                 (work / name).unlink(missing_ok=True)
-        keep_training(work, experiment.trained(seed), facts)
+        keep_training(work, experiment.trained(seed), facts, partial(check_again, experiment, seed, card))
         if is_first(experiment):
             print(said_of_trained(experiment, seed))
             tracking.flush()
 
 
-def keep_training(work: Path, trained: Path, facts: dict[str, Any]) -> None:
+def keep_training(work: Path, trained: Path, facts: dict[str, Any], check: Callable[[], object]) -> None:
     """Copy a training that is done to the folder ``trained``, with what `REFRESHED` names taken from ``facts``.
+
+    Args:
+        check: refuses settings, of the test for one, that differ from those of the training when it was made.
 
     Raises:
         ValueError: where a file is damaged.
@@ -78,6 +81,7 @@ def keep_training(work: Path, trained: Path, facts: dict[str, Any]) -> None:
         check_sums(folder, KEPT, again=again)
         known = read_json(folder / "training.json")
         if known["config"] != facts["config"]:
+            check()
             write_json(folder / "training.json", known | {name: facts[name] for name in REFRESHED})
 
 
@@ -105,7 +109,7 @@ def fit(
     """
     training, kind = experiment.task.training, kind_of(experiment)
     products = set_precision(experiment)
-    data = experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=training.epochs)
+    data = data_of(experiment, seed)
     planned = data.planned_steps()
     between = interval(training, planned)
     system = prepared_system(experiment, seed, card, data)
@@ -126,6 +130,11 @@ def fit(
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
+def data_of(experiment: Experiment, seed: int) -> Any:
+    """The data module of a training."""
+    return experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=experiment.task.training.epochs)
+
+
 def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
     """The system as its training begins, once it is known to fit the memory and to log what it is judged by.
 
@@ -139,6 +148,15 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
     check_metric(experiment, system)
     kind_of(experiment).prepare(experiment, system, data)
     return system
+
+
+def check_again(experiment: Experiment, seed: int, card: dict[str, Any]) -> None:
+    """Refuse, for a training that is done, what would be refused before it: its test is another one now.
+
+    Raises:
+        ValueError: as `prepared_system`.
+    """
+    prepared_system(experiment, seed, card, data_of(experiment, seed))
 
 
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
