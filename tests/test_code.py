@@ -123,6 +123,8 @@ def test_a_listing_has_a_hash_and_a_path_a_line() -> None:
         "pipelines/runs/__init__.py",
         "pipelines/runs/beginning.py",
         "pipelines/runs/following.py",
+        "pipelines/settings/__init__.py",
+        "pipelines/settings/interrupts.py",
     ]
     assert sorted(line[66:] for line in lines) == sorted([*begun, "pipelines/digest.py"])
     assert all(len(line.split()[0]) == 64 for line in lines)

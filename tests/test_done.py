@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 SMALL = ["task=adding", "rnn=lstm", "task.parameters=null", "+task.rnn.hidden_size=4", "task.training.validate_every=null"]
 CORPUS = ["task=adding", "task.corpus.rows={train: 40, validation: 10, test: 10}"]
 ROWS = CORPUS[1:]
@@ -16,7 +17,7 @@ TRAINED = "trained/adding/{}/1 is trained. Next: `python -m pipelines.evaluate` 
 
 def command(stage: str, words: list[str], project: Path) -> tuple[str, set[str]]:
     """What a stage prints, and the names of all modules that it imports."""
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db"}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db", "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-X", "importtime", "-m", f"pipelines.{stage}", *words]
     done = subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)
     told = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]

@@ -114,7 +114,9 @@ def test_uniform_fused_networks_are_those_of_pytorch(cell: str, peer: Callable[.
     torch.manual_seed(0)
     twin = peer(F, H, 2, bidirectional=True, batch_first=True)
     inputs = torch.randn(2, 5, F)
-    torch.testing.assert_close(network(inputs)[0], twin(inputs)[0], rtol=0, atol=0)
+    for one, two in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+    torch.testing.assert_close(network(inputs)[0], twin(inputs)[0])
 
 
 @pytest.mark.parametrize("override", ["+task.rnn.init={uniform:0.25}", "+rnn.init.uniform=0.25"])

@@ -66,6 +66,7 @@ def artefacts() -> list[Path]:
     files = [file for folder in ("data", "trained", "runs", "work") for file in Path(folder).rglob("*") if file.is_file()]
     shown = {".png", ".md", ".csv"}  # figures of a training that goes on, for people
     skipped = [f for f in files if f.suffix == ".lock" or f.name == "lock" or (f.parts[0] == "work" and f.suffix in shown)]
+    skipped += Path("work/preprocessed").glob("*")  # compared as a whole: where it differs, the corpus is made again
     return sorted(file for file in {*files} - {*skipped} if file.stat().st_size)
 
 

@@ -39,11 +39,13 @@ def is_preprocessed(experiment: Experiment) -> bool:
     """Whether the processed corpus is whole, and what its raw files become by these settings, code and packages."""
     raw, processed, record = experiment.raw(), experiment.processed(), _record(experiment)
     whole = all((folder / SUMS).exists() and _is_whole(folder) for folder in (raw, processed))
-    return whole and record.exists() and read_json(record) == _preprocessing(experiment)
+    return whole and record.exists() and _read(record) == _preprocessing(experiment)
 
 
 def note_preprocessed(experiment: Experiment) -> None:
-    """Write down what the processed corpus, which has just been made, was made of."""
+    """Write down what the processed corpus, which has just been made, was made of; of files without sums that is not known."""
+    if not (experiment.raw() / SUMS).exists():
+        return
     record = _record(experiment)
     record.parent.mkdir(parents=True, exist_ok=True)
     write_json(record, _preprocessing(experiment))
@@ -62,6 +64,13 @@ def _preprocessing(experiment: Experiment) -> dict[str, Any]:
         "code": sha256(*code_of(COMMANDS["preprocess"])),
         "packages": installed,
     }
+
+
+def _read(record: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(record)
+    except ValueError:  # damaged: the corpus is made again
+        return None
 
 
 def _is_whole(folder: Path) -> bool:
