@@ -55,10 +55,11 @@ def test_what_is_damaged_is_made_again(project: Path) -> None:
     (trained,) = (project / "trained/adding").iterdir()
     for stage, words, file in (
         ("preprocess", CORPUS, project / "data/processed/adding/train.npz"),
+        ("preprocess", CORPUS, project / "work/preprocessed/adding.json"),
         ("train", [*SMALL, *ROWS], trained / "1/model.ckpt"),
     ):
         whole = file.read_bytes()
-        file.write_bytes(whole[:-1])
+        file.write_bytes(whole[:-3])
         command(stage, words, project)
         assert file.read_bytes() == whole
 
