@@ -1,7 +1,9 @@
 """The overhead of the system and Lightning's Trainer in a training step: the same network in a bare PyTorch loop, in turn.
 
-``python -m benchmarks.overhead`` trains both in one process, alternately, on random tokens of WikiText-2's shape (vocabulary
-33,278, 2 x 650 units, 20 rows of 35 steps), and prints the ratio pair by pair.
+    python -m benchmarks.overhead [--pairs 7]      writes benchmarks/overhead.json
+
+Both train in one process, alternately, on random tokens: word models of WikiText-2's shape (vocabulary 33,278, 20 rows of 35
+steps), and a small one. A pass through the Trainer counts as a whole, with what begins and ends it.
 """
 
 import argparse
@@ -9,40 +11,53 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import numpy as np
 import torch
 
 from benchmarks.timing import seconds
+from pipelines.runs.provenance import commit, hardware
 from pipelines.training.trainers import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
+from rnn_lightning.files import write_json
 from rnn_lightning.sequences import map_state
 from rnn_lightning.systems.language_model import cross_entropy
 
-VOCABULARY, ROWS, STEPS = 33278, 20, 35
+ROWS, STEPS = 20, 35
 
 
-def model(units: int) -> LanguageModel:
+class Case(NamedTuple):
+    """A word model and the steps of a pass over its data."""
+
+    vocabulary: int
+    units: int
+    batches: int
+
+
+CASES = {"2 x 650 units": Case(33278, 650, 8), "2 x 200 units": Case(33278, 200, 16), "a small step": Case(500, 64, 400)}
+
+
+def model(case: Case) -> LanguageModel:
     """A word model of two layers, with random weights."""
     torch.manual_seed(0)
-    rnn = {"cell": "lstm", "num_layers": 2, "hidden_size": units, "dropout": 0.5}
-    return LanguageModel(VOCABULARY, rnn, units, tied=True, dropout=0.5, optimizer={"name": "sgd", "lr": 1.0})
+    rnn = {"cell": "lstm", "num_layers": 2, "hidden_size": case.units, "dropout": 0.5}
+    return LanguageModel(case.vocabulary, rnn, case.units, tied=True, dropout=0.5, optimizer={"name": "sgd", "lr": 1.0})
 
 
-def corpus(folder: Path, batches: int) -> None:
-    """Write a stream corpus of random tokens for so many ``batches``."""
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * (STEPS * batches) + 1).astype(np.int32)
+def corpus(folder: Path, case: Case) -> None:
+    """Write a stream corpus of random tokens for the steps of a ``case``."""
+    tokens = np.random.default_rng(0).integers(0, case.vocabulary, ROWS * (STEPS * case.batches) + 1).astype(np.int32)
     for split in ("train", "validation", "test"):
         np.savez(
             folder / f"{split}.npz", tokens=tokens, documents=np.array([0, len(tokens)]), scored=np.ones(len(tokens), bool)
         )
 
 
-def bare(folder: Path, units: int) -> Callable[[], None]:
+def bare(folder: Path, case: Case) -> Callable[[], None]:
     """One pass over the data in a plain loop: forward, the same loss, backward, clip, step, carry the state."""
-    system = model(units).train()
+    system = model(case).train()
     optimizer = torch.optim.SGD(system.parameters(), lr=1.0)
     dataset = StreamModule(folder, batch_size=ROWS, steps=STEPS).dataset("train")
     batches = [dataset[name] for name in dataset.in_order()]
@@ -62,9 +77,9 @@ def bare(folder: Path, units: int) -> Callable[[], None]:
     return run
 
 
-def trained(folder: Path, units: int) -> Callable[[], None]:
+def trained(folder: Path, case: Case) -> Callable[[], None]:
     """The same pass through ``LanguageModel``, ``StreamModule``, ``Durable`` and the Trainer."""
-    system = model(units)
+    system = model(case)
 
     def run() -> None:
         data = StreamModule(folder, batch_size=ROWS, steps=STEPS)
@@ -87,24 +102,33 @@ def trained(folder: Path, units: int) -> Callable[[], None]:
     return run
 
 
+def compare(case: Case, pairs: int) -> dict[str, float]:
+    """The median seconds of a step of both, and of their ratio pair by pair."""
+    with tempfile.TemporaryDirectory() as name:
+        corpus(Path(name), case)
+        one, other = trained(Path(name), case), bare(Path(name), case)
+        one()
+        other()
+        taken = [(seconds(one) / case.batches, seconds(other) / case.batches) for _ in range(pairs)]
+    steps, bare_steps = zip(*taken, strict=True)
+    ratio = statistics.median(a / b for a, b in taken)
+    return {"step": statistics.median(steps), "bare_step": statistics.median(bare_steps), "ratio": ratio}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    arguments.add_argument("--units", type=int, default=650)
-    arguments.add_argument("--batches", type=int, default=8, help="steps of a pass")
     arguments.add_argument("--pairs", type=int, default=7)
     options = arguments.parse_args()
     quieten()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        corpus(Path(name), options.batches)
-        one, other = trained(Path(name), options.units), bare(Path(name), options.units)
-        one()
-        other()
-        pairs = [(seconds(one), seconds(other)) for _ in range(options.pairs)]
-    for with_trainer, plain in pairs:
-        step, bare_step = with_trainer / options.batches, plain / options.batches
-        print(f"system {step:.3f} s a step, bare loop {bare_step:.3f} s, ratio {step / bare_step:.3f}")
-    print(f"median ratio {statistics.median(a / b for a, b in pairs):.3f}")
+    results = {}
+    for name, case in CASES.items():
+        results[name] = case._asdict() | compare(case, options.pairs)
+        print(
+            f"{name}: {1000 * results[name]['step']:.1f} ms a step, {results[name]['ratio']:.3f} of the bare loop", flush=True
+        )
+    origin = {"hardware": hardware("cpu"), "threads": 1, "commit": commit()}
+    write_json(Path(__file__).with_suffix(".json"), {"cases": results} | origin)
 
 
 if __name__ == "__main__":
