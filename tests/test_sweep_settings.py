@@ -135,3 +135,9 @@ def test_a_grid_has_every_combination_once(space: dict[str, Any], count: int) ->
 def test_an_endless_grid_is_refused(space: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a grid needs choices or steps, which a has not"):
         validate(Sweep, {"space": {"a": space}, "sampler": {"name": "grid"}})
+
+
+def test_a_grid_that_no_memory_holds_is_refused_before_it_is_made() -> None:
+    space = {"task.training.epochs": {"low": 1, "high": 10**12, "step": 1}}
+    with pytest.raises(ValueError, match="a grid has at most 100,000 points, not 1,000,000,000,000"):
+        validate(Sweep, {"space": space, "sampler": {"name": "grid"}})
