@@ -26,6 +26,7 @@ POINTERS = {"peephole_forward": 7, "peephole_backward": 10, "layer_norm_forward"
     **{"elman_forward": 2, "elman_backward": 4, "gru_forward": 6, "gru_backward": 9}
 }
 """How many tensors each function takes."""
+TEMPORARY = "rnn-lightning-"
 PATIENCE = 120
 """Seconds for the compiler."""
 
@@ -72,7 +73,12 @@ def _compiled(compiler: str) -> Path:
             return next(whole, None) or _compile(compiler, folder, key)
     except (OSError, RuntimeError):  # RuntimeError: no home
         pass
-    return _compile(compiler, Path(tempfile.mkdtemp(prefix="rnn-lightning-")), key)
+    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY))
+    try:
+        return _compile(compiler, folder, key)
+    except (OSError, subprocess.SubprocessError):
+        shutil.rmtree(folder)
+        raise
 
 
 def _compile(compiler: str, folder: Path, key: str) -> Path:
@@ -107,6 +113,8 @@ def _features() -> str:
 
 def _loaded(file: Path) -> ctypes.CDLL:
     found = ctypes.CDLL(str(file))
+    if file.parent.name.startswith(TEMPORARY):
+        shutil.rmtree(file.parent)  # it is loaded, and no other process looks there
     for name, count in POINTERS.items():
         function = getattr(found, name)
         function.argtypes, function.restype = [Sizes, *[ctypes.c_void_p] * count], None
