@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import rnn_lightning
 from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Recurrent, Residual, build_network
+from rnn_lightning.sequences import map_state
 
 F, H = 3, 16
 every_cell = pytest.mark.parametrize("cell", CELLS)
@@ -146,3 +147,18 @@ def test_parameters_of_older_checkpoints_are_read_under_their_former_names() -> 
 
 def test_the_former_name_of_the_builder_is_the_builder() -> None:
     assert rnn_lightning.recurrent.recurrent is rnn_lightning.build_network is build_network
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("width", [1, 3, 512])
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - {"feedforward"}))
+def test_a_state_of_another_width_is_refused_before_anything_reads_it(cell: str, width: int, part: int) -> None:
+    network, inputs = build_network(cell, 256, 256), torch.zeros(16, 5, 256)
+    places = iter([part == 0 or "lstm" not in cell, part == 1])
+
+    def resized(tensor: Tensor) -> Tensor:
+        return tensor.new_zeros(*tensor.shape[:-1], width) if next(places) else tensor
+
+    state = map_state(resized, network.start(inputs))
+    with pytest.raises(ValueError, match=rf"the state must be of this network's sizes, .*256.* behind the rows, not .*{width}"):
+        network(inputs, None, state)

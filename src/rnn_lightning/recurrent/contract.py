@@ -6,6 +6,7 @@ Shapes: B rows, T steps, F features in, H features out.
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..checks import shown
@@ -71,6 +72,9 @@ class Recurrent(nn.Module, ABC):
         if not is_nested(state, self._nesting):
             raise ValueError(f"state must be a tensor, or tuple of states, that this network has made, not {shown(state)}")
         check_rows(state, len(inputs))
+        if not fits(state, self._nesting, len(inputs)):
+            given, own = (shapes(form) for form in (nesting(state), self._nesting))
+            raise ValueError(f"the state must be of this network's sizes, {own} behind the rows, not {given}")
 
     @abstractmethod
     def start(self, inputs: Tensor) -> State:
@@ -82,14 +86,19 @@ class Recurrent(nn.Module, ABC):
 
 
 def nesting(state: State) -> Any:
-    """How the tensors of ``state`` are nested: ``Tensor``, or a tuple of nestings."""
-    return Tensor if isinstance(state, Tensor) else tuple(map(nesting, state))
+    """How the tensors of ``state`` are nested: the sizes of one behind its rows, or a tuple of nestings."""
+    return state.shape[1:] if isinstance(state, Tensor) else tuple(map(nesting, state))
+
+
+def shapes(form: Any) -> str:
+    """The sizes of a `nesting` as text."""
+    return str(tuple(form)) if isinstance(form, torch.Size) else f"({', '.join(map(shapes, form))})"
 
 
 def fits(state: Any, form: Any, rows: int) -> bool:
     """Whether ``state`` is nested in this ``form`` and has so many ``rows``, in a microsecond: each step of a search asks."""
-    if form is Tensor:
-        return isinstance(state, Tensor) and state.dim() > 0 and state.shape[0] == rows
+    if isinstance(form, torch.Size):
+        return isinstance(state, Tensor) and state.shape == (rows, *form)
     if form is None or not isinstance(state, tuple) or len(state) != len(form):
         return False
     for part, inner in zip(state, form, strict=True):  # noqa: SIM110 - a generator takes as long as all else here
@@ -100,7 +109,7 @@ def fits(state: Any, form: Any, rows: int) -> bool:
 
 def is_nested(state: Any, form: Any) -> bool:
     """Whether the tensors of ``state`` are nested in this ``form``."""
-    if form is Tensor:
+    if isinstance(form, torch.Size):
         return isinstance(state, Tensor)
     return isinstance(state, tuple) and len(state) == len(form) and all(map(is_nested, state, form))
 

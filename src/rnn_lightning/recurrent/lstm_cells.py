@@ -34,7 +34,7 @@ class LSTMCell(Cell):
         """The parameters, besides the recurrent weight, that all steps share."""
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        tensors = (projected, *state, self.recurrent_weight, *self.shared())
+        tensors = (projected, *state, self.recurrent_weight, *(part.contiguous() for part in self.shared()))
         compiled = kernels(*tensors)
         found = self.in_c.apply(compiled, *tensors) if compiled else self.in_pytorch.apply(*tensors)
         return found[0], found
