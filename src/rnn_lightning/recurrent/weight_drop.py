@@ -50,7 +50,7 @@ def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
 
 
 def layers_of_fixed_weights(network: nn.Module) -> list[Fused]:
-    """The layers of ``network`` that PyTorch's kernels compute, without those whose weights a `WeightDrop` changes each call."""
+    """The layers of ``network`` that PyTorch's kernels compute, but those whose weights a `WeightDrop` changes."""
     dropped = {layer for part in network.modules() if isinstance(part, WeightDrop) for layer in fused_layers(part)}
     return [layer for layer in fused_layers(network) if layer not in dropped]
 
