@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_text, sha256, whole_folder, write_json
-from .corpus import Corpus, CorpusError
-from .files import SOURCE, read_json
+from .corpus import Corpus, CorpusError, RawSplit
+from .files import SOURCE, read_json, verified_source
 from .retries import log, with_retries
 
 
@@ -67,6 +67,14 @@ class FromHub(Corpus):
 
     def fetch(self, raw: Path) -> None:
         fetch_from_hub(self.hub, raw)
+
+    def test_split(self, raw: Path) -> RawSplit:
+        verified_source(raw, self.hub.spec())
+        return self.raw_split(raw / "test.parquet")
+
+    def raw_split(self, path: Path) -> RawSplit:
+        """The rows of a Parquet file."""
+        return super().test_split(path)
 
 
 @dataclass(frozen=True)
