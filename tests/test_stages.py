@@ -101,9 +101,6 @@ def test_a_training_that_is_done_is_not_made_again_and_another_one_is(place: Pat
         evaluate(named[1])
     evaluate(named[0])
     assert (place / "runs/adding/elman-mine/1/metrics.json").exists()
-    trained = place / "trained/adding/elman-mine/1/training.json"
-    trained.write_text(trained.read_text().replace('"checkpoint_seconds"', '"every_seconds"'))
-    train(named[0])  # the keys of earlier versions are no other settings
 
 
 def test_a_training_that_is_done_is_told_anew_where_only_words_differ(place: Path) -> None:
