@@ -1,15 +1,23 @@
 """Stage: measure trained networks on the test split, and show the finished runs in the dashboard.
 
 ``python -m pipelines.evaluate task=dates rnn=gru seed=1``: with the settings of the training, its ``name`` among them.
+
+``python -m pipelines.evaluate run=runs/ewt/bilstm/1 on=sequoia`` measures a finished run on the test split of another task's
+corpus (``on`` may also be a task file), which is fetched before; further words are settings of that task.
 """
 
-import math
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings.compose import run_stage
+from pipelines.measuring.measure import finite, load_trained, measure, shown
+from pipelines.settings.compose import exit_on_user_error, run_stage
 from pipelines.settings.schema import Experiment
+
+ELSEWHERE = ("run=", "on=")
+"""Words that measure a finished run on another corpus."""
 
 
 def evaluate(experiment: Experiment) -> None:
@@ -28,15 +36,10 @@ def evaluate(experiment: Experiment) -> None:
     task = task_of(experiment, card)
     for seed in experiment.all_seeds():
         folder, metrics = experiment.run(seed), complete_run(experiment, seed, card)
-        print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+        print(f"{folder}: {shown(metrics)}")
         run_id = publish_run(folder, read_run(folder), task, card)
         publish_model(run_id, folder)
     tracking.flush()
-
-
-def finite(value: float) -> float | None:
-    """A value as ``metrics.json`` keeps it: null where there was nothing to measure it on, since JSON has no NaN."""
-    return value if math.isfinite(value) else None
 
 
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
@@ -52,7 +55,7 @@ def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dic
         for file in trained.iterdir():
             shutil.copy(file, partial)
         check_sums(partial, again="train again")
-        metrics = measure(experiment, partial)
+        metrics = measure(experiment, load_trained(experiment, partial), partial)
         kind_of(experiment).write_predictor(experiment, card, partial)
         write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
     return metrics
@@ -95,21 +98,15 @@ def check_settings(experiment: Experiment, seed: int) -> None:
         raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}); {advice}")
 
 
-def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
-    """The test metrics of the model in ``folder``: its own, and those of its kind, whose tables and figures are left there."""
-    from pipelines.kinds import kind_of
-    from pipelines.training.memory import check_search
-    from pipelines.training.trainers import make_trainer, quieten, set_precision
+def main(words: Sequence[str]) -> None:
+    """Evaluate the experiment of the ``words``, or measure a run on another corpus, where they name one."""
+    if any(word.startswith(ELSEWHERE) for word in words):
+        from pipelines.measuring.elsewhere import measure_elsewhere
 
-    quieten()
-    set_precision(experiment)
-    checkpoint = folder / "model.ckpt"
-    system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    data = experiment.task.data.build(folder=experiment.processed())
-    check_search(experiment, system, data)
-    (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
-    return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
+        exit_on_user_error(lambda: measure_elsewhere(words))
+    else:
+        run_stage(evaluate)
 
 
 if __name__ == "__main__":
-    run_stage(evaluate)
+    main(sys.argv[1:])

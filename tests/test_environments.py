@@ -9,7 +9,7 @@ from pipelines.runs.provenance import note_environment, versions
 
 def test_a_training_that_goes_on_elsewhere_warns_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here = versions()
-    assert set(here) == {"python", "torch", "lightning", "numpy", "cpu_capability"}
+    assert set(here) == {"python", "torch", "lightning", "numpy", "blas", "cpu_capability", "cpu_features"}
     assert note_environment(tmp_path, here) == note_environment(tmp_path, here) == [here]
     assert capsys.readouterr().err == ""
     other = here | {"cpu_capability": "OTHER"}
