@@ -21,6 +21,11 @@ from rnn_lightning.files import sha256
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("dvc.lock", "hub/dvc.lock")
 """What DVC writes as it goes: no change of code or settings."""
+ROUNDING = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Variables of the environment by which the libraries of products take other instructions: sums are rounded otherwise then."""
 
 
 def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "threads": trainer.threads,
         "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
-        "versions": versions() | {"backend": backend},
+        "versions": versions() | {"backend": backend, "processor": processor(trainer.accelerator)},
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
         "data": data,
@@ -94,11 +99,12 @@ def _git(*arguments: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """What computes: Python, its packages for numbers, and the instructions of the processor that they use."""
+    """What computes: Python, its packages for numbers, and the instructions of the processor that they may use."""
     from torch.backends.cpu import get_cpu_capability
 
     packages = {name: metadata.version(name) for name in ("torch", "lightning", "numpy")}
-    return {"python": platform.python_version(), **packages, "cpu_capability": get_cpu_capability()}
+    rounding = " ".join(f"{name}={os.environ[name]}" for name in ROUNDING if os.environ.get(name))
+    return {"python": platform.python_version(), **packages, "cpu_capability": get_cpu_capability(), "variables": rounding}
 
 
 def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
@@ -116,6 +122,19 @@ def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
 
 
 def hardware(accelerator: str) -> str:
+    """The processor that trains; of a CPU also its instructions and cores.
+
+    Raises:
+        ValueError: where a graphics processor is asked for and there is none.
+    """
+    if accelerator == "gpu":
+        return processor(accelerator)
+    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
+
+    return f"{processor(accelerator)}, {get_cpu_capability()}, {os.cpu_count()} cores"
+
+
+def processor(accelerator: str) -> str:
     """The name of the processor that trains.
 
     Raises:
@@ -130,6 +149,4 @@ def hardware(accelerator: str) -> str:
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
-
-    return f"{names[0] if names else platform.machine()}, {get_cpu_capability()}, {os.cpu_count()} cores"
+    return names[0] if names else platform.machine()
