@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "standardize": {"checks"},
     "pen": set(),
     "audio": set(),
-    "recurrent": {"checks", "derivatives", "files", "packed", "products", "registry", "sequences", "regularize"},
+    "recurrent": {"checks", "derivatives", "files", "leftovers", "packed", "products", "registry", "sequences", "regularize"},
     "attention": {"checks", "products", "sequences"},
     "decoder": {"checks", "products", "sequences", "regularize", "recurrent", "attention"},
     "characters": {"checks", "registry", "sequences", "recurrent"},
