@@ -22,37 +22,43 @@ ELSEWHERE = ("run=", "on=")
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
-    from pipelines import tracking
     from pipelines.runs.cards import card_of
-    from pipelines.runs.folders import read_run
-    from pipelines.settings.tasks import task_of
-    from pipelines.tracking.finished import publish_model, publish_run
     from pipelines.training.building import of_card
     from pipelines.training.keywords import check_system
 
     check_system(experiment)
     card = card_of(experiment)
     of_card(experiment, card)
-    task = task_of(experiment, card)
     for seed in experiment.all_seeds():
-        folder, metrics = experiment.run(seed), complete_run(experiment, seed, card)
+        evaluate_one(experiment, seed, card)
+
+
+def evaluate_one(experiment: Experiment, seed: int, card: dict[str, Any]) -> None:
+    """Make the run folder of one seed and publish it; waits for another process that does so, until it has published."""
+    from pipelines import tracking
+    from pipelines.runs.folders import read_run
+    from pipelines.runs.processes import made_alone
+    from pipelines.settings.tasks import task_of
+    from pipelines.tracking.finished import publish_model, publish_run
+
+    folder = experiment.run(seed)
+    check_data(experiment.trained(seed), card)
+    check_settings(experiment, seed)
+    with made_alone(folder, f"the evaluation of {folder}"):
+        metrics = complete_run(experiment, seed, card)
         print(f"{folder}: {shown(metrics)}")
-        run_id = publish_run(folder, read_run(folder), task, card)
+        run_id = publish_run(folder, read_run(folder), task_of(experiment, card), card)
         publish_model(run_id, folder)
-    tracking.flush()
+        tracking.flush()
 
 
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
-    """Make the run folder of one seed, which another process may be making too: one waits; returns the metrics."""
+    """Make the run folder of one seed; returns the metrics."""
     from pipelines.kinds import kind_of
-    from pipelines.runs.processes import made_alone
     from rnn_lightning.files import check_sums, whole_folder, write_json
 
-    folder, trained = experiment.run(seed), experiment.trained(seed)
-    check_data(trained, card)
-    check_settings(experiment, seed)
-    with made_alone(folder, f"the evaluation of {folder}"), whole_folder(folder, sums=True) as partial:
-        for file in trained.iterdir():
+    with whole_folder(experiment.run(seed), sums=True) as partial:
+        for file in experiment.trained(seed).iterdir():
             shutil.copy(file, partial)
         check_sums(partial, again="train again")
         metrics = measure(experiment, load_trained(experiment, partial), partial)

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "standardize": {"checks"},
     "pen": set(),
     "audio": set(),
-    "recurrent": {"checks", "derivatives", "files", "packed", "products", "registry", "sequences", "regularize"},
+    "recurrent": {"checks", "derivatives", "files", "leftovers", "packed", "products", "registry", "sequences", "regularize"},
     "attention": {"checks", "products", "sequences"},
     "loop_products": {"derivatives", "packed", "products", "recurrent"},
     "decoder": {"checks", "loop_products", "products", "sequences", "regularize", "recurrent", "attention"},

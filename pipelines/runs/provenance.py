@@ -24,6 +24,11 @@ MADE_OF = ("conf", "src", "pipelines")
 """Folders whose files decide a run, also those that git does not track."""
 LOCKS = ("dvc.lock", "hub/dvc.lock")
 """What DVC writes as it goes: no change of code or settings."""
+ROUNDING = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Variables of the environment by which the libraries of products take other instructions: sums are rounded otherwise then."""
 
 
 def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "threads": trainer.threads,
         "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
-        "versions": versions() | {"backend": backend},
+        "versions": versions() | {"backend": backend, "processor": processor(trainer.accelerator)},
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
         "data": data,
@@ -99,8 +104,8 @@ def _git(*arguments: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """What computes: Python, its packages for numbers, PyTorch's libraries of matrix products, and the instructions of the
-    processor: the set that PyTorch uses, and all for vectors that there are."""
+    """What computes: Python, its packages for numbers, PyTorch's libraries of matrix products, the instructions of the
+    processor (the set that PyTorch may use, and all for vectors that there are), and the variables that limit these."""
     import torch
     from torch.backends.cpu import get_cpu_capability
 
@@ -109,7 +114,8 @@ def versions() -> dict[str, str]:
     libraries = {"": r"BLAS_INFO=(\w+)", "MKL ": r"Math Kernel Library Version (\S+)", "oneDNN ": r"(?:MKL-DNN|oneDNN) (v\S+)"}
     blas = ", ".join(f"{name}{found[1]}" for name, said in libraries.items() if (found := re.search(said, built)))
     capability = {"cpu_capability": get_cpu_capability(), "cpu_features": " ".join(sorted(cpu_features()))}
-    return {"python": platform.python_version(), **packages, "blas": blas, **capability}
+    rounding = " ".join(f"{name}={os.environ[name]}" for name in ROUNDING if os.environ.get(name))
+    return {"python": platform.python_version(), **packages, "blas": blas, **capability, "variables": rounding}
 
 
 def cpu_features() -> set[str]:
@@ -140,6 +146,19 @@ def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
 
 
 def hardware(accelerator: str) -> str:
+    """The processor that trains; of a CPU also its instructions and cores.
+
+    Raises:
+        ValueError: where a graphics processor is asked for and there is none.
+    """
+    if accelerator == "gpu":
+        return processor(accelerator)
+    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
+
+    return f"{processor(accelerator)}, {get_cpu_capability()}, {os.cpu_count()} cores"
+
+
+def processor(accelerator: str) -> str:
     """The name of the processor that trains.
 
     Raises:
@@ -152,6 +171,4 @@ def hardware(accelerator: str) -> str:
             raise ValueError("trainer.accelerator is gpu, but PyTorch finds no graphics processor: take trainer=cpu")
         return torch.cuda.get_device_name()
     names = _cpu("model name")
-    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
-
-    return f"{names[0] if names else platform.machine()}, {get_cpu_capability()}, {os.cpu_count()} cores"
+    return names[0] if names else platform.machine()
