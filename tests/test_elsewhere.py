@@ -96,7 +96,7 @@ def run(request: pytest.FixtureRequest, place: Path) -> Path:
     task = request.param
     experiment = compose([f"task={task}", *SMALL, *RUNS[task]])
     if task in COLUMNS:
-        write_fetched(experiment.raw(), COLUMNS[task](), experiment.task.corpus.build().hub.spec())
+        write_fetched(experiment.raw(), COLUMNS[task](), experiment.task.corpus.build().spec())
     else:
         fetch(experiment)
     for stage in (preprocess, train, evaluate):
@@ -128,7 +128,7 @@ def fetched_other(task: str) -> str:
     if task not in COLUMNS:
         fetch(other)
     elif not other.raw().exists():
-        write_fetched(other.raw(), exam(task), other.task.corpus.build().hub.spec())
+        write_fetched(other.raw(), exam(task), other.task.corpus.build().spec())
     return f"mine/task/other_{task}.yaml"
 
 

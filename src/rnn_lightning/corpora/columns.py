@@ -8,7 +8,7 @@ from typing import Any
 
 from ..files import sha256, whole_folder, write_json
 from .conll import ColumnFile
-from .corpus import SPLITS, CorpusError
+from .corpus import SPLITS, CorpusError, RawSplit
 from .files import SOURCE, verified_source
 from .sentences import Sentence, sentence_of
 from .tagging import TaggedCorpus, write_tagging

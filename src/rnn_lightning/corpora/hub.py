@@ -136,16 +136,28 @@ def _download(source: HubSource, answered: bool | None) -> Loaded:
 
 
 def _check_record(record: Path, content: Mapping[str, Any]) -> None:
-    """Compare the hashes with those on record; write the record if this is the first fetch that divides the rows like this."""
-    before = read_json(record) if record.exists() else {}
-    if not before or any(before.get(key) != content.get(key) for key in ("splits", "held_out")):
+    """Compare the hashes with those on record; write the record if this is the first fetch, or the first that holds rows out.
+
+    Raises:
+        CorpusError: where they differ; where the record is of another configuration, naming what differs.
+    """
+    known = read_json(record) if record.exists() else {}
+    if not known or ("held_out" in content and "held_out" not in known):
         write_json(record, content)
         return
-    expected = before["files"]
-    for name in sorted(expected.keys() | content["files"].keys()):
-        then, now = expected.get(name), content["files"].get(name)
-        if then != now:
-            raise CorpusError(f"{name} of {content['repository']} has changed: expected {then}, got {now}; see {record}")
+    files = sorted(known["files"].keys() | content["files"].keys())
+    changed = [name for name in files if known["files"].get(name) != content["files"].get(name)]
+    if not changed:
+        return
+    keys = sorted((known.keys() | content.keys()) - set(FOUND))
+    if other := [
+        f"{key} was {known.get(key)!r}, is {content.get(key)!r}" for key in keys if known.get(key) != content.get(key)
+    ]:
+        advice = "give task.corpus.record another file, or remove this one"
+        raise CorpusError(f"{record} is the record of another configuration ({'; '.join(other)}): {advice}")
+    name = changed[0]
+    bytes_of = f"expected {known['files'].get(name)}, got {content['files'].get(name)}"
+    raise CorpusError(f"{name} of {content['repository']} has changed: {bytes_of}; remove {record} to take what is there now")
 
 
 def __getattr__(name: str) -> Any:

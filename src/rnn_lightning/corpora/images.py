@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import require_class
-from .corpus import Signal
+from .corpus import RawSplit, Signal
 from .examples import (
     Examples,
     check_widths,

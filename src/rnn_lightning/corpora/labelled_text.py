@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import require_class
-from .corpus import CorpusError
+from .corpus import CorpusError, RawSplit
 from .examples import Examples, read_examples, read_splits, write_classes
 from .reads import Column
 from .source import FromSource

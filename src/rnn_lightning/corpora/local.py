@@ -125,22 +125,10 @@ class LocalSource:
         if form == "folder":
             return self._folders(files, cache)
         if form == "conll":
-            return {
-                split: Dataset.from_dict(column_rows(some, self.separator, named(self.columns, "words")))
-                for split, some in files.items()
-            }
+            words = named(self.columns, "words")
+            return {split: Dataset.from_dict(column_rows(some, self.separator, words)) for split, some in files.items()}
         paths = [path for some in files.values() for path in some]
-        options: dict[str, Any] = {}
-        if form == "text":
-            options = {"encoding": "utf-8-sig", "keep_linebreaks": True}
-            for path in paths:
-                text_lines(path)
-        if form == "csv":
-            separator = self.separator or separator_of(paths[0])
-            options = csv_columns(paths, separator, named(self.columns, "text"), named(self.columns, "class"))
-            check_numbers(paths, separator, named(self.columns, "number"))
-        if form == "json" and (numbers := named(self.columns, "number")):
-            check_json(paths, numbers)
+        options = self._checked(form, paths)
         media = next(iter(named(self.columns, "media")), None)
         if media is None:
             return load(form, files, cache, options)
@@ -150,6 +138,22 @@ class LocalSource:
         if apart := [split for split, some in folders.items() if len(some) > 1]:
             raise CorpusError(f"files.{apart[0]} lie in several folders; files that name others must be in one")
         return {split: with_bytes(part, media, folders[split].pop()) for split, part in splits.items()}
+
+    def _checked(self, form: str, paths: Sequence[Path]) -> dict[str, Any]:
+        """The options by which ``datasets`` reads files of text, CSV or JSON, which are checked line by line."""
+        numbers = named(self.columns, "number")
+        if form == "text":
+            for path in paths:
+                text_lines(path)
+            return {"encoding": "utf-8-sig", "keep_linebreaks": True}
+        if form == "csv":
+            separator = self.separator or separator_of(paths[0])
+            options = csv_columns(paths, separator, named(self.columns, "text"), named(self.columns, "class"))
+            check_numbers(paths, separator, numbers)
+            return options
+        if form == "json" and numbers:
+            check_json(paths, numbers)
+        return {}
 
     def _folders(self, files: Mapping[str, Sequence[Path]], cache: str) -> dict[str, Any]:
         """Splits of folders of sounds or pictures."""

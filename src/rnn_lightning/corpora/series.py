@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import require_class
-from .corpus import CorpusError
+from .corpus import CorpusError, Pairs, RawSplit
 from .examples import (
     Examples,
     check_widths,
+    concatenate,
     feature_card,
     features_of,
     read_examples,
@@ -74,6 +75,9 @@ class Series(FromSource):
             write_classes(processed, splits.examples, splits.classes, fields)
 
     def raw_split(self, path: Path) -> RawSplit:
+        if self.label is None:
+            examples = self.read(path)[0]
+            return RawSplit("values", Pairs(*concatenate(examples.inputs), np.array(examples.answers, np.float32)))
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .class_names import read_classes
-from .corpus import SPLITS, Corpus, CorpusError
+from .corpus import SPLITS, Corpus, CorpusError, RawSplit
 from .dividing import HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
 from .files import verified_source
 from .hub import HubSource, write_fetched
@@ -93,11 +93,10 @@ class FromSource(Corpus):
         check_rows(splits, self.rows, f"{self.origin}")
         for name in splits.keys() & {*self.needed}:
             self._check_columns(name, splits[name])
-        if self.drawn is not None:
-            if "train" not in splits:
-                check_splits(splits, ["train"], f"{self.origin}")
+        if self.drawn is not None and "train" in splits:
             splits = held_out_splits(splits, self._draw(self.drawn, splits["train"]))
-        check_splits(splits, self.needed, f"{self.origin}")
+        if list(splits) != ["test"]:  # alone it is there to measure models of other corpora on
+            check_splits(splits, self.needed, f"{self.origin}")
         return splits
 
     def _draw(self, held_out: HeldOut, train: Any) -> dict[str, Any]:
@@ -126,12 +125,25 @@ class FromSource(Corpus):
                 known = ", ".join(part.column_names)
                 raise CorpusError(f"{self.origin}: the {split} split has no column {name!r}; {key} must be of {known}")
 
+    def test_split(self, raw: Path) -> RawSplit:
+        self._unchanged(raw)
+        return self.raw_split(raw / "test.parquet")
+
+    def raw_split(self, path: Path) -> RawSplit:
+        """The rows of a Parquet file."""
+        return super().test_split(path)
+
     def verified(self, raw: Path) -> dict[str, Any]:
         """The content of ``source.json`` in ``raw``, checked as `verified_source` does, and against local files.
 
         Raises:
-            CorpusError: where another corpus was fetched, or files have changed.
+            CorpusError: where another corpus was fetched, files have changed, or a split is not there.
         """
+        source = self._unchanged(raw)
+        check_splits({Path(name).stem: name for name in source["files"]}, self.needed, f"{self.origin}")
+        return source
+
+    def _unchanged(self, raw: Path) -> dict[str, Any]:
         source = verified_source(raw, self.spec())
         self.origin.check_unchanged(source, raw)
         return source

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..audio import Spectra
 from .card import CardFields
 from .class_names import require_class
+from .corpus import RawSplit
 from .examples import (
     Examples,
     feature_card,
@@ -44,6 +45,8 @@ class Speech(FromSource):
     separately. A row that cannot be read is named and left out, up to the share ``most_left_out`` of its split. The other
     fields are those of `FromSource`.
     """
+
+    item_settings: ClassVar[tuple[str, ...]] = ("spectra",)
 
     spectra: Mapping[str, Any]
     audio: str = "audio"

@@ -14,7 +14,7 @@ from ..symbols import UNKNOWN_WORD
 from ..vectors import Vectors, read_vectors
 from .card import CardFields, write_processed
 from .conll import DOCUMENT, PLACE
-from .corpus import SPLITS, Corpus, CorpusError, Pairs
+from .corpus import SPLITS, Corpus, CorpusError, Pairs, RawSplit
 from .lexicon import LEXICON, LONGEST_WORD, Lexicon
 from .reads import Column, given
 from .sentences import (
@@ -115,10 +115,8 @@ class Tagging(TaggedCorpus, FromSource):
         """
         table = read_table(path, [self.words, self.tags, *([self.row] if self.row else [])])
         names = tag_names(table, self.tags, path)
-        sentences = []
-        for place, words, tags in zip(
-            self.places(table, path), table[self.words].to_pylist(), table[self.tags].to_pylist(), strict=True
-        ):
+        sentences, columns = [], (table[name].to_pylist() for name in (self.words, self.tags))
+        for place, words, tags in zip(self.places(table, path), *columns, strict=True):
             if words is None or tags is None or None in words or (None in tags and NO_TAG not in self.leave_out):
                 raise CorpusError(f"{place} has gaps in column {self.words!r} or {self.tags!r}")
             if len(words) != len(tags):

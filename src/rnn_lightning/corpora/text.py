@@ -10,7 +10,7 @@ from typing import Any
 
 from ..files import read_text
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError
+from .corpus import SPLITS, CorpusError, RawSplit
 from .reads import Column
 from .source import FromSource
 from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
@@ -61,7 +61,7 @@ class Text(FromSource):
         return {"name": "text", "tokenizer": "tokenizer.json"}
 
     def raw_split(self, path: Path) -> RawSplit:
-        return RawSplit("text", read_columns(path, ["text"])[0])
+        return RawSplit("text", read_columns(path, [self.text])[0])
 
 
 def write_text_corpus(

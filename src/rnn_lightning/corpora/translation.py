@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, Pairs
+from .corpus import SPLITS, CorpusError, Pairs, RawSplit
 from .reads import Column
 from .source import FromSource
 from .text import read_columns
