@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..archives import write_arrays
 from ..files import sha256, whole_folder, write_json
+from ..pieces import write_pieces
 from .corpus import CorpusError, Split, cut
 from .files import write_split
 
@@ -50,7 +51,8 @@ def write_processed(
     texts: Mapping[str, str] | None = None,
     arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> None:
-    """Write the arrays of each split, ``texts`` and other ``arrays`` under their names, and ``card.json``, atomically.
+    """Write the arrays of each split with hashes by piece, ``texts`` and other ``arrays`` under their names, and ``card.json``:
+    all or nothing.
 
     The hash "all", which identifies the data of a run, is that of the arrays and of texts in ``.txt``, which results are
     compared with; a change of a tokenizer changes the arrays.
@@ -72,6 +74,8 @@ def write_processed(
         data = [path for path in files if path.suffix in (".npz", ".txt")]
         hashes = {"all": sha256(*data), "files": {path.name: sha256(path) for path in files}}
         write_json(folder / "card.json", make_card(splits, fields) | {"sha256": hashes})
+        for name in splits:
+            write_pieces(folder / f"{name}.npz")
 
 
 def make_card(splits: Mapping[str, Split], fields: CardFields) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The contract of a corpus: fetch to a folder of raw files, preprocess to a folder of arrays.
 
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
-and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`. Where text becomes
-text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json`` that of the target, and ``SPLIT.source.txt`` and
-``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays. Where words have tags, ``lexicon.json`` has the
-words, characters and tags by number, ``SPLIT.txt`` the sentences as they were read (a word and its tag a line, a blank line
-after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if there are any.
+and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`, with ``SPLIT.pieces``, by
+which a part of it is checked. Where text becomes text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json``
+that of the target, and ``SPLIT.source.txt`` and ``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays.
+Where words have tags, ``lexicon.json`` has the words, characters and tags by number, ``SPLIT.txt`` the sentences as they were
+read (a word and its tag a line, a blank line after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if
+there are any.
 """
 
 from abc import ABC, abstractmethod
