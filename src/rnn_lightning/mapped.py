@@ -12,28 +12,18 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .pieces import Pieces
+from .sliced import Values
 
 RESIDENT = 1 << 26
 """The bytes that may be read of a mapped archive before the process gives its pages back; the system keeps them cached."""
 LOCAL_HEADER = struct.Struct("<26xHH")
 """Of an entry in a zip archive: its last two numbers are the lengths of the name and of the extra field, which follow."""
-
-
-class Values(Protocol):
-    """What slices of an array can be read from: a NumPy array, or one that lies on the disk."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, place: slice, /) -> NDArray[Any]: ...
 
 
 class Archive:

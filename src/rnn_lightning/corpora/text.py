@@ -1,16 +1,25 @@
 """Published text for language models: WikiText (Merity et al., arXiv:1609.07843), tiny Shakespeare (Karpathy 2015)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..files import read_text
+from ..sliced import SpooledArray
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, RawSplit
+from .corpus import SPLITS, CorpusError, RawSplit, Stream
+from .encoding import encode
 from .files import verified_source
 from .hub import FromHub
-from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
+from .parquet import Lines, TextColumns
+from .vocabulary import END, UNKNOWN_TOKEN, check_level, learn_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
 """The length in tokens from which on a line that occurs in two splits is not a coincidence."""
@@ -35,7 +44,7 @@ class Text(FromHub):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = verified_source(raw, self.hub.spec())
-        lines = {split: split_lines(read_columns(raw / f"{split}.parquet", ["text"])[0], self.end_of_line) for split in SPLITS}
+        lines = {split: Lines(TextColumns(raw / f"{split}.parquet", ["text"]), self.end_of_line) for split in SPLITS}
         write_text_corpus(
             processed,
             lines,
@@ -44,6 +53,7 @@ class Text(FromHub):
             level=self.level,
             end_of_line=self.end_of_line,
             vocabulary_size=self.vocabulary_size,
+            workers=self.workers,
         )
 
     def inputs(self) -> dict[str, Any]:
@@ -55,7 +65,7 @@ class Text(FromHub):
 
 def write_text_corpus(
     processed: Path,
-    lines: Mapping[str, Sequence[str]],
+    lines: Mapping[str, Iterable[str]],
     *,
     title: str,
     source: Mapping[str, Any],
@@ -63,10 +73,12 @@ def write_text_corpus(
     end_of_line: bool,
     vocabulary_size: int | None = None,
     references: Mapping[str, float] | None = None,
+    workers: int = 1,
 ) -> None:
     """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
 
-    Characters are counted in code points, with one for each end of line that a token stands for.
+    The ``lines`` are gone through more than once, and held some at a time. Characters are counted in code points, with one
+    for each end of line that a token stands for.
 
     Raises:
         CorpusError: where a split is empty, or has characters that a vocabulary of characters lacks.
@@ -74,19 +86,31 @@ def write_text_corpus(
     tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line)
     if level == "character":
         check_characters(lines)
-    line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
+    encoded = {split: spool_lines(tokenizer, some, processed.parent, workers) for split, some in lines.items()}
     fields = CardFields(
         title=title,
         source=source,
         vocabulary_size=tokenizer.get_vocab_size(),
         references=references or {},
-        characters={split: sum(map(len, some)) + end_of_line * len(some) for split, some in lines.items()},
+        characters={split: characters + end_of_line * count for split, (_, characters, count) in encoded.items()},
         unknown=tokenizer.token_to_id(UNKNOWN_TOKEN),
-        line_end=line_end,
+        line_end=tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n"),
         shortest_line=SHORTEST_LINE[level],
     )
-    streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
+    streams = {split: stream for split, (stream, _, _) in encoded.items()}
     write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+
+
+def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, workers: int) -> tuple[Stream, int, int]:
+    """The ``lines`` as one document of which every token is scored, in a file of ``folder``; their characters, and how many
+    they are."""
+    tokens, scored = SpooledArray(np.int32, folder), SpooledArray(np.bool_, folder)
+    characters = count = 0
+    for rows, [(ids, _)] in encode(((line,) for line in lines), [tokenizer], workers):
+        tokens.append(ids)
+        scored.append(np.ones(len(ids), np.bool_))
+        characters, count = characters + sum(len(line) for (line,) in rows), count + len(rows)
+    return Stream(tokens, np.array([0, len(tokens)], np.int64), scored), characters, count
 
 
 def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
@@ -143,20 +167,18 @@ def read_lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
-def check_characters(lines: Mapping[str, Sequence[str]]) -> None:
+def check_characters(lines: Mapping[str, Iterable[str]]) -> None:
     """Check that the training split has all characters, because others have no token.
 
     Raises:
         CorpusError: naming them.
     """
-    known = set().union(*lines["train"])
-    for split, some in lines.items():
-        if unseen := sorted(set().union(*some) - known):
+    found = {split: set(chain.from_iterable(some)) for split, some in lines.items()}
+    for split, characters in found.items():
+        if unseen := sorted(characters - found["train"]):
             raise CorpusError(f"the {split} split has the characters {unseen}, the train split has not; use level 'bpe'")
 
 
-def split_lines(rows: Sequence[str], end_of_line: bool) -> list[str]:
-    """The lines of the rows: without their line feeds where ``end_of_line`` replaces these by a token, else with them."""
-    if end_of_line:
-        return [line for row in rows for line in row.removesuffix("\n").split("\n")]
-    return [line for row in rows for line in row.splitlines(keepends=True)]
+def split_lines(rows: Iterable[str], end_of_line: bool) -> list[str]:
+    """The lines of the rows, as `Lines` has them."""
+    return list(Lines(((row,) for row in rows), end_of_line))

@@ -13,11 +13,12 @@ from torch.utils.data import Dataset, Sampler
 
 from ..checks import check_counts, shown
 from ..files import SUMS, check_sums
-from ..mapped import Values, map_arrays
+from ..mapped import map_arrays
 from ..pieces import pieces_of
 from ..processes import rank_and_world_size, shard_batch
 from ..progress import epoch_and_batch
 from ..sequences import Batch
+from ..sliced import Values
 
 
 class EpochOrder(Sampler[Any]):

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_counts, check_flags
-from ..mapped import Values
 from ..sequences import IGNORED, PADDING, Batch, length_mask
+from ..sliced import Values
 from .augment import Augmentations
 from .module import Batches, SequenceModule
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ..checks import check_counts, check_flags
-from ..mapped import Values
 from ..sequences import IGNORED, Batch
+from ..sliced import Values
 from .module import Batches, SequenceModule
 
 
