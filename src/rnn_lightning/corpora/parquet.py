@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ class TextColumns:
 
         rows, filled = 0, [False] * len(self.names)
         with _errors_told(self.path), self._open() as file:
-            for batch in file.iter_batches(ROWS):
+            groups = range(file.num_row_groups)  # one by one, because a reader of several keeps what it has read
+            for batch in chain.from_iterable(file.iter_batches(ROWS, [group]) for group in groups):
                 table = pyarrow.Table.from_batches([batch]).flatten()
                 columns = [table[name].fill_null("").to_pylist() for name in self.names]
                 filled = [some or any(column) for some, column in zip(filled, columns, strict=True)]
