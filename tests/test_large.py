@@ -40,7 +40,7 @@ def translation(place: Path) -> Corpus:
 @pytest.mark.parametrize("make", [text, translation])
 def test_any_number_of_workers_makes_the_same_bytes(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(tmp_path)
-    made.preprocess(tmp_path / "raw", tmp_path / "whole")
+    made.preprocess(tmp_path / "raw", tmp_path / "new/whole")
     monkeypatch.setattr(encoding, "ROWS", 64)
     monkeypatch.setattr(card, "BLOCK", 100)
     monkeypatch.setattr(corpus, "BLOCK", 100)
@@ -48,8 +48,8 @@ def test_any_number_of_workers_makes_the_same_bytes(make: Any, tmp_path: Path, m
     for workers in (1, 2, 3):
         made.workers = workers
         made.preprocess(tmp_path / "raw", tmp_path / str(workers))
-        assert contents(tmp_path / str(workers)) == contents(tmp_path / "whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"raw", "whole", "1", "2", "3"}
+        assert contents(tmp_path / str(workers)) == contents(tmp_path / "new/whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"raw", "new", "1", "2", "3"}
 
 
 def end(rows: Sequence[object]) -> None:

@@ -35,6 +35,7 @@ class SpooledArray:
 
     def __init__(self, dtype: DTypeLike, folder: Path) -> None:
         self.dtype, self.shape = np.dtype(dtype), (0,)
+        folder.mkdir(parents=True, exist_ok=True)
         self.file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed with the array)
 
     def append(self, part: NDArray[Any]) -> None:
@@ -65,6 +66,7 @@ class SpooledLines:
     """Lines of text that grow at their end, in a file of ``folder`` that has no name; iterated with their line feeds."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.file = tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline="\n")  # noqa: SIM115
 
     def append(self, lines: Iterable[str]) -> None:
