@@ -1,5 +1,7 @@
 """Preprocessing and training on corpora of many sizes: ``python -m benchmarks.large`` writes benchmarks/large.json.
 
+What that file has already is not measured again: it may be stopped at any time.
+
 The training rows of WikiText-2 (times 1 to 64) and of Multi30k (times 1 to 16), which ``pipelines.fetch`` has brought to
 ``data/raw``, are repeated. Of each command: the seconds by the clock, the processor time of all its processes, and the most
 memory that these hold at once, sampled: private pages and the process's share of others. Exponents are those of processor time,
@@ -9,9 +11,9 @@ which other work on the machine changes little. Of the beginning of a training: 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +28,11 @@ from rnn_lightning.files import read_json, sha256, write_json, write_sums
 
 SIZES = {"wikitext2": (1, 4, 16, 64), "multi30k_en_de": (1, 4, 16)}
 WORKERS = (1, 2)
-PAUSE = 0.05
-"""Seconds between two looks at the memory."""
+MOST_WITH_TWO = 16
+"""The largest size that two workers take on too."""
+PAUSE = 0.25
+"""Seconds between two looks at the memory: to add it up takes milliseconds."""
+PLACE = Path("large").absolute()
 STEPS = 50
 BEGIN = """
 import json, resource, sys, time
@@ -95,57 +100,64 @@ def held(process: psutil.Process) -> float:
     return total
 
 
-def preprocess(task: str, place: Path) -> list[dict[str, Any]]:
-    """Preprocess a corpus of each size, with each number of workers; the largest and the smallest stay in ``place``."""
-    rows = []
-    for times in SIZES[task]:
-        folder = place / f"{task}-{times}"
-        multiply(Path("data/raw") / task, folder / "data/raw" / task, times)
-        (folder / "conf").symlink_to(ROOT / "conf")
-        row: dict[str, Any] = {"times": times}
-        for workers in WORKERS:
-            row[f"workers_{workers}"] = measure(["pipelines.preprocess", f"task={task}", f"workers={workers}"], folder)
-            row[f"sha256_{workers}"] = read_json(folder / "data/processed" / task / "card.json")["sha256"]["all"]
-            (folder / "work/preprocessed" / task).with_suffix(".json").unlink(missing_ok=True)
-        assert row.pop("sha256_1") == row.pop("sha256_2")
-        row["processed_mb"] = (folder / "data/processed" / task / "train.npz").stat().st_size / 1e6
-        row["load_average"] = os.getloadavg()[0]
-        rows.append(row)
-        print(task, row, flush=True)
-    return rows
+def preprocess(task: str, times: int) -> dict[str, Any]:
+    """Preprocess a corpus of a size, with each number of workers."""
+    folder, row = PLACE / f"{task}-{times}", {}
+    multiply(Path("data/raw") / task, folder / "data/raw" / task, times)
+    (folder / "conf").symlink_to(ROOT / "conf")
+    for workers in WORKERS[: 2 if times <= MOST_WITH_TWO else 1]:
+        row[f"workers_{workers}"] = measure(["pipelines.preprocess", f"task={task}", f"workers={workers}"], folder)
+        (folder / "work/preprocessed" / task).with_suffix(".json").unlink(missing_ok=True)
+    row["processed_mb"] = (folder / "data/processed" / task / "train.npz").stat().st_size / 1e6
+    row["load_average"] = os.getloadavg()[0]
+    return row
 
 
-def begin(task: str, place: Path, times: int) -> dict[str, float]:
+def begin(task: str, times: int) -> dict[str, float]:
     """The first steps of a training."""
     command = [sys.executable, "-c", BEGIN, str(STEPS), f"task={task}", "rnn=lstm"]
-    folder = place / f"{task}-{times}"
+    folder = PLACE / f"{task}-{times}"
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def exponent(rows: Sequence[Mapping[str, Any]]) -> float:
+def exponent(rows: Mapping[str, Any]) -> float:
     """The slope of processor time over size, both logarithmic, by least squares."""
-    sizes = [row["times"] for row in rows]
-    return float(np.polyfit(np.log(sizes), np.log([row["workers_1"]["processor_seconds"] for row in rows]), 1)[0])
+    sizes = [int(times) for times in rows]
+    return float(np.polyfit(np.log(sizes), np.log([row["workers_1"]["processor_seconds"] for row in rows.values()]), 1)[0])
 
 
-def study(task: str, place: Path, goes: int) -> dict[str, Any]:
-    rows = preprocess(task, place)
-    ends = SIZES[task][0], SIZES[task][-1]
-    begun = {times: [begin(task, place, times) for _ in range(goes)] for times in ends}
-    best = {times: {key: min(one[key] for one in some) for key in some[0]} for times, some in begun.items()}
+def summary(rows: Mapping[str, Any], begun: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of all sizes together."""
+    first, last = begun.values()
+    both = [row for row in rows.values() if "workers_2" in row]
     return {
-        "preprocess": rows,
         "exponent": exponent(rows),
-        "exponent_of_the_largest": exponent(rows[-2:]),
-        "peak_mb": max(row[f"workers_{workers}"]["peak_mb"] for row in rows for workers in WORKERS),
-        "two_workers_are_faster": rows[-1]["workers_1"]["seconds"] / rows[-1]["workers_2"]["seconds"],
-        "training": {str(times): found for times, found in best.items()},
-        "begins_later_by_seconds": best[ends[1]]["first_step"] - best[ends[0]]["first_step"],
-        "takes_more_mb": best[ends[1]]["peak_mb"] - best[ends[0]]["peak_mb"],
+        "exponent_of_the_largest_two": exponent(dict(list(rows.items())[-2:])),
+        "peak_mb": max(row[name]["peak_mb"] for row in rows.values() for name in row if name.startswith("workers")),
+        "two_workers_are_faster": both[-1]["workers_1"]["seconds"] / both[-1]["workers_2"]["seconds"],
+        "begins_later_by_seconds": last["first_step"] - first["first_step"],
+        "takes_more_mb": last["peak_mb"] - first["peak_mb"],
     }
+
+
+def study(task: str, goes: int, results: dict[str, Any], file: Path) -> None:
+    """Measure what ``results`` lack, and write them to ``file`` as they come."""
+    of_task = results.setdefault(task, {"preprocess": {}})
+    rows, ends = of_task["preprocess"], (SIZES[task][0], SIZES[task][-1])
+    for times in SIZES[task]:
+        kept = times not in ends or (PLACE / f"{task}-{times}/data/processed" / task).exists()
+        if str(times) not in rows or not kept:
+            shutil.rmtree(PLACE / f"{task}-{times}", ignore_errors=True)
+            rows[str(times)] = preprocess(task, times)
+            print(task, times, rows[str(times)], flush=True)
+            write_json(file, results)
+    begun = {str(times): [begin(task, times) for _ in range(goes)] for times in ends}
+    of_task["training"] = {times: {key: min(one[key] for one in some) for key in some[0]} for times, some in begun.items()}
+    of_task["summary"] = summary(rows, of_task["training"])
+    write_json(file, results | {"hardware": hardware("cpu"), "commit": commit()})
 
 
 def main() -> None:
@@ -156,9 +168,8 @@ def main() -> None:
     file = Path(__file__).with_suffix(".json")
     results = read_json(file) if file.exists() else {}
     for task in options.tasks:
-        with tempfile.TemporaryDirectory(dir=".") as place:
-            results[task] = study(task, Path(place).resolve(), options.goes)
-        write_json(file, results | {"hardware": hardware("cpu"), "commit": commit()})
+        study(task, options.goes, results, file)
+    shutil.rmtree(PLACE)
 
 
 if __name__ == "__main__":
