@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from corpora import TINY, contents, two_columns, write_fetched
 
@@ -64,6 +66,40 @@ def test_a_worker_that_is_killed_ends_it_in_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(CorpusError, match=r"one of 2 workers was ended, .*: preprocess again"):
         made.preprocess(tmp_path / "raw", tmp_path / "processed")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_large
+from rnn_lightning.corpora import encoding
+if __name__ == "__main__":
+    encoding._work = test_large.wait
+    made = test_large.text(Path("."))
+    made.workers = 2
+    made.preprocess(Path("raw"), Path("processed"))
+"""
+
+
+def wait(rows: Sequence[object]) -> None:
+    """What a worker does whose work takes long: it says which process it is."""
+    Path(str(os.getpid())).touch()
+    time.sleep(100)
+
+
+def test_workers_end_with_the_process_that_began_them(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    with subprocess.Popen([sys.executable, "slow.py", str(Path(__file__).parent)], cwd=tmp_path) as process:
+        while not (begun := [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()]):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    for _ in range(200):
+        if not any(map(psutil.pid_exists, begun)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{begun} go on")
 
 
 def spooled(values: np.ndarray, folder: Path) -> SpooledArray:

@@ -1,12 +1,14 @@
 """Encoding of text by tokenizers some rows at a time, in order, in this process or in several."""
 
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -60,9 +62,17 @@ def _encode(rows: Sequence[Row], tokenizers: "Sequence[Tokenizer]") -> Encoded:
 
 
 def _begin(tokenizers: "Sequence[Tokenizer]") -> None:
-    """In a worker: keep the tokenizers, and use one thread."""
+    """In a worker: keep the tokenizers, use one thread, leave Ctrl-C to the process that began it, and end with it."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _of_worker[:] = tokenizers
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(rows: Sequence[Row]) -> Encoded:
