@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +39,14 @@ class Archive:
     def __reduce__(self) -> tuple[Any, ...]:
         return Archive, (self.path, self.hashes)
 
-    def slice(self, shape: tuple[int, ...], dtype: np.dtype[Any], start: int) -> NDArray[Any]:
-        """The array of this shape that begins at byte ``start``, a view."""
-        size = math.prod(shape) * dtype.itemsize
+    def touch(self, start: int, stop: int) -> None:
+        """Compare the bytes from ``start`` to ``stop``, which are about to be read, and give pages back that were."""
         if self.pieces is not None:
-            self.pieces.check(start, start + size)
-        self.read += size
+            self.pieces.check(start, stop)
+        self.read += stop - start
         if self.read > RESIDENT:
             self.content.madvise(mmap.MADV_DONTNEED)
             self.read = 0
-        return np.ndarray(shape, dtype, self.content, start)
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,20 @@ class MappedArray:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @cached_property
+    def row(self) -> int:
+        """The bytes of a row."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, place: slice) -> NDArray[Any]:
         """The rows from ``place.start`` to ``place.stop``, a read-only view."""
-        start, stop, _ = place.indices(len(self))
-        row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        return self.archive.slice((max(stop - start, 0), *self.shape[1:]), self.dtype, self.start + start * row)
+        first, last, _ = place.indices(self.shape[0])
+        rows, start = max(last - first, 0), self.start + first * self.row
+        self.archive.touch(start, start + rows * self.row)
+        return np.ndarray((rows, *self.shape[1:]), self.dtype, self.archive.content, start)
 
 
 def map_arrays(path: Path, hashes: bytes | None = None) -> dict[str, Values]:

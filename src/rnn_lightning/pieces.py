@@ -43,13 +43,16 @@ class Pieces:
         Raises:
             DamagedError: for a piece that differs.
         """
-        first, last = start // PIECE, -(-min(stop, len(self.content)) // PIECE)
-        for piece in (place for place in range(first, last) if not self.compared[place]):
-            digest = hashlib.sha256(self.content[piece * PIECE : (piece + 1) * PIECE]).digest()
-            if digest != self.hashes[piece * DIGEST : (piece + 1) * DIGEST]:
-                place = f"{piece * PIECE} to {min((piece + 1) * PIECE, len(self.content))}"
-                raise self._damaged(f"its bytes {place} are not those that were written")
-            self.compared[piece] = 1
+        for piece in range(start // PIECE, -(-min(stop, len(self.content)) // PIECE)):
+            if not self.compared[piece]:
+                self._compare(piece)
+
+    def _compare(self, piece: int) -> None:
+        start, stop = piece * PIECE, min((piece + 1) * PIECE, len(self.content))
+        digest = hashlib.sha256(self.content[start:stop]).digest()
+        if digest != self.hashes[piece * DIGEST : (piece + 1) * DIGEST]:
+            raise self._damaged(f"its bytes {start} to {stop} are not those that were written")
+        self.compared[piece] = 1
 
     def _damaged(self, how: str) -> DamagedError:
         return DamagedError(f"{self.path} is damaged, {how}: preprocess the corpus again")
