@@ -1,7 +1,10 @@
 """Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``.
 
 ``python -m pipelines.preprocess task=dates``, after ``pipelines.fetch``; then ``pipelines.train`` with the same settings.
+``workers=4`` encodes text in so many processes, to the same bytes.
 """
+
+import os
 
 from pipelines.runs.cards import note_corpus
 from pipelines.runs.done import is_preprocessed, note_preprocessed
@@ -14,6 +17,9 @@ from pipelines.settings.schema import Experiment
 def preprocess(experiment: Experiment) -> None:
     """All of the files or none of them, and what they were made with."""
     corpus, processed = experiment.task.corpus.build(), experiment.processed()
+    if any(word.startswith("workers=") for word in experiment.command_line):
+        corpus.workers = experiment.workers
+        os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned
     with made_alone(processed, f"the preprocessing of {experiment.task_name}"):
         corpus.preprocess(experiment.raw(), processed)
         note_corpus(experiment)
@@ -23,9 +29,8 @@ def preprocess(experiment: Experiment) -> None:
 def is_up_to_date(experiment: Experiment) -> bool:
     """Whether all is there already, which it then says; where other settings than the corpus' are given, these are checked."""
     keys = [word.lstrip("+~").partition("=")[0] for word in experiment.command_line]
-    if not all(key in (*GROUPS, FOLDER[:-1]) or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(
-        experiment
-    ):
+    neutral = (*GROUPS, FOLDER[:-1], "workers")
+    if not all(key in neutral or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(experiment):
         return False
     print(f"{experiment.processed()} is up to date")
     return True

@@ -136,8 +136,8 @@ def test_a_split_is_read_once_and_its_steps_are_known_before(
     folder = write_stream(tmp_path) if kind is StreamModule else write_pairs(tmp_path)
     module = kind(folder, batch_size=4, epochs=3, **({"steps": 4} if kind is StreamModule else {}))
     read: list[str] = []
-    arrays = module.arrays
-    monkeypatch.setattr(module, "arrays", lambda split: read.append(split) or arrays(split))
+    mapped = module.mapped
+    monkeypatch.setattr(module, "mapped", lambda split: read.append(split) or mapped(split))
     planned = module.planned_steps()
     assert [len(list(module.train_dataloader())) for _ in range(2)] == [planned, planned] and read == ["train"]
     module.batch_size = 8

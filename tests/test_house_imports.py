@@ -6,9 +6,12 @@ from pathlib import Path
 from house import LIBRARY, ROOT, at_import, imports_of, none, package_of, python_files, room_of, room_of_file
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "archives": set(),
+    "sliced": set(),
+    "archives": {"sliced"},
     "leftovers": set(),
     "files": {"leftovers"},
+    "pieces": {"files"},
+    "mapped": {"pieces", "sliced"},
     "checks": set(),
     "registry": {"checks"},
     "symbols": set(),
@@ -39,8 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "products": {"packed"},
     "inference": {"checks", "recurrent", "packed", "products"},
     "laws": {"checks", "sequences"},
-    "data": {"checks", "files", "registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"archives", "files", "leftovers", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    "data": {"checks", "files", "mapped", "pieces", "sliced", "registry", "sequences", "processes", "progress", "pen"},
+    "corpora": {"archives", "files", "leftovers", "pieces", "sliced", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},

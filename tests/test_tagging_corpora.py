@@ -196,8 +196,9 @@ def test_arguments_are_checked_at_the_door(changes: dict[str, Any], expected: st
 
 def test_reserved_numbers_stand_for_no_word_and_no_character_of_the_lexicon() -> None:
     encoded = Lexicon.learn(["ab", "b"], ["X"]).encode([["ab", "b", "zb"]])
-    assert (encoded.inputs > UNKNOWN_WORD).tolist() == [True, True, False] and encoded.inputs[2] == UNKNOWN_WORD
-    assert encoded.characters is not None and PADDING not in encoded.characters
+    words = encoded.inputs[:]
+    assert (words > UNKNOWN_WORD).tolist() == [True, True, False] and words[2] == UNKNOWN_WORD
+    assert encoded.characters is not None and PADDING not in encoded.characters[:]
     assert (encoded.characters == UNKNOWN_CHARACTER).tolist() == [False, False, False, True, False]
 
 

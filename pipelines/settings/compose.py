@@ -164,7 +164,7 @@ def check_given(experiment: Experiment, words: Sequence[str]) -> None:
     Raises:
         ValueError: a line for each.
     """
-    if any(word.partition("=")[0] not in GROUPS for word in words):
+    if any(word.partition("=")[0] not in (*GROUPS, "workers") for word in words):
         # by name: which code checks them is nothing that the stage is made of, as DVC asks
         importlib.import_module("pipelines.training.keywords").check_system(experiment)
 

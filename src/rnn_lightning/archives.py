@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from .sliced import write_npy
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -14,7 +14,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             with archive.open(_Member(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+                write_npy(member, array)
 
 
 class _Member(zipfile.ZipInfo):

@@ -1,20 +1,22 @@
 """The contract of a corpus: fetch to a folder of raw files, preprocess to a folder of arrays.
 
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
-and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`. Where text becomes
-text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json`` that of the target, and ``SPLIT.source.txt`` and
-``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays. Where words have tags, ``lexicon.json`` has the
-words, characters and tags by number, ``SPLIT.txt`` the sentences as they were read (a word and its tag a line, a blank line
-after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if there are any.
+and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`, with ``SPLIT.pieces``, by
+which a part of it is checked. Where text becomes text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json``
+that of the target, and ``SPLIT.source.txt`` and ``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays.
+Where words have tags, ``lexicon.json`` has the words, characters and tags by number, ``SPLIT.txt`` the sentences as they were
+read (a word and its tag a line, a blank line after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if
+there are any.
 """
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..sliced import BLOCK, Values, blocks
 
 SPLITS = ("train", "validation", "test")
 
@@ -30,28 +32,28 @@ class Stream(NamedTuple):
     ``scored`` (N,) bool: whether the token counts as a target.
     """
 
-    tokens: NDArray[np.int32]
+    tokens: Values
     documents: NDArray[np.int64]
-    scored: NDArray[np.bool_]
+    scored: Values
 
     @property
-    def inputs(self) -> NDArray[np.int32]:
+    def inputs(self) -> Values:
         """The tokens (N,), under the name that they have in `Pairs`."""
         return self.tokens
 
     def sizes(self) -> dict[str, int]:
         """The number of documents, of tokens, and of tokens that are targets."""
-        return {"documents": len(self.documents) - 1, "tokens": len(self.tokens), "scored_tokens": int(self.scored.sum())}
+        scored = sum(int(block.sum()) for block in blocks(self.scored))
+        return {"documents": len(self.documents) - 1, "tokens": len(self.tokens), "scored_tokens": scored}
 
     def units(self, line_end: int | None) -> tuple[str, NDArray[np.int64]]:
         """What the text divides into, and the offsets (D + 1,) of each: documents, or the lines of a single document."""
         if line_end is None or len(self.documents) != 2:
             return "document", self.documents
-        ends = np.flatnonzero(self.tokens == line_end) + 1
-        return "line", np.unique(np.concatenate([[0], ends, [len(self.tokens)]]))  # a last line without an end is one too
-
-    def target_sequences(self) -> None:
-        """The targets that are sequences of their own: none, the targets are the tokens themselves."""
+        ends = [np.flatnonzero(block == line_end) + 1 + BLOCK * place for place, block in enumerate(blocks(self.tokens))]
+        offsets = np.concatenate([np.zeros(1, np.int64), *ends])
+        rest = [len(self.tokens)] if offsets[-1] < len(self.tokens) else []  # a last line without an end is one too
+        return "line", np.append(offsets, np.array(rest, np.int64))
 
 
 class Pairs(NamedTuple):
@@ -64,9 +66,9 @@ class Pairs(NamedTuple):
     what is ``None``.
     """
 
-    inputs: NDArray[np.int32] | NDArray[np.float32]
+    inputs: Values
     input_offsets: NDArray[np.int64]
-    targets: NDArray[np.int32] | NDArray[np.float32]
+    targets: Values
     target_offsets: NDArray[np.int64] | None = None
     characters: NDArray[np.int32] | None = None
     character_offsets: NDArray[np.int64] | None = None
@@ -79,20 +81,11 @@ class Pairs(NamedTuple):
         """What the inputs divide into, and the offsets (R + 1,) of each: rows."""
         return "row", self.input_offsets
 
-    def target_sequences(self) -> list[NDArray[Any]] | None:
-        """The targets of each row where these are sequences, as views; ``None`` where a row has one target."""
-        return None if self.target_offsets is None else cut(self.targets, self.target_offsets)
-
 
 Split: TypeAlias = Stream | Pairs
 
 
-def cut(values: NDArray[Any], offsets: NDArray[np.int64]) -> list[NDArray[Any]]:
-    """``values`` (N, ...) divided at ``offsets`` (R + 1,) into R views."""
-    return [values[start:end] for start, end in pairwise(offsets)]
-
-
-def to_arrays(split: Split) -> dict[str, NDArray[Any]]:
+def to_arrays(split: Split) -> dict[str, Values]:
     """The arrays of a split by their names in its file, without those that are ``None``."""
     return {name: array for name, array in split._asdict().items() if array is not None}
 
@@ -121,6 +114,8 @@ class Corpus(ABC):
 
     item_settings: ClassVar[tuple[str, ...]] = ()
     """Settings of how an item becomes a row, whatever the data: a model takes its own to other data."""
+    workers: int = 1
+    """How many processes ``preprocess`` encodes text with; its bytes do not depend on it."""
 
     @abstractmethod
     def fetch(self, raw: Path) -> None:

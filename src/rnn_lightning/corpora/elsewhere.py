@@ -65,7 +65,7 @@ def encode_text(raw: RawSplit, known: Known) -> Encoded:
         left_out.update(sign for line in lines for sign in line if sign not in entries)
         lines = ["".join(sign for sign in line if sign in entries) for line in lines]
     split = encode_lines(tokenizer, lines)
-    return Encoded(split, {}, {"unknown_rate": unknown_rate(split, unknown)}, dict(sorted(left_out.items())), [])
+    return Encoded(split, {}, {"unknown_rate": unknown_rate(split.inputs, unknown)}, dict(sorted(left_out.items())), [])
 
 
 def encode_translation(raw: RawSplit, known: Known) -> Encoded:
@@ -74,7 +74,7 @@ def encode_translation(raw: RawSplit, known: Known) -> Encoded:
     source, target = (_tokenizer(known.folder / name) for name in files)
     split = encode_pairs(raw.rows, (source, target))
     files |= {f"test.{side}.txt": _lines(row[at] for row in raw.rows) for at, side in enumerate(("source", "target"))}
-    return Encoded(split, files, {"unknown_rate": unknown_rate(split, source.token_to_id(UNKNOWN_TOKEN))}, {}, [])
+    return Encoded(split, files, {"unknown_rate": unknown_rate(split.inputs, source.token_to_id(UNKNOWN_TOKEN))}, {}, [])
 
 
 def encode_tagged(raw: RawSplit, known: Known) -> Encoded:
@@ -89,7 +89,7 @@ def encode_tagged(raw: RawSplit, known: Known) -> Encoded:
     wider = replace(lexicon, tags=[*lexicon.tags, *unknown])
     split = encode_sentences(splits["test"], wider)
     files = {LEXICON: wider.text(), "test.txt": column_text(splits["test"])}
-    return Encoded(split, files, {"unknown_rate": unknown_rate(split, 0), "tags": wider.tags}, unknown, list(unknown))
+    return Encoded(split, files, {"unknown_rate": unknown_rate(split.inputs, 0), "tags": wider.tags}, unknown, list(unknown))
 
 
 def encode_classes(raw: RawSplit, known: Known) -> Encoded:

@@ -115,9 +115,10 @@ def write_classes(
 
 def write_numbers(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
     """Write examples of a number each; the mean over the training split is a reference."""
-    pairs = {split: Pairs(*concatenate(some.inputs), np.array(some.answers, np.float32)) for split, some in splits.items()}
-    mean = pairs["train"].targets.mean(dtype=np.float64)
-    baseline = float(((pairs["test"].targets.astype(np.float64) - mean) ** 2).mean())
+    numbers = {split: np.array(some.answers, np.float32) for split, some in splits.items()}
+    pairs = {split: Pairs(*concatenate(some.inputs), numbers[split]) for split, some in splits.items()}
+    mean = numbers["train"].mean(dtype=np.float64)
+    baseline = float(((numbers["test"].astype(np.float64) - mean) ** 2).mean())
     write_processed(processed, pairs, replace(fields, references={"baseline_mean_squared_error": baseline}))
 
 

@@ -2,18 +2,26 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..files import read_text
+from ..sliced import SpooledArray
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, RawSplit
+from .corpus import SPLITS, CorpusError, RawSplit, Stream
+from .encoding import encode
+from .parquet import Lines, TextColumns
 from .reads import Column
 from .source import FromSource
-from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
+from .vocabulary import END, UNKNOWN_TOKEN, check_level, learn_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
 """The length in tokens from which on a line that occurs in two splits is not a coincidence."""
@@ -45,8 +53,7 @@ class Text(FromSource):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
-        rows = {split: read_columns(raw / f"{split}.parquet", [self.text])[0] for split in SPLITS}
-        lines = {split: split_lines(some, self.end_of_line) for split, some in rows.items()}
+        lines = {split: Lines(TextColumns(raw / f"{split}.parquet", [self.text]), self.end_of_line) for split in SPLITS}
         write_text_corpus(
             processed,
             lines,
@@ -55,6 +62,7 @@ class Text(FromSource):
             level=self.level,
             end_of_line=self.end_of_line,
             vocabulary_size=self.vocabulary_size,
+            workers=self.workers,
         )
 
     def inputs(self) -> dict[str, Any]:
@@ -66,7 +74,7 @@ class Text(FromSource):
 
 def write_text_corpus(
     processed: Path,
-    lines: Mapping[str, Sequence[str]],
+    lines: Mapping[str, Iterable[str]],
     *,
     title: str,
     source: Mapping[str, Any],
@@ -74,31 +82,45 @@ def write_text_corpus(
     end_of_line: bool,
     vocabulary_size: int | None = None,
     references: Mapping[str, float] | None = None,
+    workers: int = 1,
 ) -> None:
     """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
 
-    Characters are counted in code points, with one for each end of line that a token stands for. Those that the training split
-    lacks are `UNKNOWN_TOKEN`, which a vocabulary of characters has only then; the card counts them.
+    The ``lines`` are gone through more than once, and held some at a time. Characters are counted in code points, with one
+    for each end of line that a token stands for. Those that the training split lacks are `UNKNOWN_TOKEN`, which a vocabulary of
+    characters has only then; the card counts them.
 
     Raises:
         CorpusError: where a split is empty.
     """
     unseen = unknown_characters(lines) if level == "character" else {}
     tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line, unknown=any(unseen.values()))
-    line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
+    encoded = {split: spool_lines(tokenizer, some, processed.parent, workers) for split, some in lines.items()}
     fields = CardFields(
         title=title,
         source=source,
         vocabulary_size=tokenizer.get_vocab_size(),
         references=references or {},
-        characters={split: sum(map(len, some)) + end_of_line * len(some) for split, some in lines.items()},
+        characters={split: characters + end_of_line * count for split, (_, characters, count) in encoded.items()},
         unknown=tokenizer.token_to_id(UNKNOWN_TOKEN),
-        line_end=line_end,
+        line_end=tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n"),
         shortest_line=SHORTEST_LINE[level],
         more={"unknown_characters": unseen} if any(unseen.values()) else {},
     )
-    streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
+    streams = {split: stream for split, (stream, _, _) in encoded.items()}
     write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+
+
+def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, workers: int) -> tuple[Stream, int, int]:
+    """The ``lines`` as one document of which every token is scored, in a file of ``folder``; their characters, and how many
+    they are."""
+    tokens, scored = SpooledArray(np.int32, folder), SpooledArray(np.bool_, folder)
+    characters = count = 0
+    for rows, [(ids, _)] in encode(((line,) for line in lines), [tokenizer], workers):
+        tokens.append(ids)
+        scored.append(np.ones(len(ids), np.bool_))
+        characters, count = characters + sum(len(line) for (line,) in rows), count + len(rows)
+    return Stream(tokens, np.array([0, len(tokens)], np.int64), scored), characters, count
 
 
 def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
@@ -155,9 +177,9 @@ def read_lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
-def unknown_characters(lines: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
+def unknown_characters(lines: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
     """How often characters that the training split lacks occur in the other splits, which a line on standard error tells."""
-    known = set().union(*lines["train"])
+    known = set(chain.from_iterable(lines["train"]))
     counts = {split: Counter(chain.from_iterable(some)) for split, some in lines.items() if split != "train"}
     unseen = {split: {c: n for c, n in sorted(some.items()) if c not in known} for split, some in counts.items()}
     for split, some in unseen.items():
@@ -167,8 +189,6 @@ def unknown_characters(lines: Mapping[str, Sequence[str]]) -> dict[str, dict[str
     return unseen
 
 
-def split_lines(rows: Sequence[str], end_of_line: bool) -> list[str]:
-    """The lines of the rows: without their line feeds where ``end_of_line`` replaces these by a token, else with them."""
-    if end_of_line:
-        return [line for row in rows for line in row.removesuffix("\n").split("\n")]
-    return [line for row in rows for line in row.splitlines(keepends=True)]
+def split_lines(rows: Iterable[str], end_of_line: bool) -> list[str]:
+    """The lines of the rows, as `Lines` has them."""
+    return list(Lines(((row,) for row in rows), end_of_line))

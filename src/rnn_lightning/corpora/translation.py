@@ -3,19 +3,23 @@
 Multi30k (Elliott et al., "Multi30K: Multilingual English-German Image Descriptions", 2016, arXiv:1605.00459) is one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sliced import SpooledArray, SpooledLines
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, Pairs, RawSplit
+from .encoding import Encoded, Row, encode
+from .parquet import TextColumns
 from .reads import Column
 from .source import FromSource
-from .text import read_columns
 from .vocabulary import (
     END,
     UNKNOWN_TOKEN,
@@ -28,7 +32,7 @@ from .vocabulary import (
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-Texts: TypeAlias = Sequence[tuple[str, str]]
+Texts: TypeAlias = Iterable[tuple[str, ...]]
 """Rows of source and target text, each one line."""
 
 
@@ -84,17 +88,23 @@ class Translation(FromSource):
         return [Column("source", self.source, "text"), Column("target", self.target, "text")]
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = self.verified(raw)
-        texts, columns = {}, (self.source, self.target)
-        for split in SPLITS:
-            sources, targets = read_columns(raw / f"{split}.parquet", columns)
-            texts[split] = list(zip(map(one_line, sources), map(one_line, targets), strict=True))
+        source, columns = self.verified(raw), (self.source, self.target)
+        texts = {split: Sides(TextColumns(raw / f"{split}.parquet", columns)) for split in SPLITS}
         title = f"{self.origin.title}, {' to '.join(columns)} by {self.level}"
-        write_translation(processed, texts, title=title, source=source, tokens=self.tokens)
+        write_translation(processed, texts, title=title, source=source, tokens=self.tokens, workers=self.workers)
 
     def raw_split(self, path: Path) -> RawSplit:
-        sides = (map(one_line, column) for column in read_columns(path, (self.source, self.target)))
-        return RawSplit("translation", list(zip(*sides, strict=True)))
+        return RawSplit("translation", list(Sides(TextColumns(path, (self.source, self.target)))))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Rows of text, each side as one line."""
+
+    rows: Iterable[tuple[str, ...]]
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (tuple(map(one_line, row)) for row in self.rows)
 
 
 def one_line(text: str) -> str:
@@ -103,54 +113,88 @@ def one_line(text: str) -> str:
 
 
 def write_translation(
-    processed: Path, texts: Mapping[str, Texts], *, title: str, source: Mapping[str, Any], tokens: Tokens
+    processed: Path,
+    texts: Mapping[str, Texts],
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    tokens: Tokens,
+    workers: int = 1,
 ) -> None:
     """Learn the tokenizers from the training ``texts`` and write every split, its text, both tokenizers and the card.
+
+    The ``texts`` are gone through more than once, and held some at a time.
 
     Raises:
         CorpusError: where a split is empty, or no training pair is left.
     """
-    whole = [pair for pair in texts["train"] if all(pair)]
-    tokenizers = learn_both(whole, tokens)
-    train = [pair for pair, short in zip(whole, within_length(whole, tokenizers, tokens.longest), strict=True) if short]
-    if not train:
+    tokenizers = learn_both(texts["train"], tokens)
+    splits, files, dropped = {}, {}, Counter()
+    for split, some in texts.items():
+        encoded = EncodedPairs(processed.parent)
+        for rows, sides in encode(some, tokenizers, workers):
+            left_out = why_dropped(rows, sides, tokens.longest) if split == "train" else {}
+            dropped.update({why: int(mask.sum()) for why, mask in left_out.items()})
+            encoded.append(rows, sides, ~np.logical_or.reduce([np.zeros(len(rows), np.bool_), *left_out.values()]))
+        splits[split] = encoded.pairs()
+        files |= dict(zip((f"{split}.source.txt", f"{split}.target.txt"), encoded.texts, strict=True))
+    if not splits["train"].sizes()["rows"]:
         limit = "" if tokens.longest is None else f", and at most {tokens.longest} tokens"
         raise CorpusError(f"{title}: no training pair has text on both sides{limit}")
-    dropped = {"empty": len(texts["train"]) - len(whole), "long": len(whole) - len(train)}
-    texts = {**texts, "train": train}
-    splits = {split: encode_pairs(some, tokenizers) for split, some in texts.items()}
-    files = {f"{split}.source.txt": "".join(f"{line}\n" for line, _ in some) for split, some in texts.items()}
-    files |= {f"{split}.target.txt": "".join(f"{line}\n" for _, line in some) for split, some in texts.items()}
-    files |= {"tokenizer.json": tokenizers[0].to_str(pretty=True), "target_tokenizer.json": tokenizers[1].to_str(pretty=True)}
+    files |= {"tokenizer.json": [tokenizers[0].to_str(pretty=True)]}
+    files |= {"target_tokenizer.json": [tokenizers[1].to_str(pretty=True)]}
     write_processed(processed, splits, card_fields(title, source, tokens, tokenizers, dropped), files)
 
 
 def learn_both(texts: Texts, tokens: Tokens) -> "tuple[Tokenizer, Tokenizer]":
-    """The tokenizers of source and target; the same one where they are joint."""
+    """The tokenizers of source and target, learned from pairs with both sides; the same one where they are joint."""
 
-    def learn(lines: Sequence[str]) -> "Tokenizer":
+    def learn(*sides: int) -> "Tokenizer":
+        lines = (pair[side] for pair in texts if all(pair) for side in sides)
         size, least = tokens.vocabulary_size, tokens.min_frequency
         return learn_sentence_tokenizer(lines, tokens.level, size, min_frequency=least, lowercase=tokens.lowercase)
 
     if tokens.joint:
-        joint = learn([line for pair in texts for line in pair])
+        joint = learn(0, 1)
         return joint, joint
-    return learn([source for source, _ in texts]), learn([target for _, target in texts])
+    return learn(0), learn(1)
 
 
-def within_length(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]", longest: int | None) -> NDArray[np.bool_]:
-    """A mask (R,) of the rows with at most ``longest`` tokens on each side, the end not counted."""
-    if longest is None:
-        return np.ones(len(texts), dtype=np.bool_)
-    sides = [encode_rows(tokenizer, [pair[side] for pair in texts]) for side, tokenizer in enumerate(tokenizers)]
-    return np.maximum(*(np.diff(offsets) for _, offsets in sides)) - 1 <= longest
-
-
-def encode_pairs(texts: Texts, tokenizers: "tuple[Tokenizer, Tokenizer]") -> Pairs:
+def encode_pairs(texts: Sequence[Row], tokenizers: "tuple[Tokenizer, Tokenizer]") -> Pairs:
     """The arrays of source and target of the rows."""
-    inputs, input_offsets = encode_rows(tokenizers[0], [source for source, _ in texts])
-    targets, target_offsets = encode_rows(tokenizers[1], [target for _, target in texts])
+    (inputs, input_offsets), (targets, target_offsets) = (
+        encode_rows(tokenizer, [row[side] for row in texts]) for side, tokenizer in enumerate(tokenizers)
+    )
     return Pairs(inputs, input_offsets, targets, target_offsets)
+
+
+def why_dropped(rows: Sequence[Row], sides: Encoded, longest: int | None) -> dict[str, NDArray[np.bool_]]:
+    """Masks (R,) of the pairs that lack a side, and of the others with more than ``longest`` tokens, the end not counted."""
+    empty = np.array([not all(pair) for pair in rows], np.bool_)
+    most = np.maximum(*(np.diff(offsets) for _, offsets in sides)) - 1
+    return {"empty": empty, "long": ~empty & (most > (most.max() if longest is None else longest))}
+
+
+class EncodedPairs:
+    """The pairs of a split and their text, in files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokens = [SpooledArray(np.int32, folder) for _ in range(2)]
+        self.lengths: list[list[NDArray[np.int64]]] = [[np.zeros(1, np.int64)] for _ in range(2)]
+        self.texts = [SpooledLines(folder) for _ in range(2)]
+
+    def append(self, rows: Sequence[Row], sides: Encoded, kept: NDArray[np.bool_]) -> None:
+        """Those of the ``rows`` (R,) that are ``kept`` (R,), and what the tokenizers made of them."""
+        for place, (ids, offsets) in enumerate(sides):
+            lengths = np.diff(offsets)
+            self.tokens[place].append(ids[np.repeat(kept, lengths)])
+            self.lengths[place].append(lengths[kept])
+            self.texts[place].append(compress((row[place] for row in rows), kept))
+
+    def pairs(self) -> Pairs:
+        """The arrays of source and target."""
+        source, target = (np.cumsum(np.concatenate(lengths)) for lengths in self.lengths)
+        return Pairs(self.tokens[0], source, self.tokens[1], target)
 
 
 def card_fields(

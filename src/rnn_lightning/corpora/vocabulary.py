@@ -3,7 +3,7 @@
 The file that a `Tokenizer` saves has all that turns text into tokens, the end mark of a line included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ LEVELS = ("word", "character", "bpe")
 
 
 def learn_tokenizer(
-    lines: Sequence[str], level: str, vocabulary_size: int | None, end_of_line: bool, *, unknown: bool = False
+    lines: Iterable[str], level: str, vocabulary_size: int | None, end_of_line: bool, *, unknown: bool = False
 ) -> "Tokenizer":
     """A tokenizer whose entries are ordered from frequent to rare, equals by their text.
 
@@ -51,7 +51,7 @@ def learn_tokenizer(
 
 
 def learn_sentence_tokenizer(
-    lines: Sequence[str], level: str, vocabulary_size: int | None, *, min_frequency: int = 1, lowercase: bool = False
+    lines: Iterable[str], level: str, vocabulary_size: int | None, *, min_frequency: int = 1, lowercase: bool = False
 ) -> "Tokenizer":
     """A tokenizer of single sentences, each followed by `END`, which no text can spell.
 
@@ -140,7 +140,7 @@ def _splitting(level: str, words: Any) -> "Tokenizer":
     return tokenizer
 
 
-def _learn_entries(tokenizer: "Tokenizer", lines: Sequence[str], size: int | None, marks: list[str], least: int = 1) -> None:
+def _learn_entries(tokenizer: "Tokenizer", lines: Iterable[str], size: int | None, marks: list[str], least: int = 1) -> None:
     """Learn the vocabulary: the ``marks``, and the words or characters that ``lines`` have at least ``least`` times."""
     from tokenizers import models, trainers
 
@@ -151,7 +151,7 @@ def _learn_entries(tokenizer: "Tokenizer", lines: Sequence[str], size: int | Non
     tokenizer.model = models.WordLevel({entry: rank for rank, entry in enumerate(ranked[:size])}, unk_token=UNKNOWN_TOKEN)
 
 
-def _learn_byte_pairs(tokenizer: "Tokenizer", lines: Sequence[str], size: int, marks: list[str]) -> None:
+def _learn_byte_pairs(tokenizer: "Tokenizer", lines: Iterable[str], size: int, marks: list[str]) -> None:
     """Learn a byte pair encoding over bytes (Sennrich et al. 2016; Radford et al. 2019), so that no text is unknown."""
     from tokenizers import pre_tokenizers, trainers
 

@@ -13,9 +13,12 @@ from torch.utils.data import Dataset, Sampler
 
 from ..checks import check_counts, shown
 from ..files import SUMS, check_sums
+from ..mapped import map_arrays
+from ..pieces import pieces_of
 from ..processes import rank_and_world_size, shard_batch
 from ..progress import epoch_and_batch
 from ..sequences import Batch
+from ..sliced import Values
 
 
 class EpochOrder(Sampler[Any]):
@@ -115,22 +118,46 @@ class SequenceModule(lightning.LightningDataModule, ABC, Generic[Read]):
         self._read: dict[tuple[str, int], Read] = {}
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
-        """The arrays of ``SPLIT.npz``, compared with its SHA-256 where the folder has a `SUMS`.
+        """The arrays of ``SPLIT.npz``, read into memory and compared with its SHA-256 where the folder has a `SUMS`.
 
         Raises:
             FileNotFoundError: where the corpus is not preprocessed.
             ValueError: where the file is damaged.
         """
-        path = self.folder / f"{split}.npz"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: preprocess the corpus first")
-        if (self.folder / SUMS).exists():
-            check_sums(self.folder, [path.name], again="preprocess the corpus again")
+        path = self._file(split)
+        self._check(path)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return dict(archive)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise ValueError(f"{path} is damaged: {error}; preprocess the corpus again") from None
+
+    def mapped(self, split: str) -> dict[str, Values]:
+        """The arrays of ``SPLIT.npz``, of which slices are read from the file; as large as it may be, none of it is read now.
+
+        What is read is compared with the hashes in ``SPLIT.pieces``; where a folder has none, the whole file is, at once.
+
+        Raises:
+            FileNotFoundError: where the corpus is not preprocessed.
+            ValueError: where the file is damaged; what is read later raises it too.
+        """
+        path = self._file(split)
+        if not (self.folder / SUMS).exists() or not pieces_of(path).exists():
+            self._check(path)
+            return map_arrays(path)
+        self._check(pieces_of(path))
+        return map_arrays(path, pieces_of(path).read_bytes())
+
+    def _file(self, split: str) -> Path:
+        path = self.folder / f"{split}.npz"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: preprocess the corpus first")
+        return path
+
+    def _check(self, path: Path) -> None:
+        """Compare a file with its SHA-256 where the folder has a `SUMS`."""
+        if (self.folder / SUMS).exists():
+            check_sums(self.folder, [path.name], again="preprocess the corpus again")
 
     def dataset(self, split: str) -> Read:
         """The batches of ``train``, ``validation`` or ``test``, read once.

@@ -4,7 +4,7 @@ Shapes: R rows of a split, B rows of a batch, T steps of the longest input, F fe
 words of a batch, C characters of its longest word.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..checks import check_counts, check_flags
 from ..sequences import IGNORED, PADDING, Batch, length_mask
+from ..sliced import Values
 from .augment import Augmentations
 from .module import Batches, SequenceModule
 
@@ -22,22 +23,34 @@ from .module import Batches, SequenceModule
 class Rows:
     """Rows of any length, one after the other: row r is ``values[offsets[r]:offsets[r + 1]]``, tokens or features."""
 
-    def __init__(self, values: np.ndarray, offsets: np.ndarray) -> None:
-        self.values, self.starts = torch.from_numpy(values), torch.from_numpy(offsets[:-1])
-        if self.values.dtype == torch.int32:
-            self.values = self.values.long()
+    def __init__(self, values: Values, offsets: np.ndarray) -> None:
+        self.values, self.offsets = values, offsets
         self.lengths = np.diff(offsets)  # (R,)
 
-    def padded(self, rows: Tensor, filling: int) -> tuple[Tensor, Tensor | None]:
+    def joined(self, rows: Iterable[int]) -> np.ndarray:
+        """The ``rows`` one after the other."""
+        return read_joined(self.values, ((self.offsets[row], self.offsets[row + 1]) for row in rows))
+
+    def padded(self, rows: Sequence[int], filling: int) -> tuple[Tensor, Tensor | None]:
         """The ``rows`` (B,) side by side, (B, T) or (B, T, F), and their lengths (B,), ``None`` where all are the longest."""
-        lengths = torch.from_numpy(self.lengths)[rows]
-        real = length_mask(lengths, int(lengths.max()) if len(lengths) else 0)  # (B, T)
-        steps = torch.arange(real.shape[1])
-        padded = self.values[torch.where(real, self.starts[rows].unsqueeze(1) + steps, 0)]
-        if bool(real.all()):
-            return padded, None
-        padded[~real] = filling
-        return padded, lengths
+        return side_by_side(self.joined(rows), self.lengths[list(rows)], filling)
+
+
+def read_joined(values: Values, places: Iterable[tuple[int, int]]) -> np.ndarray:
+    """The slices of ``values`` from start to stop, for each of the ``places``, one after the other; int32 becomes int64."""
+    read = np.concatenate([values[:0], *(values[start:stop] for start, stop in places)])
+    return read.astype(np.int64) if read.dtype == np.int32 else read
+
+
+def side_by_side(joined: np.ndarray, lengths: np.ndarray, filling: int) -> tuple[Tensor, Tensor | None]:
+    """Rows of these ``lengths`` (B,), ``joined`` one after the other, as one (B, T, ...); and the lengths, ``None`` where all
+    are T."""
+    longest = int(lengths.max()) if len(lengths) else 0
+    if bool((lengths == longest).all()):
+        return torch.from_numpy(joined.reshape(len(lengths), longest, *joined.shape[1:])), None
+    padded = np.full((len(lengths), longest, *joined.shape[1:]), filling, dtype=joined.dtype)
+    padded[np.arange(longest) < lengths[:, np.newaxis]] = joined
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
 
 
 class Pairs(Batches):
@@ -48,18 +61,17 @@ class Pairs(Batches):
     """
 
     def __init__(
-        self, arrays: dict[str, np.ndarray], batch_size: int, *, tokens: int | None = None, buckets: bool = True
+        self, arrays: Mapping[str, Values], batch_size: int, *, tokens: int | None = None, buckets: bool = True
     ) -> None:
-        self.inputs = Rows(arrays["inputs"], arrays["input_offsets"])
+        self.inputs = Rows(arrays["inputs"], np.array(arrays["input_offsets"][:]))
         self.lengths = self.inputs.lengths  # (R,)
-        self.values, self.sequences = torch.from_numpy(arrays["targets"]), None
-        if self.values.dtype == torch.int32:
-            self.values = self.values.long()
-        self.longest = self.lengths  # (R,)
+        self.longest, self.sequences = self.lengths, None  # (R,)
         if "target_offsets" in arrays:
-            self.sequences = Rows(arrays["targets"], arrays["target_offsets"])
+            self.sequences = Rows(arrays["targets"], np.array(arrays["target_offsets"][:]))
             self.longest = np.maximum(self.lengths, self.sequences.lengths)
-        self.spellings = Rows(arrays["characters"], arrays["character_offsets"]) if "characters" in arrays else None
+        else:
+            self.values = torch.from_numpy(read_joined(arrays["targets"], [(0, len(self.lengths))]))  # (R,)
+        self.spellings = (arrays["characters"], arrays["character_offsets"]) if "characters" in arrays else None
         self.batch_size, self.tokens, self.buckets = batch_size, tokens, buckets
         self.cuts = self._cuts()
 
@@ -94,23 +106,24 @@ class Pairs(Batches):
         return cuts
 
     def __getitem__(self, rows: tuple[int, ...]) -> Batch:
-        chosen = torch.tensor(rows)
-        inputs, lengths = self.inputs.padded(chosen, 0)
+        inputs, lengths = self.inputs.padded(rows, 0)
         if self.spellings is not None:
-            inputs = self._spelled(chosen, inputs, self.spellings)
+            inputs = self._spelled(rows, inputs, *self.spellings)
         if self.sequences is None:
-            return Batch(inputs, lengths, self.values[chosen])
-        targets, target_lengths = self.sequences.padded(chosen, IGNORED)
+            return Batch(inputs, lengths, self.values[list(rows)])
+        targets, target_lengths = self.sequences.padded(rows, IGNORED)
         return Batch(inputs, lengths, targets, target_lengths)
 
-    def _spelled(self, rows: Tensor, words: Tensor, spellings: Rows) -> Tensor:
-        """The ``words`` (B, T) of ``rows`` (B,), each with its characters: (B, T, 1 + C)."""
-        real = length_mask(torch.from_numpy(self.lengths)[rows], words.shape[1])  # (B, T)
-        places = (self.inputs.starts[rows].unsqueeze(1) + torch.arange(words.shape[1]))[real]  # (N,)
-        characters, _ = spellings.padded(places, PADDING)  # (N, C)
-        spelled = words.new_full((*words.shape, 1 + characters.shape[1]), PADDING)
+    def _spelled(self, rows: tuple[int, ...], words: Tensor, characters: Values, offsets: Values) -> Tensor:
+        """The ``words`` (B, T) of ``rows``, each with its ``characters``, which lie at ``offsets``: (B, T, 1 + C)."""
+        bounds = self.inputs.offsets
+        of_rows = [np.array(offsets[bounds[row] : bounds[row + 1] + 1]) for row in rows]  # (words of the row + 1,) each
+        sizes = np.concatenate([np.diff(some) for some in of_rows])  # (N,)
+        joined = read_joined(characters, ((some[0], some[-1]) for some in of_rows))
+        spellings, _ = side_by_side(joined, sizes, PADDING)  # (N, C)
+        spelled = words.new_full((*words.shape, 1 + spellings.shape[1]), PADDING)
         spelled[:, :, 0] = words
-        spelled[:, :, 1:][real] = characters
+        spelled[:, :, 1:][length_mask(torch.from_numpy(self.lengths[list(rows)]), words.shape[1])] = spellings
         return spelled
 
 
@@ -121,8 +134,9 @@ class AugmentedPairs(Batches):
     """
 
     def __init__(self, pairs: Pairs, augmentations: Augmentations) -> None:
-        if not pairs.inputs.values.is_floating_point() or pairs.inputs.values.dim() != 2:
-            kind = f"{pairs.inputs.values.dtype} of shape (N{', F' * (pairs.inputs.values.dim() - 1)})"
+        values = pairs.inputs.values
+        if not np.issubdtype(values.dtype, np.floating) or len(values.shape) != 2:
+            kind = f"{values.dtype} of shape (N{', F' * (len(values.shape) - 1)})"
             raise ValueError(f"augment changes features, float32 of shape (N, F); the inputs are {kind}")
         self.pairs, self.augmentations = pairs, augmentations
         targets = pairs.sequences
@@ -139,22 +153,15 @@ class AugmentedPairs(Batches):
         batch, inputs, steps = self.pairs[rows], self.pairs.inputs, []
         drawn = []
         for row in rows:
-            start = int(inputs.starts[row])
-            features = inputs.values[start : start + int(inputs.lengths[row])].numpy()
-            changed, places = self.augmentations(features, seed, epoch, row)
+            changed, places = self.augmentations(inputs.joined([row]), seed, epoch, row)
             drawn.append(changed)
             steps.append(places)
-        padded, lengths = side_by_side(drawn, 0)
+        sizes = np.array([len(changed) for changed in drawn])
+        padded, lengths = side_by_side(np.concatenate(drawn), sizes, 0)
         if not self.framed:
             return batch._replace(inputs=padded, lengths=lengths)
         framed = [batch.targets[at].numpy()[places] for at, places in enumerate(steps)]
-        return Batch(padded, lengths, *side_by_side(framed, IGNORED))
-
-
-def side_by_side(rows: Sequence[np.ndarray], filling: int) -> tuple[Tensor, Tensor | None]:
-    """The ``rows`` (B,) as one (B, T, ...), and their lengths (B,), ``None`` where all are the longest."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows])])
-    return Rows(np.concatenate(rows), offsets).padded(torch.arange(len(rows)), filling)
+        return Batch(padded, lengths, *side_by_side(np.concatenate(framed), sizes, IGNORED))
 
 
 class PairModule(SequenceModule[Pairs]):
@@ -199,7 +206,7 @@ class PairModule(SequenceModule[Pairs]):
         self.augmentations = Augmentations(augment) if augment is not None and augment != [] else None
 
     def read(self, split: str, rows: int) -> Pairs:
-        arrays = self.arrays(split)
+        arrays = self.mapped(split)
         if len(arrays["input_offsets"]) < 2:
             raise ValueError(f"{self.folder / split}.npz holds no rows")
         return Pairs(arrays, rows, tokens=self.tokens, buckets=self.buckets)

@@ -11,6 +11,7 @@ import torch
 
 from ..checks import check_counts, check_flags
 from ..sequences import IGNORED, Batch
+from ..sliced import Values
 from .module import Batches, SequenceModule
 
 
@@ -20,15 +21,12 @@ class Columns(Batches):
     Only the last columns may be shorter; every token of the text but the first is a target exactly once.
     """
 
-    def __init__(self, tokens: np.ndarray, scored: np.ndarray, batch_size: int, steps: int) -> None:
-        targets = torch.from_numpy(np.where(scored[1:], tokens[1:], IGNORED).astype(np.int64))
-        inputs = torch.from_numpy(tokens[:-1].astype(np.int64))
-        self.height = -(-len(inputs) // batch_size)
-        surplus = self.height * batch_size - len(inputs)
-        self.inputs = torch.nn.functional.pad(inputs, (0, surplus)).view(batch_size, self.height)
-        self.targets = torch.nn.functional.pad(targets, (0, surplus), value=IGNORED).view(batch_size, self.height)
-        real = torch.arange(batch_size) * self.height
-        self.lengths = (len(inputs) - real).clamp(0, self.height)  # (B,) real tokens of each column
+    def __init__(self, tokens: Values, scored: Values, batch_size: int, steps: int) -> None:
+        self.tokens, self.scored = tokens, scored
+        inputs = len(tokens) - 1
+        self.height = -(-inputs // batch_size)
+        self.firsts = np.arange(batch_size) * self.height
+        self.lengths = np.clip(inputs - self.firsts, 0, self.height)  # (B,) real tokens of each column
         self.steps, self.batches = steps, -(-self.height // steps)
 
     def order(self, seed: int, epoch: int) -> list[int]:
@@ -38,15 +36,9 @@ class Columns(Batches):
         return list(range(self.batches))
 
     def __getitem__(self, index: int) -> Batch:
-        start, stop = index * self.steps, min((index + 1) * self.steps, self.height)
-        lengths = (self.lengths - start).clamp(0, stop - start)
-        fresh = torch.full((len(lengths),), index == 0)
-        return Batch(
-            self.inputs[:, start:stop],
-            None if bool((lengths == stop - start).all()) else lengths,
-            self.targets[:, start:stop],
-            fresh=fresh,
-        )
+        start, width = index * self.steps, min(self.steps, self.height - index * self.steps)
+        lengths = np.clip(self.lengths - start, 0, width)
+        return read_rows(self.tokens, self.scored, self.firsts + start, lengths, width=width, fresh=index == 0)
 
 
 class Documents(Batches):
@@ -55,7 +47,7 @@ class Documents(Batches):
     An item is named (group, piece): the pieces of a group follow each other, and its first starts the state anew.
     """
 
-    def __init__(self, tokens: np.ndarray, scored: np.ndarray, documents: np.ndarray, batch_size: int, steps: int) -> None:
+    def __init__(self, tokens: Values, scored: Values, documents: np.ndarray, batch_size: int, steps: int) -> None:
         self.tokens, self.scored, self.documents, self.steps = tokens, scored, documents, steps
         sizes = np.diff(documents) - 1  # the last token of a document is only a target
         by_size = np.argsort(sizes, kind="stable")
@@ -77,20 +69,24 @@ class Documents(Batches):
         group, piece = name
         rows, start = self.groups[group], piece * self.steps
         lengths = np.clip(self.sizes[rows] - start, 0, self.steps)
-        inputs = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-        targets = torch.full_like(inputs, IGNORED)
-        for row, (document, length) in enumerate(zip(rows, lengths, strict=True)):
-            first = int(self.documents[document]) + (start if length else 0)
-            tokens = torch.from_numpy(self.tokens[first : first + length + 1].astype(np.int64))
-            scored = torch.from_numpy(self.scored[first + 1 : first + length + 1])
-            inputs[row, :length] = tokens[:-1]
-            targets[row, :length] = torch.where(scored, tokens[1:], IGNORED)
-        return Batch(
-            inputs,
-            None if bool((lengths == inputs.shape[1]).all()) else torch.from_numpy(lengths),
-            targets,
-            fresh=torch.full((len(rows),), piece == 0),
-        )
+        firsts = self.documents[rows] + np.where(lengths > 0, start, 0)
+        return read_rows(self.tokens, self.scored, firsts, lengths, width=int(lengths.max()), fresh=piece == 0)
+
+
+def read_rows(tokens: Values, scored: Values, firsts: np.ndarray, lengths: np.ndarray, *, width: int, fresh: bool) -> Batch:
+    """A batch of ``width`` steps whose row r has the ``lengths[r]`` tokens from ``firsts[r]`` on, of ``firsts`` (B,)."""
+    inputs = np.zeros((len(firsts), width), dtype=np.int64)
+    targets = np.full_like(inputs, IGNORED)
+    for row, (first, length) in enumerate(zip(firsts.tolist(), lengths.tolist(), strict=True)):
+        read = tokens[first : first + length + 1]
+        inputs[row, :length] = read[:-1]
+        targets[row, :length] = np.where(scored[first + 1 : first + length + 1], read[1:], IGNORED)
+    return Batch(
+        torch.from_numpy(inputs),
+        None if bool((lengths == width).all()) else torch.from_numpy(lengths),
+        torch.from_numpy(targets),
+        fresh=torch.full((len(firsts),), fresh),
+    )
 
 
 class StreamModule(SequenceModule[Batches]):
@@ -118,10 +114,10 @@ class StreamModule(SequenceModule[Batches]):
         self.steps, self.joined = steps, joined
 
     def read(self, split: str, rows: int) -> Batches:
-        arrays = self.arrays(split)
+        arrays = self.mapped(split)
         tokens, scored = arrays["tokens"], arrays["scored"]
         if len(tokens) <= rows:
             raise ValueError(f"{self.folder / split}.npz holds {len(tokens)} tokens; {rows} rows need more")
         if self.joined:
             return Columns(tokens, scored, rows, self.steps)
-        return Documents(tokens, scored, arrays["documents"], rows, self.steps)
+        return Documents(tokens, scored, np.array(arrays["documents"][:]), rows, self.steps)

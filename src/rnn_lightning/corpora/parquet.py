@@ -1,0 +1,86 @@
+"""Text of Parquet files, read some rows at a time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from .corpus import CorpusError
+
+ROWS = 4096
+"""The rows that are read at once."""
+
+
+class TextColumns:
+    """The columns ``names`` of text of a Parquet file, row by row, as often as it is iterated; what is missing is empty text.
+
+    ``translation.en`` is the field ``en`` of a column of structs.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        """Open the file, and read none of its rows.
+
+        Raises:
+            CorpusError: where the file is missing or damaged, has no such column, or no text in it.
+        """
+        import pyarrow
+
+        self.path, self.names = path, names
+        with _errors_told(path), self._open() as file:
+            schema = pyarrow.Table.from_batches([], file.schema_arrow).flatten().schema
+        for name in names:
+            if name not in schema.names:
+                raise CorpusError(f"{path} has no column {name!r}, only {schema.names}")
+            kind = schema.field(name).type
+            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+                raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
+
+    def _open(self) -> Any:
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(self.path)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        """The rows.
+
+        Raises:
+            CorpusError: at the end, where a column had no text at all.
+        """
+        import pyarrow
+
+        rows, filled = 0, [False] * len(self.names)
+        with _errors_told(self.path), self._open() as file:
+            groups = range(file.num_row_groups)  # one by one, because a reader of several keeps what it has read
+            for batch in chain.from_iterable(file.iter_batches(ROWS, [group]) for group in groups):
+                table = pyarrow.Table.from_batches([batch]).flatten()
+                columns = [table[name].fill_null("").to_pylist() for name in self.names]
+                filled = [some or any(column) for some, column in zip(filled, columns, strict=True)]
+                rows += len(table)
+                yield from zip(*columns, strict=True)
+        for name, some in zip(self.names, filled, strict=True):
+            if not some:
+                raise CorpusError(f"{self.path} is empty: it has {rows} rows and no text in column {name!r}")
+
+
+@contextmanager
+def _errors_told(path: Path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (OSError, pyarrow.ArrowException) as error:
+        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of rows of text: without their line feeds where a token replaces these (``end_of_line``), else with them."""
+
+    rows: Iterable[tuple[str, ...]]
+    end_of_line: bool
+
+    def __iter__(self) -> Iterator[str]:
+        for (row,) in self.rows:
+            yield from row.removesuffix("\n").split("\n") if self.end_of_line else row.splitlines(keepends=True)

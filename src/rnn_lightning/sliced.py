@@ -1,0 +1,77 @@
+"""Arrays that are read by slices, so that they may be larger than memory: in memory, or on the disk and written by parts."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+BLOCK = 1 << 18
+"""The rows that are read at once of an array that is gone through."""
+
+
+class Values(Protocol):
+    """What slices of an array can be read from: a NumPy array, or one that lies on the disk."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: slice, /) -> NDArray[Any]: ...
+
+
+def blocks(values: Values, start: int = 0, stop: int | None = None) -> Iterator[NDArray[Any]]:
+    """The rows from ``start`` to ``stop``, or to the end, at most `BLOCK` at a time."""
+    end = len(values) if stop is None else stop
+    return (values[first : min(first + BLOCK, end)] for first in range(start, end, BLOCK))
+
+
+class SpooledArray:
+    """An array (N,) that grows at its end, in a file of ``folder`` that has no name, so that none is ever left."""
+
+    def __init__(self, dtype: DTypeLike, folder: Path) -> None:
+        self.dtype, self.shape = np.dtype(dtype), (0,)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed with the array)
+
+    def append(self, part: NDArray[Any]) -> None:
+        """Write ``part`` (M,) behind what is there."""
+        os.pwrite(self.file.fileno(), data := part.astype(self.dtype).tobytes(), len(self) * self.dtype.itemsize)
+        self.shape = (len(self) + len(data) // self.dtype.itemsize,)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, place: slice) -> NDArray[Any]:
+        start, stop, _ = place.indices(len(self))
+        size = self.dtype.itemsize
+        return np.frombuffer(os.pread(self.file.fileno(), max(stop - start, 0) * size, start * size), self.dtype)
+
+
+def write_npy(file: IO[bytes], array: Any) -> None:
+    """Write an array in NumPy's own format, to the same bytes wherever it lies."""
+    if isinstance(array, SpooledArray):
+        header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.writelines(block.tobytes() for block in blocks(array))
+    else:
+        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+
+
+class SpooledLines:
+    """Lines of text that grow at their end, in a file of ``folder`` that has no name; iterated with their line feeds."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline="\n")  # noqa: SIM115
+
+    def append(self, lines: Iterable[str]) -> None:
+        self.file.writelines(f"{line}\n" for line in lines)
+
+    def __iter__(self) -> Iterator[str]:
+        self.file.seek(0)
+        return iter(self.file)
