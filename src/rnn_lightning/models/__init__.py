@@ -1,6 +1,7 @@
 """Systems without their training: networks that read batches and answer, with neither Lightning nor metrics."""
 
 from .ctc_recognizer import CTCRecognizer
+from .forecaster import Forecaster
 from .frame_classifier import FrameClassifier
 from .language_model import LanguageModel
 from .model import Model, load_model
@@ -10,6 +11,7 @@ from .tagger import Tagger
 
 __all__ = [
     "CTCRecognizer",
+    "Forecaster",
     "FrameClassifier",
     "LanguageModel",
     "Model",

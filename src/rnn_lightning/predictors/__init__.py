@@ -6,6 +6,7 @@ from typing import Any
 from .base import Answer, Predictor
 from .classification import ClassificationPredictor
 from .folders import CHECKPOINT, DESCRIPTION, read_description
+from .forecasts import ForecastPredictor
 from .frames import FramePredictor
 from .language import LanguagePredictor
 from .recognition import RecognitionPredictor
@@ -19,6 +20,7 @@ __all__ = [
     "PREDICTORS",
     "Answer",
     "ClassificationPredictor",
+    "ForecastPredictor",
     "FramePredictor",
     "LanguagePredictor",
     "Predictor",
@@ -32,6 +34,7 @@ __all__ = [
 
 PREDICTORS: dict[str, type[Predictor[Any]]] = {
     "classification": ClassificationPredictor,
+    "forecasts": ForecastPredictor,
     "frames": FramePredictor,
     "language": LanguagePredictor,
     "recognition": RecognitionPredictor,

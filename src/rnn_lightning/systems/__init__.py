@@ -3,6 +3,7 @@
 from .checkpoints import AtomicCheckpointIO
 from .ctc_recognizer import CTCRecognizer
 from .durable import Durable
+from .forecaster import Forecaster
 from .frame_classifier import FrameClassifier
 from .language_model import LanguageModel
 from .seq2seq import Seq2Seq
@@ -14,6 +15,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "CTCRecognizer",
     "Durable",
+    "Forecaster",
     "FrameClassifier",
     "LanguageModel",
     "Seq2Seq",
