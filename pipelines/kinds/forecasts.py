@@ -18,6 +18,8 @@ from rnn_lightning.models.quantiles import middle
 from rnn_lightning.sequences import Batch
 
 REPORT, PICTURE = "horizons.md", "forecasts.png"
+WITHOUT_NETWORK = ("last_value", "seasonal_naive", "linear")
+"""The forecasts whose errors the card has among its references."""
 MOST_WINDOWS, MOST_LINES = 6, 12
 
 
@@ -32,13 +34,13 @@ class ForecastKind(Kind[Forecaster]):
     def test(self, experiment: Experiment, system: Forecaster, data: WindowModule, folder: Path) -> dict[str, float]:
         """Leaves a table of the errors by step of the horizon, and the picture of some windows.
 
-        Returns the errors of the forecasts without a network, ``test/linear_mse`` and so on.
+        Returns the squared errors of the forecasts without a network: ``test/linear_mse`` and so on.
         """
         card = read_json(experiment.processed() / "card.json")
         squared, absolute, inside = errors_by_step(system.eval(), data)
         (folder / REPORT).write_text(horizon_table(squared, absolute, inside, card["references"]), encoding="utf-8")
         windows_shown([shown(system, data, row) for row in chosen_windows(data)], folder / PICTURE)
-        return {f"test/{name}": float(value) for name, value in card["references"].items()}
+        return {f"test/{name}_mse": float(card["references"][f"{name}_mse"]) for name in WITHOUT_NETWORK}
 
 
 @torch.no_grad()
@@ -64,7 +66,7 @@ def horizon_table(squared: np.ndarray, absolute: np.ndarray, below: np.ndarray, 
     steps = np.unique(np.linspace(1, horizon, min(horizon, MOST_LINES)).round().astype(int))
     lines = [f"| {step} | {squared[step - 1]:.4f} | {absolute[step - 1]:.4f} |" for step in steps]
     lines.append(f"| all | {squared.mean():.4f} | {absolute.mean():.4f} |")
-    for name in ("last_value", "seasonal_naive", "linear"):
+    for name in WITHOUT_NETWORK:
         lines.append(f"| {name.replace('_', ' ')} | {references[f'{name}_mse']:.4f} | {references[f'{name}_mae']:.4f} |")
     if below.shape[1]:
         shares = ", ".join(f"{share:.3f}" for share in below.mean(0))
