@@ -10,6 +10,7 @@ from pipelines.kinds.language import LanguageKind
 from pipelines.kinds.recognition import RecognitionKind
 from pipelines.kinds.tagging import TaggingKind
 from pipelines.kinds.translation import TranslationKind
+from pipelines.kinds.values import ValueKind
 from pipelines.settings.schema import Experiment
 from rnn_lightning import (
     CTCRecognizer,
@@ -18,6 +19,7 @@ from rnn_lightning import (
     LanguageModel,
     Seq2Seq,
     SequenceClassifier,
+    SequenceRegressor,
     System,
     Tagger,
 )
@@ -29,6 +31,7 @@ KINDS: dict[type[System], Kind[Any]] = {
     LanguageModel: LanguageKind(),
     Seq2Seq: TranslationKind(),
     SequenceClassifier: ClassificationKind(),
+    SequenceRegressor: ValueKind(),
     Tagger: TaggingKind(),
 }
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import LanguageModel as LanguageModel
     from .systems import Seq2Seq as Seq2Seq
     from .systems import SequenceClassifier as SequenceClassifier
+    from .systems import SequenceRegressor as SequenceRegressor
     from .systems import System as System
     from .systems import Tagger as Tagger
     from .tag_schemes import Constraints as Constraints
@@ -64,7 +65,7 @@ _ROOMS = {
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier System Tagger",
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""

@@ -7,6 +7,7 @@ from .language_model import LanguageModel
 from .model import Model, load_model
 from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
+from .sequence_regressor import SequenceRegressor
 from .tagger import Tagger
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Model",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "Tagger",
     "load_model",
 ]

@@ -84,7 +84,7 @@ class Forecaster(Model):
         check_counts(least=0, known=known, highway=highway)
         check_flags(recursive=recursive, apart=apart)
         check_choice("level", level, LEVELS)
-        self.quantiles = None if quantiles is None else check_quantiles(quantiles)
+        self.quantiles = check_quantiles(quantiles)
         self.targets, self.input_size, self.horizon, self.known = list(targets), input_size, horizon, known
         self.recursive, self.apart, self.segment, self.highway = recursive, apart, segment, highway
         self.make_level = LEVELS[level]

@@ -9,12 +9,14 @@ from typing import Any
 from ..checks import check_number, shown
 
 
-def check_quantiles(quantiles: Any) -> list[float]:
-    """The ``quantiles`` as a list, once they are known to ascend between 0 and 1.
+def check_quantiles(quantiles: Any) -> list[float] | None:
+    """The ``quantiles`` as a list, or none at all, once they are known to ascend between 0 and 1.
 
     Raises:
         ValueError: where they do not.
     """
+    if quantiles is None:
+        return None
     listed = list(quantiles) if isinstance(quantiles, Sequence) and not isinstance(quantiles, str) else []
     for quantile in listed:
         check_number("quantiles: every quantile", quantile, above=0, below=1)

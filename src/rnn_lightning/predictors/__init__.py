@@ -13,6 +13,7 @@ from .recognition import RecognitionPredictor
 from .regression import RegressionPredictor
 from .tagging import TaggingPredictor
 from .translation import TranslationPredictor
+from .values import ValuePredictor
 
 __all__ = [
     "CHECKPOINT",
@@ -28,6 +29,7 @@ __all__ = [
     "RegressionPredictor",
     "TaggingPredictor",
     "TranslationPredictor",
+    "ValuePredictor",
     "load_predictor",
     "predictor_class",
 ]
@@ -41,6 +43,7 @@ PREDICTORS: dict[str, type[Predictor[Any]]] = {
     "regression": RegressionPredictor,
     "tagging": TaggingPredictor,
     "translation": TranslationPredictor,
+    "values": ValuePredictor,
 }
 """The predictors by the names that a folder's description may give: no folder names code."""
 

@@ -8,6 +8,7 @@ from .frame_classifier import FrameClassifier
 from .language_model import LanguageModel
 from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
+from .sequence_regressor import SequenceRegressor
 from .system import System
 from .tagger import Tagger
 
@@ -20,6 +21,7 @@ __all__ = [
     "LanguageModel",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "System",
     "Tagger",
 ]
