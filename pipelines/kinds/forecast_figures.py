@@ -38,15 +38,15 @@ def windows_shown(windows: Sequence[Shown], file: Path) -> None:
         for axes, window in zip(grid.flat, windows, strict=False):
             horizon = len(window.after)
             before = window.before[-max(LEAST_BEFORE, 3 * horizon) :]
-            ahead = np.arange(horizon)
-            axes.plot(np.arange(-len(before), 0), before, color="black", alpha=0.45, linewidth=1.2)
+            ahead = np.arange(1, horizon + 1)
+            axes.plot(np.arange(1 - len(before), 1), before, color="black", alpha=0.45, linewidth=1.2)
             axes.plot(ahead, window.after, color="black", linewidth=1.6, label="what came")
             axes.plot(ahead, window.forecast[:, window.chosen], color=BLUE, linewidth=1.8, label="forecast")
             if window.interval:
                 lowest, highest = window.forecast[:, 0], window.forecast[:, -1]
                 axes.fill_between(ahead, lowest, highest, color=BLUE, alpha=0.2, linewidth=0, label=window.interval)
             axes.set(ylabel=label(window.name))
-            axes.axvline(-0.5, color="black", linewidth=0.8, alpha=0.4)
+            axes.axvline(0.5, color="black", linewidth=0.8, alpha=0.4)
         for axes in grid[-1]:
             axes.set(xlabel="step ahead")
         handles, names = grid.flat[0].get_legend_handles_labels()

@@ -39,7 +39,8 @@ class ForecastKind(Kind[Forecaster]):
         card = read_json(experiment.processed() / "card.json")
         squared, absolute, inside = errors_by_step(system.eval(), data)
         (folder / REPORT).write_text(horizon_table(squared, absolute, inside, card["references"]), encoding="utf-8")
-        windows_shown([shown(system, data, row) for row in chosen_windows(data)], folder / PICTURE)
+        windows = [shown(system, data, row, at % len(system.targets)) for at, row in enumerate(chosen_windows(data))]
+        windows_shown(windows, folder / PICTURE)
         return {f"test/{name}_mse": float(card["references"][f"{name}_mse"]) for name in WITHOUT_NETWORK}
 
 
@@ -80,11 +81,11 @@ def chosen_windows(data: WindowModule) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(MOST_WINDOWS, count)).round().astype(int)).tolist()
 
 
-def shown(system: Forecaster, data: WindowModule, row: int) -> Shown:
-    """A window of the test split as a picture shows it: the last target, which is the first where there is one."""
+def shown(system: Forecaster, data: WindowModule, row: int, series: int) -> Shown:
+    """A window of the test split as a picture shows it, of the target ``series``."""
     batch = system.transfer_batch_to_device(data.dataset("test")[(row,)], system.device, 0)
-    forecast = system.forecast(batch.inputs, batch.lengths).cpu().numpy()[0, :, -1].reshape(system.horizon, -1)  # (H, Q)
-    series, context = len(system.targets) - 1, data.dataset("test").context
+    forecast = system.forecast(batch.inputs, batch.lengths).cpu().numpy()[0, :, series].reshape(system.horizon, -1)  # (H, Q)
+    context = data.dataset("test").context
     before, after = batch.inputs[0, :context, series].cpu().numpy(), batch.targets[0, :, series].cpu().numpy()
     return Shown(system.targets[series], before, after, forecast, middle(system.quantiles), quantile_names(system.quantiles))
 
