@@ -64,8 +64,8 @@ class SeriesInputs(Inputs):
         if len(known) < 2:
             raise ValueError("a forecast reads two dates at least, whose difference is the time from row to row")
         step = known[-1] - known[-2]
-        more = [str(known[-1] + step * count) for count in range(1, origin + self.horizon - len(known) + 1)]
-        rows[name] = [*map(str, known), *more]
+        more = [known[-1] + step * count for count in range(1, origin + self.horizon - len(known) + 1)]
+        rows[name] = [str(date).replace("T", " ") for date in (*known, *more)]
         return rows[name][origin:]
 
     def features(self, rows: Mapping[str, list[Any]], first: int) -> np.ndarray:
