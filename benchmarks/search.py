@@ -6,19 +6,19 @@ The model is that of the published comparisons: an encoder of two bidirectional 
 Luong attention with input feeding, 8,000 tokens, sources of 14 tokens, exactly 20 steps, the last of them the end, beam 5, one
 thread. Both searches find the same in double precision; in single, random weights leave too many hypotheses as good. The
 search is timed with the network as it is and `prepared` in each format (what that costs in quality, `benchmarks.compression`
-measures).
+measures). JoeyNMT's search is timed beside them where it is installed (`benchmarks.peers`).
 """
 
 import argparse
 import copy
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import Tensor
 
-from benchmarks.timing import seconds
+from benchmarks.peers import joeynmt, joeynmt_is_there, joeynmt_translations
+from benchmarks.timing import in_turn, processor_seconds
 from pipelines.runs.provenance import commit, hardware
 from rnn_lightning import Seq2Seq
 from rnn_lightning.files import write_json
@@ -28,7 +28,7 @@ from rnn_lightning.sequences import map_state
 VOCABULARY, SOURCE, STEPS, BEAM, END = 8_000, 14, 20, 5, 0
 
 
-def model() -> Seq2Seq:
+def model(*, input_feeding: bool = True) -> Seq2Seq:
     """The model of the published comparisons, with random weights."""
     torch.manual_seed(0)
     rnn = {"cell": "lstm", "num_layers": 2}
@@ -41,7 +41,7 @@ def model() -> Seq2Seq:
         decoder={"hidden_size": 512},
         embedding_size=512,
         attention="general",
-        input_feeding=True,
+        input_feeding=input_feeding,
     ).eval()
 
 
@@ -75,18 +75,20 @@ def ours(system: Seq2Seq, sources: Tensor) -> Tensor:
 def product_rate() -> float:
     """GFLOP/s of a float32 product of 1024 x 1024 matrices."""
     left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    return 2 * 1024**3 / min(seconds(lambda: left @ right) for _ in range(5)) / 1e9
+    return 2 * 1024**3 / min(processor_seconds(lambda: left @ right) for _ in range(5)) / 1e9
 
 
 @torch.no_grad()
 def compare(system: Seq2Seq, sources: Tensor, pairs: int) -> dict[str, float]:
-    """Sentences a second of every form over ``sources`` (B, S), one after the other, ``pairs`` times."""
+    """Sentences a second of every form over ``sources`` (B, S), in turn, ``pairs`` times."""
     exact = copy.deepcopy(system).double()
     assert torch.equal(straightforward(exact, sources[:4]), ours(exact, sources[:4])), "the two searches disagree"
     forms = {"straightforward": partial(straightforward, system), "plain": partial(ours, system)}
     forms |= {weights: partial(ours, prepared(system, weights)) for weights in WEIGHTS}
-    times = [[seconds(partial(form, sources)) for form in forms.values()] for _ in range(pairs)]
-    speeds = {form: len(sources) / median(column) for form, column in zip(forms, zip(*times, strict=True), strict=True)}
+    if joeynmt_is_there():
+        forms["joeynmt"] = partial(joeynmt_translations, joeynmt(VOCABULARY).eval(), beam_size=BEAM, steps=STEPS)
+    timed = {name: partial(form, sources) for name, form in forms.items()}
+    speeds = {name: len(sources) / spread.median for name, spread in in_turn(timed, rounds=pairs).items()}
     return {"batch": len(sources), "product_gflops": product_rate(), **speeds}
 
 

@@ -14,6 +14,7 @@ from pipelines.comparing.report import CrossTaskSummary, Section
 from pipelines.comparing.summary import as_text
 from pipelines.comparing.tables import TABLES, write_tables
 from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_points, read_runs
+from pipelines.runs.measured import read_measured
 from pipelines.runs.processes import made_alone, remove_leftovers
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import planned_runs
@@ -72,7 +73,8 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
         figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
         figures.quality_and_cost(made, task, out / f"{task.name}-cost.png"),
     ]
-    return Section(task, made, missing, [file for file in drawn if file.exists()])
+    measured = [each for one, finished, _ in read for each in read_measured(runs, one.name, finished)]
+    return Section(task, made, missing, [file for file in drawn if file.exists()], measured)
 
 
 def _curve(runs: Path, metric: str, row: summary.Row, run: Run) -> figures.Curve:

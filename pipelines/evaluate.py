@@ -1,58 +1,67 @@
 """Stage: measure trained networks on the test split, and show the finished runs in the dashboard.
 
 ``python -m pipelines.evaluate task=dates rnn=gru seed=1``: with the settings of the training, its ``name`` among them.
+
+``python -m pipelines.evaluate run=runs/ewt/bilstm/1 on=sequoia`` measures a finished run on the test split of another task's
+corpus (``on`` may also be a task file), which is fetched before; further words are settings of that task.
 """
 
-import math
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings.compose import run_stage
+from pipelines.measuring.measure import finite, load_trained, measure, shown
+from pipelines.settings.compose import exit_on_user_error, run_stage
 from pipelines.settings.schema import Experiment
+
+ELSEWHERE = ("run=", "on=")
+"""Words that measure a finished run on another corpus."""
 
 
 def evaluate(experiment: Experiment) -> None:
     """Complete every seed's run folder with ``metrics.json``, and publish the run with its model."""
-    from pipelines import tracking
     from pipelines.runs.cards import card_of
-    from pipelines.runs.folders import read_run
-    from pipelines.settings.tasks import task_of
-    from pipelines.tracking.finished import publish_model, publish_run
     from pipelines.training.building import of_card
     from pipelines.training.keywords import check_system
 
     check_system(experiment)
     card = card_of(experiment)
     of_card(experiment, card)
-    task = task_of(experiment, card)
     for seed in experiment.all_seeds():
-        folder, metrics = experiment.run(seed), complete_run(experiment, seed, card)
-        print(f"{folder}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
-        run_id = publish_run(folder, read_run(folder), task, card)
+        evaluate_one(experiment, seed, card)
+
+
+def evaluate_one(experiment: Experiment, seed: int, card: dict[str, Any]) -> None:
+    """Make the run folder of one seed and publish it; waits for another process that does so, until it has published."""
+    from pipelines import tracking
+    from pipelines.runs.folders import read_run
+    from pipelines.runs.processes import made_alone
+    from pipelines.settings.tasks import task_of
+    from pipelines.tracking.finished import publish_model, publish_run
+
+    folder = experiment.run(seed)
+    check_data(experiment.trained(seed), card)
+    check_settings(experiment, seed)
+    with made_alone(folder, f"the evaluation of {folder}"):
+        metrics = complete_run(experiment, seed, card)
+        print(f"{folder}: {shown(metrics)}")
+        run_id = publish_run(folder, read_run(folder), task_of(experiment, card), card)
         publish_model(run_id, folder)
-    tracking.flush()
-
-
-def finite(value: float) -> float | None:
-    """A value as ``metrics.json`` keeps it: null where there was nothing to measure it on, since JSON has no NaN."""
-    return value if math.isfinite(value) else None
+        tracking.flush()
 
 
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
-    """Make the run folder of one seed, which another process may be making too: one waits; returns the metrics."""
+    """Make the run folder of one seed; returns the metrics."""
     from pipelines.kinds import kind_of
-    from pipelines.runs.processes import made_alone
     from rnn_lightning.files import check_sums, whole_folder, write_json
 
-    folder, trained = experiment.run(seed), experiment.trained(seed)
-    check_data(trained, card)
-    check_settings(experiment, seed)
-    with made_alone(folder, f"the evaluation of {folder}"), whole_folder(folder, sums=True) as partial:
-        for file in trained.iterdir():
+    with whole_folder(experiment.run(seed), sums=True) as partial:
+        for file in experiment.trained(seed).iterdir():
             shutil.copy(file, partial)
         check_sums(partial, again="train again")
-        metrics = measure(experiment, partial)
+        metrics = measure(experiment, load_trained(experiment, partial), partial)
         kind_of(experiment).write_predictor(experiment, card, partial)
         write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
     return metrics
@@ -95,21 +104,15 @@ def check_settings(experiment: Experiment, seed: int) -> None:
         raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}); {advice}")
 
 
-def measure(experiment: Experiment, folder: Path) -> dict[str, float]:
-    """The test metrics of the model in ``folder``: its own, and those of its kind, whose tables and figures are left there."""
-    from pipelines.kinds import kind_of
-    from pipelines.training.memory import check_search
-    from pipelines.training.trainers import make_trainer, quieten, set_precision
+def main(words: Sequence[str]) -> None:
+    """Evaluate the experiment of the ``words``, or measure a run on another corpus, where they name one."""
+    if any(word.startswith(ELSEWHERE) for word in words):
+        from pipelines.measuring.elsewhere import measure_elsewhere
 
-    quieten()
-    set_precision(experiment)
-    checkpoint = folder / "model.ckpt"
-    system = experiment.task.model.cls().load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    data = experiment.task.data.build(folder=experiment.processed())
-    check_search(experiment, system, data)
-    (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
-    return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
+        exit_on_user_error(lambda: measure_elsewhere(words))
+    else:
+        run_stage(evaluate)
 
 
 if __name__ == "__main__":
-    run_stage(evaluate)
+    main(sys.argv[1:])

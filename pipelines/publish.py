@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pipelines import tracking
 from pipelines.runs.folders import folder_of, read_runs, tell_missing
+from pipelines.runs.measured import read_measured
 from pipelines.settings.compose import exit_on_user_error, no_arguments
 from pipelines.settings.tasks import read_card, task_of_runs
-from pipelines.tracking.finished import publish_run
+from pipelines.tracking.finished import publish_measured, publish_run
 
 
 def publish(runs: Path, *, conf: Path, data: Path) -> tuple[int, int]:
@@ -28,6 +29,8 @@ def publish(runs: Path, *, conf: Path, data: Path) -> tuple[int, int]:
             for run in finished:
                 publish_run(folder_of(runs, name, run.folder_name, run.seed), run, task, card)
                 published += 1
+            for each in read_measured(runs, name, finished):
+                publish_measured(each.folder, folder_of(runs, name, each.run.folder_name, each.run.seed), each.run)
     tracking.deliver_waiting()
     return delivered, published
 

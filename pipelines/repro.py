@@ -2,7 +2,8 @@
 
 DVC runs one stage at a time, which keeps one processor busy for much of it. Here tasks are made side by side, by a DVC of its
 own each, which share the project and its lock; the report comes last. Anything that is up to date is not made again. Each DVC
-ends with this process, and each stage with its DVC.
+ends with this process, and each stage with its DVC. Short stages leave it to this process to tell the dashboard what they did:
+each would take longer to import MLflow than to speak to it.
 """
 
 import os
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.display.numbers import duration
@@ -20,6 +22,8 @@ from pipelines.results import read_results
 from pipelines.runs.beginning import STARTER
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
+from pipelines.tracking.courier import BETWEEN, LEFT, ONCE_ANSWERED, deliver_waiting
+from pipelines.tracking.spool import waiting_files
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""
@@ -72,8 +76,8 @@ def repro(report: str) -> None:
     tasks_at_once, seeds_at_once = shares(len(wanted), os.cpu_count() or 1)
     environment = os.environ | {AT_ONCE: os.environ.get(AT_ONCE, str(seeds_at_once))}
     began, failed = time.monotonic(), []
-    with ThreadPoolExecutor(tasks_at_once) as pool:
-        jobs = {pool.submit(_make, stages, environment): task for task, stages in wanted.items()}
+    with delivering(), ThreadPoolExecutor(tasks_at_once) as pool:
+        jobs = {pool.submit(_make, stages, environment | {LEFT: "left"}): task for task, stages in wanted.items()}
         try:
             for made, job in enumerate(as_completed(jobs), 1):
                 failed += [jobs[job]] if job.result() else []
@@ -86,6 +90,26 @@ def repro(report: str) -> None:
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
     if _dvc("repro", comparison, environment=environment):
         raise ValueError(f"stage {comparison} failed, as said above")
+
+
+@contextmanager
+def delivering() -> Iterator[None]:
+    """Tell the dashboard, every few seconds, what stages that are over have left; what does not get there waits."""
+    over = threading.Event()
+
+    def deliver() -> None:
+        while not over.wait(BETWEEN):
+            with suppress(ConnectionError):  # the next command says so, and tries again
+                if waiting_files():
+                    deliver_waiting()
+
+    thread = threading.Thread(target=deliver, name="tracking", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(ONCE_ANSWERED)
 
 
 def longest_first(wanted: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -1,12 +1,11 @@
 """Make a stored run again: ``python -m pipelines.reproduce ewt/bilstm/1`` (or the folder of a run).
 
 Its recorded commit is checked out beside the project, its corpus taken if the hash is the recorded one (or else fetched anew),
-its recorded command run, and what the test split then says is compared with what is stored, digit by digit.
+its stored configuration trained, and what the test split then says is compared with what is stored, digit by digit.
 """
 
 import argparse
 import json
-import math
 import os
 import shlex
 import subprocess
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.results import read_results
+from pipelines.runs.agreement import compare
 from pipelines.runs.beginning import STARTER
 from pipelines.runs.cards import NOTE
-from pipelines.runs.folders import Run, folder_of, read_run
+from pipelines.runs.folders import Run, read_run, read_runs
 from pipelines.runs.following import signal_on_death_of_parent
-from pipelines.runs.provenance import ROOT
+from pipelines.runs.provenance import ROOT, versions
+from pipelines.runs.stored_conf import check_config, write_conf
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
@@ -32,14 +33,18 @@ try:
     from pipelines.settings.compose import compose
 except ImportError:  # commits before pipelines/ had rooms
     from pipelines.composition import compose
-made = compose(sys.argv[1:])
+try:
+    made = compose(sys.argv[1:])
+except (ValueError, OSError) as error:
+    sys.exit(" ".join(str(error).split()))
 print(json.dumps(made.plain(made.seed)))
 """
 """What the recorded command makes of the configuration of its commit."""
 
 
 def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bool:
-    """Make the run again; returns whether every metric of the test split is the stored one, bit for bit.
+    """Make the run again; returns whether every metric of the test split is the stored one: bit for bit or, where the machine
+    differs, within a tolerance.
 
     Args:
         name: ``TASK/RNN/SEED`` of a stored run, or the folder of a finished one.
@@ -49,16 +54,16 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     Raises:
         ValueError: where there is no such run, its code or its corpus cannot be had, or its configuration is another one.
     """
-    task, run = find(name, commit)
-    tree = ROOT / "work" / "reproduced" / f"{task}-{run.rnn}-{run.seed}-{run.commit[:12]}"
+    task, run, stored = find(name, commit)
+    check_config(run)
+    tree = ROOT / "work" / "reproduced" / f"{task}-{run.folder_name}-{run.seed}-{run.commit[:12]}"
     check_out(run.commit, tree)
-    overrides = shlex.split(run.command)[3:]
-    check_config(run, tree, overrides)
+    overrides = composing_words(task, run, tree)
     provide_corpus(task, run, tree, overrides)
     for stage in ("train", "evaluate"):
         call(tree, ["-m", f"pipelines.{stage}", *overrides])
-    again = read_run(folder_of(tree / "runs", task, run.folder_name, run.seed), with_sums=False)
-    agreed = compare(run, again)
+    made = max((tree / "runs" / task).glob(f"*/{run.seed}/metrics.json"), key=lambda file: file.stat().st_mtime)
+    agreed = compare(run, read_run(made.parent, with_sums=False), stored, versions())
     if agreed and not keep:
         remove(tree)
     else:
@@ -66,8 +71,8 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     return agreed
 
 
-def find(name: str, commit: str | None) -> tuple[str, Run]:
-    """The task and the stored run of that name.
+def find(name: str, commit: str | None) -> tuple[str, Run, list[Run]]:
+    """The task, the stored run of that name, and all runs that are stored with it.
 
     Raises:
         ValueError: if there is none, or more than one.
@@ -77,12 +82,15 @@ def find(name: str, commit: str | None) -> tuple[str, Run]:
         raise ValueError(f"a run is named TASK/RNN/SEED, such as ewt/bilstm/1, or by its folder, not {name!r}")
     task, rnn, seed = parts[-3:]
     if len(parts) > 3:
-        return task, read_run(Path(name))
+        try:
+            return task, read_run(Path(name)), read_runs(Path(name).parents[2], task)[0]
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
     of_task = read_results(ROOT / "results" / f"{task}.json")
     stored = [run for run in of_task if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)]
     matching = [run for run in stored if run.commit.startswith(commit or "")]
     if len(matching) == 1:
-        return task, matching[0]
+        return task, matching[0], of_task
     if matching:
         raise ValueError(f"{name} was run at several commits: give --commit, one of {sorted(run.commit for run in matching)}")
     if stored:
@@ -139,23 +147,42 @@ def call(tree: Path, arguments: Sequence[str], *, code: Path | None = None, capt
     known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     code = code or tree
     environment = known | {"PYTHONPATH": f"{code / 'src'}{os.pathsep}{code}", STARTER: str(os.getpid())}
-    options: dict[str, Any] = {"cwd": tree, "env": environment, "stdout": subprocess.PIPE if capture else None, "text": True}
+    pipe = subprocess.PIPE if capture else None
+    options: dict[str, Any] = {"cwd": tree, "env": environment, "stdout": pipe, "stderr": pipe, "text": True}
     command = [sys.executable, *arguments]
     done = subprocess.run(command, **options, check=False, preexec_fn=signal_on_death_of_parent)
+    if done.returncode and capture:
+        raise ValueError((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
     if done.returncode:
         raise ValueError(f"python {shlex.join(arguments[:2])} at that commit ended with exit code {done.returncode}")
     return done.stdout or ""
 
 
-def check_config(run: Run, tree: Path, overrides: list[str]) -> None:
-    """Refuse to train where the recorded command makes something else than the recorded configuration.
+def composing_words(task: str, run: Run, tree: Path) -> list[str]:
+    """The words that compose the run's stored configuration in ``tree``: those of its command or, where the run had files that
+    its commit does not have, those of files that are made of it.
 
     Raises:
-        ValueError: naming the keys that differ.
+        ValueError: where that is not possible either, naming the keys that differ.
     """
-    composed = modern(json.loads(call(tree, ["-c", COMPOSED, *overrides], capture=True)))
-    if different := changes(run.config, composed):
-        raise ValueError(f"`{run.command}` composes another configuration than the run had: {different}")
+    recorded = shlex.split(run.command)[3:]
+    different = what_differs(run, tree, recorded)
+    if not different:
+        return recorded
+    print(f"`{run.command}` does not compose the run's configuration at its commit ({different}): the stored one is taken")
+    words = write_conf(run, task, tree / "conf")
+    if different := what_differs(run, tree, words):
+        raise ValueError(f"the code of {run.commit} does not take the run's stored configuration: {different}")
+    return words
+
+
+def what_differs(run: Run, tree: Path, words: list[str]) -> str:
+    """What differs between the stored configuration and that which ``words`` compose in ``tree``, or why they compose none."""
+    try:
+        composed = modern(json.loads(call(tree, ["-c", COMPOSED, *words], capture=True)))
+    except ValueError as error:
+        return str(error)
+    return changes({**run.config, "tuning": None}, {**composed, "tuning": None})
 
 
 def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> None:
@@ -173,10 +200,11 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
     if _hash(processed) is None and _hash(own) == run.data and _is_known(own, run, tree):
         processed.parent.mkdir(parents=True, exist_ok=True)
         processed.symlink_to(own)
-    for code in (tree, ROOT):
-        if _hash(processed) != run.data:
-            for stage in ("fetch", "preprocess"):
-                call(tree, ["-m", f"pipelines.{stage}", *overrides], code=code)
+    if _hash(processed) != run.data:
+        for stage in ("fetch", "preprocess"):
+            call(tree, ["-m", f"pipelines.{stage}", *overrides], code=tree)
+    if _hash(processed) != run.data:
+        call(tree, ["-m", "pipelines.runs.stored_conf", task, json.dumps(_corpus(run)["corpus"])], code=ROOT)
     if _hash(processed) != run.data:
         raise ValueError(f"the corpus is another one: the run read {run.data}, what is fetched now is {_hash(processed)}")
 
@@ -203,22 +231,6 @@ def _hash(processed: Path) -> str | None:
         if sound and sha256(*(file for file in files if file.suffix in (".npz", ".txt"))) == hashes["all"]
         else None
     )
-
-
-def compare(run: Run, again: Run) -> bool:
-    """Print both runs' metrics side by side; returns whether all are equal."""
-    width = max(map(len, run.metrics))
-    for name, stored in run.metrics.items():
-        value = again.metrics.get(name, math.nan)
-        said = "equal" if value == stored else f"differs by {value - stored:.3g}"
-        print(f"{name:{width}}  stored {stored!r}  again {value!r}  {said}")
-    agreed = again.metrics == run.metrics
-    print(f"{run.command}\nat {run.commit}: {'matches bit for bit' if agreed else 'does not match'}")
-    for name in ("hardware", "threads"):
-        value, before = getattr(again, name), getattr(run, name)
-        if not agreed and value != before:
-            print(f"{name}: {value} here, {before} there; equal bits are promised on one kind of machine only")
-    return agreed
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from pipelines.reproduce import find
 from pipelines.results import read_results
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.grids import planned_runs, read_grids
+from pipelines.settings.tasks import read_task
 
 STAGES = {"fetch", "preprocess", "train", "evaluate"}
 
@@ -31,7 +32,13 @@ def check_python(arguments: list[str]) -> None:
 
 def check_stage(arguments: list[str]) -> None:
     """The command line composes, and its corpus can be made of its settings."""
-    assert compose(arguments).task.corpus.build()
+    if any(word.startswith("run=") for word in arguments):
+        from pipelines.measuring.elsewhere import read_words
+
+        folder, other = read_words(arguments)
+        assert folder.parts[0] == "runs" and len(folder.parts) == 4 and other.task.corpus.build()
+    else:
+        assert compose(arguments).task.corpus.build()
 
 
 def check_sweep(arguments: list[str]) -> None:
@@ -60,7 +67,8 @@ def check_reproduce(arguments: list[str]) -> None:
 
 
 def check_compare(arguments: list[str]) -> None:
-    assert planned_runs(CONF, arguments)
+    tasks = [word.removeprefix("task=") for word in arguments if word.startswith("task=")]
+    assert all(read_task(CONF, task) for task in tasks) if tasks else planned_runs(CONF, arguments)
 
 
 def check_results(arguments: list[str]) -> None:

@@ -61,6 +61,25 @@ def test_without_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: p
     assert provenance.commit() == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("path", "dirty"),
+    [("conf/task/mine.yaml", True), ("src/own.py", True), ("notes.txt", False), ("conf/ignored.tmp", False)],
+)
+def test_an_untracked_file_that_decides_a_run_makes_its_commit_no_clean_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, dirty: bool
+) -> None:
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    (tmp_path / ".gitignore").write_text("*.tmp\n")
+    author = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "all"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    head = provenance.commit()
+    assert len(head) == 40
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).touch()
+    assert provenance.commit() == (f"{head}-dirty" if dirty else head)
+
+
 PLACES = ["plain", "50% = it's ü猫; #1 & more"]
 
 

@@ -121,6 +121,15 @@ def test_what_no_retry_would_mend_ends_at_once_and_in_one_line(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
+def test_another_configuration_under_one_record_is_named_and_nothing_has_changed(fetched: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    record.write_bytes((fetched / "record.json").read_bytes())
+    (line,) = fetch(tmp_path, {}, source(tmp_path, splits={"train": "test"}))
+    assert line.startswith(f"{record} is the record of another configuration (splits was None, is {{'train': 'test'}}): give")
+    assert line.endswith("task.corpus.record another file, or remove this one") and "has changed" not in line
+    assert record.read_bytes() == (fetched / "record.json").read_bytes() and not (tmp_path / "0").exists()
+
+
 def test_other_bytes_than_recorded_stop_the_fetch(fetched: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     record.write_bytes((fetched / "record.json").read_bytes())
@@ -128,5 +137,6 @@ def test_other_bytes_than_recorded_stop_the_fetch(fetched: Path, tmp_path: Path)
     expected = json.loads(record.read_text())["files"]["train.parquet"]
     assert line.startswith("train.parquet of tiny/lines has changed") and str(record) in line
     assert f"expected {expected}, got " in line and not line.split("got ")[1].startswith(expected)
+    assert line.endswith(f"; remove {record} to take what is there now")
     assert record.read_bytes() == (fetched / "record.json").read_bytes()
     assert not (tmp_path / "0").exists()

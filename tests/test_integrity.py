@@ -1,6 +1,7 @@
 """What is damaged is found by whoever reads it, what is hostile runs nothing, what asks for too much gets no memory."""
 
 import builtins
+import json
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from run_folders import run_by_stages
@@ -18,7 +20,7 @@ from pipelines.evaluate import evaluate
 from pipelines.preprocess import preprocess
 from pipelines.runs.folders import read_run
 from pipelines.runs.provenance import note_environment, versions
-from pipelines.settings.compose import compose
+from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import read_card
 from pipelines.training.longer import STATE
@@ -29,6 +31,7 @@ from rnn_lightning.models.checkpoints import read_checkpoint
 
 SMALL = ["rnn=gru", "task.corpus.rows={train:60,validation:8,test:8}", "task.training.epochs=1", "trainer.checkpoint_seconds=0"]
 SMALL += ["task.parameters=4000", "task.training.validate_every=2", "task.data.batch_size=8"]
+VOCABULARIES = ("lexicon.json", "tokenizer.json", "target_tokenizer.json")
 TASKS = {"dates": "a translation", "foresight": "a tagger", "adding": "a value"}
 
 
@@ -101,6 +104,40 @@ def test_a_flipped_bit_of_any_artefact_is_found(experiment: Experiment) -> None:
 @pytest.mark.slow
 def test_a_thousand_flipped_bits_are_found(experiment: Experiment) -> None:
     assert flips(experiment, 1000) == []
+
+
+def swap_entries(file: Path) -> None:
+    """Let two words, or the targets of two rows or steps, change places: all sizes stay."""
+    if file.suffix == ".npz":
+        arrays = dict(np.load(file))
+        arrays["targets"] = np.roll(arrays["targets"], 1)
+        np.savez(file, allow_pickle=False, **arrays)
+        return
+    content = json.loads(file.read_text())
+    if file.name == "lexicon.json":
+        content["words"][:2] = content["words"][1::-1]
+    else:
+        one, *_, other = (vocabulary := content["model"]["vocab"])
+        vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+    file.write_text(json.dumps(content))
+
+
+def test_swapped_entries_of_a_processed_corpus_stop_training_and_evaluation(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = experiment.processed()
+    texts = {file: (train_one, evaluate) for name in VOCABULARIES if (file := folder / name).exists()}
+    for file, stages in (texts | {folder / "train.npz": (train_one,), folder / "test.npz": (evaluate,)}).items():
+        whole = file.read_bytes()
+        swap_entries(file)
+        for stage in stages:
+            with pytest.raises(SystemExit) as ended:
+                exit_on_user_error(lambda stage=stage: stage(experiment, 2) if stage is train_one else stage(experiment))
+            said = capsys.readouterr().err
+            assert ended.value.code == 2 and said.startswith(f"error: {file} is damaged, its SHA-256 is"), said
+            assert said.count("\n") == 1
+        file.write_bytes(whole)
+    evaluate(experiment)
 
 
 class Payload:

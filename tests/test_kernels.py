@@ -1,6 +1,8 @@
 """Compiled steps equal PyTorch's double precision; where they cannot be compiled, or not be trusted, all works without."""
 
+import multiprocessing
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +117,24 @@ def test_the_library_is_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPat
     library.cache_clear()
     monkeypatch.setattr(kernels, "_compile", lambda *_: pytest.fail("compiled again"))
     assert library() is not None and file.stat().st_mode & 0o077 == 0
+
+
+@needs_compiler
+def test_what_a_killed_compilation_left_is_removed_by_the_next(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = tmp_path / "killer"
+    killer.write_text("#!/bin/sh\nkill -KILL $PPID\n")
+    killer.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("CC", str(killer))
+        killed = multiprocessing.get_context("fork").Process(target=library)
+        killed.start()
+        killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL and len([*cache.iterdir()]) == 1
+    assert library() is not None
+    (file,) = cache.iterdir()
+    assert file.suffix == ".so"
 
 
 @needs_compiler

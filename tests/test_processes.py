@@ -1,16 +1,19 @@
 """One process at a time in a folder; a process is known by more than its number."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from run_folders import run_by_stages
 
+from pipelines import tracking
 from pipelines.runs.processes import lock_folder, remove_leftovers, start_time
 from rnn_lightning import files
-from rnn_lightning.files import check_sums, whole_folder, written_beside
+from rnn_lightning.files import check_sums, read_json, whole_folder, written_beside
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from pathlib import Path; from pipelines.runs.processes import lock_folder; "
@@ -126,3 +129,24 @@ def test_of_two_preprocessings_at_once_one_waits_and_both_end_well(tmp_path: Pat
     left = sorted(path.name for path in (tmp_path / "data/processed").iterdir())
     assert left == ["adding"]
     check_sums(tmp_path / "data/processed/adding", again="")
+
+
+def test_of_two_evaluations_at_once_one_waits_and_both_leave_what_one_alone_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard has one model then, as after one: each evaluation replaces that of the evaluation before it."""
+    settings = ["task=adding", "task.corpus.rows={train:20,validation:5,test:5}", "rnn=gru"]
+    settings += ["task.training={epochs:1,clip:1,validate_every:null}"]
+    with run_by_stages(tmp_path, settings) as run:
+        alone = {file.name: file.read_bytes() for file in run.iterdir()}
+        shutil.rmtree(run.parents[2])
+        monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+        command = [sys.executable, "-m", "pipelines.evaluate", *settings, "seed=1"]
+        both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [process.communicate(timeout=120)[1] for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+        assert not any("warning" in text for text in said), said
+        assert {file.name: file.read_bytes() for file in run.iterdir()} == alone
+        run_id = read_json(run / "training.json")["mlflow_run_id"]
+        experiment = tracking.store.client().get_run(run_id).info.experiment_id
+        assert len(tracking.store.client().search_logged_models([experiment], f"source_run_id = '{run_id}'")) == 1

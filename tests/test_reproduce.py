@@ -35,10 +35,14 @@ def write_corpus(folder: Path, text: str) -> None:
 RIGHT = hash_of("right")
 
 
+CONFIG: dict[str, Any] = {"task": {}, "rnn": {}, "trainer": {}}
+
+
 def stored(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {field: "" if field in TEXTS else 0 for field in Run.__dataclass_fields__}
-    told = {"rnn": "gru", "seed": 3, "metrics": {"test/loss": 0.25}, "commit": "a" * 40, "config": {"trainer": {}}}
-    return values | told | {"hardware": "abacus", "command": "python -m pipelines.train task=adding"} | changes
+    told = {"rnn": "gru", "seed": 3, "metrics": {"test/loss": 0.25}, "commit": "a" * 40, "config": CONFIG}
+    told |= {"versions": {}, "hardware": "abacus", "command": "python -m pipelines.train task=adding"}
+    return values | told | changes
 
 
 @pytest.fixture
@@ -46,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(reproduce, "ROOT", tmp_path)
     (tmp_path / "results").mkdir()
     runs = [stored(), stored(seed=4), stored(seed=4, commit="b" * 40), stored(seed=5, commit="c" * 40 + "-dirty")]
+    runs.append(stored(seed=6, config={}))
     (tmp_path / "results/adding.json").write_text(json.dumps({"runs": runs}))
     return tmp_path
 
@@ -59,6 +64,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nothing/lstm/3", None, "results/nothing.json has no run lstm of seed 3"),
         ("adding/gru/4", None, r"several commits: give --commit, one of \['aaaa.*', 'bbbb.*'\]"),
         ("adding/gru/4", "c", "adding/gru/4 has no run of commit 'c', but of"),
+        ("adding/gru/6", None, "its stored configuration has no task, rnn, trainer"),
+        ("runs/adding/gru/3", None, "runs/adding/gru/3 was not started"),
         ("adding/gru/5", None, "the run's code cannot be had again: its commit is recorded as cccc.*-dirty"),
         ("adding/gru/3", None, "git worktree prune: "),
     ],
@@ -72,25 +79,13 @@ def test_a_commit_picks_one_of_several_runs(place: Path) -> None:
     assert reproduce.find("adding/gru/4", "bb")[1].commit == "b" * 40
 
 
-@pytest.mark.parametrize(("again", "agreed"), [(0.25, True), (0.25 + 2**-50, False)])
-def test_one_bit_makes_a_difference(again: float, agreed: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    cpu = {"config": {"trainer": {"accelerator": "cpu"}}}
-    one = Run.of(stored(**cpu))
-    for hardware in ("abacus", "loom"):
-        other = Run.of(stored(**cpu, metrics={"test/loss": again}, hardware=hardware))
-        assert reproduce.compare(one, other) == agreed
-        said = capsys.readouterr().out
-        assert ("matches bit for bit" in said) == agreed
-        assert ("hardware: loom here, abacus there" in said) == (not agreed and hardware == "loom")
-
-
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
         ({"tree": "right"}, ["fetch by tree", "preprocess by tree"]),
         (
             {"tree": "wrong", "root": "right"},
-            [f"{stage} by {code}" for code in ("tree", "root") for stage in ("fetch", "preprocess")],
+            ["fetch by tree", "preprocess by tree", "runs.stored_conf by root"],
         ),
         ({"tree": "wrong", "root": "wrong"}, None),
     ],
@@ -107,7 +102,7 @@ def test_a_corpus_is_made_by_the_code_of_the_commit_or_else_by_todays(
         return ""
 
     monkeypatch.setattr(reproduce, "call", call)
-    one = Run.of(stored(data=RIGHT))
+    one = Run.of(stored(data=RIGHT, config={"task": {"corpus": {"seed": 1}}, "rnn": {}, "trainer": {}}))
     if expected is None:
         with pytest.raises(ValueError, match=f"the run read {RIGHT}, what is fetched now is {hash_of('wrong')}"):
             reproduce.provide_corpus("adding", one, tree, [])
@@ -177,9 +172,10 @@ def run(place: Path, *command: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.slow
-def test_a_run_is_made_again_from_its_commit_its_data_and_its_configuration(tmp_path: Path) -> None:
-    """Code and corpus of today are other ones; the run is what it was, and a number that is changed by hand is found."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own with a stored run, whose code and corpus have changed since."""
+    tmp_path = tmp_path_factory.mktemp("project")
     for part in ("pipelines", "conf", "src"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / ".gitignore").write_text("/data/\n/runs/\n/work/\n/trained/\n__pycache__/\n/ml*\n")
@@ -188,19 +184,36 @@ def test_a_run_is_made_again_from_its_commit_its_data_and_its_configuration(tmp_
         run(tmp_path, "git", *arguments)
     for stage in ("fetch", "preprocess", "train", "evaluate"):
         run(tmp_path, sys.executable, "-m", f"pipelines.{stage}", *TASK)
-    file = tmp_path / "results/adding.json"
     run(tmp_path, sys.executable, "-c", "from pathlib import Path as P; from pipelines.results import store; "
         "store(P('runs'), P('results'), 'adding')")  # fmt: skip
     (tmp_path / "conf/rnn/gru.yaml").unlink()
     shutil.rmtree(tmp_path / "data")
-    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3")
-    assert "matches bit for bit" in told and not list((tmp_path / "work/reproduced").iterdir())
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_run_is_made_again_from_its_commit_its_data_and_its_configuration(project: Path) -> None:
+    told = run(project, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3")
+    assert "matches bit for bit" in told and not list((project / "work/reproduced").iterdir())
+
+
+@pytest.mark.slow
+def test_what_is_stored_is_trained_and_what_differs_is_told(project: Path) -> None:
+    """A number that was changed by hand is found; a task that is not in the commit is taken from the run."""
+    file = project / "results/adding.json"
     text = json.loads(file.read_text())
+    del text["sha256"]
     text["runs"][0]["metrics"]["test/loss"] += 1e-9
     file.write_text(json.dumps(text))
-    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=1)
-    assert "differs by -1e-09" in told and "does not match" in told
-    text["runs"][0]["config"]["task"]["training"]["clip"] = 9.0
+    told = run(project, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=1)
+    assert "differs by -1e-09" in told and "does not match\nnothing that is recorded of the machine differs" in told
+    text["runs"][0]["versions"]["torch"] = "1.0"
+    text["runs"][0]["command"] = "python -m pipelines.train task=mine rnn=gru seed=3"
     file.write_text(json.dumps(text))
-    told = run(tmp_path, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=2)
-    assert "task.training.clip was 9.0, is 1.0" in told
+    told = run(project, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3")
+    assert "task must be one of" in told and "the stored one is taken" in told and "Traceback" not in told
+    assert "matches within the tolerance" in told and "1.0 there" in told
+    text["runs"][0]["config"]["task"]["model"] = {"_target_": "rnn_lightning.Nothing"}
+    file.write_text(json.dumps(text))
+    told = run(project, sys.executable, "-m", "pipelines.reproduce", "adding/gru/3", code=2)
+    assert "Traceback" not in told and told.splitlines()[-1].startswith("error: ")

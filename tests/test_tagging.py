@@ -2,6 +2,8 @@
 
 import io
 import json
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +13,19 @@ import torch
 from run_folders import run_by_stages
 
 from pipelines import tracking
+from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.kinds.base import count_confusion
 from pipelines.kinds.tagging import span_table, start_from_vectors
 from pipelines.predict import LineReader, predict, reader
 from pipelines.preprocess import preprocess
+from pipelines.settings import compose as composing
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
+from pipelines.train import train
 from pipelines.training.building import build_system
 from rnn_lightning import SpanF1, Tagger
+from rnn_lightning.corpora import SPLITS
 
 FORESIGHT = [
     "task=foresight",
@@ -162,3 +168,37 @@ def test_vectors_go_from_a_file_to_the_first_step(tmp_path: Path, monkeypatch: p
     start_from_vectors(plain, experiment.processed())
     with pytest.raises(ValueError, match=r"task.model.vectors is 'frozen', but the corpus has no pretrained vectors: set both"):
         start_from_vectors(system, experiment.processed())
+
+
+NAMES = """title: Names
+description: Names in a file.
+metric: {name: test/f1, mode: max}
+unit: tokens
+corpus: {_target_: rnn_lightning.corpora.TaggedFiles, word: 1, tag: 2, files: FILES}
+data: {_target_: rnn_lightning.PairModule, batch_size: 2}
+model: {_target_: rnn_lightning.Tagger, output: crf, scheme: BIO, embedding_size: 3, optimizer: {name: adam, lr: 0.01}}
+parameters: 900
+training: {epochs: 2, clip: 1.0, validate_every: null}
+"""
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_an_irregular_tag_ends_no_stage_and_is_named_at_preprocessing(
+    split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    shutil.copytree(composing.CONF, tmp_path / "conf")
+    (tmp_path / "conf/task/names.yaml").write_text(NAMES.replace("FILES", json.dumps({each: each for each in SPLITS})))
+    monkeypatch.setattr(composing, "CONF", tmp_path / "conf")
+    for each in SPLITS:
+        text = "Ada B-PER\nsat O\n\nFord B-ORG\nMotor I-ORG\n\nin O\nRome B-LOC\n\n"
+        Path(each).write_text(text + "Ford I-ORG\nsat O\n" * (each == split))
+    for stage in (fetch, preprocess, train, evaluate):
+        monkeypatch.setattr("sys.argv", [stage.__name__, "task=names", "rnn=lstm", "seed=1"])
+        composing.run_stage(stage)
+    said = capsys.readouterr().err
+    assert f"{split}:10 (copied to " in said and "'Ford' has the tag 'I-ORG', which BIO forbids there" in said
+    metrics = json.loads(Path("runs/names/lstm/1/metrics.json").read_text())
+    assert math.isfinite(metrics["test/loss"]) and 0 <= metrics["test/f1"] <= 1
+    assert blocks(Path("runs/names/lstm/1/tagged.txt").read_text())[-1][0][1] == ("I-ORG" if split == "test" else "O")

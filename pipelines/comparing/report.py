@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.comparing import across, differences, summary, tuned
+from pipelines.comparing import across, differences, elsewhere, summary, tuned
 from pipelines.comparing.across import CrossTaskScore
 from pipelines.comparing.differences import Difference
 from pipelines.comparing.summary import Cells, Row
 from pipelines.display.numbers import number
 from pipelines.runs.folders import Missing, Run
+from pipelines.runs.measured import Measured
 from pipelines.settings.tasks import Task
 
 LIKE_FOR_LIKE = ("planned_steps", "data", "precision")
@@ -34,6 +35,7 @@ class Section:
     rows: Sequence[Row]
     missing: Sequence[Missing]
     figures: Sequence[Path]
+    measured: Sequence[Measured] = ()
 
     @property
     def differences(self) -> list[Difference]:
@@ -46,6 +48,10 @@ class Section:
     @property
     def table(self) -> Cells:
         return summary.table(self.rows, self.task)
+
+    @property
+    def on_other_data(self) -> Cells:
+        return elsewhere.table(self.measured, self.rows, self.task)
 
     def facts(self) -> Cells:
         """What is compared with what."""
@@ -84,6 +90,7 @@ class Section:
             "rows": [_plain_row(row) for row in self.rows],
             "differences": [each._asdict() | {"spread": each.spread._asdict()} for each in self.differences],
             "missing": [each._asdict() for each in self.missing],
+            "on_other_data": [_plain_measured(each) for each in self.measured],
         }
 
 
@@ -97,6 +104,10 @@ class CrossTaskSummary:
 
 def _listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _plain_measured(each: Measured) -> dict[str, Any]:
+    return {"corpus": each.on, "rnn": each.run.folder_name, "seed": each.run.seed, "metrics": each.metrics, "data": each.data}
 
 
 def _plain_row(row: Row) -> dict[str, Any]:
@@ -130,6 +141,8 @@ def markdown(sections: Sequence[Section], together: Sequence[CrossTaskSummary], 
             parts += [summary.as_markdown(section.table), CAPTION]
             if section.differences:
                 parts += [summary.as_markdown(differences.table(section.differences, section.task)), differences.CAPTION]
+            if section.measured:
+                parts += [f"### {elsewhere.TITLE}", summary.as_markdown(section.on_other_data), elsewhere.CAPTION]
             parts += [f"![{file.stem}]({file.name})" for file in section.figures if with_figures]
             parts += ["### What is compared", summary.as_markdown(section.facts())]
         if section.task.references:
@@ -151,6 +164,8 @@ def terminal(section: Section) -> str:
         lines += ["", summary.as_text(section.table)]
         if section.differences:
             lines += ["", summary.as_text(differences.table(section.differences, section.task))]
+        if section.measured:
+            lines += ["", elsewhere.TITLE, summary.as_text(section.on_other_data)]
     lines += [f"{each.name}: {number(each.value)}" for each in section.task.references]
     return "\n".join(lines)
 
@@ -184,6 +199,9 @@ def _web_section(section: Section) -> str:
         if section.differences:
             parts += [_web_table(differences.table(section.differences, task))]
             parts += [f"<p><small>{html.escape(differences.CAPTION)}</small></p>"]
+        if section.measured:
+            parts += [f"<h3>{elsewhere.TITLE}</h3>", _web_table(section.on_other_data)]
+            parts += [f"<p><small>{html.escape(elsewhere.CAPTION)}</small></p>"]
         parts.append('<div class="figures">')
         parts += [_web_image(file) for file in section.figures]
         parts += ["</div><h3>What is compared</h3>", _web_table(section.facts())]

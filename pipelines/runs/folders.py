@@ -18,7 +18,7 @@ from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
-OPTIONAL = ("name", "curves")
+OPTIONAL = ("name", "curves", "versions")
 """Fields that a stored run need not have."""
 READ = ("training.json", "metrics.json", "curves.csv")
 """The files of a run that become values."""
@@ -34,7 +34,7 @@ class Run:
 
     ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
     it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may
-    have ``curves``: by metric, [step, value] at each validation, thinned.
+    have ``curves``: by metric, [step, value] at each validation, thinned. ``versions`` are of what computed it.
     """
 
     rnn: str
@@ -57,6 +57,7 @@ class Run:
     config: dict[str, Any]
     name: str = ""
     curves: dict[str, Curve] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -19,8 +20,15 @@ from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
 from rnn_lightning.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
+MADE_OF = ("conf", "src", "pipelines")
+"""Folders whose files decide a run, also those that git does not track."""
 LOCKS = ("dvc.lock", "hub/dvc.lock")
 """What DVC writes as it goes: no change of code or settings."""
+ROUNDING = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Variables of the environment by which the libraries of products take other instructions: sums are rounded otherwise then."""
 
 
 def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "threads": trainer.threads,
         "precision": f"{trainer.precision}, {trainer.matmul_precision} matrix products",
         "hardware": hardware(trainer.accelerator),
-        "versions": versions() | {"backend": backend},
+        "versions": versions() | {"backend": backend, "processor": processor(trainer.accelerator)},
         "commit": commit(),
         "dvc_lock": sha256(lock) if lock.exists() else None,
         "data": data,
@@ -78,10 +86,12 @@ def key_of(facts: dict[str, Any]) -> str:
 
 
 def commit() -> str:
-    """The commit of the working tree, with ``-dirty`` where a tracked file but DVC's locks has changed since."""
+    """The commit of the working tree, with ``-dirty`` where a tracked file but DVC's locks has changed since, or a folder of
+    `MADE_OF` has a file that git neither tracks nor ignores."""
     head = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{lock}" for lock in LOCKS))
-    return f"{head}-dirty" if head and changed else head or "unknown"
+    untracked = _git("ls-files", "--others", "--exclude-standard", "--", *MADE_OF)
+    return f"{head}-dirty" if head and (changed or untracked) else head or "unknown"
 
 
 def _git(*arguments: str) -> str:
@@ -94,11 +104,31 @@ def _git(*arguments: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """What computes: Python, its packages for numbers, and the instructions of the processor that they use."""
+    """What computes: Python, its packages for numbers, PyTorch's libraries of matrix products, the instructions of the
+    processor (the set that PyTorch may use, and all for vectors that there are), and the variables that limit these."""
+    import torch
     from torch.backends.cpu import get_cpu_capability
 
     packages = {name: metadata.version(name) for name in ("torch", "lightning", "numpy")}
-    return {"python": platform.python_version(), **packages, "cpu_capability": get_cpu_capability()}
+    built = torch.__config__.show()
+    libraries = {"": r"BLAS_INFO=(\w+)", "MKL ": r"Math Kernel Library Version (\S+)", "oneDNN ": r"(?:MKL-DNN|oneDNN) (v\S+)"}
+    blas = ", ".join(f"{name}{found[1]}" for name, said in libraries.items() if (found := re.search(said, built)))
+    capability = {"cpu_capability": get_cpu_capability(), "cpu_features": " ".join(sorted(cpu_features()))}
+    rounding = " ".join(f"{name}={os.environ[name]}" for name in ROUNDING if os.environ.get(name))
+    return {"python": platform.python_version(), **packages, "blas": blas, **capability, "variables": rounding}
+
+
+def cpu_features() -> set[str]:
+    """The instructions for vectors and matrices that the processor has, as Linux names them; empty elsewhere."""
+    (flags, *_) = [*_cpu("flags"), *_cpu("Features"), ""]
+    return {flag for flag in flags.split() if flag.startswith(("avx", "amx", "fma", "sse4", "asimd", "sve"))}
+
+
+def _cpu(key: str) -> list[str]:
+    """What Linux says of each processor under ``key``."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(key)]
 
 
 def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
@@ -116,6 +146,19 @@ def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
 
 
 def hardware(accelerator: str) -> str:
+    """The processor that trains; of a CPU also its instructions and cores.
+
+    Raises:
+        ValueError: where a graphics processor is asked for and there is none.
+    """
+    if accelerator == "gpu":
+        return processor(accelerator)
+    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
+
+    return f"{processor(accelerator)}, {get_cpu_capability()}, {os.cpu_count()} cores"
+
+
+def processor(accelerator: str) -> str:
     """The name of the processor that trains.
 
     Raises:
@@ -127,9 +170,5 @@ def hardware(accelerator: str) -> str:
         if not torch.cuda.is_available():
             raise ValueError("trainer.accelerator is gpu, but PyTorch finds no graphics processor: take trainer=cpu")
         return torch.cuda.get_device_name()
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    from torch.backends.cpu import get_cpu_capability  # which decides how sums are rounded
-
-    return f"{names[0] if names else platform.machine()}, {get_cpu_capability()}, {os.cpu_count()} cores"
+    names = _cpu("model name")
+    return names[0] if names else platform.machine()

@@ -1,5 +1,6 @@
 """The thread that delivers spools while the work goes on, and how long the work waits for it: never long."""
 
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,10 @@ ONCE_ANSWERED = 30.0
 """Seconds of silence that it waits for a dashboard that has answered since it began to wait."""
 BETWEEN, PAUSE = 5.0, 60.0
 """Seconds between deliveries while the work goes on, and after one that failed."""
+LEFT = "PIPELINES_TRACKING"
+"""The variable by which the command that starts this one says ``left``: it delivers what this one notes."""
+LIVE_AFTER = 30.0
+"""Seconds of a work from which on it delivers its own notes all the same, so that a long one is seen while it goes on."""
 LONGEST = 200
 """Characters of a reason, in which some libraries tell all they know."""
 
@@ -107,6 +112,12 @@ _AWAY: set[str] = set()
 _WARNED: set[str] = set()
 _couriers: list[Courier] = []
 _held: list[bool] = []
+_began = time.monotonic()
+
+
+def left() -> bool:
+    """Whether the command that started this one delivers its notes: as long as this one is short, and has not begun to."""
+    return os.environ.get(LEFT) == "left" and not _couriers and time.monotonic() - _began < LIVE_AFTER
 
 
 def note(run: str, action: str, arguments: dict[str, Any]) -> None:
@@ -116,6 +127,8 @@ def note(run: str, action: str, arguments: dict[str, Any]) -> None:
         spool.write(action, arguments)
     except OSError as error:
         _warn(str(FOLDER), f"cannot note for the dashboard: {error}")
+    if os.environ.get(LEFT) == "left" and not _couriers:
+        show()
 
 
 @contextmanager
@@ -130,14 +143,14 @@ def held_back() -> Iterator[None]:
 
 def show() -> None:
     """Show a run that begins, if the dashboard answers soon."""
-    if not _held and store_uri() not in _AWAY:
+    if not _held and not left() and store_uri() not in _AWAY:
         _attempt(AT_START)
 
 
 def flush() -> None:
     """Have everything delivered, if the dashboard answers soon; what is not waits, and a warning says where."""
     uri = store_uri()
-    if not _held and uri not in _AWAY and (SPOOLS or waiting_files()):
+    if not _held and not left() and uri not in _AWAY and (SPOOLS or waiting_files()):
         if _attempt(AT_END):
             for run, spool in list(SPOOLS.items()):
                 spool.close()

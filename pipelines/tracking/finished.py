@@ -35,6 +35,26 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
     return run_id
 
 
+def publish_measured(folder: Path, run_folder: Path, run: Run) -> None:
+    """Show the measurement in ``folder`` of a run on another corpus as a run of its own, tagged with that corpus."""
+    training, card = read_json(run_folder / "training.json"), read_json(folder / "card.json")
+    task, on = training["task"], folder.name
+    data = {"on": on, "data": card["sha256"]["all"], "learnt_from": run.data}
+    metrics = {name: value for name, value in read_json(folder / "metrics.json").items() if value is not None}
+    run_id = tracking.start_run(
+        folder,
+        experiment=task,
+        name=f"{run.folder_name} seed {run.seed} on {on}",
+        config=run.config,
+        tags=run_tags(task, training) | data,
+        description=f"**{run.label}** of {task}, measured on the test split of {on} ({card['title']}).",
+    )
+    with tracking.recording(run_id):
+        tracking.log_metrics(run_id, metrics)
+        tracking.log_data(run_id, card)
+        tracking.log_files(run_id, sorted([*folder.glob("*.png"), *folder.glob("*.md")]), "figures")
+
+
 def publish_model(run_id: str, folder: Path, registration: Registration | None = None) -> None:
     """Store the predictor of an evaluated run's ``folder`` so that it can be served.
 

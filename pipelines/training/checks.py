@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pipelines.kinds import kind_of
 from pipelines.settings.keywords import nearest_first
+from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
 from pipelines.settings.schema import Experiment
 from rnn_lightning import System
@@ -43,6 +44,6 @@ def check_name(experiment: Experiment, seed: int, facts: dict[str, Any]) -> None
     file = experiment.trained(seed) / "training.json"
     if experiment.name is None or not file.exists():
         return
-    if different := changes(read_json(file)["config"], facts["config"]):
+    if different := changes(modern(read_json(file)["config"]), facts["config"]):
         folder = file.parent
         raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}): give another name")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
 from .checks import check_counts, check_flags
+from .loop_products import loop_products
 from .products import Linear
 from .recurrent import Recurrent, as_network, output_size_of
 from .regularize import make_dropout
@@ -115,12 +116,13 @@ class AttentionDecoder(nn.Module):
         if not self.input_feeding:
             return self._read(memory, inputs, state)
         features, weights = [], []
-        for step in inputs.split(1, 1):
-            _, fed, _ = state
-            decoded = self._read(memory, torch.cat([step, fed.unsqueeze(1)], 2), state)
-            state = decoded.state
-            features.append(decoded.features)
-            weights.append(decoded.weights)
+        with loop_products(inputs, self.network, self.combine):
+            for step in inputs.split(1, 1):
+                _, fed, _ = state
+                decoded = self._read(memory, torch.cat([step, fed.unsqueeze(1)], 2), state)
+                state = decoded.state
+                features.append(decoded.features)
+                weights.append(decoded.weights)
         return Decoded(torch.cat(features, 1), torch.cat(weights, 1), state)
 
     def _read(self, memory: Memory, inputs: Tensor, state: State) -> Decoded:

@@ -4,6 +4,7 @@ PyTorch sends float32 products to another library, MKL, which does not use all t
 no such call, and small products, for which oneDNN begins too slowly, go PyTorch's way.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -63,10 +64,12 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 class Linear(nn.Linear):
-    """``torch.nn.Linear`` whose training takes large products from oneDNN."""
+    """``torch.nn.Linear`` whose training takes large products from oneDNN, in a loop by its ``loop``."""
+
+    loop: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        return linear(input, self.weight, self.bias)
+        return linear(input, self.weight, self.bias) if self.loop is None else self.loop(input)
 
     def plain(self) -> nn.Linear:
         """PyTorch's own layer of the same parameters."""

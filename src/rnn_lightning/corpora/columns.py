@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_lines, sha256, whole_folder, write_json
-from .corpus import SPLITS, CorpusError
+from .corpus import SPLITS, CorpusError, RawSplit
 from .files import SOURCE, verified_source
 from .sentences import Sentence, sentence_of
 from .tagging import TaggedCorpus, write_tagging
@@ -71,6 +71,10 @@ class TaggedFiles(TaggedCorpus):
         sentences = {split: list(self.read(raw / f"{split}.conll", path)) for split, path in self.paths.items()}
         title = f"{', '.join(source['names'].values())}, column {self.tag}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
+
+    def test_split(self, raw: Path) -> RawSplit:
+        verified_source(raw, self.spec())
+        return RawSplit("tagged", list(self.read(raw / "test.conll", self.paths["test"])), self.reading)
 
     def read(self, path: Path, origin: Path | None = None) -> Iterator[Sentence]:
         """The sentences of a file; between two blank lines in a row there is an empty one.

@@ -11,7 +11,7 @@ after each sentence), and ``vectors.npz`` the pretrained vectors of the words, i
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,8 +130,22 @@ class Signal(NamedTuple):
     seconds: NDArray[np.float64] | None = None
 
 
+class RawSplit(NamedTuple):
+    """A split as it is read, before a vocabulary is chosen for it.
+
+    ``kind`` is a key of ``elsewhere.ENCODINGS``, which says what ``rows`` are; ``reading`` are further settings of these.
+    """
+
+    kind: str
+    rows: Any
+    reading: Any = None
+
+
 class Corpus(ABC):
     """A published or generated corpus; its constructor takes all settings that its bytes depend on."""
+
+    item_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings of how an item becomes a row, whatever the data: a model takes its own to other data."""
 
     @abstractmethod
     def fetch(self, raw: Path) -> None:
@@ -156,3 +170,11 @@ class Corpus(ABC):
         settings; ``arrays``, where only the features of a row can be given.
         """
         return {"name": "arrays"}
+
+    def test_split(self, raw: Path) -> RawSplit:
+        """The test split that ``fetch`` left in ``raw``, which may have no other.
+
+        Raises:
+            CorpusError: where ``raw`` is missing or damaged, or no test split can be read without the others.
+        """
+        raise CorpusError(f"{type(self).__name__} has no test split that a model of another corpus can be measured on")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .corpus import SPLITS
+from .corpus import SPLITS, RawSplit
 from .generated import GeneratedText
 from .text import read_lines
 from .translation import Tokens, write_translation
@@ -88,6 +88,9 @@ class Dates(GeneratedText):
             texts[split] = [(form, iso) for form, iso in cells]
         title = f"Dates of {self.years[0]} to {self.years[1]}, English to ISO 8601"
         write_translation(processed, texts, title=title, source=source, tokens=Tokens("character"))
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        return RawSplit("translation", [tuple(line.split("\t")) for line in read_lines(raw / "test.txt")])
 
 
 def spelled_date(day: date, generator: np.random.Generator) -> str:

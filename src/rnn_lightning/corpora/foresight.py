@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .corpus import SPLITS
+from .corpus import SPLITS, RawSplit
 from .generated import GeneratedText, check_chances
 from .sentences import Sentence
 from .tagging import Reading, write_tagging
@@ -120,6 +120,9 @@ class Foresight(GeneratedText):
             reading=self.reading,
             references={"left_to_right_accuracy": self.left_to_right_accuracy()},
         )
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        return RawSplit("tagged", [parse_line(line) for line in read_lines(raw / "test.txt")], self.reading)
 
 
 def parse_line(line: str) -> Sentence:

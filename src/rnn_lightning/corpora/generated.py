@@ -12,7 +12,7 @@ import numpy as np
 
 from ..files import sha256, whole_folder, write_json
 from .card import CardFields, write_processed
-from .corpus import SPLITS, Corpus, Split
+from .corpus import SPLITS, Corpus, RawSplit, Split, Stream
 from .files import SOURCE, verified_source
 
 MOST_ROWS = 100_000_000
@@ -90,6 +90,14 @@ class Generated(Corpus):
     def preprocess(self, raw: Path, processed: Path) -> None:
         self.make(raw, processed, verified_source(raw, self.spec()))
 
+    def test_split(self, raw: Path) -> RawSplit:
+        verified_source(raw, self.spec())
+        return self.raw_split(raw)
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        """The test split of the files in ``raw``, which are verified."""
+        return super().test_split(raw)
+
 
 class GeneratedArrays(Generated):
     """A generated corpus of arrays, drawn when it is preprocessed; ``fetch`` writes the specification alone."""
@@ -108,6 +116,10 @@ class GeneratedArrays(Generated):
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
         write_processed(processed, splits, self.card_fields(source))
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        drawn = self.draw(self.rows["test"], random_stream(self.seed, "test"))
+        return RawSplit("tokens" if isinstance(drawn, Stream) else "values", drawn)
 
 
 class GeneratedText(Generated):

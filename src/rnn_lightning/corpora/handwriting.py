@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..pen import FEATURES, pen_features
 from .card import CardFields
-from .corpus import SPLITS, CorpusError
+from .corpus import SPLITS, CorpusError, RawSplit
 from .examples import Examples, feature_card, read_examples, write_transcripts
 from .files import verified_source
 from .hub import FromHub
@@ -29,6 +29,8 @@ class Handwriting(FromHub):
     are those of `pen_features`. A row without a trajectory or a text is named and left out, up to the share ``most_left_out``
     of its split. The other fields are those of `HubSource`.
     """
+
+    item_settings: ClassVar[tuple[str, ...]] = ("spacing", "upright")
 
     strokes: str
     text: str
@@ -46,11 +48,8 @@ class Handwriting(FromHub):
         splits: dict[str, Examples] = {}
         left_out, writers = {}, {}
         for split in SPLITS:
-            columns = self.read_columns(raw / f"{split}.parquet")
-            places = (f"row {row} of {raw / split}.parquet" for row in range(len(columns[0])))
-            readers = (partial(self.read_row, *row) for row in zip(*columns[:2], strict=True))
-            splits[split], omitted = read_examples(zip(places, readers, strict=True), most_left_out=self.most_left_out)
-            left_out[split], writers[split] = len(omitted), set(columns[2])
+            splits[split], omitted, found = self.read(raw / f"{split}.parquet")
+            left_out[split], writers[split] = len(omitted), set(found)
         more = {
             "features": list(FEATURES),
             **feature_card(splits["train"].inputs),
@@ -59,6 +58,17 @@ class Handwriting(FromHub):
         }
         title = f"{self.repository} ({self.config}), {self.text}"
         write_transcripts(processed, splits, CardFields(title, source, more=more))
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("transcripts", self.read(path)[0])
+
+    def read(self, path: Path) -> tuple[Examples, list[str], list[Any]]:
+        """The examples of a Parquet file, the places of rows left out, and the writers."""
+        strokes, texts, writers = self.read_columns(path)
+        places = (f"row {row} of {path}" for row in range(len(strokes)))
+        readers = (partial(self.read_row, *row) for row in zip(strokes, texts, strict=True))
+        examples, left_out = read_examples(zip(places, readers, strict=True), most_left_out=self.most_left_out)
+        return examples, left_out, writers
 
     def read_columns(self, path: Path) -> list[list[Any]]:
         """The columns of strokes, texts and writers; the last is empty without a ``writer``."""

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_text, sha256, whole_folder, write_json
-from .corpus import Corpus, CorpusError
-from .files import SOURCE, read_json
+from .corpus import Corpus, CorpusError, RawSplit
+from .files import SOURCE, read_json, verified_source
 from .retries import log, with_retries
+
+FOUND = ("commit", "licence", "rows", "files")
+"""What a record says of the data that were found; all else is the configuration that asked for them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,14 @@ class FromHub(Corpus):
 
     def fetch(self, raw: Path) -> None:
         fetch_from_hub(self.hub, raw)
+
+    def test_split(self, raw: Path) -> RawSplit:
+        verified_source(raw, self.hub.spec())
+        return self.raw_split(raw / "test.parquet")
+
+    def raw_split(self, path: Path) -> RawSplit:
+        """The rows of a Parquet file."""
+        return super().test_split(path)
 
 
 @dataclass(frozen=True)
@@ -155,12 +166,25 @@ def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
 
 
 def _check_record(record: Path, content: Mapping[str, Any]) -> None:
-    """Compare the hashes with those on record; write the record if this is the first fetch."""
+    """Compare the hashes with those on record; write the record if this is the first fetch.
+
+    Raises:
+        CorpusError: where they differ; where the record is of another configuration, naming what differs.
+    """
     if not record.exists():
         write_json(record, content)
         return
-    expected = read_json(record)["files"]
-    for name in sorted(expected.keys() | content["files"].keys()):
-        before, now = expected.get(name), content["files"].get(name)
-        if before != now:
-            raise CorpusError(f"{name} of {content['repository']} has changed: expected {before}, got {now}; see {record}")
+    known = read_json(record)
+    files = sorted(known["files"].keys() | content["files"].keys())
+    changed = [name for name in files if known["files"].get(name) != content["files"].get(name)]
+    if not changed:
+        return
+    keys = sorted((known.keys() | content.keys()) - set(FOUND))
+    if other := [
+        f"{key} was {known.get(key)!r}, is {content.get(key)!r}" for key in keys if known.get(key) != content.get(key)
+    ]:
+        advice = "give task.corpus.record another file, or remove this one"
+        raise CorpusError(f"{record} is the record of another configuration ({'; '.join(other)}): {advice}")
+    name = changed[0]
+    bytes_of = f"expected {known['files'].get(name)}, got {content['files'].get(name)}"
+    raise CorpusError(f"{name} of {content['repository']} has changed: {bytes_of}; remove {record} to take what is there now")

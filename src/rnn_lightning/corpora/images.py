@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import read_classes, require_class
-from .corpus import Signal
+from .corpus import RawSplit, Signal
 from .examples import (
     Examples,
     HeldOut,
@@ -49,6 +49,8 @@ class Images(FromHub):
     its split. The other fields are those of `HubSource`.
     """
 
+    item_settings: ClassVar[tuple[str, ...]] = ("order", "height", "invert")
+
     image: str
     label: str | None = None
     text: str | None = None
@@ -78,6 +80,11 @@ class Images(FromHub):
             write_transcripts(processed, splits.examples, fields)
         else:
             write_classes(processed, splits.examples, splits.classes, fields)
+
+    def raw_split(self, path: Path) -> RawSplit:
+        if self.label is None:
+            return RawSplit("transcripts", self.read(path)[0])
+        return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import read_classes, require_class
-from .corpus import CorpusError
+from .corpus import CorpusError, RawSplit
 from .examples import Examples, read_examples, read_splits, write_classes
 from .files import verified_source
 from .hub import FromHub
@@ -64,6 +64,9 @@ class LabelledText(FromHub):
             more={**splits.card, "out_of_scope": self.out_of_scope},
         )
         write_classes(processed, splits.examples, splits.classes, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("classes", lambda tokenizer: self.read(tokenizer, path)[0])
 
     def read(self, tokenizer: Any, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names."""

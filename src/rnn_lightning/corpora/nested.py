@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .corpus import SPLITS
+from .corpus import SPLITS, RawSplit
 from .generated import GeneratedText, check_chances
 from .text import read_lines, write_text_corpus
 
@@ -112,6 +112,9 @@ class Nested(GeneratedText):
             end_of_line=True,
             references={"entropy_rate_nats": rate, "perplexity_floor": math.exp(rate)},
         )
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        return RawSplit("text", read_lines(raw / "test.txt"))
 
 
 def _coin_entropy(probability: float) -> float:

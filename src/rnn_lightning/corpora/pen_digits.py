@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..pen import FEATURES, pen_features
 from .card import CardFields
+from .corpus import RawSplit
 from .examples import Examples, feature_card, write_transcripts
 from .generated import Generated, random_stream
 
@@ -76,6 +77,9 @@ class PenDigits(Generated):
         write_transcripts(
             processed, splits, CardFields(f"Numbers of {least} to {most} digits in pen strokes", stated, more=more)
         )
+
+    def raw_split(self, raw: Path) -> RawSplit:
+        return RawSplit("transcripts", self.draw(self.rows["test"], random_stream(self.seed, "test")))
 
     def draw(self, rows: int, generator: np.random.Generator) -> Examples:
         """``rows`` numbers, their features (T, F) and their digits."""

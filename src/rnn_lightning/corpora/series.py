@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .card import CardFields
 from .class_names import read_classes, require_class
+from .corpus import RawSplit
 from .examples import (
     Examples,
     HeldOut,
@@ -53,6 +54,9 @@ class Series(FromHub):
         more = {**feature_card(splits.examples["train"].inputs), **splits.card}
         title = f"{self.repository} ({self.config}), {self.label}"
         write_classes(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names."""

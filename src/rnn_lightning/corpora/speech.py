@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..audio import Spectra
 from .card import CardFields
 from .class_names import read_classes, require_class
+from .corpus import RawSplit
 from .examples import (
     Examples,
     HeldOut,
@@ -47,6 +48,7 @@ class Speech(FromHub):
     those of `HubSource`.
     """
 
+    item_settings: ClassVar[tuple[str, ...]] = ("spectra",)
     by_class: ClassVar[bool] = False
     """Whether answers are classes, so that a validation split is drawn class by class."""
 
@@ -150,11 +152,16 @@ class FramewiseSpeech(Speech):
     def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], fields: CardFields) -> None:
         write_frames(processed, splits, fields)
 
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("frames", self.read(path)[0])
+
 
 @dataclass(kw_only=True, eq=False)
 class TranscribedSpeech(Speech):
     """Speech with a transcript: the ``text`` in characters or words (``unit``), or with ``label`` that of each segment in
     it."""
+
+    item_settings: ClassVar[tuple[str, ...]] = ("spectra", "unit")
 
     text: str
     unit: str = "character"
@@ -182,6 +189,9 @@ class TranscribedSpeech(Speech):
     def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], fields: CardFields) -> None:
         write_transcripts(processed, splits, fields)
 
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("transcripts", self.read(path)[0])
+
 
 @dataclass(kw_only=True, eq=False)
 class SpokenClasses(Speech):
@@ -207,6 +217,9 @@ class SpokenClasses(Speech):
 
     def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], fields: CardFields) -> None:
         write_classes(processed, splits, classes, fields)
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
 
 def frame_labels(segments: Sequence[Mapping[str, Any]], label: str, centres: NDArray[np.float64]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from ..symbols import UNKNOWN_WORD
 from ..vectors import Vectors, read_vectors
 from .card import CardFields, write_processed
-from .corpus import SPLITS, Corpus, CorpusError, Pairs
+from .corpus import SPLITS, Corpus, CorpusError, Pairs, RawSplit
 from .files import verified_source
 from .hub import FromHub
 from .lexicon import LEXICON, LONGEST_WORD, Lexicon
@@ -97,6 +97,9 @@ class Tagging(TaggedCorpus, FromHub):
         sentences = {split: self.read(raw / f"{split}.parquet") for split in SPLITS}
         title = f"{self.repository} ({self.config}), {self.tags}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("tagged", self.read(path), self.reading)
 
     def read(self, path: Path) -> list[Sentence]:
         """The rows of a Parquet file.

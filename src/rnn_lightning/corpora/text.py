@@ -7,7 +7,7 @@ from typing import Any
 
 from ..files import read_text
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError
+from .corpus import SPLITS, CorpusError, RawSplit
 from .files import verified_source
 from .hub import FromHub
 from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
@@ -48,6 +48,9 @@ class Text(FromHub):
 
     def inputs(self) -> dict[str, Any]:
         return {"name": "text", "tokenizer": "tokenizer.json"}
+
+    def raw_split(self, path: Path) -> RawSplit:
+        return RawSplit("text", read_columns(path, ["text"])[0])
 
 
 def write_text_corpus(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, Pairs
+from .corpus import SPLITS, CorpusError, Pairs, RawSplit
 from .files import verified_source
 from .hub import FromHub
 from .text import read_columns
@@ -87,6 +87,10 @@ class Translation(FromHub):
             texts[split] = list(zip(map(one_line, sources), map(one_line, targets), strict=True))
         title = f"{self.repository} ({self.config}), {' to '.join(columns)} by {self.level}"
         write_translation(processed, texts, title=title, source=source, tokens=self.tokens)
+
+    def raw_split(self, path: Path) -> RawSplit:
+        sides = (map(one_line, column) for column in read_columns(path, (self.source, self.target)))
+        return RawSplit("translation", list(zip(*sides, strict=True)))
 
 
 def one_line(text: str) -> str:

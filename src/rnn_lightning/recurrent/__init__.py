@@ -7,7 +7,7 @@ from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .stepwise import Cell, Unrolled
-from .weight_drop import WeightDrop, recurrent_weights
+from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
 from .wrappers import Bidirectional, Deep, Residual
 
 recurrent = build_network
@@ -35,6 +35,7 @@ __all__ = [
     "build_network",
     "fused_layers",
     "is_network",
+    "layers_of_fixed_weights",
     "output_size_of",
     "recurrent",
     "recurrent_weights",

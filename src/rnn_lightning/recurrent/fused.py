@@ -5,7 +5,7 @@ Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import CDLL
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -58,7 +58,8 @@ class Fused(Recurrent, Architecture):
         sizes: dict[str, Any] = {"num_layers": num_layers, "bidirectional": bidirectional, "batch_first": True}
         self.core = self.kernel(input_size, hidden_size, **sizes, **self.kernel_options)
         initialise(self.core, self.gates, init, forget_bias, drawn=True)
-        self.products: nn.ModuleList | None = None
+        self.products: Sequence[Callable[[Tensor], Tensor]] | nn.ModuleList | None = None
+        """The one product that each layer takes for a step, if it has been given one."""
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
@@ -102,7 +103,12 @@ class Fused(Recurrent, Architecture):
         outputs, parts = PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups)
         return outputs, parts[0] if self.state_tensors == 1 else parts
 
-    def _read_step(self, products: nn.ModuleList, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    @property
+    def takes_products(self) -> bool:
+        """Whether it can be given the products of a step, and has none yet."""
+        return self.products is None and not self.bidirectional and type(self.core) is self.kernel
+
+    def _read_step(self, products: Iterable[Callable[[Tensor], Tensor]], inputs: Tensor, state: State) -> tuple[Tensor, State]:
         parts, after = (state,) if isinstance(state, Tensor) else state, []
         for layer, product in enumerate(products):
             before = tuple(part[:, layer] for part in parts)

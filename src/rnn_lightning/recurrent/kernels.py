@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..files import flush, sha256
+from ..leftovers import unfinished_name
 
 SOURCE = Path(__file__).with_name("cells.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
@@ -82,7 +83,7 @@ def _compiled(compiler: str) -> Path:
 
 
 def _compile(compiler: str, folder: Path, key: str) -> Path:
-    unfinished = Path(tempfile.mkdtemp(dir=folder)) / "cells.so"
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{unfinished_name(folder / 'cells')}.", dir=folder)) / "cells.so"
     try:
         command = [compiler, *FLAGS, str(SOURCE), "-o", str(unfinished), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from ..checks import check_probability
 from ..sequences import State
 from .contract import Recurrent
+from .fused import Fused, fused_layers
 from .initialisation import RECURRENT_WEIGHT
 
 
@@ -46,6 +47,12 @@ def recurrent_weights(network: Recurrent) -> list[tuple[str, nn.Parameter]]:
     """The weights of ``network`` that multiply a state, with their names; none in a network without memory."""
     named = network.named_parameters()
     return [(name, weight) for name, weight in named if name.rpartition(".")[2].startswith(RECURRENT_WEIGHT)]
+
+
+def layers_of_fixed_weights(network: nn.Module) -> list[Fused]:
+    """The layers of ``network`` that PyTorch's kernels compute, but those whose weights a `WeightDrop` changes."""
+    dropped = {layer for part in network.modules() if isinstance(part, WeightDrop) for layer in fused_layers(part)}
+    return [layer for layer in fused_layers(network) if layer not in dropped]
 
 
 @contextmanager

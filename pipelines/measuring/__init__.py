@@ -1,0 +1,1 @@
+"""Trained models measured: on the test split of their own corpus, and on that of another."""
