@@ -7,7 +7,7 @@ from pipelines.runs.cards import note_corpus
 from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
-from pipelines.settings.overrides import GROUPS
+from pipelines.settings.overrides import FOLDER, GROUPS
 from pipelines.settings.schema import Experiment
 
 
@@ -23,7 +23,9 @@ def preprocess(experiment: Experiment) -> None:
 def is_up_to_date(experiment: Experiment) -> bool:
     """Whether all is there already, which it then says; where other settings than the corpus' are given, these are checked."""
     keys = [word.lstrip("+~").partition("=")[0] for word in experiment.command_line]
-    if not all(key in GROUPS or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(experiment):
+    if not all(key in (*GROUPS, FOLDER[:-1]) or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(
+        experiment
+    ):
         return False
     print(f"{experiment.processed()} is up to date")
     return True

@@ -1,6 +1,6 @@
 """Commands of the pipeline in processes that begin warm: one imports everything, and each command is a fork of it.
 
-``python tests/command_worker.py`` reads a request a line, {"command", "words", "folder"}, and answers each by a line of JSON.
+``python tests/command_worker.py`` reads a request a line, {"command", "words", "folder", "lines"}, and answers each by one.
 """
 
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 COMMANDS = ("fetch", "preprocess", "train", "evaluate", "predict", "sweep", "compare", "publish", "repro", "reproduce")
-COMMANDS += ("results", "digest", "grid", "plan")
+COMMANDS += ("results", "digest", "grid", "plan", "new")
 PATIENCE = 60
 """After so many seconds a command is killed."""
 MOST = 8_000_000_000
@@ -46,9 +46,10 @@ class Worker:
         command = [sys.executable, str(Path(__file__).resolve())]
         self.process = subprocess.Popen(command, cwd=project, env=home | own | {"PYTHONDONTWRITEBYTECODE": "1"}, **pipes)
 
-    def run(self, command: str, words: Sequence[str], folder: Path) -> Told:
+    def run(self, command: str, words: Sequence[str], folder: Path, lines: str = "") -> Told:
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps({"command": command, "words": list(words), "folder": str(folder)}) + "\n")
+        request = {"command": command, "words": list(words), "folder": str(folder), "lines": lines}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return Told(**json.loads(self.process.stdout.readline()))
 
@@ -91,8 +92,9 @@ def _become(request: dict[str, str], files: Path) -> None:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
     os.chdir(request["folder"])
-    with open(os.devnull, "rb") as nothing, (files / "out").open("wb") as out, (files / "err").open("wb") as err:
-        for number, file in enumerate((nothing, out, err)):
+    (files / "in").write_text(request["lines"])
+    with (files / "in").open("rb") as given, (files / "out").open("wb") as out, (files / "err").open("wb") as err:
+        for number, file in enumerate((given, out, err)):
             os.dup2(file.fileno(), number)
     name = f"pipelines.{request['command']}"
     sys.argv = [f"pipelines/{request['command']}.py", *request["words"]]

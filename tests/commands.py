@@ -11,6 +11,7 @@ from pathlib import Path
 from documents import ROOT
 from dvc.cli import parse_args
 
+from pipelines.new import read_arguments
 from pipelines.reproduce import find
 from pipelines.results import read_results
 from pipelines.settings.compose import CONF, compose
@@ -66,6 +67,11 @@ def check_reproduce(arguments: list[str]) -> None:
     find(arguments[0], None)
 
 
+def check_new(arguments: list[str]) -> None:
+    name, keys = read_arguments(arguments)
+    assert name and "from" in keys
+
+
 def check_compare(arguments: list[str]) -> None:
     tasks = [word.removeprefix("task=") for word in arguments if word.startswith("task=")]
     assert all(read_task(CONF, task) for task in tasks) if tasks else planned_runs(CONF, arguments)
@@ -79,6 +85,7 @@ MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.sweep": check_sweep,
     "pipelines.predict": check_predict,
     "pipelines.reproduce": check_reproduce,
+    "pipelines.new": check_new,
     "pipelines.compare": check_compare,
     "pipelines.results": check_results,
 }

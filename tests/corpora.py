@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+from datasets import Dataset
 
 from rnn_lightning.corpora import SPLITS, Corpus
+from rnn_lightning.corpora.source import FromSource
 
 VOCABULARY = 20
 
@@ -86,21 +90,19 @@ LINES = {"repository": "tiny/lines", "config": "default", "revision": "main"}
 
 def write_fetched(raw: Path, columns: dict[str, dict[str, Any]], asked: dict[str, Any] = LINES) -> Path:
     """What a fetch from the Hub of what was ``asked`` for would have left: for each split its columns."""
-    import pyarrow
     from pyarrow import parquet
 
     from rnn_lightning.files import sha256, write_json
 
     raw.mkdir(parents=True)
     for split, table in columns.items():
-        parquet.write_table(pyarrow.table(table), raw / f"{split}.parquet")
+        parquet.write_table(table if isinstance(table, pyarrow.Table) else pyarrow.table(table), raw / f"{split}.parquet")
     write_json(raw / "source.json", {**asked, "licence": "cc0-1.0", "files": {p.name: sha256(p) for p in raw.iterdir()}})
     return raw
 
 
 def two_columns(pairs: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
     """The columns ``de`` and ``en`` of each split."""
-    import pyarrow
 
     def column(values: list[Any]) -> Any:
         return pyarrow.array(values) if values else pyarrow.array([], pyarrow.string())
@@ -160,12 +162,23 @@ TINY: dict[str, Any] = {"repository": "tiny/rows", "config": "default", "revisio
 """The Hub's part of a corpus whose rows a test writes itself."""
 
 
+def divided(corpus: FromSource, columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The columns of each split that a fetch of these ``columns`` leaves: some rows are held out where the corpus says so."""
+    if corpus.drawn is None:
+        return columns
+    parts = {split: Dataset(pyarrow.table(some)) for split, some in columns.items()}
+    return {split: part.flatten_indices().data.table for split, part in corpus.divided(parts).items()}
+
+
 def processed(
     corpus: Corpus, place: Path, columns: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
     """The card, and the arrays of each split, that a corpus makes of these ``columns`` of each split."""
+    if isinstance(corpus, FromSource) and corpus.drawn is not None:
+        shutil.rmtree(place / "raw", ignore_errors=True)
+        columns = divided(corpus, columns)
     if not (place / "raw").exists():
-        write_fetched(place / "raw", columns, TINY)
+        write_fetched(place / "raw", columns, {**TINY, **(corpus.spec() if isinstance(corpus, FromSource) else {})})
     corpus.preprocess(place / "raw", place / "processed")
     card = json.loads((place / "processed/card.json").read_text())
     return card, {split: dict(np.load(place / f"processed/{split}.npz")) for split in SPLITS}

@@ -178,9 +178,20 @@ def test_an_empty_split_is_refused(changes: dict[str, list[str]], expected: str,
         text("word", True).preprocess(write_raw(tmp_path / "raw", LINES | changes), tmp_path / "processed")
 
 
-def test_characters_without_a_token_are_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"the test split has the characters \['q', 'z'\]"):
-        text("character", False).preprocess(write_raw(tmp_path / "raw", VERSE | {"test": ["zq"]}), tmp_path / "processed")
+def test_characters_that_the_training_split_lacks_are_unknown_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = text("character", False)
+    read.preprocess(write_raw(tmp_path / "plain", VERSE), tmp_path / "without")
+    read.preprocess(write_raw(tmp_path / "raw", VERSE | {"test": ["zqz"]}), tmp_path / "processed")
+    card = json.loads((tmp_path / "processed/card.json").read_text())
+    assert card["unknown_characters"] == {"validation": {}, "test": {"q": 1, "z": 2}}
+    assert card["splits"]["test"]["unknown_rate"] == 1 and card["splits"]["train"]["unknown_rate"] == 0
+    tokens = np.load(tmp_path / "processed/train.npz")["tokens"]
+    np.testing.assert_array_equal(tokens - 1, np.load(tmp_path / "without/train.npz")["tokens"])
+    assert "<unk>" not in (tmp_path / "without/tokenizer.json").read_text().partition('"vocab"')[2].partition("}")[0]
+    said = "the test split has 3 characters that the train split has not ('q', 'z'); they are <unk>"
+    assert capsys.readouterr().err == f"preprocess: {said}\n"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_lightning import corpora
 from rnn_lightning.corpora import Corpus, HubSource, Text
-from rnn_lightning.corpora.hub import FromHub
+from rnn_lightning.corpora.source import FromSource
 from rnn_lightning.corpora.tagging import Reading, TaggedCorpus
 
 CORPORA: list[type[Corpus]] = [
@@ -16,7 +16,7 @@ CORPORA: list[type[Corpus]] = [
     for name in corpora.__all__
     if inspect.isclass(thing := getattr(corpora, name)) and issubclass(thing, Corpus) and thing is not Corpus
 ]
-OF_HUB = [corpus for corpus in CORPORA if issubclass(corpus, FromHub)]
+OF_HUB = [corpus for corpus in CORPORA if issubclass(corpus, FromSource)]
 HUB_SETTINGS = {field.name for field in fields(HubSource)} - {"tries", "wait"}
 
 
@@ -29,7 +29,7 @@ def test_every_setting_is_a_keyword_of_the_constructor(corpus: type[Corpus]) -> 
 
 
 @pytest.mark.parametrize("corpus", OF_HUB)
-def test_every_corpus_of_the_hub_has_its_settings(corpus: type[FromHub]) -> None:
+def test_every_corpus_of_the_hub_has_its_settings(corpus: type[FromSource]) -> None:
     assert inspect.signature(corpus).parameters.keys() >= HUB_SETTINGS
 
 
@@ -49,4 +49,5 @@ def test_the_specification_of_a_hub_corpus_names_its_splits() -> None:
     text = Text(
         repository="a/b", config="c", revision="main", record=Path("r.json"), level="word", end_of_line=True, splits=splits
     )
-    assert text.hub.spec() == {"repository": "a/b", "config": "c", "revision": "main", "splits": splits}
+    expected = {"repository": "a/b", "config": "c", "revision": "main", "splits": splits, "held_out": None}
+    assert text.spec() == expected

@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 other.task.corpus.build().fetch(other.raw())
             else:
                 columns = {"sequence": [[[1.0, 2.0, 3.0]]], "label": ["a"]}
-                write_fetched(other.raw(), {"test": columns}, other.task.corpus.build().hub.spec())
+                write_fetched(other.raw(), {"test": columns}, other.task.corpus.build().spec())
         (folder / "mine/task").mkdir(parents=True)
         (folder / "mine/loose.yaml").write_text("defaults: [adding]\n")
         (folder / "mine/task/adding.yaml").write_text("defaults: [nested]\n")

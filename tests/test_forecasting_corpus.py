@@ -35,7 +35,7 @@ def test_windows_are_an_enumeration_of_the_table(tmp_path: Path, stride: int, kn
     columns = table()
     made = corpus(past=["load"], **known)
     card, _ = processed(made, tmp_path, columns)
-    values = made.columns.features(columns["train"])
+    values = made.step.features(columns["train"])
     data = WindowModule(tmp_path / "processed", batch_size=4, eval_batch_size=5, stride=stride)
     ahead = 3 if known else 0
     for split, (begin, end) in BORDERS.items():

@@ -36,7 +36,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
         experiment = compose([f"task={request.param}", *SMALL])
-        write_fetched(experiment.raw(), table(), experiment.task.corpus.build().hub.spec())
+        write_fetched(experiment.raw(), table(), experiment.task.corpus.build().spec())
         for stage in (preprocess, train, evaluate):
             stage(experiment)
         yield place / experiment.run(1)

@@ -59,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
         experiment = compose(["task=phonemes", *SMALL])
-        write_fetched(experiment.raw(), spoken(), experiment.task.corpus.build().hub.spec())
+        write_fetched(experiment.raw(), spoken(), experiment.task.corpus.build().spec())
         for stage in (preprocess, train, evaluate):
             stage(experiment)
         yield place / experiment.run(1)

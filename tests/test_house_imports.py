@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inference": {"checks", "recurrent", "packed", "products"},
     "laws": {"checks", "sequences"},
     "data": {"checks", "files", "registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"archives", "files", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    "corpora": {"archives", "files", "leftovers", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
@@ -57,7 +57,7 @@ PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
     *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
-    *{"publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
+    *{"new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
 ROOMS_MAY_IMPORT: dict[str, set[str]] = {

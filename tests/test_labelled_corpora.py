@@ -10,7 +10,7 @@ import pytest
 from corpora import TINY, contents, cut_rows, fetched_from_hub, processed
 
 from rnn_lightning.corpora import SPLITS, CorpusError, LabelledText, Series
-from rnn_lightning.corpora.examples import Examples, HeldOut
+from rnn_lightning.corpora.dividing import HeldOut
 from rnn_lightning.files import sha256, write_json
 
 Columns = dict[str, dict[str, Any]]
@@ -115,9 +115,11 @@ def test_numbers_of_classes_have_the_names_that_the_data_set_gives(tmp_path: Pat
     card, arrays = processed(texts(), tmp_path, {})
     assert card["classes"] == names
     assert [names[target] for target in arrays["train"]["targets"]] == [name for _, name in TEXTS["train"]]
-    plain = tmp_path / "plain"
-    with pytest.raises(CorpusError, match=r"has no classes in column 'intent', but int64; classes are text or named"):
-        processed(texts(), plain, labelled(names))
+    card, plain = processed(texts(out_of_scope=None), tmp_path / "plain", labelled(names))
+    assert card["classes"] == ["0", "1", "2"], "integers without names are their own"
+    assert plain["train"]["targets"].tolist() == arrays["train"]["targets"].tolist()
+    card, _ = processed(texts(classes=names), tmp_path / "plain", {})
+    assert card["classes"] == names
 
 
 @pytest.mark.parametrize("row", [("  ", "on"), ("turn it", None)])
@@ -132,18 +134,21 @@ def test_a_text_that_is_blank_or_has_no_class_is_left_out(tmp_path: Path, row: t
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_what_is_held_out_is_drawn_class_by_class_and_leaves_the_rest_in_order(share: float) -> None:
     answers = [name for name, count in {"a": 40, "b": 10, "c": 1}.items() for _ in range(count)]
-    examples = Examples([np.array([row]) for row in range(51)], answers)
-    for by_class in (True, False):
-        kept, held = HeldOut(share, 3).split(examples, by_class=by_class)
-        rows = [[int(row[0]) for row in each.inputs] for each in (kept, held)]
+    for classes in (answers, None):
+        drawn = HeldOut(share, 3).draw(51, classes)
+        rows = [drawn["train"].tolist(), drawn["validation"].tolist()]
         assert sorted(rows[0] + rows[1]) == list(range(51)) and all(each == sorted(each) for each in rows)
-        assert [answers[row] for row in rows[1]] == held.answers
-        if by_class:
-            assert Counter(held.answers) == Counter(
-                {n: round(share * k) for n, k in Counter(answers).items() if round(share * k)}
-            )
+        held = [answers[row] for row in rows[1]]
+        if classes:
+            assert Counter(held) == Counter({n: round(share * k) for n, k in Counter(answers).items() if round(share * k)})
         else:
-            assert len(held.answers) == round(share * 51)
+            assert len(held) == round(share * 51)
+
+
+def test_what_a_seed_holds_out_is_what_earlier_versions_held_out() -> None:
+    classes = [name for name, count in {"b": 7, "a": 9, "c": 4}.items() for _ in range(count)]
+    assert HeldOut(0.3, 5).draw(20, classes)["validation"].tolist() == [0, 1, 8, 9, 11, 18]
+    assert HeldOut(0.3, 5).draw(20)["validation"].tolist() == [1, 3, 7, 9, 16, 18]
 
 
 def test_an_out_of_scope_class_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -172,3 +177,26 @@ def test_splits_of_other_names_are_the_only_ones_that_are_fetched(tmp_path: Path
     assert {path.stem for path in (tmp_path / "raw").glob("*.parquet")} == set(names)
     cached = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
     assert b"wanted" in cached and b"left there" not in cached
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"held_out": {"share": 0.2, "seed": 1}},
+        {"splits": {"train": "train[:80%]", "validation": "train[80%:]", "test": "test"}},
+    ],
+    ids=["held out", "slices"],
+)
+def test_a_hub_set_without_a_validation_split_is_divided(tmp_path: Path, more: dict[str, Any]) -> None:
+    """As TREC and IMDB are: train and test alone, a text column of another name, and numbers as classes."""
+    rows = {
+        name: [{"content": f"{name} text {row}", "coarse": row % 2} for row in range(count)]
+        for name, count in {"train": 20, "test": 6, "unsupervised": 3}.items()
+    }
+    if "held_out" in more:
+        del rows["unsupervised"]
+    settings: dict[str, Any] = {"text": "content", "label": "coarse", "classes": ["DESC", "ENTY"], **more}
+    folder = fetched_from_hub(tmp_path, rows, "LabelledText", **settings)
+    card = json.loads((folder / "card.json").read_text())
+    assert {split: each["rows"] for split, each in card["splits"].items()} == {"train": 16, "validation": 4, "test": 6}
+    assert card["classes"] == ["DESC", "ENTY"] and {path.stem for path in (tmp_path / "raw").glob("*.parquet")} == set(SPLITS)

@@ -125,7 +125,7 @@ def stored(request: pytest.FixtureRequest, place: Path) -> Stored:
         corpus = experiment.task.corpus.build()
         if request.param == "text-classes":
             rows = {"text": ["what time is it", "turn it on please", "why"], "intent": ["time", "on", "oos"]}
-            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.hub.spec())
+            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.spec())
         else:
             corpus.fetch(experiment.raw())
         corpus.preprocess(experiment.raw(), experiment.processed())

@@ -137,8 +137,7 @@ def test_pictures_are_read_by_rows_or_columns(tmp_path: Path, order: str, invert
     assert len(kept) == 20 and len(cut_rows(arrays["train"])) == 16
     mean = arrays["train"]["inputs"].mean(dtype=np.float64)
     np.testing.assert_allclose(card["standardize"]["mean"], [mean] * card["input_size"], atol=1e-6)
-    stated = {"of": "train", "by": "class", "share": 0.2, "seed": 1}
-    assert card["held_out"] == {"validation": stated}
+    assert card["source"]["held_out"] == {"share": 0.2, "seed": 1, "test": 0.0, "by": None}
 
 
 def test_lines_of_any_size_are_scaled_to_a_height_and_read_by_columns(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_validation_split_is_held_out_where_there_is_none(tmp_path: Path) -> N
     table = columns()
     del table["validation"]
     card, arrays = processed(TranscribedSpeech(**{**TINY, "spectra": SPECTRA, **told}), tmp_path, table)
-    assert card["held_out"]["validation"]["share"] == 0.34
+    assert card["source"]["held_out"]["share"] == 0.34
     assert [len(cut_rows(arrays[split])) for split in SPLITS] == [2, 1, 2]
 
 

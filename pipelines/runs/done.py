@@ -1,12 +1,14 @@
 """Whether a stage has nothing to do: found out by hashes, before anything is imported that computes."""
 
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pipelines.runs.cards import card_of
 from pipelines.runs.code import COMMANDS, code_of
 from pipelines.runs.provenance import key_of
+from pipelines.settings.base import PACKAGE
 from pipelines.settings.schema import Experiment
 from rnn_lightning.files import SUMS, DamagedError, check_sums, read_json, sha256, write_json
 
@@ -61,9 +63,16 @@ def _preprocessing(experiment: Experiment) -> dict[str, Any]:
         "settings": experiment.task.corpus.model_dump(mode="json", by_alias=True),
         "raw": sha256(experiment.raw() / SUMS),
         "processed": sha256(experiment.processed() / SUMS),
-        "code": sha256(*code_of(COMMANDS["preprocess"])),
+        "code": sha256(*code_of(COMMANDS["preprocess"]), *_own_code(experiment)),
         "packages": installed,
     }
+
+
+def _own_code(experiment: Experiment) -> list[Path]:
+    """The file of a corpus class that is none of the library's."""
+    module = experiment.task.corpus.target.rpartition(".")[0]
+    spec = None if module.partition(".")[0] == PACKAGE else find_spec(module)
+    return [Path(spec.origin)] if spec is not None and spec.origin else []
 
 
 def _read(record: Path) -> dict[str, Any] | None:

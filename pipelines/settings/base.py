@@ -1,16 +1,21 @@
 """Checked settings: plain values, classes of the package by name, and what is said of those that are refused."""
 
 import importlib
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from pipelines.settings.keywords import advice, unknown
 from rnn_lightning.checks import shown
 
 Checked = TypeVar("Checked", bound=BaseModel)
 PACKAGE = "rnn_lightning"
+OWN_CORPORA = "RNN_LIGHTNING_CORPORA"
+"""The environment variable of the packages, separated by commas, that a corpus class may come from."""
+NOT_ALLOWED = "not_allowed"
 NOT_SET = ("task_name", "rnn_name", "trained_name", "run_name", "command_line", "tuning")
 """Fields of an experiment that no setting gives."""
 
@@ -40,7 +45,7 @@ class ClassSpec(BaseModel):
         try:
             return getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
-            raise ValueError(f"_target_ {self.target!r} is no class of {PACKAGE}") from None
+            raise ValueError(f"_target_ {self.target!r} is no class of {module.partition('.')[0]}") from None
 
     def build(self, **more: Any) -> Any:
         """An instance of the class, from the keywords here and ``more``, which prevail.
@@ -52,6 +57,26 @@ class ClassSpec(BaseModel):
             return self.cls()(**{**(self.model_extra or {}), **more})
         except TypeError as error:
             raise ValueError(f"{self.target}: {error}") from None
+
+
+def _allowed(target: str) -> str:
+    """``target``, if it is in the package, or in one that `OWN_CORPORA` names."""
+    if target.partition(".")[0] not in (PACKAGE, *os.environ.get(OWN_CORPORA, "").split(",")):
+        raise PydanticCustomError(NOT_ALLOWED, "not allowed")
+    return target
+
+
+class CorpusSpec(ClassSpec):
+    """As `ClassSpec`, or a corpus class of a person's own package: only of one that the environment names in `OWN_CORPORA`.
+
+    What a task file, a run or a checkpoint says cannot allow it, since importing a package runs it.
+    """
+
+    target: Annotated[str, AfterValidator(_allowed)] = Field(
+        alias="_target_",
+        pattern=r"^[\w.]+\.\w+$",
+        description=f"a class of {PACKAGE}, or of a package that the environment variable {OWN_CORPORA} names",
+    )
 
 
 def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
@@ -74,7 +99,7 @@ def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
         return unknown(key, _fields_at(kind, place[:-1]))
     if error["type"] == "missing":
         return f"{key} is missing: it must be given"
-    if error["type"] == "string_pattern_mismatch" and (description := _description(kind, place)):
+    if error["type"] in ("string_pattern_mismatch", NOT_ALLOWED) and (description := _description(kind, place)):
         return f"{key} must be {description} (got {shown(error['input'])})"
     value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
     return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")

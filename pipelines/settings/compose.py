@@ -18,7 +18,7 @@ from pipelines.settings.grids import usual_trainer
 from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
 from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
-from pipelines.settings.overrides import GROUPS, SEARCHPATH, check_effects, check_finite, check_once, rewritten
+from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH, check_effects, check_finite, check_once, located, rewritten
 from pipelines.settings.schema import Experiment
 from pipelines.settings.seals import check_seal
 from pipelines.settings.tuned import AGAIN, check_tuned
@@ -27,6 +27,8 @@ from rnn_lightning.files import read_text
 
 UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
 """How standard output fails: its reader has gone, or its disk is full or fails."""
+DATA = ("repository", "config", "files")
+"""Settings of a corpus that say what data it is of."""
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -36,10 +38,25 @@ def compose(overrides: Sequence[str]) -> Experiment:
     Raises:
         ValueError: one line an error, naming the key, the value and what is allowed.
     """
-    experiment = _composed(overrides)
+    experiment = _of_other_data(_composed(overrides), overrides)
     corpus = experiment.task.corpus
     refuse(bad_keywords("task.corpus", corpus.cls(), corpus.model_extra or {}, {}))
     return experiment.model_copy(update=_folder_names(experiment, overrides))
+
+
+def _of_other_data(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
+    """The experiment, whose title names the data that the command line sets, and whose references are none of other data's."""
+    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
+    corpus = experiment.task.corpus.model_extra or {}
+    other = [str(corpus.get(key)) for key in DATA if f"task.corpus.{key}" in keys]
+    if not other:
+        return experiment
+    changes: dict[str, Any] = {}
+    if "task.title" not in keys:
+        changes["title"] = f"{experiment.task.title}: {', '.join(other)}"
+    if "task.references" not in keys:
+        changes["references"] = [reference for reference in experiment.task.references if reference.value is None]
+    return experiment.model_copy(update={"task": experiment.task.model_copy(update=changes)})
 
 
 def _composed(overrides: Sequence[str]) -> Experiment:
@@ -48,7 +65,7 @@ def _composed(overrides: Sequence[str]) -> Experiment:
     from omegaconf import OmegaConf
 
     with _configuration(CONF):
-        config = hydra_compose("config", rewritten(overrides), return_hydra_config=True)
+        config = hydra_compose("config", rewritten(located(overrides)), return_hydra_config=True)
         choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
         folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
         plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -69,7 +86,7 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     rnn = experiment.rnn_name
     if experiment.name is not None:
         return dict.fromkeys(("trained_name", "run_name"), f"{rnn}-{experiment.name}")
-    kept = [override for override in overrides if override.startswith(("task=", "rnn=", SEARCHPATH))]
+    kept = [override for override in overrides if override.startswith(("task=", "rnn=", FOLDER, SEARCHPATH))]
     usual = _composed([*kept, f"trainer={usual_trainer(CONF, experiment)}"])
     names = {}
     for key, searched in {"trained_name": False, "run_name": True}.items():

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelines.settings.keywords import named
@@ -11,10 +12,34 @@ from rnn_lightning.checks import shown
 
 SEARCHPATH = "hydra.searchpath="
 """Begins the override that adds folders to ``conf/``: ``hydra.searchpath=[file:///home/me/conf]``."""
+FOLDER = "conf="
+"""Begins the word that names a folder of task files of one's own: ``conf=mine`` adds ``mine/task/NAME.yaml``."""
 GROUPS = ("task", "rnn", "trainer", "tuned")
 """Folders of ``conf/`` of which a command line chooses a file."""
 FORMS = "a number, true, false, null, a word, [a, b] or {a: 1}"
 """Which values a command line can say."""
+
+
+def located(overrides: Sequence[str]) -> list[str]:
+    """The overrides with ``conf=FOLDER`` as Hydra writes it.
+
+    Raises:
+        ValueError: for a folder that is not there, or has a file that ``conf/`` has too.
+    """
+    return [_searched(word.removeprefix(FOLDER)) if word.startswith(FOLDER) else word for word in overrides]
+
+
+def _searched(folder: str) -> str:
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise ValueError(f"{FOLDER}{folder}: there is no such folder; it must have task/NAME.yaml, as conf/ has")
+    for group in GROUPS:
+        both = {file.stem for file in (path / group).glob("*.yaml")}.intersection(files_of(group, []))
+        if both:
+            raise ValueError(
+                f"{FOLDER}{folder}: {group}/{min(both)}.yaml is in conf/ too, which prevails: give it another name"
+            )
+    return f"{SEARCHPATH}['file://{path}']"
 
 
 def rewritten(overrides: Sequence[str]) -> list[str]:

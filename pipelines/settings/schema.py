@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.settings.base import ClassSpec, Settings
+from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
 
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
 """Keys of a task that decide no number."""
@@ -126,7 +126,7 @@ class TaskHeader(Settings):
 class Task(TaskHeader):
     """``conf/task/NAME.yaml``: corpus, batches, model and training."""
 
-    corpus: ClassSpec
+    corpus: CorpusSpec
     data: ClassSpec
     model: ClassSpec
     rnn: dict[str, Any] = Field(default_factory=dict)

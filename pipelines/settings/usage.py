@@ -29,7 +29,8 @@ def help_of_main(keys: Mapping[str, str]) -> str:
 def keys_of_experiment(conf: Path) -> dict[str, str]:
     """What a stage may be told: files of ``conf``, and all keys with what is allowed."""
     files = {group: sorted(file.stem for file in (conf / group).glob("*.yaml")) for group in GROUPS}
-    keys = {group: f"one of {', '.join(names)}" for group, names in files.items()}
+    keys = {"conf": "a folder of task files of your own, task/NAME.yaml, beside conf/"}
+    keys |= {group: f"one of {', '.join(names)}" for group, names in files.items()}
     for name, what in CLASSES.items():
         keys[f"task.{name}.KEY"] = (
             f"a keyword of the {what} that conf/task/NAME.yaml names; an unknown one is told which there are"

@@ -1,4 +1,4 @@
-"""Published and generated corpora: from the Hub or a seed to arrays on disk, with a card that tells what they are."""
+"""Corpora: published, in local files or generated, to arrays on disk with a card that tells what they are."""
 
 from .adding import Adding
 from .columns import TaggedFiles
@@ -11,6 +11,7 @@ from .handwriting import Handwriting
 from .hub import HubSource, fetch_from_hub
 from .images import Images
 from .labelled_text import LabelledText
+from .local import LocalSource
 from .nested import Nested
 from .pen_digits import PenDigits
 from .series import Series
@@ -33,6 +34,7 @@ __all__ = [
     "HubSource",
     "Images",
     "LabelledText",
+    "LocalSource",
     "Nested",
     "Pairs",
     "PenDigits",

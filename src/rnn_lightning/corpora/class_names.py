@@ -1,29 +1,41 @@
-"""Columns of class labels: integers with names in the schema, or text."""
+"""Columns of class labels: integers with names in the schema or without, or text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .corpus import CorpusError
 
 
-def read_classes(table: Any, column: str, path: Path) -> tuple[list[str | None], list[str]]:
+def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | None = None) -> tuple[list[str | None], list[str]]:
     """The class name of each row of a ``pyarrow.Table``, ``None`` where it has none; and all names in their order.
 
+    Integers are numbers of the ``names`` or, without these, of the names in the schema; where that has none either, the
+    classes are the integers themselves, in their order.
+
     Raises:
-        CorpusError: where the column holds neither class labels with names, nor text.
+        CorpusError: where the column holds neither integers nor text, or integers that the names are too few for.
     """
     import pyarrow
 
     kind, values = table.schema.field(column).type, table[column].to_pylist()
-    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind):
+    if names is None and (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
         return values, sorted(set(values) - {None})
     if pyarrow.types.is_integer(kind):
-        from datasets import Features
+        names = _names_in(table.schema, column) if names is None else list(names)
+        if names is None:
+            numbers = sorted(set(values) - {None})
+            return [None if value is None else str(value) for value in values], [str(number) for number in numbers]
+        return [names[value] if value is not None and 0 <= value < len(names) else None for value in values], list(names)
+    wanted = "classes are text or integers" if names is None else f"the classes {list(names)} are for integers"
+    raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; {wanted}")
 
-        names = getattr(Features.from_arrow_schema(table.schema)[column], "names", None)
-        if names is not None:
-            return [names[value] if value is not None and 0 <= value < len(names) else None for value in values], list(names)
-    raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; classes are text or named class labels")
+
+def _names_in(schema: Any, column: str) -> list[str] | None:
+    """The names of class labels that a schema states."""
+    from datasets import Features
+
+    return getattr(Features.from_arrow_schema(schema)[column], "names", None)
 
 
 def require_class(name: str | None) -> str:

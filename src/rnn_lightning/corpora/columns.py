@@ -1,13 +1,13 @@
 """Tagged corpora in local files of columns, the format of the CoNLL shared tasks and of CoNLL-U."""
 
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import read_lines, sha256, whole_folder, write_json
+from ..files import sha256, whole_folder, write_json
+from .conll import ColumnFile
 from .corpus import SPLITS, CorpusError, RawSplit
 from .files import SOURCE, verified_source
 from .sentences import Sentence, sentence_of
@@ -15,8 +15,6 @@ from .tagging import TaggedCorpus, write_tagging
 
 SEPARATORS = ("blank", "tab")
 """The separators of columns: any number of spaces and tabs, or one tab each."""
-DOCUMENT = "-DOCSTART-"
-"""The first column of a line that begins a document."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -84,56 +82,5 @@ class TaggedFiles(TaggedCorpus):
         Raises:
             CorpusError: for a line that has not as many columns as the first, or is not UTF-8; names file and line.
         """
-        copy = "" if origin is None else f" (copied to {path})"
-        try:
-            lines = list(enumerate(read_lines(path), start=1))
-        except ValueError as error:
-            raise CorpusError(str(error).replace(f"{path}", f"{origin or path}", 1) + copy) from None
-        columns = self.columns_of([line for _, line in lines], origin or path, copy)
-        words: list[tuple[str, str, str]] = []
-        ended = False
-        for number, line in lines:
-            border = is_border(line)
-            if border or not line.strip():
-                if words or not (border or ended):
-                    yield sentence_of(words)
-                words, ended = [], border
-            elif not self.is_comment(line, columns, inside=bool(words)):
-                place, cells, ended = f"{origin or path}:{number}{copy}", self.cells_of(line), False
-                if len(cells) != columns:
-                    raise CorpusError(f"{place} has {len(cells)} columns, not {columns} as the first line")
-                if cells[0].isdecimal() or not self.numbered:
-                    words.append((cells[self.word - 1], cells[self.tag - 1], place))
-        if words:
-            yield sentence_of(words)
-
-    def cells_of(self, line: str) -> list[str]:
-        """The columns of a line; blanks are spaces and tabs, other white space is part of a word."""
-        return line.split("\t") if self.separator == "tab" else re.split("[ \t]+", line.strip(" \t"))
-
-    def is_comment(self, line: str, columns: int | None, *, inside: bool) -> bool:
-        """Whether a line, ``inside`` a sentence or before one, is a comment in a file of so many ``columns``."""
-        if self.numbered:
-            return line.startswith("#")
-        return not inside and line.startswith("# ") and (line.split()[2:3] == ["="] or len(self.cells_of(line)) != columns)
-
-    def columns_of(self, lines: Sequence[str], path: Path, copy: str = "") -> int | None:
-        """The number of columns of the first line of a word, rather of one that does not begin with ``#``.
-
-        Raises:
-            CorpusError: where word and tag are not among them; names the line.
-        """
-        least = max(self.word, self.tag)
-        counts = {n: len(self.cells_of(line)) for n, line in enumerate(lines) if line.strip() and not is_border(line)}
-        plain = [n for n in counts if not lines[n].startswith("#")]
-        first = next(iter(plain or (n for n in counts if not lines[n].startswith("# ") or counts[n] >= least)), None)
-        if first is None:
-            return None
-        if counts[first] < least:
-            raise CorpusError(f"{path}:{first + 1}{copy} has {counts[first]} columns, and so no column {least}")
-        return counts[first]
-
-
-def is_border(line: str) -> bool:
-    """Whether the line begins a document."""
-    return line.split()[:1] == [DOCUMENT]
+        for sentence in ColumnFile(self.separator, self.numbered).sentences(path, max(self.word, self.tag), origin):
+            yield sentence_of([(cells[self.word - 1], cells[self.tag - 1], place) for cells, place in sentence.lines])

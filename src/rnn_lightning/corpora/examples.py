@@ -6,7 +6,7 @@ Shapes: T steps of a sequence, F features of a step, R rows of a split, N steps 
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,33 +35,6 @@ class Examples(NamedTuple):
         listed = list(chosen)
         groups = None if self.groups is None else [self.groups[row] for row in listed]
         return Examples([self.inputs[row] for row in listed], [self.answers[row] for row in listed], groups)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A validation split drawn from the training split: the ``share`` of its rows, by the random ``seed``.
-
-    Examples of classes are drawn class by class (stratified), each rounded to whole rows.
-    """
-
-    share: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ValueError(f"held_out.share must lie between 0 and 1, not {self.share}")
-
-    def split(self, examples: Examples, *, by_class: bool) -> tuple[Examples, Examples]:
-        """The ``examples`` that remain, and those held out, both in their order."""
-        draws = np.random.default_rng(self.seed)
-        rows = np.arange(len(examples.answers))
-        groups = [rows]
-        if by_class:
-            answers = np.array(examples.answers)
-            groups = [rows[answers == name] for name in np.unique(answers)]
-        drawn = [draws.permutation(group)[: round(self.share * len(group))] for group in groups]
-        held = np.isin(rows, np.concatenate(drawn))
-        return examples.rows(rows[~held]), examples.rows(rows[held])
 
 
 def read_examples(
@@ -97,23 +70,12 @@ class Splits(NamedTuple):
     card: dict[str, Any]
 
 
-def read_splits(
-    raw: Path, read: Callable[[Path], tuple[Examples, list[str], list[str]]], held_out: HeldOut | None, *, by_class: bool = True
-) -> Splits:
-    """The splits in ``raw``; ``validation`` is drawn from ``train`` where ``held_out`` is given.
-
-    ``read`` returns the examples of a split's file, the places of rows left out, and the names of its classes.
-    """
-    names = SPLITS if held_out is None else ("train", "test")
-    parts = {split: read(raw / f"{split}.parquet") for split in names}
-    examples = {split: part[0] for split, part in parts.items()}
-    card: dict[str, Any] = {"left_out": {split: len(part[1]) for split, part in parts.items()}}
-    if held_out is not None:
-        train, validation = held_out.split(examples["train"], by_class=by_class)
-        examples = {"train": train, "validation": validation, "test": examples["test"]}
-        origin = {"of": "train", "by": "class" if by_class else "row", **asdict(held_out)}
-        card["held_out"] = {"validation": origin}
-    return Splits(examples, parts["train"][2], card)
+def read_splits(raw: Path, read: Callable[[Path], tuple[Examples, list[str], list[str]]]) -> Splits:
+    """The splits in ``raw``; ``read`` returns the examples of a split's file, the places of rows left out, and the names of
+    its classes."""
+    parts = {split: read(raw / f"{split}.parquet") for split in SPLITS}
+    left_out = {split: len(part[1]) for split, part in parts.items()}
+    return Splits({split: part[0] for split, part in parts.items()}, parts["train"][2], {"left_out": left_out})
 
 
 def check_widths(splits: Mapping[str, Examples], advice: str) -> None:
@@ -149,6 +111,14 @@ def write_classes(
     }
     more = {**fields.more, "classes": list(classes), "num_classes": len(classes)}
     write_processed(processed, pairs, replace(fields, more=more), texts)
+
+
+def write_numbers(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
+    """Write examples of a number each; the mean over the training split is a reference."""
+    pairs = {split: Pairs(*concatenate(some.inputs), np.array(some.answers, np.float32)) for split, some in splits.items()}
+    mean = pairs["train"].targets.mean(dtype=np.float64)
+    baseline = float(((pairs["test"].targets.astype(np.float64) - mean) ** 2).mean())
+    write_processed(processed, pairs, replace(fields, references={"baseline_mean_squared_error": baseline}))
 
 
 def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:

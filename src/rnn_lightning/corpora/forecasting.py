@@ -17,8 +17,8 @@ from .calendar import CYCLES, calendar_of, read_dates
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, TimeSeries
 from .examples import feature_card
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column, given
+from .source import FromSource
 from .text import read_table
 
 
@@ -91,13 +91,13 @@ def number_or_nan(value: Any) -> float:
 
 
 @dataclass(kw_only=True, eq=False)
-class Forecasting(FromHub):
+class Forecasting(FromSource):
     """A series in time, a row a step, from which windows are forecast: ``context`` steps are read, ``horizon`` are told.
 
     The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
     validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
     Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
-    period by which the seasonal forecast repeats. The other fields are those of `HubSource`.
+    period by which the seasonal forecast repeats. The other fields are those of `FromSource`.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
     errors are scaled, and the errors of forecasts without a network, of standardised values, as references.
@@ -114,7 +114,10 @@ class Forecasting(FromHub):
     borders: Mapping[str, Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
-        self.columns = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
+        super().__post_init__()
+        if self.borders is not None:
+            self.needed = ("train",)  # pyright: ignore[reportAttributeAccessIssue]
+        self.step = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
         for name in ("context", "horizon", "season"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 step or more, not {getattr(self, name)}")
@@ -123,16 +126,21 @@ class Forecasting(FromHub):
         if self.borders is not None:
             check_borders(self.borders)
 
+    def columns(self) -> list[Column]:
+        measured = {"targets": self.targets, "past": self.past, "known": self.known}
+        numbers = [Column(key, name, "number") for key, names in measured.items() for name in names]
+        return [*numbers, *given("date", self.date, "text")]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
+        source = self.verified(raw)
         splits = self.read(raw)
         for name, split in splits.items():
             if (windows := split.sizes()["windows"]) < 1:
                 least = f"{self.context} + {self.horizon}"
                 raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
-        title = f"{self.repository} ({self.config}), {', '.join(self.targets)}, {self.horizon} steps ahead"
+        title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
         card = feature_card([splits["train"].inputs])
-        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.columns.known_features()}
+        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
         more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
         references = self.references(splits, card["standardize"])
         write_processed(processed, splits, CardFields(title, source, references=references, more=more))
@@ -157,15 +165,15 @@ class Forecasting(FromHub):
         Raises:
             CorpusError: naming file, column and row of what is no number or date.
         """
-        table = read_table(path, self.columns.names())
+        table = read_table(path, self.step.names())
         try:
-            return self.columns.features({name: table[name].to_pylist() for name in self.columns.names()})
+            return self.step.features({name: table[name].to_pylist() for name in self.step.names()})
         except ValueError as error:
             raise CorpusError(f"{path}: {error}") from None
 
     def series(self, features: NDArray[np.float32], before: int) -> TimeSeries:
         """The ``features`` (N, F) of a split, of which the first ``before`` steps are context alone."""
-        window = [self.context, self.horizon, before, len(self.targets), self.columns.known_features()]
+        window = [self.context, self.horizon, before, len(self.targets), self.step.known_features()]
         return TimeSeries(features, np.array(window, dtype=np.int64))
 
     def scale(self, train: TimeSeries) -> list[float]:
@@ -180,7 +188,7 @@ class Forecasting(FromHub):
         return baseline_errors(values, context=self.context, horizon=self.horizon, season=self.season)
 
     def inputs(self) -> dict[str, Any]:
-        return {"name": "series", **asdict(self.columns), "context": self.context, "horizon": self.horizon}
+        return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
 
 
 def check_borders(borders: Mapping[str, Sequence[int]]) -> None:

@@ -16,18 +16,18 @@ from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import SPLITS, CorpusError, RawSplit
 from .examples import Examples, feature_card, read_examples, write_transcripts
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column, given
+from .source import FromSource
 from .text import read_table
 
 
 @dataclass(kw_only=True, eq=False)
-class Handwriting(FromHub):
+class Handwriting(FromSource):
     """A pairs corpus for CTC: columns of ``strokes``, lists of points [x, y], and of their ``text``.
 
     ``writer`` is the column of writers; no writer may be in two splits, and the card counts them. ``spacing`` and ``upright``
     are those of `pen_features`. A row without a trajectory or a text is named and left out, up to the share ``most_left_out``
-    of its split. The other fields are those of `HubSource`.
+    of its split. The other fields are those of `FromSource`.
     """
 
     item_settings: ClassVar[tuple[str, ...]] = ("spacing", "upright")
@@ -40,11 +40,15 @@ class Handwriting(FromHub):
     most_left_out: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.spacing > 0:
             raise ValueError(f"spacing must be above 0, not {self.spacing}")
 
+    def columns(self) -> list[Column]:
+        return [Column("strokes", self.strokes), Column("text", self.text, "text"), *given("writer", self.writer)]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
+        source = self.verified(raw)
         splits: dict[str, Examples] = {}
         left_out, writers = {}, {}
         for split in SPLITS:
@@ -56,7 +60,7 @@ class Handwriting(FromHub):
             "left_out": left_out,
             **self.count_writers(writers),
         }
-        title = f"{self.repository} ({self.config}), {self.text}"
+        title = f"{self.origin.title}, {self.text}"
         write_transcripts(processed, splits, CardFields(title, source, more=more))
 
     def raw_split(self, path: Path) -> RawSplit:
@@ -101,5 +105,5 @@ class Handwriting(FromHub):
             return {}
         for split, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
             if both := writers[split] & writers[other]:
-                raise CorpusError(f"{self.hub}: writers {sorted(both, key=str)} are in both {split} and {other}")
+                raise CorpusError(f"{self.origin}: writers {sorted(both, key=str)} are in both {split} and {other}")
         return {"writers": {**{split: len(some) for split, some in writers.items()}, "in_two_splits": 0}}

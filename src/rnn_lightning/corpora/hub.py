@@ -4,14 +4,16 @@ The client retries some requests by itself, but fails on a single 503 on a file 
 retried here. Files in the client's cache (``HF_HOME``) are not downloaded again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..files import read_text, sha256, whole_folder, write_json
-from .corpus import Corpus, CorpusError, RawSplit
-from .files import SOURCE, read_json, verified_source
+from .corpus import CorpusError
+from .dividing import Loaded, check_rows, named_splits, needed_parts
+from .files import SOURCE, read_json
 from .retries import log, with_retries
 
 FOUND = ("commit", "licence", "rows", "files")
@@ -51,42 +53,22 @@ class HubSource:
         splits = None if self.splits is None else dict(self.splits)
         return {"repository": self.repository, "config": self.config, "revision": self.revision, "splits": splits}
 
-
-@dataclass(kw_only=True, eq=False)
-class FromHub(Corpus):
-    """A corpus of a data set on the Hub; the fields are those of `HubSource`."""
-
-    repository: str
-    config: str
-    revision: str
-    record: str | Path
-    rows: Mapping[str, int] | None = None
-    splits: Mapping[str, str] | None = None
-
     @property
-    def hub(self) -> HubSource:
-        """The data set that this corpus is made of."""
-        return HubSource(self.repository, self.config, self.revision, Path(self.record), self.rows, self.splits)
+    def title(self) -> str:
+        """What titles call it."""
+        return f"{self.repository} ({self.config})"
 
-    def fetch(self, raw: Path) -> None:
-        fetch_from_hub(self.hub, raw)
+    def check_unchanged(self, source: Mapping[str, Any], raw: Path) -> None:
+        """Nothing to check: a record of the Hub's files is compared as they are fetched."""
 
-    def test_split(self, raw: Path) -> RawSplit:
-        verified_source(raw, self.hub.spec())
-        return self.raw_split(raw / "test.parquet")
+    @contextmanager
+    def loaded(self, raw: Path) -> Iterator[Loaded]:
+        """The data set, downloaded.
 
-    def raw_split(self, path: Path) -> RawSplit:
-        """The rows of a Parquet file."""
-        return super().test_split(path)
-
-
-@dataclass(frozen=True)
-class _Download:
-    """A downloaded data set: its ``splits`` are ``datasets.Dataset`` by name, ``commit`` is that of the revision."""
-
-    commit: str
-    licence: str | list[str] | None
-    splits: Mapping[str, Any]
+        Raises:
+            CorpusError: where the Hub cannot be reached, or has no such data set.
+        """
+        yield with_retries(lambda answered: _download(self, answered), self)
 
 
 def fetch_from_hub(source: HubSource, raw: Path) -> None:
@@ -95,26 +77,35 @@ def fetch_from_hub(source: HubSource, raw: Path) -> None:
     Raises:
         CorpusError: where the Hub cannot be reached, has no such data set, or other bytes than on record.
     """
-    download = with_retries(lambda answered: _download(source, answered), source)
-    _check_rows(source, download.splits)
+    with source.loaded(raw) as loaded:
+        check_rows(loaded.splits, source.rows, f"{source}")
+        write_fetched(raw, loaded, source.spec(), record=source.record)
+    log(f"{source}: {sum(map(len, loaded.splits.values()))} rows in {raw}")
+
+
+def write_fetched(raw: Path, loaded: Loaded, spec: Mapping[str, Any], *, record: Path | None = None) -> None:
+    """Write ``SPLIT.parquet`` for each split, and ``source.json``, to the folder ``raw``, atomically.
+
+    Raises:
+        CorpusError: where the ``record`` has other bytes.
+    """
     with whole_folder(raw, sums=True) as folder:
         files = {}
-        for name, split in download.splits.items():
+        for name, split in loaded.splits.items():
             split.to_parquet(folder / f"{name}.parquet")
             files[f"{name}.parquet"] = sha256(folder / f"{name}.parquet")
         content = {
-            **{name: value for name, value in source.spec().items() if value is not None},
-            "commit": download.commit,
-            "licence": download.licence,
-            "rows": {name: len(split) for name, split in download.splits.items()},
+            **{name: value for name, value in spec.items() if value is not None},
+            **loaded.facts,
+            "rows": {name: len(split) for name, split in loaded.splits.items()},
             "files": files,
         }
         write_json(folder / SOURCE, content)
-        _check_record(source.record, content)
-    log(f"{source}: {sum(content['rows'].values())} rows in {raw}")
+        if record is not None:
+            _check_record(record, content)
 
 
-def _download(source: HubSource, answered: bool | None) -> _Download:
+def _download(source: HubSource, answered: bool | None) -> Loaded:
     """Download from the Hub, or load from the cache where it cannot be reached.
 
     ``answered``: whether the Hub did so at the last try; ``None`` at the first.
@@ -134,47 +125,26 @@ def _download(source: HubSource, answered: bool | None) -> _Download:
     if builder.hash != commit:  # without a network the client loads any commit in its cache
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
     if source.splits is not None:  # other splits, which may be a thousand times larger, are not downloaded
-        builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=_files(source, builder))
+        known = dict(builder.config.data_files or {})
+        files = {name: list(known[name]) for name in needed_parts(source.splits, sorted(known))}
+        builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=files)
     builder.download_and_prepare()
     licence = DatasetCard(read_text(readme), ignore_metadata_errors=True).data.get("license")
-    splits: Any = builder.as_dataset()
-    return _Download(commit, licence, dict(sorted(splits.items())))
-
-
-def _files(source: HubSource, builder: Any) -> dict[str, list[str]]:
-    """The data files of the splits that ``source`` selects, by split.
-
-    Raises:
-        ValueError: where there is no such split.
-    """
-    known = builder.config.data_files
-    if unknown := sorted(set((source.splits or {}).values()) - set(known)):
-        raise ValueError(f"no split {unknown[0]!r}; it has {sorted(known)}")
-    return {split: list(known[name]) for split, name in (source.splits or {}).items()}
-
-
-def _check_rows(source: HubSource, splits: Mapping[str, Any]) -> None:
-    """Check that no split is missing, empty or of another size than the source says."""
-    for name, expected in (source.rows or {}).items():
-        if name not in splits:
-            raise CorpusError(f"{source}: no split {name!r}; it has {sorted(splits)}")
-        if len(splits[name]) != expected:
-            raise CorpusError(f"{source}: split {name!r} has {len(splits[name])} rows, expected {expected}")
-    for name, split in splits.items():
-        if not len(split):
-            raise CorpusError(f"{source}: split {name!r} is empty")
+    parts: Any = builder.as_dataset()
+    splits = dict(sorted(parts.items())) if source.splits is None else named_splits(parts, source.splits)
+    return Loaded(splits, {"commit": commit, "licence": licence})
 
 
 def _check_record(record: Path, content: Mapping[str, Any]) -> None:
-    """Compare the hashes with those on record; write the record if this is the first fetch.
+    """Compare the hashes with those on record; write the record if this is the first fetch, or the first that holds rows out.
 
     Raises:
         CorpusError: where they differ; where the record is of another configuration, naming what differs.
     """
-    if not record.exists():
+    known = read_json(record) if record.exists() else {}
+    if not known or ("held_out" in content and "held_out" not in known):
         write_json(record, content)
         return
-    known = read_json(record)
     files = sorted(known["files"].keys() | content["files"].keys())
     changed = [name for name in files if known["files"].get(name) != content["files"].get(name)]
     if not changed:
@@ -188,3 +158,12 @@ def _check_record(record: Path, content: Mapping[str, Any]) -> None:
     name = changed[0]
     bytes_of = f"expected {known['files'].get(name)}, got {content['files'].get(name)}"
     raise CorpusError(f"{name} of {content['repository']} has changed: {bytes_of}; remove {record} to take what is there now")
+
+
+def __getattr__(name: str) -> Any:
+    """``FromHub``, the name that `FromSource` had."""
+    if name == "FromHub":
+        from .source import FromSource
+
+        return FromSource
+    raise AttributeError(name)

@@ -5,7 +5,6 @@ arXiv:1504.00941; lines of handwriting by columns as in Graves and Schmidhuber 2
 """
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
-from .class_names import read_classes, require_class
+from .class_names import require_class
 from .corpus import RawSplit, Signal
 from .examples import (
     Examples,
-    HeldOut,
     check_widths,
     feature_card,
     features_of,
@@ -28,8 +26,8 @@ from .examples import (
     write_classes,
     write_transcripts,
 )
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column, given
+from .source import FromSource
 from .text import read_columns, read_table
 
 if TYPE_CHECKING:
@@ -39,14 +37,13 @@ ORDERS = ("rows", "columns")
 
 
 @dataclass(kw_only=True, eq=False)
-class Images(FromHub):
+class Images(FromSource):
     """A pairs corpus of the column ``image``, PNG or JPEG, with the class ``label`` or, for CTC, the ``text`` beside it.
 
     A picture is greyscale, 0 for black and 1 for white (with ``invert`` the other way round), and read in ``order``: a step is
     a row from top to bottom or a column from left to right. With ``height`` it is scaled to that first, its aspect kept, so
-    that pictures of any size have columns of one length. ``held_out`` (``share``, ``seed``) draws the validation split from the
-    training split where the data set has none. A damaged picture is named and left out, up to the share ``most_left_out`` of
-    its split. The other fields are those of `HubSource`.
+    that pictures of any size have columns of one length. A damaged picture is named and left out, up to the share
+    ``most_left_out`` of its split. The other fields are those of `FromSource`.
     """
 
     item_settings: ClassVar[tuple[str, ...]] = ("order", "height", "invert")
@@ -57,24 +54,27 @@ class Images(FromHub):
     order: str = "rows"
     height: int | None = None
     invert: bool = False
-    held_out: Mapping[str, Any] | None = None
     most_left_out: float = 0.001
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.label is None) == (self.text is None):
             raise ValueError(f"either label or text must name a column, not {self.label!r} and {self.text!r}")
         if self.order not in ORDERS:
             raise ValueError(f"order must be one of {list(ORDERS)}, not {self.order!r}")
         if self.height is not None and self.height < 1:
             raise ValueError(f"height must be at least 1, or None, not {self.height}")
-        self.validation = None if self.held_out is None else HeldOut(**self.held_out)
+
+    def columns(self) -> list[Column]:
+        answer = [*given("label", self.label, "class"), *given("text", self.text, "text")]
+        return [Column("image", self.image, "media"), *answer]
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
-        splits = read_splits(raw, self.read, self.validation, by_class=self.label is not None)
+        source = self.verified(raw)
+        splits = read_splits(raw, self.read)
         check_widths(splits.examples, "give height, and order columns")
         more = {**feature_card(splits.examples["train"].inputs, alike=True), **splits.card}
-        title = f"{self.repository} ({self.config}), {self.label or self.text} by {self.order}"
+        title = f"{self.origin.title}, {self.label or self.text} by {self.order}"
         fields = CardFields(title, source, more=more)
         if self.label is None:
             write_transcripts(processed, splits.examples, fields)
@@ -89,7 +89,7 @@ class Images(FromHub):
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""
         table = read_table(path, [f"{self.image}.bytes", *([self.label] if self.label else [])])
-        answers, names = read_classes(table, self.label, path) if self.label else (read_columns(path, [self.text or ""])[0], [])
+        answers, names = self.class_names(table, path) if self.label else (read_columns(path, [self.text or ""])[0], [])
         pictures = table[f"{self.image}.bytes"]
         rows = ((f"row {row} of {path}", partial(self.read_row, pictures[row], answer)) for row, answer in enumerate(answers))
         examples, left_out = read_examples(rows, most_left_out=self.most_left_out)

@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
-from .class_names import read_classes, require_class
+from .class_names import require_class
 from .corpus import CorpusError, RawSplit
 from .examples import Examples, read_examples, read_splits, write_classes
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column
+from .source import FromSource
 from .text import read_columns, read_table
 from .vocabulary import UNKNOWN_TOKEN, check_frequency, check_level, learn_sentence_tokenizer
 
 
 @dataclass(kw_only=True, eq=False)
-class LabelledText(FromHub):
+class LabelledText(FromSource):
     """A pairs corpus for text classification: the columns ``text`` and ``label``, a class.
 
     ``level``, ``vocabulary_size``, ``min_frequency`` and ``lowercase`` are those of `learn_sentence_tokenizer`, which learns
     from the training split. ``out_of_scope`` is the class of texts that belong to no other, whose accuracy is reported
     separately. A row without text or class is named and left out, up to the share ``most_left_out`` of its split. The other
-    fields are those of `HubSource`.
+    fields are those of `FromSource`.
     """
 
     text: str
@@ -42,22 +42,26 @@ class LabelledText(FromHub):
     most_left_out: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_level(self.level, self.vocabulary_size)
         check_frequency(self.level, self.min_frequency)
 
+    def columns(self) -> list[Column]:
+        return [Column("text", self.text, "text"), Column("label", self.label, "class")]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
+        source = self.verified(raw)
         train = read_columns(raw / "train.parquet", [self.text])[0]
         tokenizer = learn_sentence_tokenizer(
             train, self.level, self.vocabulary_size, min_frequency=self.min_frequency, lowercase=self.lowercase
         )
-        splits = read_splits(raw, partial(self.read, tokenizer), None)
+        splits = read_splits(raw, partial(self.read, tokenizer))
         if self.out_of_scope is not None and self.out_of_scope not in splits.classes:
             raise CorpusError(
-                f"{self.hub}: out_of_scope must be one of its classes {splits.classes}, not {self.out_of_scope!r}"
+                f"{self.origin}: out_of_scope must be one of its classes {splits.classes}, not {self.out_of_scope!r}"
             )
         fields = CardFields(
-            title=f"{self.repository} ({self.config}), {self.label}",
+            title=f"{self.origin.title}, {self.label}",
             source=source,
             vocabulary_size=tokenizer.get_vocab_size(),
             unknown=tokenizer.token_to_id(UNKNOWN_TOKEN),
@@ -70,7 +74,7 @@ class LabelledText(FromHub):
 
     def read(self, tokenizer: Any, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names."""
-        answers, names = read_classes(read_table(path, [self.label]), self.label, path)
+        answers, names = self.class_names(read_table(path, [self.label]), path)
         texts = read_columns(path, [self.text])[0]
         readers = (partial(read_row, tokenizer, *row) for row in zip(texts, answers, strict=True))
         rows = ((f"row {row} of {path}", reader) for row, reader in enumerate(readers))

@@ -1,11 +1,15 @@
-"""Time series classification: series of measurements, a class each.
+"""Time series: series of measurements with a class each, or a number.
 
 Japanese Vowels (Kudo et al., "Multidimensional Curve Classification Using Passing-Through Regions", 1999): nine speakers.
+
+Shapes: T steps, F features.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +17,127 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
-from .class_names import read_classes, require_class
-from .corpus import RawSplit
+from .class_names import require_class
+from .corpus import CorpusError, Pairs, RawSplit
 from .examples import (
     Examples,
-    HeldOut,
     check_widths,
+    concatenate,
     feature_card,
     features_of,
     read_examples,
     read_splits,
     write_classes,
+    write_numbers,
 )
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column, given
+from .source import FromSource
 from .text import read_table
 
 
 @dataclass(kw_only=True, eq=False)
-class Series(FromHub):
-    """A pairs corpus of the columns ``sequence``, a list of steps of F numbers, and ``label``, a class.
+class Series(FromSource):
+    """A pairs corpus of series and the column ``label``, a class, or ``value``, a number.
 
-    ``held_out`` (``share``, ``seed``) draws the validation split from the training split, class by class, where the data set
-    has none. A row whose numbers are not finite, or that has no step, is named and left out, up to the share ``most_left_out``
-    of its split. The other fields are those of `HubSource`.
+    ``sequence`` is a column of lists of steps, each a number or F of them. As a list it names columns of numbers, one each or
+    by a pattern (``t*``): with ``series``, the column that numbers or names the series, a row is a step and these are its F
+    measurements; without, a row is a series and these are its steps. A row whose numbers are not finite, or that has no step,
+    is named and left out, up to the share ``most_left_out`` of its split. The other fields are those of `FromSource`.
     """
 
-    sequence: str
-    label: str
-    held_out: Mapping[str, Any] | None = None
+    sequence: str | Sequence[str]
+    label: str | None = None
+    value: str | None = None
+    series: str | None = None
     most_left_out: float = 0.01
 
     def __post_init__(self) -> None:
-        self.validation = None if self.held_out is None else HeldOut(**self.held_out)
+        super().__post_init__()
+        if (self.label is None) == (self.value is None):
+            raise ValueError(f"either label or value must name a column, not {self.label!r} and {self.value!r}")
+        if self.series is not None and isinstance(self.sequence, str):
+            raise ValueError(f"sequence must be a list of columns beside series, such as [x, y], not {self.sequence!r}")
+
+    def columns(self) -> list[Column]:
+        steps = [self.sequence] if isinstance(self.sequence, str) else self.sequence
+        answer = [*given("label", self.label, "class"), *given("value", self.value, "number")]
+        return [*(Column("sequence", step, "number") for step in steps), *answer, *given("series", self.series, "unit")]
 
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
-        splits = read_splits(raw, self.read, self.validation)
+        source = self.verified(raw)
+        splits = read_splits(raw, self.read)
         check_widths(splits.examples, f"a row of {self.sequence!r} has another number of measurements")
         more = {**feature_card(splits.examples["train"].inputs), **splits.card}
-        title = f"{self.repository} ({self.config}), {self.label}"
-        write_classes(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
+        fields = CardFields(f"{self.origin.title}, {self.label or self.value}", source, more=more)
+        if self.label is None:
+            write_numbers(processed, splits.examples, fields)
+        else:
+            write_classes(processed, splits.examples, splits.classes, fields)
 
     def raw_split(self, path: Path) -> RawSplit:
+        if self.label is None:
+            examples = self.read(path)[0]
+            return RawSplit("values", Pairs(*concatenate(examples.inputs), np.array(examples.answers, np.float32)))
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of rows left out, and the class names."""
-        table = read_table(path, [self.sequence, self.label])
-        answers, names = read_classes(table, self.label, path)
-        rows = zip(table[self.sequence].to_pylist(), answers, strict=True)
-        readers = ((f"row {number} of {path}", partial(read_row, *row)) for number, row in enumerate(rows))
+        """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""
+        answer = self.label or self.value or ""
+        table = read_table(path, [answer, *([self.sequence] if isinstance(self.sequence, str) else [])])
+        answers, names = (table[answer].to_pylist(), []) if self.label is None else self.class_names(table, path)
+        check = float_of if self.label is None else require_class
+        readers = ((place, partial(read_row, steps, answers[row], check)) for place, row, steps in self.rows_of(table, path))
         examples, left_out = read_examples(readers, most_left_out=self.most_left_out)
         return examples, left_out, names
 
+    def rows_of(self, table: Any, path: Path) -> Iterator[tuple[str, int, Any]]:
+        """The place of each series, the row that has its answer, and its steps."""
+        if isinstance(self.sequence, str):
+            for row, steps in enumerate(table[self.sequence].to_pylist()):
+                yield f"row {row} of {path}", row, steps
+            return
+        steps = columns_of(table, self.sequence, path)
+        if self.series is None:
+            for row, numbers in enumerate(steps):
+                yield f"row {row} of {path}", row, numbers
+            return
+        names = table[self.series].to_pylist()
+        for name, some in groupby(range(len(names)), key=names.__getitem__):
+            rows = list(some)
+            yield f"series {name!r} of {path}", rows[0], steps[rows]
 
-def read_row(steps: Any, name: str | None) -> tuple[NDArray[np.float32], str]:
-    """The features (T, F) of a row and its class.
+
+def columns_of(table: Any, names: Sequence[str], path: Path) -> NDArray[np.float64]:
+    """The columns of a ``pyarrow.Table`` of a name or pattern of ``names``, beside each other.
 
     Raises:
-        ValueError: where it has no valid features, or no class.
+        CorpusError: where a name has no column, or a column no numbers.
     """
-    return features_of(steps), require_class(name)
+    found = [column for name in names for column in table.column_names if fnmatchcase(column, name)]
+    if missing := [name for name in names if not any(fnmatchcase(column, name) for column in found)]:
+        raise CorpusError(f"{path} has no column {missing[0]!r}; sequence must be of {table.column_names}")
+    try:
+        return np.stack([table[column].to_numpy().astype(np.float64) for column in found], axis=1)
+    except (ValueError, TypeError) as error:
+        raise CorpusError(f"{path} has a column of {found} that holds no numbers: {error}") from None
+
+
+def read_row(steps: Any, answer: Any, check: Any) -> tuple[NDArray[np.float32], Any]:
+    """The features (T, F) of a row and its answer, which ``check`` returns; steps of one number each have F = 1.
+
+    Raises:
+        ValueError: where it has no valid features, or no answer.
+    """
+    flat = len(steps or []) > 0 and np.ndim(steps[0]) == 0 if not isinstance(steps, np.ndarray) else steps.ndim == 1
+    return features_of(np.asarray(steps)[:, None] if flat else steps), check(answer)
+
+
+def float_of(value: Any) -> float:
+    """A number, checked to be finite.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    if not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"its value is no number, but {value!r}")
+    return float(value)

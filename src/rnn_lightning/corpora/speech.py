@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from ..audio import Spectra
 from .card import CardFields
-from .class_names import read_classes, require_class
+from .class_names import require_class
 from .corpus import RawSplit
 from .examples import (
     Examples,
-    HeldOut,
     feature_card,
     read_examples,
     read_splits,
@@ -29,44 +28,39 @@ from .examples import (
     write_frames,
     write_transcripts,
 )
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column, given
 from .signals import samples_of
+from .source import FromSource
 from .text import read_table
 
 TRANSCRIPT_UNITS = ("character", "word")
 
 
 @dataclass(kw_only=True, eq=False)
-class Speech(FromHub):
+class Speech(FromSource):
     """Sound in the column ``audio``, as `Spectra` of the keywords ``spectra``; subclasses read the answers.
 
     ``row`` is the column that names a row left out; without it rows are counted from 0. ``per_speaker`` is the column of
     speakers whose features are each standardized to mean 0 and deviation 1. ``group`` is a column by which results are reported
-    separately. ``held_out`` (``share``, ``seed``) draws the validation split from the training split where the data set has
-    none. A row that cannot be read is named and left out, up to the share ``most_left_out`` of its split. The other fields are
-    those of `HubSource`.
+    separately. A row that cannot be read is named and left out, up to the share ``most_left_out`` of its split. The other
+    fields are those of `FromSource`.
     """
 
     item_settings: ClassVar[tuple[str, ...]] = ("spectra",)
-    by_class: ClassVar[bool] = False
-    """Whether answers are classes, so that a validation split is drawn class by class."""
 
     spectra: Mapping[str, Any]
     audio: str = "audio"
     row: str | None = None
     per_speaker: str | None = None
     group: str | None = None
-    held_out: Mapping[str, Any] | None = None
     most_left_out: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.frontend = Spectra(**self.spectra)
-        self.validation = None if self.held_out is None else HeldOut(**self.held_out)
 
-    @property
     @abstractmethod
-    def answer_column(self) -> str:
+    def answer_of(self) -> Column:
         """The column of the answers: labels of segments, transcripts or classes."""
 
     @abstractmethod
@@ -85,17 +79,22 @@ class Speech(FromHub):
     def write(self, processed: Path, splits: dict[str, Examples], classes: Sequence[str], fields: CardFields) -> None:
         """Write the examples with their card."""
 
+    def columns(self) -> list[Column]:
+        others = {"row": self.row, "per_speaker": self.per_speaker, "group": self.group}
+        more = [column for key, name in others.items() for column in given(key, name)]
+        return [Column("audio", self.audio, "media"), self.answer_of(), *more]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
-        splits = read_splits(raw, self.read, self.validation, by_class=self.by_class)
+        source = self.verified(raw)
+        splits = read_splits(raw, self.read)
         more = {**feature_card(splits.examples["train"].inputs), **splits.card, "spectra": vars(self.frontend)}
-        title = f"{self.repository} ({self.config}), {self.answer_column}"
+        title = f"{self.origin.title}, {self.answer_of().name}"
         self.write(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
 
     def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, the places of rows left out, and the class names."""
         columns = [column for column in (self.row, self.per_speaker, self.group) if column is not None]
-        table = read_table(path, [self.answer_column, *columns, f"{self.audio}.bytes"])
+        table = read_table(path, [self.answer_of().name, *columns, f"{self.audio}.bytes"])
         answers, classes = self.read_answers(table, path)
         names = table[self.row].to_pylist() if self.row else range(len(table))
         places = [f"row {name} of {path}" for name in names]
@@ -139,9 +138,8 @@ class FramewiseSpeech(Speech):
     segments: str = "phonemes"
     label: str = "phoneme"
 
-    @property
-    def answer_column(self) -> str:
-        return self.segments
+    def answer_of(self) -> Column:
+        return Column("segments", self.segments)
 
     def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
         return table[self.segments].to_pylist(), []
@@ -172,9 +170,8 @@ class TranscribedSpeech(Speech):
         if self.unit not in TRANSCRIPT_UNITS:
             raise ValueError(f"unit must be one of {TRANSCRIPT_UNITS}, not {self.unit!r}")
 
-    @property
-    def answer_column(self) -> str:
-        return self.text
+    def answer_of(self) -> Column:
+        return Column("text", self.text, "text" if self.label is None else "anything")
 
     def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
         return table[self.text].to_pylist(), []
@@ -195,22 +192,15 @@ class TranscribedSpeech(Speech):
 
 @dataclass(kw_only=True, eq=False)
 class SpokenClasses(Speech):
-    """Speech with a class: the column ``label`` of class labels or names, or of numbers that index ``classes``."""
-
-    by_class: ClassVar[bool] = True
+    """Speech with a class: the column ``label`` of class labels or names, or of numbers."""
 
     label: str
-    classes: Sequence[str] | None = None
 
-    @property
-    def answer_column(self) -> str:
-        return self.label
+    def answer_of(self) -> Column:
+        return Column("label", self.label, "class")
 
     def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        if self.classes is None:
-            return read_classes(table, self.label, path)
-        names = dict(enumerate(self.classes))
-        return [names.get(number) for number in table[self.label].to_pylist()], list(self.classes)
+        return self.class_names(table, path)
 
     def answer(self, raw: Any, frames: int) -> str:
         return require_class(raw)

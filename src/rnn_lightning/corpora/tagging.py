@@ -13,10 +13,10 @@ from typing import Any
 from ..symbols import UNKNOWN_WORD
 from ..vectors import Vectors, read_vectors
 from .card import CardFields, write_processed
+from .conll import DOCUMENT, PLACE
 from .corpus import SPLITS, Corpus, CorpusError, Pairs, RawSplit
-from .files import verified_source
-from .hub import FromHub
 from .lexicon import LEXICON, LONGEST_WORD, Lexicon
+from .reads import Column, given
 from .sentences import (
     NO_TAG,
     Sentence,
@@ -29,6 +29,7 @@ from .sentences import (
     unknown_tags,
     without_tags,
 )
+from .source import FromSource
 from .text import read_table
 
 VECTORS = "vectors.npz"
@@ -76,11 +77,11 @@ class TaggedCorpus(Corpus):
 
 
 @dataclass(kw_only=True, eq=False)
-class Tagging(TaggedCorpus, FromHub):
-    """A tagged corpus: the columns ``words`` and ``tags`` of a Hub data set, a list each in every row.
+class Tagging(TaggedCorpus, FromSource):
+    """A tagged corpus: the columns ``words`` and ``tags`` of a data set, a list each in every row.
 
     Tags are text, or class labels with names. ``row`` is the column that names a row in errors; without it rows are counted
-    from 0. The other fields are those of `Reading` and `HubSource`.
+    from 0. The other fields are those of `Reading` and `FromSource`.
     """
 
     words: str
@@ -88,14 +89,19 @@ class Tagging(TaggedCorpus, FromHub):
     row: str | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        TaggedCorpus.__post_init__(self)
+        FromSource.__post_init__(self)
         if self.words == self.tags:
             raise ValueError(f"words and tags must be two columns, not both {self.words!r}")
 
+    def columns(self) -> list[Column]:
+        columns = [Column("words", self.words, "words"), Column("tags", self.tags, "words")]
+        return [*columns, *given("row", self.row), Column(None, DOCUMENT, "unit")]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
+        source = self.verified(raw)
         sentences = {split: self.read(raw / f"{split}.parquet") for split in SPLITS}
-        title = f"{self.repository} ({self.config}), {self.tags}"
+        title = f"{self.origin.title}, {self.tags}"
         write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
 
     def raw_split(self, path: Path) -> RawSplit:
@@ -109,10 +115,8 @@ class Tagging(TaggedCorpus, FromHub):
         """
         table = read_table(path, [self.words, self.tags, *([self.row] if self.row else [])])
         names = tag_names(table, self.tags, path)
-        rows = table[self.row].to_pylist() if self.row else range(len(table))
-        sentences = []
-        for row, words, tags in zip(rows, table[self.words].to_pylist(), table[self.tags].to_pylist(), strict=True):
-            place = f"row {row} of {path}"
+        sentences, columns = [], (table[name].to_pylist() for name in (self.words, self.tags))
+        for place, words, tags in zip(self.places(table, path), *columns, strict=True):
             if words is None or tags is None or None in words or (None in tags and NO_TAG not in self.leave_out):
                 raise CorpusError(f"{place} has gaps in column {self.words!r} or {self.tags!r}")
             if len(words) != len(tags):
@@ -122,6 +126,13 @@ class Tagging(TaggedCorpus, FromHub):
             named = [NO_TAG if tag is None else tag if names is None else names[tag] for tag in tags]
             sentences.append(Sentence(words, named, [place] * len(words)))
         return sentences
+
+    def places(self, table: Any, path: Path) -> list[str]:
+        """What errors call the rows: the file and line that each was read from, where they have it."""
+        if PLACE in table.column_names:
+            return table[PLACE].to_pylist()
+        rows = table[self.row].to_pylist() if self.row else range(len(table))
+        return [f"row {row} of {path}" for row in rows]
 
 
 def tag_names(table: Any, column: str, path: Path) -> list[str] | None:

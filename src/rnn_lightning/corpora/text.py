@@ -1,15 +1,18 @@
 """Published text for language models: WikiText (Merity et al., arXiv:1609.07843), tiny Shakespeare (Karpathy 2015)."""
 
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..files import read_text
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, RawSplit
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column
+from .source import FromSource
 from .vocabulary import END, UNKNOWN_TOKEN, check_level, encode_lines, learn_tokenizer
 
 SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
@@ -17,29 +20,37 @@ SHORTEST_LINE = {"word": 5, "character": 20, "bpe": 5}
 
 
 @dataclass(kw_only=True, eq=False)
-class Text(FromHub):
-    """A stream corpus: each split of a Hub data set with a ``text`` column as one document.
+class Text(FromSource):
+    """A stream corpus: each split of a data set, its column ``text``, as one document.
 
     With ``end_of_line`` a row is one or more lines, each followed by ``<eos>``, blank ones too; words at that setting give
     the published tokenisation of WikiText. Without, the text is kept unchanged, with its line feeds. The vocabulary is learned
     from the training split. ``level`` and ``vocabulary_size`` are those of `learn_tokenizer`, the other fields those of
-    `HubSource`.
+    `FromSource`.
     """
 
+    by_passage = True
+
+    text: str = "text"
     level: str
     end_of_line: bool
     vocabulary_size: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_level(self.level, self.vocabulary_size)
 
+    def columns(self) -> list[Column]:
+        return [Column("text", self.text, "text")]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
-        lines = {split: split_lines(read_columns(raw / f"{split}.parquet", ["text"])[0], self.end_of_line) for split in SPLITS}
+        source = self.verified(raw)
+        rows = {split: read_columns(raw / f"{split}.parquet", [self.text])[0] for split in SPLITS}
+        lines = {split: split_lines(some, self.end_of_line) for split, some in rows.items()}
         write_text_corpus(
             processed,
             lines,
-            title=f"{self.repository} ({self.config}) by {self.level}",
+            title=f"{self.origin.title} by {self.level}",
             source=source,
             level=self.level,
             end_of_line=self.end_of_line,
@@ -50,7 +61,7 @@ class Text(FromHub):
         return {"name": "text", "tokenizer": "tokenizer.json"}
 
     def raw_split(self, path: Path) -> RawSplit:
-        return RawSplit("text", read_columns(path, ["text"])[0])
+        return RawSplit("text", read_columns(path, [self.text])[0])
 
 
 def write_text_corpus(
@@ -66,14 +77,14 @@ def write_text_corpus(
 ) -> None:
     """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
 
-    Characters are counted in code points, with one for each end of line that a token stands for.
+    Characters are counted in code points, with one for each end of line that a token stands for. Those that the training split
+    lacks are `UNKNOWN_TOKEN`, which a vocabulary of characters has only then; the card counts them.
 
     Raises:
-        CorpusError: where a split is empty, or has characters that a vocabulary of characters lacks.
+        CorpusError: where a split is empty.
     """
-    tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line)
-    if level == "character":
-        check_characters(lines)
+    unseen = unknown_characters(lines) if level == "character" else {}
+    tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line, unknown=any(unseen.values()))
     line_end = tokenizer.token_to_id(END) if end_of_line else tokenizer.token_to_id("\n")
     fields = CardFields(
         title=title,
@@ -84,6 +95,7 @@ def write_text_corpus(
         unknown=tokenizer.token_to_id(UNKNOWN_TOKEN),
         line_end=line_end,
         shortest_line=SHORTEST_LINE[level],
+        more={"unknown_characters": unseen} if any(unseen.values()) else {},
     )
     streams = {split: encode_lines(tokenizer, some) for split, some in lines.items()}
     write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
@@ -143,16 +155,16 @@ def read_lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
-def check_characters(lines: Mapping[str, Sequence[str]]) -> None:
-    """Check that the training split has all characters, because others have no token.
-
-    Raises:
-        CorpusError: naming them.
-    """
+def unknown_characters(lines: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
+    """How often characters that the training split lacks occur in the other splits, which a line on standard error tells."""
     known = set().union(*lines["train"])
-    for split, some in lines.items():
-        if unseen := sorted(set().union(*some) - known):
-            raise CorpusError(f"the {split} split has the characters {unseen}, the train split has not; use level 'bpe'")
+    counts = {split: Counter(chain.from_iterable(some)) for split, some in lines.items() if split != "train"}
+    unseen = {split: {c: n for c, n in sorted(some.items()) if c not in known} for split, some in counts.items()}
+    for split, some in unseen.items():
+        if some:
+            said = f"the {split} split has {sum(some.values())} characters that the train split has not"
+            print(f"preprocess: {said} ({', '.join(map(repr, some))}); they are {UNKNOWN_TOKEN}", file=sys.stderr)
+    return unseen
 
 
 def split_lines(rows: Sequence[str], end_of_line: bool) -> list[str]:

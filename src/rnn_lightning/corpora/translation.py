@@ -1,4 +1,4 @@
-"""Parallel text: two columns of a Hub data set as pairs of sequences.
+"""Parallel text: two columns of a data set as pairs of sequences.
 
 Multi30k (Elliott et al., "Multi30K: Multilingual English-German Image Descriptions", 2016, arXiv:1605.00459) is one.
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, Pairs, RawSplit
-from .files import verified_source
-from .hub import FromHub
+from .reads import Column
+from .source import FromSource
 from .text import read_columns
 from .vocabulary import (
     END,
@@ -56,12 +56,12 @@ class Tokens:
 
 
 @dataclass(kw_only=True, eq=False)
-class Translation(FromHub):
-    """A pairs corpus: the columns ``source`` and ``target`` of a Hub data set.
+class Translation(FromSource):
+    """A pairs corpus: the columns ``source`` and ``target`` of a data set.
 
     A column is text, or a field of a column of structs: ``translation.en``. Sides become single lines without blanks
     around them. Both sides end with ``<eos>``; there is no begin mark. Training pairs with an empty side are dropped,
-    validation and test keep every row. The fields from ``level`` on are those of `Tokens`, the others those of `HubSource`.
+    validation and test keep every row. The fields from ``level`` on are those of `Tokens`, the others those of `FromSource`.
     """
 
     source: str
@@ -74,18 +74,22 @@ class Translation(FromHub):
     longest: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.source == self.target:
             raise ValueError(f"source and target must be two columns, not both {self.source!r}")
         options = self.vocabulary_size, self.joint, self.lowercase, self.min_frequency, self.longest
         self.tokens = Tokens(self.level, *options)
 
+    def columns(self) -> list[Column]:
+        return [Column("source", self.source, "text"), Column("target", self.target, "text")]
+
     def preprocess(self, raw: Path, processed: Path) -> None:
-        source = verified_source(raw, self.hub.spec())
+        source = self.verified(raw)
         texts, columns = {}, (self.source, self.target)
         for split in SPLITS:
             sources, targets = read_columns(raw / f"{split}.parquet", columns)
             texts[split] = list(zip(map(one_line, sources), map(one_line, targets), strict=True))
-        title = f"{self.repository} ({self.config}), {' to '.join(columns)} by {self.level}"
+        title = f"{self.origin.title}, {' to '.join(columns)} by {self.level}"
         write_translation(processed, texts, title=title, source=source, tokens=self.tokens)
 
     def raw_split(self, path: Path) -> RawSplit:

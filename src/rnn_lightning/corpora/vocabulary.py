@@ -20,11 +20,14 @@ END = "<eos>"
 LEVELS = ("word", "character", "bpe")
 
 
-def learn_tokenizer(lines: Sequence[str], level: str, vocabulary_size: int | None, end_of_line: bool) -> "Tokenizer":
+def learn_tokenizer(
+    lines: Sequence[str], level: str, vocabulary_size: int | None, end_of_line: bool, *, unknown: bool = False
+) -> "Tokenizer":
     """A tokenizer whose entries are ordered from frequent to rare, equals by their text.
 
     ``word`` splits at white space; words beyond the ``vocabulary_size`` most frequent entries become `UNKNOWN_TOKEN`.
-    ``character`` and ``bpe`` lose nothing: ``decode(encode(line).ids) == line``. With ``end_of_line`` each line is
+    ``character`` and ``bpe`` lose nothing: ``decode(encode(line).ids) == line``. With ``unknown`` a ``character`` that is
+    not in ``lines`` becomes `UNKNOWN_TOKEN`, which there is else not. With ``end_of_line`` each line is
     followed by `END`, which is no part of the line; a line that spells `END` itself holds one more of them.
 
     Raises:
@@ -40,7 +43,7 @@ def learn_tokenizer(lines: Sequence[str], level: str, vocabulary_size: int | Non
         _learn_byte_pairs(tokenizer, lines, vocabulary_size or 0, [END] if end_of_line else [])
     else:
         tokenizer = _splitting(level, pre_tokenizers.WhitespaceSplit())
-        marks = [UNKNOWN_TOKEN] if level == "word" else []
+        marks = [UNKNOWN_TOKEN] if level == "word" or unknown else []
         _learn_entries(tokenizer, lines, vocabulary_size, [*marks, END] if end_of_line else marks)
     if end_of_line:
         _append_end(tokenizer)

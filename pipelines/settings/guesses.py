@@ -1,0 +1,227 @@
+"""Guesses about files of a person's own: which splits and columns they have, and which task they are most alike."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+KEYS = {
+    **{"text": "a column of text", "label": "a column of classes", "value": "a column of numbers to predict"},
+    **{"source": "a column of text to translate", "target": "its translation"},
+    **{"words": "a column of words, in CoNLL-U form, else a number from 1", "tags": "the column of their tags"},
+    **{"sequence": "a column of lists of numbers, or [x,y], columns of numbers", "series": "the column that names a series"},
+    **{"audio": "a column of sounds", "segments": "a column of lists of {label, start, end}"},
+    **{"image": "a column of pictures", "strokes": "a column of pen strokes"},
+}
+"""The keys that name columns, and what these hold."""
+STEMS = {"train": "train", "training": "train", "test": "test"}
+STEMS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+"""What files and folders of splits are called."""
+
+
+class Kind(NamedTuple):
+    """A kind of data: the keys that it needs, others that it may have, the task that is ``like`` it, and what differs."""
+
+    what: str
+    like: str
+    needs: tuple[str, ...]
+    may: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = MappingProxyType({})
+
+
+CTC = {"unit": "frames", "metric": {"name": "test/cer", "mode": "min"}}
+LINES = {"label": None, "order": "columns", "height": 32}
+KINDS = (
+    Kind("text to translate", "multi30k_en_de", ("source", "target")),
+    Kind("words with tags", "ewt", ("words", "tags"), changes={"corpus": {"row": None, "leave_out": []}}),
+    Kind("pen strokes with their text", "unipen", ("strokes", "text"), changes={"corpus": {"writer": None}}),
+    Kind(
+        "lines of text in pictures",
+        "mnist_rows",
+        ("image", "text"),
+        changes={
+            **CTC,
+            "corpus": LINES,
+            "data": {"augment": []},
+            "model": {"_target_": "rnn_lightning.CTCRecognizer", "unit": "character"},
+        },
+    ),
+    Kind("pictures with a class", "mnist_rows", ("image", "label"), changes={"corpus": {"order": "columns", "height": 32}}),
+    Kind("sound with aligned labels", "phonemes", ("audio", "segments"), ("label",), {"corpus": {"row": None, "group": None}}),
+    Kind(
+        "sound with its text",
+        "phonemes_ctc",
+        ("audio", "text"),
+        changes={**CTC, "corpus": {"row": None, "label": None}, "model": {"unit": "character"}},
+    ),
+    Kind("sound with a class", "digits", ("audio", "label"), changes={"corpus": {"classes": None}}),
+    Kind("series with a class", "japanese_vowels", ("sequence", "label"), ("series",), {"data": {"augment": []}}),
+    Kind(
+        "series with a number",
+        "japanese_vowels",
+        ("sequence", "value"),
+        ("series",),
+        {"metric": {"name": "test/loss", "mode": "min"}, "corpus": {"label": None}, "data": {"augment": []}},
+    ),
+    Kind("text with a class", "clinc", ("text", "label"), changes={"corpus": {"out_of_scope": None}}),
+    Kind("running text", "shakespeare", ("text",)),
+)
+
+
+class Guess(NamedTuple):
+    """What is guessed: ``what`` the data are, the task that they are ``like`` and what differs, files and columns by name."""
+
+    what: str
+    like: str
+    changes: dict[str, Any]
+    files: dict[str, Any]
+    columns: dict[str, Any]
+    names: list[str]
+
+
+def guess(given: Any, columns: Mapping[str, Any]) -> Guess:
+    """What the files ``given`` are, some ``columns`` being named.
+
+    Raises:
+        ValueError: where there is no such file, or its columns fit no kind.
+    """
+    files = files_of(given)
+    first = next(iter(files.values()))
+    there = columns_in(first)
+    kind = kind_of(columns, there, str(first))
+    known = {key: columns.get(key, there.get(key)) for key in (*kind.needs, *kind.may) if key in columns or key in there}
+    changes, like = dict(kind.changes), kind.like
+    if "words" in known:
+        like = scheme_of(first, known, like)
+    more = sound_settings(first, known) if "audio" in known else {}
+    changes["corpus"] = {**changes.get("corpus", {}), **known, **more}
+    return Guess(kind.what, like, changes, files, known, [Path(name).name for name in names_of(first)])
+
+
+def files_of(given: Any) -> dict[str, Any]:
+    """The files of each split.
+
+    Raises:
+        ValueError: for one that is not there.
+    """
+    files = given if isinstance(given, Mapping) and given.keys() <= {*STEMS} else {"train": given}
+    for name in (name for of_split in files.values() for name in names_of(of_split)):
+        if not Path(name).exists():
+            raise ValueError(f"{name} is missing; from must name files or folders")
+    if files.keys() == {"train"} and isinstance(given, str) and Path(given).is_dir():
+        inside = {STEMS.get(path.stem.lower()): str(path) for path in sorted(Path(given).iterdir())}
+        if "train" in inside:
+            files = {split: inside[split] for split in ("train", "validation", "test") if split in inside}
+    return {STEMS.get(str(split), str(split)): of_split for split, of_split in files.items()}
+
+
+def names_of(files: Any) -> list[str]:
+    """The names of the files of a split."""
+    some = files.values() if isinstance(files, Mapping) else [files]
+    return [str(name) for each in some for name in (each if isinstance(each, list) else [each])]
+
+
+def columns_in(files: Any) -> dict[str, str]:
+    """The columns that a split's files have, by the key that would name them: their own name, or what is usual there."""
+    path = Path(names_of(files)[0])
+    if isinstance(files, Mapping):
+        return {**dict(zip(("source", "target"), map(str, files), strict=False)), **{str(name): str(name) for name in files}}
+    if path.is_dir():
+        tables = sorted(path.glob("metadata.*"))
+        media = "image" if any(file.suffix.lower() in (".png", ".jpg", ".jpeg") for file in path.rglob("*")) else "audio"
+        return {**(columns_in(str(tables[0])) if tables else {"label": "label"}), media: media}
+    if path.suffix == ".txt":
+        return {"text": "text"}
+    if path.suffix == ".conllu":
+        return {"words": "form", "tags": "upos"}
+    if path.suffix in (".conll", ".bio", ".iob"):
+        return {"words": "1", "tags": str(len(first_sentence(path)[0]))}
+    return {name: name for name in heading_of(path)}
+
+
+def heading_of(path: Path) -> list[str]:
+    """The names of the columns of a table."""
+    from rnn_lightning.corpora.tables import csv_rows, separator_of
+
+    if path.suffix in (".csv", ".tsv"):
+        return next(csv_rows(path, separator_of(path)), (0, []))[1]
+    if path.suffix == ".parquet":
+        from pyarrow.parquet import read_schema
+
+        return list(read_schema(path).names)
+    return list(first_row(path))
+
+
+def first_row(path: Path) -> dict[str, Any]:
+    """The first row of a file of JSON lines.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    from rnn_lightning.files import read_lines
+
+    try:
+        return dict(json.loads(next(read_lines(path), "")))
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{path}:1 is no JSON object; give from=FILE of .csv, .jsonl, .txt, .conll, .parquet, or a folder"
+        ) from None
+
+
+def first_sentence(path: Path) -> list[list[str]]:
+    """The words of the first sentence of a file of columns, each its cells."""
+    from rnn_lightning.corpora.conll import ColumnFile
+
+    sentences = ColumnFile().sentences(path, 1)
+    return next(([cells for cells, _ in sentence.lines] for sentence in sentences if sentence.lines), [[""]])
+
+
+def kind_of(given: Mapping[str, Any], there: Mapping[str, str], name: str) -> Kind:
+    """The kind that needs all keys that are ``given``, and no others than these and those that are ``there``.
+
+    Raises:
+        ValueError: where there is none; says which there are.
+    """
+    for kind in KINDS:
+        if given.keys() <= {*kind.needs, *kind.may} and {*kind.needs} <= {*given, *there}:
+            return kind
+    forms = "; ".join(f"{' '.join(f'{key}=COLUMN' for key in kind.needs)} ({kind.what})" for kind in KINDS)
+    raise ValueError(
+        f"{name} has the columns {', '.join(dict.fromkeys(there.values()))}: say which are which, as one of {forms}"
+    )
+
+
+def scheme_of(files: Any, columns: Mapping[str, Any], like: str) -> str:
+    """The task for these tags: ``wnut17`` where they are B-, I- and O."""
+    from rnn_lightning.corpora.conll import column_rows
+
+    path = Path(names_of(files)[0])
+    if path.suffix not in (".conll", ".bio", ".iob", ".conllu"):
+        return like
+    tags = column_rows([path], None, [columns["tags"]])[columns["tags"]]
+    return "wnut17" if any(tag.startswith("B-") for some in tags for tag in some) else like
+
+
+def sound_settings(files: Any, columns: dict[str, Any]) -> dict[str, Any]:
+    """The sampling rate of the first sound, and what the labels of segments are called."""
+    import soundfile
+
+    path, more = Path(names_of(files)[0]), {}
+    if "segments" in columns and "label" not in columns:
+        fields = first_row(path)[columns["segments"]][0]
+        columns["label"] = next(iter(sorted(set(fields) - {"start", "end"})), "label")
+    sound = next(islice(sounds_of(path, columns["audio"]), 1), None)
+    if sound is not None:
+        more["spectra"] = {"sampling_rate": soundfile.info(sound).samplerate}
+    return more
+
+
+def sounds_of(path: Path, column: str) -> Sequence[Path]:
+    """The sounds in a folder, or the first that a table names."""
+    from rnn_lightning.corpora.media import SOUNDS, named_files
+
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix.lower() in SOUNDS)
+    return [path.parent / name for _, name in islice(named_files(path, column, None), 1) if name]

@@ -1,0 +1,26 @@
+"""What a corpus reads from the columns of a data set."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+
+class Column(NamedTuple):
+    """A column, the setting ``key`` that names it, and what it ``holds``.
+
+    A number column may be a pattern of names (``t*``). Rows of one unit, such as a document, are held out together; a unit that
+    no key names need not be there.
+    """
+
+    key: str | None
+    name: str
+    holds: Literal["text", "number", "class", "words", "media", "unit", "anything"] = "anything"
+
+
+def named(columns: Sequence[Column], holds: str) -> list[str]:
+    """The names of the columns that hold this."""
+    return [column.name for column in columns if column.holds == holds]
+
+
+def given(key: str, name: str | None, holds: str = "anything") -> list[Column]:
+    """The column of a setting, none where it is not set."""
+    return [] if name is None else [Column(key, name, holds)]  # pyright: ignore[reportArgumentType]

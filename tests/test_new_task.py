@@ -1,0 +1,134 @@
+"""A task file of one's own: what ``pipelines.new`` guesses and refuses, folders beside ``conf/``, corpora of one's own."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from documents import ROOT
+from own_files import KINDS, write_reviews, write_sounds
+
+from pipelines.new import new, read_arguments
+from pipelines.settings.compose import compose
+
+MINE = """
+from rnn_lightning.corpora import LabelledText
+
+class Shouted(LabelledText):
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(*words: str) -> dict[str, object]:
+    new(["mine", *words, "conf=own"])
+    return yaml.safe_load(Path("own/task/mine.yaml").read_text())
+
+
+def test_it_says_what_is_guessed_and_what_is_next(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_reviews(place)
+    written = made("--from", "reviews.csv", "--text=body", "--label", "stars")
+    assert written["defaults"] == ["clinc", "_self_"] and len(Path("own/task/mine.yaml").read_text().splitlines()) <= 20
+    said = capsys.readouterr().out
+    assert said.startswith("own/task/mine.yaml: text with a class, with the network and the training of the task clinc\n")
+    assert "columns: text=body, label=stars\n" in said
+    assert "splits: train; held out of train are 10% for validation and 10% for the test\n" in said
+    assert "python -m pipelines.fetch task=mine conf=own\n" in said
+    experiment = compose(["task=mine", "conf=own"])
+    assert experiment.task.title == "mine" and experiment.task.references == [] and experiment.run_name == "lstm"
+
+
+def test_columns_of_the_usual_names_and_splits_by_their_files_are_found(place: Path) -> None:
+    write_sounds(place)
+    for name in ("train", "dev", "test"):
+        (place / "data" / f"{name}.csv").parent.mkdir(exist_ok=True)
+        (place / "data" / f"{name}.csv").write_text("text,label\na,1\n")
+    corpus = made("from=data")["corpus"]
+    files = {"train": "data/train.csv", "validation": "data/dev.csv", "test": "data/test.csv"}
+    assert corpus["files"] == files and corpus["held_out"] is None and corpus["label"] == "label"  # pyright: ignore[reportIndexIssue]
+
+
+BAD = {
+    "": "the first word is the task's name, letters, digits and _, not 'nothing'",
+    "a/b": "the first word is the task's name",
+    "adding from=reviews.csv": "adding.yaml is there already: remove it, or give another name",
+    "mine": "from is missing: give from=FILE",
+    "mine from=nothing.csv": "nothing.csv is missing; from must name files or folders",
+    "mine from=reviews.csv txt=body": "txt: there is no such key; there are from, conf, text, label",
+    "mine from=reviews.csv": "reviews.csv has the columns body, stars: say which are which, as one of source=COLUMN",
+    "mine from=reviews.csv text=body text=stars": "text is given twice",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_what_cannot_be_made_is_refused(words: str, place: Path) -> None:
+    write_reviews(place)
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as raised:
+        new(words.split())
+    assert BAD[words] in str(raised.value)
+
+
+def test_other_data_on_the_command_line_are_in_the_title_and_have_no_references_of_the_first() -> None:
+    words = ["task=phonemes", "task.corpus.repository=gilkeyio/librispeech-alignments", "~task.corpus.rows"]
+    task = compose(words).task
+    assert task.title == "Phonemes, frame by frame: gilkeyio/librispeech-alignments" and task.references == []
+    assert compose([*words, "task.title=Mine"]).task.title == "Mine"
+    assert len(compose(["task=phonemes"]).task.references) == 3
+
+
+def test_a_folder_of_tasks_must_be_there_and_hide_nothing(place: Path) -> None:
+    with pytest.raises(ValueError, match="conf=own: there is no such folder"):
+        compose(["task=adding", "conf=own"])
+    (place / "own/task").mkdir(parents=True)
+    (place / "own/task/adding.yaml").write_text("defaults: [nested, _self_]\n")
+    with pytest.raises(ValueError, match=r"conf=own: task/adding.yaml is in conf/ too, which prevails: give it another name"):
+        compose(["task=adding", "conf=own"])
+
+
+def test_a_corpus_of_ones_own_is_taken_where_the_environment_names_its_package(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_reviews(place)
+    made("from=reviews.csv", "text=body", "label=stars")
+    (place / "shouting.py").write_text(MINE)
+    monkeypatch.syspath_prepend(str(place))
+    words = ["task=mine", "conf=own", "task.corpus._target_=shouting.Shouted"]
+    with pytest.raises(ValueError, match=r"task.corpus._target_ must be a class of rnn_lightning, or of a package that"):
+        compose(words)
+    monkeypatch.setenv("RNN_LIGHTNING_CORPORA", "other,shouting")
+    assert type(compose(words).task.corpus.build()).__name__ == "Shouted"
+    with pytest.raises(ValueError, match=r"task.model._target_ must be a class of rnn_lightning"):
+        compose(["task=mine", "conf=own", "task.model._target_=shouting.Shouted"])
+    with pytest.raises(ValueError, match=r"_target_ 'shouting.Nothing' is no class of shouting"):
+        compose([*words[:2], "task.corpus._target_=shouting.Nothing"])
+
+
+def test_the_page_shows_what_is_typed_for_every_kind() -> None:
+    from test_own_tasks import TYPED
+
+    cells = re.findall(r"`([^`|]*from=[^`]+)`", (ROOT / "docs/own-data.md").read_text().partition("### Splits")[0])
+    shown = [read_arguments(["mine", *shlex.split(cell)])[1] for cell in cells if "new" not in cell]
+    assert len(shown) >= len(TYPED) and all("from" in keys for keys in shown)
+    assert {keys["from"] for keys in shown if isinstance(keys["from"], str)} >= {
+        words[0].removeprefix("from=") for words, _ in TYPED.values() if words[0].startswith("from=") and "{" not in words[0]
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_task_that_is_like_it(kind: str, place: Path) -> None:
+    from test_own_tasks import TYPED
+
+    write, corpus, settings = KINDS[kind]
+    write(place)
+    made(*TYPED[kind][0])
+    experiment = compose(["task=mine", "conf=own"])
+    assert experiment.task.corpus.target == f"rnn_lightning.corpora.{corpus}"
+    given = experiment.task.corpus.model_extra or {}
+    columns = settings.keys() - {"files", "spectra", "height", "level", "end_of_line"}
+    assert {key: given[key] for key in columns} == {key: settings[key] for key in columns}
