@@ -7,7 +7,7 @@ from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import torch
-from corpora import write_stream, write_tagged
+from corpora import write_series, write_stream, write_tagged
 from search_oracles import Model
 from torch import Tensor
 
@@ -43,7 +43,7 @@ def tokens(size: int, *shape: int) -> Tensor:
 @cache
 def folder(kind: str) -> Path:
     path = Path(mkdtemp())
-    return write_stream(path) if kind == "stream" else write_tagged(path)
+    return {"stream": write_stream, "tagged": write_tagged, "series": write_series}[kind](path)
 
 
 @cache
@@ -79,6 +79,17 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "SequenceClassifier": (
         library.SequenceClassifier,
         {"rnn": GRU, "input_size": 3, "num_classes": 2, "classes": ["a", "b"], "dropout": 0.1},
+    ),
+    "SequenceRegressor": (
+        library.SequenceRegressor,
+        {"rnn": GRU, "input_size": 3, "targets": ["a", "b"], "every_step": True, "quantiles": [0.1, 0.9], "dropout": 0.1}
+        | {"loss": "huber", "standardize_targets": {"mean": [0.0] * 2, "std": [1.0] * 2}},
+    ),
+    "Forecaster": (
+        library.Forecaster,
+        {"rnn": GRU, "input_size": 3, "targets": ["a", "b"], "horizon": 3, "known": 0, "recursive": False, "level": "last"}
+        | {"apart": True, "segment": 1, "highway": 2, "quantiles": [0.1, 0.9], "dropout": 0.1, "loss": "squared"}
+        | {"standardize": {"mean": [0.0] * 3, "std": [1.0] * 3}, "seasonal_errors": [1.0, 2.0]},
     ),
     "CTCRecognizer": (
         library.CTCRecognizer,
@@ -137,6 +148,7 @@ def functions() -> dict[str, Call]:
         "StreamModule": Call(
             library.StreamModule, {"folder": folder("stream"), "batch_size": 2, "steps": 3, "joined": True, "seed": 1}
         ),
+        "WindowModule": Call(library.WindowModule, {"folder": folder("series"), "batch_size": 2, "stride": 2, "seed": 1}),
         "Durable": Call(library.Durable, {"folder": folder("stream"), "seed": 1, "mode": "min", "every_seconds": 1.0}),
         "Batch.of": Call(library.Batch.of, {"given": {"inputs": tokens(7, 2, 4), "lengths": LENGTHS}}),
         "ShallowFusion": Call(fused, {"step": fusion.step, "start": fusion.start, "weight": 0.5, "bonus": 0.1}),
@@ -178,6 +190,8 @@ def methods() -> dict[str, Call]:
         "Tagger.tag": made_of("Tagger", "tag", inputs=spelled, lengths=LENGTHS),
         "FrameClassifier.classify": made_of("FrameClassifier", "classify", **features),
         "SequenceClassifier.classify": made_of("SequenceClassifier", "classify", **features),
+        "SequenceRegressor.regress": made_of("SequenceRegressor", "regress", **features),
+        "Forecaster.forecast": made_of("Forecaster", "forecast", **features),
         "CTCRecognizer.recognize": made_of("CTCRecognizer", "recognize", **features, beam_size=3, n_best=2),
         "CTCRecognizer.align": made_of("CTCRecognizer", "align", **features, targets=torch.tensor([[1], [2]])),
         "Seq2Seq.translate": made_of("Seq2Seq", "translate", sources=words, lengths=LENGTHS, coverage=0.1, beam_size=2),

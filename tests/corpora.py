@@ -187,3 +187,16 @@ def processed(
 def cut_rows(arrays: dict[str, np.ndarray], side: str = "input") -> list[np.ndarray]:
     """The ``input`` or ``target`` sequences of a split."""
     return [arrays[f"{side}s"][start:stop] for start, stop in pairwise(arrays[f"{side}_offsets"])]
+
+
+def write_series(folder: Path, *, noise: float = 0.5, context: int = 8, horizon: int = 3) -> Path:
+    """Two series with a season of 4 steps, and where in the season the step is; windows of ``context`` and ``horizon``."""
+    draws = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, steps in {"train": 120, "validation": 40, "test": 41}.items():
+        place = np.arange(steps) % 4
+        season = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [0.0, 0.0]])[place]
+        inputs = np.column_stack([season + noise * draws.normal(size=(steps, 2)), place]).astype(np.float32)
+        before = 0 if split == "train" else context
+        np.savez(folder / f"{split}.npz", inputs=inputs, window=np.array([context, horizon, before, 2, 1]))
+    return folder

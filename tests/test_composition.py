@@ -27,8 +27,9 @@ FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12, 
 FEATURES |= {"phonemes": 39}
 FRAMES = {"phonemes": 46}
 CLASSES = {"mnist_rows": 10, "japanese_vowels": 9, "clinc": 151, "digits": 10}
+SERIES = {"etth1_ot_24": 1, "etth1_24": 7}
 TARGETS = {"dates": 13, "multi30k_en_de": 4000}
-READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES}
+READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES, *SERIES}
 KNOWN = {*VOCABULARIES, *FEATURES, *READ_BOTH_WAYS}
 
 
@@ -58,9 +59,10 @@ def card_of(task: str) -> dict[str, Any]:
     if task in TAGS:
         tags = ["O", *(f"{mark}-{kind}" for kind in range(TAGS[task] // 2) for mark in "BI")][: TAGS[task]]
         card |= {"num_tags": TAGS[task], "tags": tags, "num_characters": 110}
-    if task in FEATURES:
-        numbers = {"mean": [0.5] * FEATURES[task], "std": [2.0] * FEATURES[task]}
-        card |= {"input_size": FEATURES[task], "standardize": numbers}
+    if width := (FEATURES | SERIES).get(task):
+        card |= {"input_size": width, "standardize": {"mean": [0.5] * width, "std": [2.0] * width}}
+    if task in SERIES:
+        card |= {"targets": [*map(str, range(SERIES[task]))], "horizon": 4, "known": 0, "seasonal_errors": [1.0] * SERIES[task]}
     if task in LABELS:
         card["labels"] = ["<blank>", *map(chr, range(ord("a"), ord("a") + LABELS[task] - 1))]
     if task in FRAMES:
@@ -80,6 +82,8 @@ def batch_of(task: str) -> Batch:
         targets[:, -1] = 0  # the end
     if task in VOCABULARIES:
         return Batch(torch.zeros(2, 3, dtype=torch.int64), None, targets)
+    if task in SERIES:
+        return Batch(torch.rand(2, 48, SERIES[task]), None, torch.rand(2, 4, SERIES[task]))
     if task in FEATURES:
         return Batch(torch.rand(2, 9, FEATURES[task]), None, targets)
     return Batch(torch.rand(2, 3, 2), None, torch.rand(2))

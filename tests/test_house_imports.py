@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tag_schemes": {"checks"},
     "crf": {"checks", "derivatives", "sequences", "tag_schemes"},
     "metrics": {"sequences", "tag_schemes"},
+    "forecast_metrics": {"checks"},
     "budget": {"checks", "sequences", "recurrent"},
     "packed": set(),
     "products": {"packed"},
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "systems": {
         *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
-        *{"search", "ctc", "metrics", "output_layer"},
+        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer"},
     },
     "predictors": {"checks", "sequences", "files", "models", "tag_schemes", "search", "inference", "audio", "corpora"},
 }

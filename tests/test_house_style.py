@@ -10,6 +10,7 @@ MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
 ALLOWED_TO_BE_LONGER: set[str] = {
     "src/rnn_lightning/models/seq2seq.py:__init__",  # its signature alone has 24 lines
     "src/rnn_lightning/models/tagger.py:__init__",  # as has this one, 19
+    "src/rnn_lightning/models/forecaster.py:__init__",  # as has this one, 21
     "tests/run_folders.py:make_run",
 }
 """Files, or ``file:function``."""

@@ -17,10 +17,12 @@ from torch.utils.data import DataLoader
 from rnn_lightning import (
     Batch,
     CTCRecognizer,
+    Forecaster,
     FrameClassifier,
     LanguageModel,
     Seq2Seq,
     SequenceClassifier,
+    SequenceRegressor,
     System,
     Tagger,
 )
@@ -28,7 +30,7 @@ from rnn_lightning import (
 GRU = {"cell": "gru", "hidden_size": 4}
 LENGTHS = torch.tensor([5, 2, 4])
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-SYSTEMS = ("language model", "tagger", "frames", "class", "value", "labels", "translation")
+SYSTEMS = ("language model", "tagger", "frames", "class", "value", "values", "forecast", "labels", "translation")
 every_system = pytest.mark.parametrize("name", SYSTEMS)
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec"),  # Lightning's own, of PyTorch's
@@ -44,6 +46,8 @@ def build(name: str, **more: Any) -> System:
         "frames": lambda: FrameClassifier(GRU, 3, ["a", "b", "c"], **more),
         "class": lambda: SequenceClassifier(GRU, 3, num_classes=3, **more),
         "value": lambda: SequenceClassifier(GRU, 2, **more),
+        "values": lambda: SequenceRegressor(GRU, 3, ["a", "b"], every_step=True, quantiles=[0.1, 0.9], **more),
+        "forecast": lambda: Forecaster(GRU, 3, ["a", "b"], 2, known=1, recursive=True, **more),
         "labels": lambda: CTCRecognizer(GRU, 3, ["-", "a", "b", " "], **more),
         "translation": lambda: Seq2Seq(VOCABULARY, VOCABULARY, GRU, end=VOCABULARY - 1, embedding_size=4, **more),
     }
@@ -71,6 +75,10 @@ def batches(name: str, count: int = 4) -> list[Any]:
             made.append({"inputs": features, "targets": tokens(4, 3, 2, least=1)})
         elif name == "frames":
             made.append((features, LENGTHS, tokens(3, 3, 5)))
+        elif name == "values":
+            made.append((features, LENGTHS, torch.randn(3, 5, 2, generator=draws)))
+        elif name == "forecast":
+            made.append((features, torch.randn(3, 2, 2, generator=draws)))
         else:
             made.append((features, torch.randn(3, generator=draws) if name == "value" else tokens(3, 3)))
     return made
@@ -132,8 +140,8 @@ def test_predictions_are_the_system_s_answers(name: str) -> None:
         assert torch.equal(answer.labels, model.recognize(batch.inputs).labels)
     elif name == "translation":
         assert torch.equal(answer.tokens, model.translate(batch.inputs, batch.lengths).tokens)
-    elif name == "value":
-        torch.testing.assert_close(answer, outputs.squeeze(1))
+    elif name in ("value", "values", "forecast"):  # of targets that are standardised already
+        torch.testing.assert_close(answer, outputs.squeeze(1) if name == "value" else outputs)
     else:
         real = torch.arange(5) < LENGTHS.unsqueeze(1) if batch.lengths is not None else slice(None)
         assert torch.equal(answer[real], outputs.argmax(-1)[real])

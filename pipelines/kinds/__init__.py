@@ -4,20 +4,34 @@ from typing import Any
 
 from pipelines.kinds.base import Kind
 from pipelines.kinds.classification import ClassificationKind
+from pipelines.kinds.forecasts import ForecastKind
 from pipelines.kinds.frames import FrameKind
 from pipelines.kinds.language import LanguageKind
 from pipelines.kinds.recognition import RecognitionKind
 from pipelines.kinds.tagging import TaggingKind
 from pipelines.kinds.translation import TranslationKind
+from pipelines.kinds.values import ValueKind
 from pipelines.settings.schema import Experiment
-from rnn_lightning import CTCRecognizer, FrameClassifier, LanguageModel, Seq2Seq, SequenceClassifier, System, Tagger
+from rnn_lightning import (
+    CTCRecognizer,
+    Forecaster,
+    FrameClassifier,
+    LanguageModel,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceRegressor,
+    System,
+    Tagger,
+)
 
 KINDS: dict[type[System], Kind[Any]] = {
     CTCRecognizer: RecognitionKind(),
+    Forecaster: ForecastKind(),
     FrameClassifier: FrameKind(),
     LanguageModel: LanguageKind(),
     Seq2Seq: TranslationKind(),
     SequenceClassifier: ClassificationKind(),
+    SequenceRegressor: ValueKind(),
     Tagger: TaggingKind(),
 }
 

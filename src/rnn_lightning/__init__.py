@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .ctc import ctc_loss as ctc_loss
     from .data import PairModule as PairModule
     from .data import StreamModule as StreamModule
+    from .data import WindowModule as WindowModule
     from .inference import prepared as prepared
     from .laws import LawBroken as LawBroken
     from .laws import check_invariance as check_invariance
@@ -38,10 +39,12 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import AtomicCheckpointIO as AtomicCheckpointIO
     from .systems import CTCRecognizer as CTCRecognizer
     from .systems import Durable as Durable
+    from .systems import Forecaster as Forecaster
     from .systems import FrameClassifier as FrameClassifier
     from .systems import LanguageModel as LanguageModel
     from .systems import Seq2Seq as Seq2Seq
     from .systems import SequenceClassifier as SequenceClassifier
+    from .systems import SequenceRegressor as SequenceRegressor
     from .systems import System as System
     from .systems import Tagger as Tagger
     from .tag_schemes import Constraints as Constraints
@@ -53,7 +56,7 @@ _ROOMS = {
     "budget": "count_parameters flops_per_step hidden_size_for",
     "crf": "LinearChainCRF TagPaths",
     "ctc": "Alignment ShallowFusion Transcripts ctc_align ctc_beam_search ctc_greedy ctc_loss",
-    "data": "PairModule StreamModule",
+    "data": "PairModule StreamModule WindowModule",
     "inference": "prepared",
     "laws": "LawBroken check_invariance",
     "metrics": "SpanF1",
@@ -61,8 +64,8 @@ _ROOMS = {
     "predictors": "Predictor load_predictor",
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
-    "systems": "AtomicCheckpointIO CTCRecognizer Durable FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier System Tagger",
+    "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""

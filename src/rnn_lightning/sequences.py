@@ -29,9 +29,8 @@ class Batch(NamedTuple):
     """What data modules yield and systems read; a loader of one's own may yield whatever `Batch.of` takes.
 
     ``inputs`` is (B, T) of tokens, (B, T, 1 + C) of words with their spelling (the word, then its characters, filled up with
-    `PADDING`) or (B, T, F) of features. ``lengths`` (B,) counts the real steps of each row; ``None``: all T of them.
-    ``fresh`` (B,) is false where a row goes on where the same row of the batch before it ended, so that a language model
-    carries its state on; ``None``: every row begins anew. What the other two are depends on the system:
+    `PADDING`) or (B, T, F) of features. ``lengths`` (B,) counts the real steps of each row; ``None``: all T. ``fresh`` (B,) is
+    false where a row goes on where the same row of the batch before ended; ``None``: every row begins anew. The others:
 
     ==================== ============================ ==========================================================
     system               ``inputs``                   ``targets``; ``target_lengths``
@@ -40,6 +39,8 @@ class Batch(NamedTuple):
     `Tagger`             (B, T) or (B, T, 1 + C)      (B, T) int64, a tag a word
     `FrameClassifier`    (B, T, F) floats             (B, T) int64, a class a frame
     `SequenceClassifier` (B, T, F) floats, or (B, T)  (B,) int64, a class a row, or (B,) floats, a value a row
+    `SequenceRegressor`  (B, T, F) floats, or (B, T)  (B, K) floats, or (B, T, K) with ``every_step``
+    `Forecaster`         (B, T, F) or (B, T + H, F)   (B, H, K) floats, the values after the T steps
     `CTCRecognizer`      (B, T, F) floats             (B, U) int64, labels; how many of them are real (``None``: all U)
     `Seq2Seq`            (B, S) int64                 (B, U) int64, with the ``end`` last; how many are real (``None``: all U)
     ==================== ============================ ==========================================================

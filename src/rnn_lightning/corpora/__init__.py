@@ -3,8 +3,9 @@
 from .adding import Adding
 from .columns import TaggedFiles
 from .copying import Copying
-from .corpus import SPLITS, Corpus, CorpusError, Pairs, Stream
+from .corpus import SPLITS, Corpus, CorpusError, Pairs, Stream, TimeSeries
 from .dates import Dates
+from .forecasting import Forecasting
 from .foresight import Foresight
 from .handwriting import Handwriting
 from .hub import HubSource, fetch_from_hub
@@ -26,6 +27,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "Dates",
+    "Forecasting",
     "Foresight",
     "FramewiseSpeech",
     "Handwriting",
@@ -42,6 +44,7 @@ __all__ = [
     "TaggedFiles",
     "Tagging",
     "Text",
+    "TimeSeries",
     "TranscribedSpeech",
     "Translation",
     "fetch_from_hub",

@@ -1,12 +1,12 @@
 """The contract of a corpus: fetch to a folder of raw files, preprocess to a folder of arrays.
 
 Files of a processed folder: ``card.json`` (what the data is and how it was checked), ``tokenizer.json`` where there is text,
-and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream` or `Pairs`, with ``SPLIT.pieces``, by
-which a part of it is checked. Where text becomes text, ``tokenizer.json`` is that of the source, ``target_tokenizer.json``
-that of the target, and ``SPLIT.source.txt`` and ``SPLIT.target.txt`` hold the text itself, a line for each row of the arrays.
-Where words have tags, ``lexicon.json`` has the words, characters and tags by number, ``SPLIT.txt`` the sentences as they were
-read (a word and its tag a line, a blank line after each sentence), and ``vectors.npz`` the pretrained vectors of the words, if
-there are any.
+and for each split of ``train``, ``validation`` and ``test`` one ``SPLIT.npz``: a `Stream`, `Pairs` or `TimeSeries`, with
+``SPLIT.pieces``, by which a part of it is checked. Where text becomes text, ``tokenizer.json`` is that of the source,
+``target_tokenizer.json`` that of the target, and ``SPLIT.source.txt`` and ``SPLIT.target.txt`` hold the text itself, a line for
+each row of the arrays. Where words have tags, ``lexicon.json`` has the words, characters and tags by number, ``SPLIT.txt`` the
+sentences as they were read (a word and its tag a line, a blank line after each sentence), and ``vectors.npz`` the pretrained
+vectors of the words, if there are any.
 """
 
 from abc import ABC, abstractmethod
@@ -82,7 +82,29 @@ class Pairs(NamedTuple):
         return "row", self.input_offsets
 
 
-Split: TypeAlias = Stream | Pairs
+class TimeSeries(NamedTuple):
+    """A split of a series in time, of which windows are made when they are read.
+
+    ``inputs`` (N, F) float32 are first K targets, which are forecast, then P other measurements, then G numbers that are known
+    in advance. ``window`` (5,) int64 is the context and the horizon of a window, in steps, the first step that may be forecast,
+    K and G. The steps before the first are of the split before, and context alone.
+    """
+
+    inputs: NDArray[np.float32]
+    window: NDArray[np.int64]
+
+    def sizes(self) -> dict[str, int]:
+        """The number of steps that are forecast, of those before them, and of windows."""
+        context, horizon, first = self.window[:3].tolist()
+        windows = len(self.inputs) - horizon - max(first, context) + 1
+        return {"steps": len(self.inputs) - first, "steps_before": first, "windows": windows}
+
+    def units(self, line_end: int | None) -> tuple[str, NDArray[np.int64]]:
+        """What the inputs divide into, and the offsets (2,): one series."""
+        return "series", np.array([0, len(self.inputs)])
+
+
+Split: TypeAlias = Stream | Pairs | TimeSeries
 
 
 def to_arrays(split: Split) -> dict[str, Values]:

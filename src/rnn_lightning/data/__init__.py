@@ -3,5 +3,6 @@
 from .module import SequenceModule
 from .pairs import PairModule
 from .streams import StreamModule
+from .windows import WindowModule
 
-__all__ = ["PairModule", "SequenceModule", "StreamModule"]
+__all__ = ["PairModule", "SequenceModule", "StreamModule", "WindowModule"]

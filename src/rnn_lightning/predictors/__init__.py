@@ -6,12 +6,14 @@ from typing import Any
 from .base import Answer, Predictor
 from .classification import ClassificationPredictor
 from .folders import CHECKPOINT, DESCRIPTION, read_description
+from .forecasts import ForecastPredictor
 from .frames import FramePredictor
 from .language import LanguagePredictor
 from .recognition import RecognitionPredictor
 from .regression import RegressionPredictor
 from .tagging import TaggingPredictor
 from .translation import TranslationPredictor
+from .values import ValuePredictor
 
 __all__ = [
     "CHECKPOINT",
@@ -19,6 +21,7 @@ __all__ = [
     "PREDICTORS",
     "Answer",
     "ClassificationPredictor",
+    "ForecastPredictor",
     "FramePredictor",
     "LanguagePredictor",
     "Predictor",
@@ -26,18 +29,21 @@ __all__ = [
     "RegressionPredictor",
     "TaggingPredictor",
     "TranslationPredictor",
+    "ValuePredictor",
     "load_predictor",
     "predictor_class",
 ]
 
 PREDICTORS: dict[str, type[Predictor[Any]]] = {
     "classification": ClassificationPredictor,
+    "forecasts": ForecastPredictor,
     "frames": FramePredictor,
     "language": LanguagePredictor,
     "recognition": RecognitionPredictor,
     "regression": RegressionPredictor,
     "tagging": TaggingPredictor,
     "translation": TranslationPredictor,
+    "values": ValuePredictor,
 }
 """The predictors by the names that a folder's description may give: no folder names code."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
 AGAIN = "evaluate the run again"
 DESCRIBED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("classification", "frames", "language", "recognition", "regression"), ("inputs",)),
+    **dict.fromkeys(("classification", "forecasts", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
     "tagging": ("lexicon",),
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }

@@ -1,0 +1,54 @@
+"""The calendar as numbers: where in the day, the week or the year a step is.
+
+Shapes: N steps.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Dates = NDArray[np.datetime64]
+
+
+def _within(unit: str, whole: str) -> Callable[[Dates], NDArray[np.float64]]:
+    """The number of whole units since the beginning of the larger ``whole``."""
+    return lambda dates: (dates.astype(f"M8[{unit}]") - dates.astype(f"M8[{whole}]")).astype(f"m8[{unit}]").astype(np.float64)
+
+
+CYCLES: dict[str, tuple[int, Callable[[Dates], NDArray[np.float64]]]] = {
+    "minute": (60, _within("m", "h")),
+    "hour": (24, _within("h", "D")),
+    "weekday": (7, lambda dates: (_within("D", "W")(dates) + 3) % 7),  # weeks are counted from Thursday, 1 January 1970
+    "month": (12, _within("M", "Y")),
+    "day_of_year": (366, _within("D", "Y")),
+}
+"""The steps of each cycle, and how many of them are over at a date."""
+
+
+def calendar_of(dates: Dates, names: Sequence[str]) -> NDArray[np.float32]:
+    """The sine and the cosine of the place in each cycle of `CYCLES` that is named, (N, 2 times the names)."""
+    columns = []
+    for name in names:
+        steps, place = CYCLES[name]
+        angle = 2 * np.pi * place(dates) / steps
+        columns += [np.sin(angle), np.cos(angle)]
+    return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(dates), 0), np.float32)
+
+
+def read_dates(texts: Sequence[str]) -> Dates:
+    """Dates of texts in the form of ISO 8601, ``2016-07-01 00:00:00``.
+
+    Raises:
+        ValueError: naming the first that is none, or that is not later than the one before.
+    """
+    try:
+        dates = np.array(list(texts), dtype="M8[s]")
+    except ValueError as error:
+        raise ValueError(f"every date must be as 2016-07-01 00:00:00: {error}") from None
+    if np.isnat(dates).any():
+        raise ValueError(f"the date of row {np.flatnonzero(np.isnat(dates))[0]} is missing")
+    late = np.flatnonzero(np.diff(dates) <= np.timedelta64(0))
+    if len(late):
+        raise ValueError(f"dates must ascend: row {late[0] + 1} has {dates[late[0] + 1]} after {dates[late[0]]}")
+    return dates

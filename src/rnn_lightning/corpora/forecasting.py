@@ -1,0 +1,203 @@
+"""Forecasting: series in time, of which the next values are to be told from those before.
+
+Shapes: N steps, K targets, F features of a step.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .baselines import baseline_errors, seasonal_errors
+from .calendar import CYCLES, calendar_of, read_dates
+from .card import CardFields, write_processed
+from .corpus import SPLITS, CorpusError, TimeSeries
+from .examples import feature_card
+from .reads import Column, given
+from .source import FromSource
+from .text import read_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns that a step's features are made of, in this order.
+
+    ``targets`` are forecast; ``past`` are measured beside them; ``known`` are known in advance, as is where in the cycles
+    named by ``calendar`` (hour, weekday, ...) the column ``date`` is.
+    """
+
+    targets: Sequence[str]
+    past: Sequence[str] = ()
+    known: Sequence[str] = ()
+    date: str | None = None
+    calendar: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise ValueError("targets must name one column or more")
+        if unknown := [name for name in self.calendar if name not in CYCLES]:
+            raise ValueError(f"calendar must be of {list(CYCLES)}, not {unknown[0]!r}")
+        if self.calendar and self.date is None:
+            raise ValueError("calendar is read from a column of dates: name it as date")
+
+    def names(self) -> list[str]:
+        """All columns that are read."""
+        return [*self.targets, *self.past, *self.known, *([] if self.date is None else [self.date])]
+
+    def known_features(self) -> int:
+        """How many features of a step are known in advance."""
+        return len(self.known) + 2 * len(self.calendar)
+
+    def features(self, columns: Mapping[str, Sequence[Any]], first: int = 0) -> NDArray[np.float32]:
+        """The features (N, F) of the steps whose values are given by column, which begin at row ``first`` of a file.
+
+        Raises:
+            ValueError: naming column and row of what is no finite number, or no date.
+        """
+        numbers = [numbers_of(name, columns[name], first) for name in (*self.targets, *self.past, *self.known)]
+        given = np.stack(numbers, axis=1)
+        if self.date is None:
+            return given
+        return np.concatenate([given, calendar_of(read_dates([*map(str, columns[self.date])]), self.calendar)], axis=1)
+
+
+def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float32]:
+    """The values (N,) of the column ``name``, from row ``first`` of a file on.
+
+    Raises:
+        ValueError: naming the first row, counted from 0, that has no finite number.
+    """
+    try:
+        numbers = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        numbers = np.array([number_or_nan(value) for value in values], dtype=np.float32)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(f"row {first + row} of {name!r} is {values[row]!r}: give it a finite number, or leave the column out")
+    return numbers
+
+
+def number_or_nan(value: Any) -> float:
+    """The number that ``value`` is, or NaN."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+@dataclass(kw_only=True, eq=False)
+class Forecasting(FromSource):
+    """A series in time, a row a step, from which windows are forecast: ``context`` steps are read, ``horizon`` are told.
+
+    The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
+    validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
+    Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
+    period by which the seasonal forecast repeats. The other fields are those of `FromSource`.
+
+    The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
+    errors are scaled, and the errors of forecasts without a network, of standardised values, as references.
+    """
+
+    targets: Sequence[str]
+    context: int
+    horizon: int
+    season: int
+    past: Sequence[str] = ()
+    known: Sequence[str] = ()
+    date: str | None = None
+    calendar: Sequence[str] = ()
+    borders: Mapping[str, Sequence[int]] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.borders is not None:
+            self.needed = ("train",)  # pyright: ignore[reportAttributeAccessIssue]
+        self.step = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
+        for name in ("context", "horizon", "season"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 step or more, not {getattr(self, name)}")
+        if self.season > self.context:
+            raise ValueError(f"a season of {self.season} steps must lie in the context of {self.context}")
+        if self.borders is not None:
+            check_borders(self.borders)
+
+    def columns(self) -> list[Column]:
+        measured = {"targets": self.targets, "past": self.past, "known": self.known}
+        numbers = [Column(key, name, "number") for key, names in measured.items() for name in names]
+        return [*numbers, *given("date", self.date, "text")]
+
+    def preprocess(self, raw: Path, processed: Path) -> None:
+        source = self.verified(raw)
+        splits = self.read(raw)
+        for name, split in splits.items():
+            if (windows := split.sizes()["windows"]) < 1:
+                least = f"{self.context} + {self.horizon}"
+                raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
+        title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
+        card = feature_card([splits["train"].inputs])
+        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
+        more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+        references = self.references(splits, card["standardize"])
+        write_processed(processed, splits, CardFields(title, source, references=references, more=more))
+
+    def read(self, raw: Path) -> dict[str, TimeSeries]:
+        """The splits of the files in ``raw``."""
+        if self.borders is None:
+            return {split: self.series(self.features(raw / f"{split}.parquet"), 0) for split in SPLITS}
+        whole = self.features(raw / "train.parquet")
+        if (last := self.borders["test"][1]) > len(whole):
+            raise CorpusError(f"borders.test ends at row {last}, but {raw / 'train.parquet'} has {len(whole)} rows")
+        splits = {}
+        for split in SPLITS:
+            begin, end = self.borders[split]
+            before = min(begin, self.context)
+            splits[split] = self.series(whole[begin - before : end], before)
+        return splits
+
+    def features(self, path: Path) -> NDArray[np.float32]:
+        """The features (N, F) of a file.
+
+        Raises:
+            CorpusError: naming file, column and row of what is no number or date.
+        """
+        table = read_table(path, self.step.names())
+        try:
+            return self.step.features({name: table[name].to_pylist() for name in self.step.names()})
+        except ValueError as error:
+            raise CorpusError(f"{path}: {error}") from None
+
+    def series(self, features: NDArray[np.float32], before: int) -> TimeSeries:
+        """The ``features`` (N, F) of a split, of which the first ``before`` steps are context alone."""
+        window = [self.context, self.horizon, before, len(self.targets), self.step.known_features()]
+        return TimeSeries(features, np.array(window, dtype=np.int64))
+
+    def scale(self, train: TimeSeries) -> list[float]:
+        """The error (K,) of the seasonal forecast over the training part."""
+        return seasonal_errors(train.inputs[:, : len(self.targets)], self.season)
+
+    def references(self, splits: Mapping[str, TimeSeries], statistics: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        """The errors of the baselines on the test split, of values that are standardised as ``statistics`` say."""
+        targets = len(self.targets)
+        mean, std = (np.array(statistics[name][:targets]) for name in ("mean", "std"))
+        values = {name: ((split.inputs[:, :targets] - mean) / std, int(split.window[2])) for name, split in splits.items()}
+        return baseline_errors(values, context=self.context, horizon=self.horizon, season=self.season)
+
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
+
+
+def check_borders(borders: Mapping[str, Sequence[int]]) -> None:
+    """Refuse borders that are not [begin, end) of each split, one after the other.
+
+    Raises:
+        ValueError: naming them.
+    """
+    parts = [list(borders.get(split, ())) for split in SPLITS]
+    ends = [end for part in parts for end in part]
+    if set(borders) != set(SPLITS) or any(len(part) != 2 or part[0] >= part[1] for part in parts) or ends != sorted(ends):
+        raise ValueError(f"borders must be [begin, end] in rows for train, validation and test, in time, not {dict(borders)}")

@@ -1,0 +1,86 @@
+"""Real numbers for a whole sequence, or for every step of it.
+
+Shapes: B rows, T steps, F features, K targets, Q quantiles.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_counts, check_flags, check_names
+from ..products import Linear
+from ..recurrent import Recurrent, as_network
+from ..regularize import make_dropout
+from ..sequences import State, last_outputs
+from ..standardize import Standardize
+from .model import Model
+from .quantiles import check_quantiles
+
+
+class SequenceRegressor(Model):
+    """A recurrent network that tells K real numbers of a whole sequence, or of ``every_step``.
+
+    Inputs are features (B, T, F), or tokens (B, T) with ``vocab_size``. Answers are of standardised values: (B, K), or
+    (B, T, K); with ``quantiles`` they have a last dimension Q, in which they ascend. What comes after a sequence is told by a
+    `Forecaster`; `SequenceClassifier` without classes, which is older, tells one number by the squared error.
+    """
+
+    input_size: int
+
+    def __init__(
+        self,
+        rnn: dict[str, Any] | Recurrent,
+        input_size: int,
+        targets: Sequence[str] = ("value",),
+        *,
+        every_step: bool = False,
+        vocab_size: int | None = None,
+        standardize: Mapping[str, Sequence[float]] | None = None,
+        standardize_targets: Mapping[str, Sequence[float]] | None = None,
+        quantiles: Sequence[float] | None = None,
+        dropout: float = 0.0,
+        loss: str = "squared",
+        optimizer: dict[str, Any] | None = None,
+        schedule: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the regressor.
+
+        Args:
+            rnn: keywords of ``build_network`` without ``input_size``, or a network that reads ``input_size`` features.
+            input_size: F; with ``vocab_size`` the width of the token embedding.
+            targets: the names of the K targets; ``standardize_targets`` for them is what ``standardize`` is for features.
+            dropout: on what is read out; ``loss``: of a system, but for quantiles, see `systems.losses`.
+
+        Raises:
+            ValueError: for a bad size or name.
+        """
+        super().__init__(optimizer, schedule, rnn=rnn)
+        check_names("targets", targets)
+        check_flags(every_step=every_step)
+        check_counts(input_size=input_size, **({} if vocab_size is None else {"vocab_size": vocab_size}))
+        if standardize is not None and vocab_size is not None:
+            raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
+        self.targets, self.input_size, self.vocab_size, self.every_step = list(targets), input_size, vocab_size, every_step
+        self.quantiles = check_quantiles(quantiles)
+        self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
+        self.of_targets = Standardize(len(targets), standardize_targets)
+        self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
+        self.output = Linear(self.network.output_size, len(targets) * len(self.quantiles or [0.5]))
+        self.complete()
+
+    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """The standardised answers, see above, and the state after the last real step."""
+        outputs, after = self.network(self.embedding(inputs), lengths, state)
+        if not self.every_step:
+            outputs = last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
+        values = self.output(self.dropout(outputs)).unflatten(-1, (len(self.targets), -1))
+        return values.squeeze(-1) if self.quantiles is None else values.sort(-1).values, after
+
+    @torch.no_grad()
+    def regress(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The answers in the units of the targets; of ``every_step``, those behind a row's length say nothing."""
+        values = self(inputs, lengths)[0]
+        mean, scale = self.of_targets.mean, self.of_targets.scale
+        return values / scale + mean if self.quantiles is None else values / scale.unsqueeze(1) + mean.unsqueeze(1)
