@@ -17,7 +17,7 @@ from ..archives import write_arrays
 from ..files import sha256, whole_folder, write_json
 from ..pieces import write_pieces
 from ..sliced import BLOCK, Values, blocks
-from .corpus import CorpusError, Pairs, Split
+from .corpus import CorpusError, Split
 from .files import write_split
 
 PERCENTILES = (0, 25, 50, 75, 95, 100)
@@ -125,11 +125,12 @@ def unknown_rate(values: Values, unknown: int | None) -> float | None:
 
 def _target_measures(split: Split, fields: CardFields, train_pairs: NDArray[np.uint64] | None) -> dict[str, Any]:
     """The measurements of targets that are sequences, and of pairs of input and target."""
-    if not isinstance(split, Pairs) or split.target_offsets is None:
+    if split.target_sequences is None:
         return {}
+    targets, offsets = split.target_sequences
     return {
-        "target_unknown_rate": unknown_rate(split.targets, fields.target_unknown),
-        "target_lengths": {"of": "row", **percentiles(np.diff(split.target_offsets))},
+        "target_unknown_rate": unknown_rate(targets, fields.target_unknown),
+        "target_lengths": {"of": "row", **percentiles(np.diff(offsets))},
         "share_pairs_seen_in_train": None if train_pairs is None else share_in(pair_hashes(split), train_pairs),
     }
 
@@ -141,10 +142,11 @@ def share_in(hashes: NDArray[np.uint64], others: NDArray[np.uint64]) -> float | 
 
 def pair_hashes(split: Split) -> NDArray[np.uint64]:
     """A hash (R,) of input and target of each row, where both are sequences."""
-    if not isinstance(split, Pairs) or split.target_offsets is None:
+    if split.target_sequences is None:
         return np.zeros(0, np.uint64)
+    _, rows = split.units(None)
     odd = np.uint64(0x9E3779B97F4A7C15)  # of 64 bits, so that no two sums of two hashes are equal but by chance
-    return row_hashes(split.inputs, split.input_offsets) * odd + row_hashes(split.targets, split.target_offsets)
+    return row_hashes(split.inputs, rows) * odd + row_hashes(*split.target_sequences)
 
 
 def item_hashes(split: Split, fields: CardFields) -> NDArray[np.uint64]:

@@ -55,6 +55,10 @@ class Stream(NamedTuple):
         rest = [len(self.tokens)] if offsets[-1] < len(self.tokens) else []  # a last line without an end is one too
         return "line", np.append(offsets, np.array(rest, np.int64))
 
+    @property
+    def target_sequences(self) -> None:
+        """The targets that are sequences of their own: none, the targets are the tokens themselves."""
+
 
 class Pairs(NamedTuple):
     """A split of input sequences with their targets.
@@ -81,6 +85,11 @@ class Pairs(NamedTuple):
         """What the inputs divide into, and the offsets (R + 1,) of each: rows."""
         return "row", self.input_offsets
 
+    @property
+    def target_sequences(self) -> tuple[Values, NDArray[np.int64]] | None:
+        """The targets that are sequences of their own, and their offsets (R + 1,); ``None`` where a row has one target."""
+        return None if self.target_offsets is None else (self.targets, self.target_offsets)
+
 
 class TimeSeries(NamedTuple):
     """A split of a series in time, of which windows are made when they are read.
@@ -102,6 +111,10 @@ class TimeSeries(NamedTuple):
     def units(self, line_end: int | None) -> tuple[str, NDArray[np.int64]]:
         """What the inputs divide into, and the offsets (2,): one series."""
         return "series", np.array([0, len(self.inputs)])
+
+    @property
+    def target_sequences(self) -> None:
+        """The targets that are sequences of their own: none, the targets are among the inputs."""
 
 
 Split: TypeAlias = Stream | Pairs | TimeSeries

@@ -158,12 +158,3 @@ def _check_record(record: Path, content: Mapping[str, Any]) -> None:
     name = changed[0]
     bytes_of = f"expected {known['files'].get(name)}, got {content['files'].get(name)}"
     raise CorpusError(f"{name} of {content['repository']} has changed: {bytes_of}; remove {record} to take what is there now")
-
-
-def __getattr__(name: str) -> Any:
-    """``FromHub``, the name that `FromSource` had."""
-    if name == "FromHub":
-        from .source import FromSource
-
-        return FromSource
-    raise AttributeError(name)
