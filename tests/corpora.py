@@ -47,6 +47,18 @@ def write_pairs(folder: Path, *, rows: int = 60) -> Path:
     return folder
 
 
+def write_values(folder: Path, *, rows: int = 60) -> Path:
+    """Rows of 1 to 9 steps of three features, and two numbers for every step."""
+    draws = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        offsets = np.concatenate([[0], draws.integers(1, 10, rows).cumsum()]).astype(np.int64)
+        inputs, targets = (draws.random((int(offsets[-1]), size), dtype=np.float32) for size in (3, 2))
+        arrays = {"inputs": inputs, "targets": targets, "input_offsets": offsets, "target_offsets": offsets}
+        np.savez(folder / f"{split}.npz", allow_pickle=False, **arrays)
+    return folder
+
+
 def write_sequence_pairs(folder: Path, *, rows: int = 60, longest: int = 9) -> Path:
     """Rows of 1 to ``longest`` tokens of 0..19, and targets of 1 to ``longest`` tokens of 0..18 with token 19 last."""
     draws = np.random.default_rng(0)

@@ -35,7 +35,7 @@ def test_every_corpus_of_the_hub_has_its_settings(corpus: type[FromSource]) -> N
 
 def test_the_corpora_of_the_hub_are_those_with_a_repository() -> None:
     assert [corpus for corpus in CORPORA if "repository" in inspect.signature(corpus).parameters] == OF_HUB
-    assert len(OF_HUB) == 10
+    assert len(OF_HUB) == 11
 
 
 @pytest.mark.parametrize("corpus", [corpus for corpus in CORPORA if issubclass(corpus, TaggedCorpus)])

@@ -6,12 +6,12 @@ from typing import Any
 
 import lightning
 import pytest
-from corpora import write_pairs, write_sequence_pairs, write_stream, write_tagged
+from corpora import write_pairs, write_sequence_pairs, write_series, write_stream, write_tagged, write_values
 from distributed_worker import write_signals
 from lightning.pytorch.tuner.tuning import Tuner
 from test_lightning_features import build, every_system, trainer
 
-from rnn_lightning import AtomicCheckpointIO, Durable, PairModule, StreamModule
+from rnn_lightning import AtomicCheckpointIO, Durable, PairModule, StreamModule, WindowModule
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")  # Lightning's own, of PyTorch's
 
@@ -22,11 +22,14 @@ def module(name: str, folder: Path, **more: Any) -> lightning.LightningDataModul
         "frames": lambda place: write_signals(place, "frames"),
         "class": lambda place: write_signals(place, "class"),
         "value": write_pairs,
+        "values": write_values,
         "labels": lambda place: write_signals(place, "labels"),
         "translation": write_sequence_pairs,
     }
     if name == "language model":
         return StreamModule(write_stream(folder), batch_size=4, steps=30, **more)
+    if name == "forecast":
+        return WindowModule(write_series(folder, horizon=2), batch_size=9, **more)
     return PairModule(write[name](folder), batch_size=9, **more)
 
 

@@ -39,6 +39,8 @@ def test_a_short_work_leaves_its_notes_and_a_long_one_delivers_them(
     tracking.flush()
     points = store.get_metric_history(str(tracking.shown_as(run)), "val/loss")
     assert sorted((point.step, point.value) for point in points) == [(1, 1.0), (2, 1.0)]
+    courier._couriers[0].end()  # the courier of the process delivers what comes after this test
+    courier._couriers[0]._thread.join()
 
 
 def test_what_stages_leave_is_delivered_while_others_run(

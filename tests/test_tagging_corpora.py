@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from rnn_lightning.corpora import SPLITS, CorpusError, Tagging
 from rnn_lightning.corpora.lexicon import Lexicon, shortened
-from rnn_lightning.files import write_json
+from rnn_lightning.files import sha256, write_json
 from rnn_lightning.symbols import PADDING, UNKNOWN_CHARACTER, UNKNOWN_WORD
 
 NAMES = ["NOUN", "VERB", "DET", "_", "INTJ"]
@@ -117,7 +117,8 @@ def test_class_labels_and_text_give_the_same(tmp_path: Path) -> None:
     for split, table in columns(ROWS, labels=True).items():
         plain = {name: column if isinstance(column, list) else column.to_pylist() for name, column in table.items()}
         Dataset.from_dict(plain, features=features).to_parquet(raw / f"{split}.parquet")
-    write_json(raw / "source.json", {**LINES, "licence": "cc0-1.0", "files": {}})
+    files = {file.name: sha256(file) for file in raw.glob("*.parquet")}
+    write_json(raw / "source.json", {**LINES, "licence": "cc0-1.0", "files": files})
     tagging().preprocess(raw, tmp_path / "from_labels")
     ours, theirs = contents(processed(tmp_path)[0]), contents(tmp_path / "from_labels")
     assert {name for name in ours if ours[name] != theirs[name]} <= {"card.json", "SHA256SUMS"}

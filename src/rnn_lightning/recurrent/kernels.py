@@ -107,7 +107,8 @@ def _is_own(path: Path) -> bool:
 def _features() -> str:
     """The processor's features, which ``-march=native`` uses."""
     try:
-        return next((line for line in Path("/proc/cpuinfo").open() if line.startswith(("flags", "Features"))), "")
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
         return platform.processor()
 
