@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from corpora import TINY, contents, two_columns, write_fetched
+from tokenizers import Tokenizer, models
 
 from rnn_lightning.archives import write_arrays
 from rnn_lightning.corpora import Corpus, CorpusError, Pairs, Stream, Text, Translation, card, corpus, encoding
@@ -66,6 +68,26 @@ def test_a_worker_that_is_killed_ends_it_in_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(CorpusError, match=r"one of 2 workers was ended, .*: preprocess again"):
         made.preprocess(tmp_path / "raw", tmp_path / "processed")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_worker_that_is_killed_as_it_begins_ends_it_too() -> None:
+    """What a worker is handed must not be more than its pipe holds: nobody would read it."""
+    words = [f"a rather long word {number}" for number in range(20_000)]
+    tokenizer = Tokenizer(models.WordLevel(dict(zip(words, range(len(words)), strict=True)), unk_token=words[0]))
+    before = set(psutil.Process().children())
+
+    def kill_the_first() -> None:
+        while True:
+            for child in set(psutil.Process().children()) - before:
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+                    return
+
+    killer = threading.Thread(target=kill_the_first, daemon=True)
+    killer.start()
+    with pytest.raises(CorpusError, match="one of 2 workers was ended"):
+        list(encoding.encode([("a b c",)] * 9, [tokenizer], 2))
+    killer.join()
 
 
 SLOW = """

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -43,7 +45,10 @@ def encode(rows: Iterable[Row], tokenizers: "Sequence[Tokenizer]", workers: int)
         yield from ((part, _encode(part, tokenizers)) for part in parts)
         return
     waiting, most = deque(), 2 * workers
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (tokenizers,)) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(workers, get_context("spawn"), _begin, (_saved(tokenizers, Path(folder)),)) as pool,
+    ):
         try:
             for part in parts:
                 waiting.append((part, pool.submit(_work, part)))
@@ -61,12 +66,25 @@ def _encode(rows: Sequence[Row], tokenizers: "Sequence[Tokenizer]") -> Encoded:
     return [encode_rows(tokenizer, side) for tokenizer, side in zip(tokenizers, zip(*rows, strict=True), strict=True)]
 
 
-def _begin(tokenizers: "Sequence[Tokenizer]") -> None:
-    """In a worker: keep the tokenizers, use one thread, leave Ctrl-C to the process that began it, and end with it."""
+def _saved(tokenizers: "Sequence[Tokenizer]", folder: Path) -> list[str]:
+    """The files that workers read the tokenizers from.
+
+    What a worker is handed as it begins goes through a pipe: more than that holds is waited for without an end if it is killed.
+    """
+    files = [f"{folder / str(number)}.json" for number in range(len(tokenizers))]
+    for file, tokenizer in zip(files, tokenizers, strict=True):
+        tokenizer.save(file)
+    return files
+
+
+def _begin(files: Sequence[str]) -> None:
+    """In a worker: read the tokenizers, use one thread, leave Ctrl-C to the process that began it, and end with it."""
+    from tokenizers import Tokenizer
+
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _of_worker[:] = tokenizers
+    _of_worker[:] = map(Tokenizer.from_file, files)
 
 
 def _end_with_parent() -> None:
