@@ -69,3 +69,17 @@ def test_files_become_predictions(kind: str, project: tuple[Worker, Path], tmp_p
     card = json.loads((tmp_path / "data/processed/mine/card.json").read_text())
     assert all(card["splits"][split] for split in ("train", "validation", "test"))
     print(f"\n| {kind} | {len(told)} | {time.monotonic() - began:.1f} | {sum(each.seconds for each in told):.1f} |")
+
+
+def test_preprocess_notices_that_a_file_has_changed(project: tuple[Worker, Path], tmp_path: Path) -> None:
+    made, _ = project
+    KINDS["text with a class"][0](tmp_path)
+    words = ["task=mine", "conf=conf"]
+    made.run("new", ["mine", *TYPED["text with a class"][0], "conf=conf"], tmp_path, "")
+    for stage in ("fetch", "preprocess"):
+        assert made.run(stage, words, tmp_path, "").code == 0
+    assert "is up to date" in made.run("preprocess", words, tmp_path, "").out
+    file = tmp_path / "reviews.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    told = made.run("preprocess", words, tmp_path, "")
+    assert told.code == 2 and "reviews.csv is not the file that was fetched" in told.err

@@ -1,5 +1,6 @@
 """Whether a stage has nothing to do: found out by hashes, before anything is imported that computes."""
 
+import glob
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,13 +60,24 @@ def _record(experiment: Experiment) -> Path:
 
 def _preprocessing(experiment: Experiment) -> dict[str, Any]:
     installed = {each.name: each.version for each in metadata.distributions() if each.name in COMPUTES}
+    settings = experiment.task.corpus.model_dump(mode="json", by_alias=True)
+    files = sorted(path for name in _names(settings.get("files")) for path in map(Path, glob.glob(name)) if path.is_file())
     return {
-        "settings": experiment.task.corpus.model_dump(mode="json", by_alias=True),
+        "settings": settings,
+        **({"files": sha256(*files)} if files else {}),
         "raw": sha256(experiment.raw() / SUMS),
         "processed": sha256(experiment.processed() / SUMS),
         "code": sha256(*code_of(COMMANDS["preprocess"]), *_own_code(experiment)),
         "packages": installed,
     }
+
+
+def _names(files: Any) -> list[str]:
+    """The names and patterns in the setting of local files, by split and column or not."""
+    if isinstance(files, str):
+        return [files]
+    parts = files.values() if isinstance(files, dict) else files or []
+    return [name for part in parts for name in _names(part)]
 
 
 def _own_code(experiment: Experiment) -> list[Path]:
