@@ -97,4 +97,4 @@ def test_all_stages_work_under_a_number_without_home_and_git(place: str, tmp_pat
     command = ["/usr/bin/setpriv", "--reuid", "12345", "--clear-groups", sys.executable, "-c", STAGES, *SMALL]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert (folder / "runs/adding/gru/1/metrics.json").exists()
+    assert len(list(folder.glob("runs/adding/gru-*/1/metrics.json"))) == 1
