@@ -157,6 +157,8 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"horizon": 0}, "horizon must be 1 step or more, not 0"),
     ({"calendar": ["decade"]}, "calendar must be of .*, not 'decade'"),
     ({"calendar": ["hour"], "date": None}, "calendar is read from a column of dates"),
+    ({"held_out": {"share": 0.1, "seed": 1}}, "held_out would draw rows of a series at random.*: cut .* by borders, such as"),
+    ({"borders": None}, "no split 'validation'; it has train: cut the series in time by borders, such as .* or by splits"),
     ({"targets": []}, "targets must name one column or more"),
     ({"targets": ["three"]}, "has no column 'three'"),
 ]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,16 @@ from .baselines import baseline_errors, seasonal_errors
 from .calendar import CYCLES, calendar_of, read_dates
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, TimeSeries
+from .dividing import WAYS
 from .examples import feature_card
 from .reads import Column, given
 from .source import FromSource
 from .text import read_table
+
+CUTS = (
+    "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
+    "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +103,14 @@ class Forecasting(FromSource):
     The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
     validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
     Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
-    period by which the seasonal forecast repeats. The other fields are those of `FromSource`.
+    period by which the seasonal forecast repeats. The other fields are those of `FromSource`, but for ``held_out``, which would
+    draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
     errors are scaled, and the errors of forecasts without a network, of standardised values, as references.
     """
+
+    ways: ClassVar[Mapping[str, str]] = {"train": WAYS["train"], "validation": CUTS, "test": CUTS}
 
     targets: Sequence[str]
     context: int
@@ -114,6 +123,8 @@ class Forecasting(FromSource):
     borders: Mapping[str, Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
+        if self.held_out is not None:
+            raise ValueError(f"held_out would draw rows of a series at random, with {dict(self.held_out)}: {CUTS}")
         super().__post_init__()
         if self.borders is not None:
             self.needed = ("train",)  # pyright: ignore[reportAttributeAccessIssue]
