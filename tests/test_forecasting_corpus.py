@@ -120,6 +120,34 @@ def test_the_calendar_is_where_a_date_is_in_its_cycles() -> None:
         np.testing.assert_allclose(row, np.stack([np.sin(angles), np.cos(angles)], 1).ravel(), atol=1e-6)
 
 
+FORMS = ["2024-03", "2024-03-05", "2024-03-05 07", "2024-03-05T07:08", "2024-03-05 07:08:09", " 2024-03-05 07:08:09.000 "]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_dates_are_read_in_the_forms_of_iso_8601(text: str) -> None:
+    date = datetime.datetime.fromisoformat("2024-03-01" if text == "2024-03" else text.strip())
+    assert read_dates([text]).tolist() == [date]
+
+
+NO_DATES = ["20230101", "2023010100", "20230101T0500", "2023", "7", "1672531200", "1672531200.0", "-5", "now", "today"]
+NO_DATES += ["2023-01-31 05:00:00+02:00", "2023-01-31T05:00:00Z", "2023-01-31T05:00:00-0500", "31.01.2023", "2023-02-30"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", NO_DATES)
+def test_what_is_no_date_with_separators_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^row 1 has the date '[^\n]*': every date must be as [^\n]*$") as error:
+        read_dates(["2000-01-01", text])
+    assert repr(text) in str(error.value)
+
+
+def test_numbers_in_the_column_of_dates_are_refused(tmp_path: Path) -> None:
+    columns = table()
+    columns["train"]["date"] = [20230101 + row for row in range(120)]
+    with pytest.raises(CorpusError, match=r"train\.parquet: row 0 has the date '20230101': every date must be"):
+        processed(corpus(calendar=["hour"]), tmp_path, columns)
+
+
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
     cards = [processed(corpus(), tmp_path / name, table())[0] for name in ("one", "other")]
     assert cards[0]["sha256"] == cards[1]["sha256"]
@@ -128,7 +156,8 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
 BAD_TABLES: list[tuple[str, int, Any, str]] = [
     ("two", 7, None, "row 7 of 'two' is None: give it a finite number"),
     ("one", 100, float("inf"), "row 100 of 'one' is inf: give it a finite number"),
-    ("date", 5, "2024-13-01", "every date must be as 2016-07-01 00:00:00"),
+    ("date", 5, "2024-13-01", "row 5 has the date '2024-13-01': every date must be as 2023-01-31 05:00:00"),
+    ("date", 5, None, "the date of row 5 is missing"),
     ("date", 5, str(START), "dates must ascend: row 5 has"),
 ]
 
