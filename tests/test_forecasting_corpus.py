@@ -10,7 +10,7 @@ from corpora import TINY, processed
 
 from rnn_lightning import WindowModule
 from rnn_lightning.corpora import SPLITS, CorpusError, Forecasting
-from rnn_lightning.corpora.calendar import CYCLES, calendar_of, read_dates
+from rnn_lightning.corpora.calendar import CYCLES, calendar_of, dates_after, read_dates, steps_of, uneven_steps, usual_width
 
 BORDERS = {"train": [0, 60], "validation": [60, 80], "test": [80, 110]}
 WINDOW: dict[str, Any] = {"context": 6, "horizon": 3, "season": 4}
@@ -146,6 +146,48 @@ def test_numbers_in_the_column_of_dates_are_refused(tmp_path: Path) -> None:
     columns["train"]["date"] = [20230101 + row for row in range(120)]
     with pytest.raises(CorpusError, match=r"train\.parquet: row 0 has the date '20230101': every date must be"):
         processed(corpus(calendar=["hour"]), tmp_path, columns)
+
+
+def test_gaps_in_time_are_told_and_counted_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    even, arrays = processed(corpus(), tmp_path / "even", table())
+    assert even["spacing"] == {"width": "3600 seconds", "uneven": {"train": 0, "validation": 0, "test": 0}}
+    assert not capsys.readouterr().err
+    columns = table()
+    gaps = [5 * (row >= 30) + 48 * (row >= 50) + (row >= 90) for row in range(120)]
+    columns["train"]["date"] = [str(START + datetime.timedelta(hours=row + gap)) for row, gap in enumerate(gaps)]
+    card, same = processed(corpus(), tmp_path / "gaps", columns)
+    assert card["spacing"] == {"width": "3600 seconds", "uneven": {"train": 2, "validation": 0, "test": 1}}
+    usual, first = "steps are not the usual 3600 seconds, the first from", "2024-03-01 03:00:00 to 2024-03-01 09:00:00"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"preprocess: the train split has gaps in time: 2 of 59 {usual} {first}"
+    assert len(lines) == 2 and lines[1].startswith(f"preprocess: the test split has gaps in time: 1 of 35 {usual}")
+    assert all((arrays[split]["inputs"] == same[split]["inputs"]).all() for split in SPLITS)
+    assert "spacing" not in processed(corpus(date=None), tmp_path / "none", table())[0]
+
+
+def test_another_width_in_another_split_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = {split: table(30)["train"] for split in SPLITS}
+    columns["test"]["date"] = [str(START + datetime.timedelta(minutes=15 * row)) for row in range(30)]
+    card, _ = processed(corpus(borders=None), tmp_path, columns)
+    assert card["spacing"]["uneven"] == {"train": 0, "validation": 0, "test": 29}
+    assert "the test split has gaps in time: 29 of 29 steps are not the usual 3600 seconds" in capsys.readouterr().err
+
+
+MONTHS = [
+    (["2023-12-01", "2024-01-01", "2024-02-01"], "1 months", ["2024-03-01", "2024-04-01"]),
+    (["2023-12-31", "2024-01-31", "2024-02-29"], "1 months", ["2024-03-31", "2024-04-30"]),
+    (["2022-12-28 05:00", "2023-01-28 05:00", "2023-02-28 05:00"], "1 months", ["2023-03-28 05:00", "2023-04-28 05:00"]),
+    (["2020-01-01", "2021-01-01", "2022-01-01"], "12 months", ["2023-01-01", "2024-01-01"]),
+    (["2024-02-27", "2024-02-28", "2024-02-29"], "86400 seconds", ["2024-03-01", "2024-03-02"]),
+]
+
+
+@pytest.mark.parametrize(("texts", "width", "after"), MONTHS)
+def test_months_are_even_steps(texts: list[str], width: str, after: list[str]) -> None:
+    dates = read_dates(texts)
+    usual = usual_width(steps_of(dates))
+    assert str(usual) == width and uneven_steps(dates, usual) == (0, "")
+    np.testing.assert_array_equal(dates_after(dates, usual, 2), read_dates(after))
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Shapes: N steps, K targets, F features of a step.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .baselines import baseline_errors, seasonal_errors
-from .calendar import CYCLES, calendar_of, read_dates
+from .calendar import CYCLES, Dates, calendar_of, read_dates, steps_of, uneven_steps, usual_width
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, TimeSeries
 from .dividing import WAYS
@@ -107,7 +108,8 @@ class Forecasting(FromSource):
     draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
-    errors are scaled, and the errors of forecasts without a network, of standardised values, as references.
+    errors are scaled, and the errors of forecasts without a network, of standardised values, as references. With dates it has
+    the usual time from step to step in the training part, and how many steps of each split are of another.
     """
 
     ways: ClassVar[Mapping[str, str]] = {"train": WAYS["train"], "validation": CUTS, "test": CUTS}
@@ -153,6 +155,7 @@ class Forecasting(FromSource):
         card = feature_card([splits["train"].inputs])
         more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
         more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+        more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
         references = self.references(splits, card["standardize"])
         write_processed(processed, splits, CardFields(title, source, references=references, more=more))
 
@@ -169,6 +172,15 @@ class Forecasting(FromSource):
             before = min(begin, self.context)
             splits[split] = self.series(whole[begin - before : end], before)
         return splits
+
+    def dates(self, raw: Path, column: str) -> dict[str, Dates]:
+        """The dates of the steps of each split, those of its context too."""
+        tables = {name: read_table(raw / f"{name}.parquet", [column]) for name in self.needed}
+        dates = {name: read_dates([*map(str, table[column].to_pylist())]) for name, table in tables.items()}
+        if self.borders is None:
+            return dates
+        cuts = [(split, *self.borders[split]) for split in SPLITS]
+        return {split: dates["train"][begin - min(begin, self.context) : end] for split, begin, end in cuts}
 
     def features(self, path: Path) -> NDArray[np.float32]:
         """The features (N, F) of a file.
@@ -200,6 +212,17 @@ class Forecasting(FromSource):
 
     def inputs(self) -> dict[str, Any]:
         return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
+
+
+def spacing_of(dates: Mapping[str, Dates]) -> dict[str, Any]:
+    """The card's entry on the time from step to step: the usual ``width`` in the training split, and how many steps of each
+    split, of the ``dates``, are ``uneven``, which a line on standard error tells."""
+    width, uneven = usual_width(steps_of(dates["train"])), {}
+    for split, some in dates.items():
+        uneven[split], line = uneven_steps(some, width)
+        if line:
+            print(f"preprocess: the {split} split has gaps in time: {line}", file=sys.stderr)
+    return {"width": str(width), "uneven": uneven}
 
 
 def check_borders(borders: Mapping[str, Sequence[int]]) -> None:
