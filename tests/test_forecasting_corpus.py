@@ -10,7 +10,7 @@ from corpora import TINY, processed
 
 from rnn_lightning import WindowModule
 from rnn_lightning.corpora import SPLITS, CorpusError, Forecasting
-from rnn_lightning.corpora.calendar import CYCLES, calendar_of, read_dates
+from rnn_lightning.corpora.calendar import CYCLES, calendar_of, dates_after, read_dates, steps_of, uneven_steps, usual_width
 
 BORDERS = {"train": [0, 60], "validation": [60, 80], "test": [80, 110]}
 WINDOW: dict[str, Any] = {"context": 6, "horizon": 3, "season": 4}
@@ -120,6 +120,76 @@ def test_the_calendar_is_where_a_date_is_in_its_cycles() -> None:
         np.testing.assert_allclose(row, np.stack([np.sin(angles), np.cos(angles)], 1).ravel(), atol=1e-6)
 
 
+FORMS = ["2024-03", "2024-03-05", "2024-03-05 07", "2024-03-05T07:08", "2024-03-05 07:08:09", " 2024-03-05 07:08:09.000 "]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_dates_are_read_in_the_forms_of_iso_8601(text: str) -> None:
+    date = datetime.datetime.fromisoformat("2024-03-01" if text == "2024-03" else text.strip())
+    assert read_dates([text]).tolist() == [date]
+
+
+NO_DATES = ["20230101", "2023010100", "20230101T0500", "2023", "7", "1672531200", "1672531200.0", "-5", "now", "today"]
+NO_DATES += ["2023-01-31 05:00:00+02:00", "2023-01-31T05:00:00Z", "2023-01-31T05:00:00-0500", "31.01.2023", "2023-02-30"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", NO_DATES)
+def test_what_is_no_date_with_separators_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^row 1 has the date '[^\n]*': every date must be as [^\n]*$") as error:
+        read_dates(["2000-01-01", text])
+    assert repr(text) in str(error.value)
+
+
+def test_numbers_in_the_column_of_dates_are_refused(tmp_path: Path) -> None:
+    columns = table()
+    columns["train"]["date"] = [20230101 + row for row in range(120)]
+    with pytest.raises(CorpusError, match=r"train\.parquet: row 0 has the date '20230101': every date must be"):
+        processed(corpus(calendar=["hour"]), tmp_path, columns)
+
+
+def test_gaps_in_time_are_told_and_counted_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    even, arrays = processed(corpus(), tmp_path / "even", table())
+    assert even["spacing"] == {"width": "3600 seconds", "uneven": {"train": 0, "validation": 0, "test": 0}}
+    assert not capsys.readouterr().err
+    columns = table()
+    gaps = [5 * (row >= 30) + 48 * (row >= 50) + (row >= 90) for row in range(120)]
+    columns["train"]["date"] = [str(START + datetime.timedelta(hours=row + gap)) for row, gap in enumerate(gaps)]
+    card, same = processed(corpus(), tmp_path / "gaps", columns)
+    assert card["spacing"] == {"width": "3600 seconds", "uneven": {"train": 2, "validation": 0, "test": 1}}
+    usual, first = "steps are not the usual 3600 seconds, the first from", "2024-03-01 03:00:00 to 2024-03-01 09:00:00"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"preprocess: the train split has gaps in time: 2 of 59 {usual} {first}"
+    assert len(lines) == 2 and lines[1].startswith(f"preprocess: the test split has gaps in time: 1 of 35 {usual}")
+    assert all((arrays[split]["inputs"] == same[split]["inputs"]).all() for split in SPLITS)
+    assert "spacing" not in processed(corpus(date=None), tmp_path / "none", table())[0]
+
+
+def test_another_width_in_another_split_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = {split: table(30)["train"] for split in SPLITS}
+    columns["test"]["date"] = [str(START + datetime.timedelta(minutes=15 * row)) for row in range(30)]
+    card, _ = processed(corpus(borders=None), tmp_path, columns)
+    assert card["spacing"]["uneven"] == {"train": 0, "validation": 0, "test": 29}
+    assert "the test split has gaps in time: 29 of 29 steps are not the usual 3600 seconds" in capsys.readouterr().err
+
+
+MONTHS = [
+    (["2023-12-01", "2024-01-01", "2024-02-01"], "1 months", ["2024-03-01", "2024-04-01"]),
+    (["2023-12-31", "2024-01-31", "2024-02-29"], "1 months", ["2024-03-31", "2024-04-30"]),
+    (["2022-12-28 05:00", "2023-01-28 05:00", "2023-02-28 05:00"], "1 months", ["2023-03-28 05:00", "2023-04-28 05:00"]),
+    (["2020-01-01", "2021-01-01", "2022-01-01"], "12 months", ["2023-01-01", "2024-01-01"]),
+    (["2024-02-27", "2024-02-28", "2024-02-29"], "86400 seconds", ["2024-03-01", "2024-03-02"]),
+]
+
+
+@pytest.mark.parametrize(("texts", "width", "after"), MONTHS)
+def test_months_are_even_steps(texts: list[str], width: str, after: list[str]) -> None:
+    dates = read_dates(texts)
+    usual = usual_width(steps_of(dates))
+    assert str(usual) == width and uneven_steps(dates, usual) == (0, "")
+    np.testing.assert_array_equal(dates_after(dates, usual, 2), read_dates(after))
+
+
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
     cards = [processed(corpus(), tmp_path / name, table())[0] for name in ("one", "other")]
     assert cards[0]["sha256"] == cards[1]["sha256"]
@@ -128,7 +198,8 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
 BAD_TABLES: list[tuple[str, int, Any, str]] = [
     ("two", 7, None, "row 7 of 'two' is None: give it a finite number"),
     ("one", 100, float("inf"), "row 100 of 'one' is inf: give it a finite number"),
-    ("date", 5, "2024-13-01", "every date must be as 2016-07-01 00:00:00"),
+    ("date", 5, "2024-13-01", "row 5 has the date '2024-13-01': every date must be as 2023-01-31 05:00:00"),
+    ("date", 5, None, "the date of row 5 is missing"),
     ("date", 5, str(START), "dates must ascend: row 5 has"),
 ]
 
@@ -157,6 +228,8 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"horizon": 0}, "horizon must be 1 step or more, not 0"),
     ({"calendar": ["decade"]}, "calendar must be of .*, not 'decade'"),
     ({"calendar": ["hour"], "date": None}, "calendar is read from a column of dates"),
+    ({"held_out": {"share": 0.1, "seed": 1}}, "held_out would draw rows of a series at random.*: cut .* by borders, such as"),
+    ({"borders": None}, "no split 'validation'; it has train: cut the series in time by borders, such as .* or by splits"),
     ({"targets": []}, "targets must name one column or more"),
     ({"targets": ["three"]}, "has no column 'three'"),
 ]

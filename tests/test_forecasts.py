@@ -1,8 +1,10 @@
 """Forecasts through the stages: what a run leaves, and predictions from CSV files that equal those of the test."""
 
 import csv
+import datetime
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from corpora import write_fetched
-from test_forecasting_corpus import table
+from test_forecasting_corpus import START, table
 
 from pipelines.evaluate import evaluate
 from pipelines.predict import reader
@@ -19,7 +21,9 @@ from pipelines.preprocess import preprocess
 from pipelines.settings.compose import compose
 from pipelines.train import train
 from rnn_lightning import Forecaster, WindowModule, load_predictor
-from rnn_lightning.files import read_json
+from rnn_lightning.files import read_json, write_json, write_sums
+from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION
+from rnn_lightning.predictors.forecasts import SeriesInputs
 
 SMALL = ["rnn=gru", "seed=1", "task.rnn.hidden_size=6", "task.training.epochs=2", "task.training.validate_every=null"]
 SMALL += ["task.corpus.targets=[one,two]", "+task.corpus.known=[price]", "task.corpus.calendar=[hour]", "task.corpus.context=8"]
@@ -105,8 +109,6 @@ def test_the_command_answers_with_a_row_a_step(run: Path, tmp_path: Path) -> Non
 
 
 def test_dates_alone_need_no_rows_ahead(tmp_path: Path) -> None:
-    from rnn_lightning.predictors.forecasts import SeriesInputs
-
     columns = {"targets": ["one"], "past": ["two"], "date": "date", "calendar": ["hour"]}
     inputs = SeriesInputs(4, columns, context=8, horizon=4)
     short, long = (inputs.encode(str(as_file(tmp_path / f"{ahead}.csv", 20, ahead=ahead))) for ahead in (0, 4))
@@ -138,3 +140,43 @@ def test_what_is_no_number_is_named_with_its_row(run: Path, tmp_path: Path) -> N
     file.write_text(file.read_text().replace(str(table()["train"]["two"][15]), "many"))
     with pytest.raises(ValueError, match="row 15 of 'two' is 'many'"):
         load_predictor(run)([str(file)])
+
+
+def redated(file: Path, hours: list[float]) -> str:
+    """The ``file`` with its rows at these ``hours``."""
+    header, *rows = file.read_text().splitlines()
+    dates = [str(START + datetime.timedelta(hours=hour)) for hour in hours]
+    file.write_text("\n".join([header, *(",".join([d, *row.split(",")[1:]]) for d, row in zip(dates, rows, strict=True))]))
+    return str(file)
+
+
+def test_rows_of_another_width_than_the_training_are_refused(run: Path, tmp_path: Path) -> None:
+    file = redated(as_file(tmp_path / "past.csv", 20), [row / 4 for row in range(24)])
+    with pytest.raises(ValueError, match="rows are 900 seconds apart, and those of the training 3600 seconds: give rows that"):
+        load_predictor(run)([file])
+
+
+def test_a_run_that_does_not_know_its_width_answers(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    description = read_json(folder / DESCRIPTION)
+    assert description.pop("width") == "3600 seconds"
+    write_json(folder / DESCRIPTION, description)
+    write_sums(folder, [CHECKPOINT, DESCRIPTION])
+    file = redated(as_file(tmp_path / "past.csv", 20), [row / 4 for row in range(24)])
+    assert len(load_predictor(folder)([file])[0]["dates"]) == 4
+
+
+def test_gaps_among_the_rows_that_are_read_are_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = as_file(tmp_path / "past.csv", 20)
+    load_predictor(run)([redated(file, [row + 7 * (row >= 5) for row in range(24)])])  # before the context of 8
+    assert "gaps" not in capsys.readouterr().err
+    load_predictor(run)([redated(file, [row + 7 * (row >= 15) for row in range(24)])])
+    words = "1 of 11 steps are not the usual 3600 seconds, the first from 2024-02-29 12:00:00 to 2024-02-29 20:00:00"
+    assert capsys.readouterr().err == f"warning: the rows of a forecast have gaps in time: {words}\n"
+
+
+def test_the_dates_after_a_gap_are_of_the_usual_width(tmp_path: Path) -> None:
+    columns = {"targets": ["one"], "date": "date", "calendar": ["hour"]}
+    file = redated(as_file(tmp_path / "past.csv", 20, ahead=0), [row + 7 * (row == 19) for row in range(20)])
+    dates = SeriesInputs(3, columns, context=8, horizon=4).encode(file).source
+    assert dates == [str(START + datetime.timedelta(hours=hour)) for hour in range(27, 31)]

@@ -31,6 +31,11 @@ class ForecastKind(Kind[Forecaster]):
     def units_in(self, batch: Batch) -> int:
         return len(batch.inputs)
 
+    def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
+        """As of every run, and the ``width`` of a step in time, where there are dates."""
+        spacing = {"width": card["spacing"]["width"]} if "spacing" in card else {}
+        return super().description(experiment, card) | spacing
+
     def test(self, experiment: Experiment, system: Forecaster, data: WindowModule, folder: Path) -> dict[str, float]:
         """Leaves a table of the errors by step of the horizon, and the picture of some windows.
 

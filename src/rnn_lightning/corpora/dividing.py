@@ -15,6 +15,13 @@ from .corpus import CorpusError
 LARGEST = 1 << 62
 """More rows than any split has."""
 ADVICE = "{share: 0.1, seed: 1}"
+WAYS = {
+    "train": "name it in splits, such as {train: NAME}",
+    "validation": f"set held_out, such as {ADVICE}, or splits, such as "
+    "{train: 'train[:90%]', validation: 'train[90%:]', ...}",
+    "test": "set held_out, such as {share: 0.1, test: 0.1, seed: 1}, or splits, such as {test: NAME}",
+}
+"""The settings that make a split which is not there."""
 
 
 class Loaded(NamedTuple):
@@ -118,21 +125,15 @@ def slices_of(split: str, written: str, sizes: Mapping[str, int]) -> list[tuple[
     return [(part.splitname, part.from_, part.to) for part in found]
 
 
-def check_splits(splits: Mapping[str, Any], needed: Sequence[str], source: str) -> None:
+def check_splits(splits: Mapping[str, Any], needed: Sequence[str], source: str, ways: Mapping[str, str] = WAYS) -> None:
     """Check that the ``needed`` splits are there.
 
     Raises:
-        CorpusError: naming the split, and the settings that make one.
+        CorpusError: naming the split, and which of the ``ways`` makes one.
     """
     there = ", ".join(splits)
     for name in needed:
         if name not in splits:
-            slices = "{train: 'train[:90%]', validation: 'train[90%:]', ...}"
-            ways = {
-                "train": "name it in splits, such as {train: NAME}",
-                "validation": f"set held_out, such as {ADVICE}, or splits, such as {slices}",
-                "test": "set held_out, such as {share: 0.1, test: 0.1, seed: 1}, or splits, such as {test: NAME}",
-            }
             raise CorpusError(f"{source}: no split {name!r}; it has {there}: {ways[name]}")
 
 

@@ -4,22 +4,29 @@ Shapes: N steps, K targets, F features of a step.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .baselines import baseline_errors, seasonal_errors
-from .calendar import CYCLES, calendar_of, read_dates
+from .calendar import CYCLES, Dates, calendar_of, read_dates, steps_of, uneven_steps, usual_width
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, TimeSeries
+from .dividing import WAYS
 from .examples import feature_card
 from .reads import Column, given
 from .source import FromSource
 from .text import read_table
+
+CUTS = (
+    "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
+    "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +104,15 @@ class Forecasting(FromSource):
     The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
     validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
     Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
-    period by which the seasonal forecast repeats. The other fields are those of `FromSource`.
+    period by which the seasonal forecast repeats. The other fields are those of `FromSource`, but for ``held_out``, which would
+    draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
-    errors are scaled, and the errors of forecasts without a network, of standardised values, as references.
+    errors are scaled, and the errors of forecasts without a network, of standardised values, as references. With dates it has
+    the usual time from step to step in the training part, and how many steps of each split are of another.
     """
+
+    ways: ClassVar[Mapping[str, str]] = {"train": WAYS["train"], "validation": CUTS, "test": CUTS}
 
     targets: Sequence[str]
     context: int
@@ -114,6 +125,8 @@ class Forecasting(FromSource):
     borders: Mapping[str, Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
+        if self.held_out is not None:
+            raise ValueError(f"held_out would draw rows of a series at random, with {dict(self.held_out)}: {CUTS}")
         super().__post_init__()
         if self.borders is not None:
             self.needed = ("train",)  # pyright: ignore[reportAttributeAccessIssue]
@@ -142,6 +155,7 @@ class Forecasting(FromSource):
         card = feature_card([splits["train"].inputs])
         more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
         more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+        more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
         references = self.references(splits, card["standardize"])
         write_processed(processed, splits, CardFields(title, source, references=references, more=more))
 
@@ -158,6 +172,15 @@ class Forecasting(FromSource):
             before = min(begin, self.context)
             splits[split] = self.series(whole[begin - before : end], before)
         return splits
+
+    def dates(self, raw: Path, column: str) -> dict[str, Dates]:
+        """The dates of the steps of each split, those of its context too."""
+        tables = {name: read_table(raw / f"{name}.parquet", [column]) for name in self.needed}
+        dates = {name: read_dates([*map(str, table[column].to_pylist())]) for name, table in tables.items()}
+        if self.borders is None:
+            return dates
+        cuts = [(split, *self.borders[split]) for split in SPLITS]
+        return {split: dates["train"][begin - min(begin, self.context) : end] for split, begin, end in cuts}
 
     def features(self, path: Path) -> NDArray[np.float32]:
         """The features (N, F) of a file.
@@ -189,6 +212,17 @@ class Forecasting(FromSource):
 
     def inputs(self) -> dict[str, Any]:
         return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
+
+
+def spacing_of(dates: Mapping[str, Dates]) -> dict[str, Any]:
+    """The card's entry on the time from step to step: the usual ``width`` in the training split, and how many steps of each
+    split, of the ``dates``, are ``uneven``, which a line on standard error tells."""
+    width, uneven = usual_width(steps_of(dates["train"])), {}
+    for split, some in dates.items():
+        uneven[split], line = uneven_steps(some, width)
+        if line:
+            print(f"preprocess: the {split} split has gaps in time: {line}", file=sys.stderr)
+    return {"width": str(width), "uneven": uneven}
 
 
 def check_borders(borders: Mapping[str, Sequence[int]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .class_names import read_classes
 from .corpus import SPLITS, Corpus, CorpusError, RawSplit
-from .dividing import HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
+from .dividing import WAYS, HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
 from .files import verified_source
 from .hub import HubSource, write_fetched
 from .local import LocalSource
@@ -30,6 +30,8 @@ class FromSource(Corpus):
     """The splits that preprocessing reads."""
     by_passage: ClassVar[bool] = False
     """Whether rows are running text, so that what is held out is a passage."""
+    ways: ClassVar[Mapping[str, str]] = WAYS
+    """The settings that make a split which is not there, as an error advises them."""
 
     repository: str | None = None
     config: str | None = None
@@ -96,7 +98,7 @@ class FromSource(Corpus):
         if self.drawn is not None and "train" in splits:
             splits = held_out_splits(splits, self._draw(self.drawn, splits["train"]))
         if list(splits) != ["test"]:  # alone it is there to measure models of other corpora on
-            check_splits(splits, self.needed, f"{self.origin}")
+            check_splits(splits, self.needed, f"{self.origin}", self.ways)
         return splits
 
     def _draw(self, held_out: HeldOut, train: Any) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class FromSource(Corpus):
             CorpusError: where another corpus was fetched, files have changed, or a split is not there.
         """
         source = self._unchanged(raw)
-        check_splits({Path(name).stem: name for name in source["files"]}, self.needed, f"{self.origin}")
+        check_splits({Path(name).stem: name for name in source["files"]}, self.needed, f"{self.origin}", self.ways)
         return source
 
     def _unchanged(self, raw: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
 AGAIN = "evaluate the run again"
 DESCRIBED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("classification", "forecasts", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
+    **dict.fromkeys(("classification", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
+    "forecasts": ("inputs", "width"),
     "tagging": ("lexicon",),
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }

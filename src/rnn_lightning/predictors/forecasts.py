@@ -5,6 +5,7 @@ Shapes: T steps of context, H steps of horizon, F features, K targets, Q quantil
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,12 +13,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ..corpora.calendar import read_dates
+from ..corpora.calendar import dates_after, read_dates, steps_of, uneven_steps, usual_width
 from ..corpora.forecasting import Columns
 from ..models import Forecaster
 from ..models.quantiles import middle
 from .base import Answer, Encoded, Predictor
-from .folders import load_system, settings_of
+from .folders import load_system, read_description, settings_of
 from .inputs import NOTHING, Inputs, SignalInputs
 
 
@@ -25,13 +26,14 @@ class SeriesInputs(Inputs):
     """A series as the name of a CSV file, as its bytes, or as its columns by name, a list of values each.
 
     The last ``context`` rows that have targets are read. The rows after them, whose targets are empty, give what is known of
-    the ``horizon``; of dates alone they may be left out, as the time from row to row is that of the last two.
+    the ``horizon``; of dates alone they may be left out, as the time from row to row is the usual one. That must be the
+    ``width`` of the training data, such as "3600 seconds", where it is given; a line on standard error tells of gaps.
     """
 
     takes_files = True
 
-    def __init__(self, size: int, columns: Mapping[str, Any], *, context: int, horizon: int) -> None:
-        self.columns, self.context, self.horizon = Columns(**columns), context, horizon
+    def __init__(self, size: int, columns: Mapping[str, Any], *, context: int, horizon: int, width: str | None = None) -> None:
+        self.columns, self.context, self.horizon, self.width = Columns(**columns), context, horizon, width
 
     def encode(self, item: Any) -> Encoded:
         if isinstance(item, str) and not item.strip():
@@ -57,14 +59,24 @@ class SeriesInputs(Inputs):
         return count
 
     def dates_of(self, rows: dict[str, list[Any]], origin: int) -> list[str] | None:
-        """The dates of the horizon, from row ``origin`` on, which ``rows`` are made to have; ``None`` without a column."""
+        """The dates of the horizon, from row ``origin`` on, which ``rows`` are made to have; ``None`` without a column.
+
+        Raises:
+            ValueError: where they are of another width than those of the training.
+        """
         if (name := self.columns.date) is None:
             return None
         known = read_dates([*map(str, rows[name][: origin + self.horizon])])
         if len(known) < 2:
             raise ValueError("a forecast reads two dates at least, whose difference is the time from row to row")
-        step = known[-1] - known[-2]
-        more = [known[-1] + step * count for count in range(1, origin + self.horizon - len(known) + 1)]
+        read = known[min(origin - self.context, len(known) - 2) :]
+        width = usual_width(steps_of(read))
+        if self.width not in (None, str(width)):
+            raise ValueError(f"rows are {width} apart, and those of the training {self.width}: give rows that are as far apart")
+        _, line = uneven_steps(read, width)
+        if line:
+            print(f"warning: the rows of a forecast have gaps in time: {line}", file=sys.stderr)
+        more = dates_after(known, width, origin + self.horizon - len(known))
         rows[name] = [str(date).replace("T", " ") for date in (*known, *more)]
         return rows[name][origin:]
 
@@ -114,7 +126,8 @@ class ForecastPredictor(Predictor[Forecaster]):
         settings = dict(settings_of(folder, "inputs"))
         settings.pop("name", None)
         window = {name: settings.pop(name) for name in ("context", "horizon")}
-        return cls(system, SeriesInputs(system.input_size, settings, **window), batch_size=batch_size)
+        width = read_description(folder).get("width")
+        return cls(system, SeriesInputs(system.input_size, settings, **window, width=width), batch_size=batch_size)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         forecasts = self.system.forecast(*self.pad(batch))
