@@ -74,3 +74,15 @@ def test_a_number_that_names_no_class_is_no_row_to_leave_out(rows: str, settings
     names = settings["classes"]
     said += f"; the classes {names} are the numbers 0 to {len(names) - 1}"
     assert said in refusal(place, "LabelledText", {**TEXTS, **settings, "most_left_out": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "shared"),
+    [("train[:90%]", "train[80%:]", 4), ("train", "train[-3:]", 3), ("train[:20]+train[10:30]", "train[15:22]+train[35:]", 7)],
+)
+def test_splits_share_no_rows(train: str, test: str, shared: int, place: Path) -> None:
+    (place / "reviews.csv").write_text(f"body,stars\n{SCORES}")
+    splits = {"train": train, "validation": "other[:5]", "test": test}
+    said = f"splits.train {train!r} and splits.test {test!r} share {shared} rows; no row may be in two splits"
+    files = {"train": "reviews.csv", "other": "reviews.csv"}
+    assert said in refusal(place, "LabelledText", {**TEXTS, "held_out": None, "files": files, "splits": splits})
