@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from documents import ROOT
-from own_files import KINDS, write_reviews, write_sounds
+from own_files import KINDS, write_pictures, write_reviews, write_sounds
 
 from pipelines.new import new, read_arguments
 from pipelines.settings.compose import compose
@@ -63,15 +63,33 @@ BAD = {
     "mine from=reviews.csv txt=body": "txt: there is no such key; there are from, conf, text, label",
     "mine from=reviews.csv": "reviews.csv has the columns body, stars: say which are which, as one of source=COLUMN",
     "mine from=reviews.csv text=body text=stars": "text is given twice",
+    "mine from=reviews.csv text=bodi label=stars": "text=bodi: reviews.csv has no column 'bodi'; it has body, stars",
+    "mine from=reviews.csv sequence=[t*] label=stars": "sequence=t*: reviews.csv has no column 't*'; it has body, stars",
+    "mine from=semicolons.csv text=body label=star": "label=star: semicolons.csv has no column 'star'; it has body, stars",
+    "mine from=rows.jsonl text=body label=star": "label=star: rows.jsonl has no column 'star'; it has body, stars",
+    "mine from={de:a.conll,en:a.conll} source=de target=fr": "target=fr: a.conll has no column 'fr'; it has de, en",
+    "mine from=a.conll words=1 tags=4": "tags=4: a.conll has no column '4'; it has 1, 2",
+    "mine from=a.conllu words=word tags=upos": "words=word: a.conllu has no column 'word'; it has id, form, lemma, upos",
+    "mine from=lines image=image text=txt": "text=txt: lines has no column 'txt'; it has file_name, text, image",
 }
 
 
 @pytest.mark.parametrize("words", BAD)
 def test_what_cannot_be_made_is_refused(words: str, place: Path) -> None:
     write_reviews(place)
+    write_pictures(place)
+    (place / "semicolons.csv").write_text("body;stars\na;1\n")
+    (place / "rows.jsonl").write_text('{"body": "a"}\n{"body": "b", "stars": 1}\n')
+    (place / "a.conll").write_text("a O\n")
+    (place / "a.conllu").write_text("1\ta" + "\t_" * 8 + "\n\n")
     with pytest.raises(ValueError, match=r"^[^\n]+$") as raised:
         new(words.split())
     assert BAD[words] in str(raised.value)
+
+
+def test_columns_that_not_every_first_row_has_are_taken(place: Path) -> None:
+    (place / "rows.jsonl").write_text('{"body": {"en": "a"}}\n{"body": {"en": "b"}, "stars": 1}\n')
+    assert made("from=rows.jsonl", "text=body.en", "label=stars")["defaults"] == ["clinc", "_self_"]
 
 
 def test_other_data_on_the_command_line_are_in_the_title_and_have_no_references_of_the_first() -> None:

@@ -72,6 +72,23 @@ def test_classes_are_held_out_in_their_shares_and_series_as_a_whole(place: Path)
     assert [len(some) for some in ids] == [24, 8, 8]
 
 
+def test_steps_of_a_series_need_not_be_adjacent(place: Path) -> None:
+    """The log of 20 devices by time is 20 series, whose steps are in the order of the file, and of the same bytes as sorted."""
+    steps = [(f"d{19 - device}", time) for time in range(5) for device in range(20)]
+    settings = {"files": "log.csv", "series": "id", "sequence": ["x"], "label": "kind", **HELD}
+    for name, rows in (("sorted", sorted(steps, key=lambda step: -int(step[0][1:]))), ("by time", steps)):
+        lines = [f"{device},{time}.5,{'ab'[int(device[1:]) % 2]}" for device, time in rows]
+        (place / "log.csv").write_text("\n".join(["id,x,kind", *lines]) + "\n")
+        fetched("Series", **settings)
+        Path("processed").rename(name)
+    for split in SPLITS:
+        arrays, expected = (dict(np.load(f"{name}/{split}.npz")) for name in ("by time", "sorted"))
+        assert all(np.array_equal(arrays[key], expected[key]) for key in expected)
+        assert arrays["inputs"].reshape(-1, 5).tolist() == [[0.5, 1.5, 2.5, 3.5, 4.5]] * len(arrays["targets"])
+    card = json.loads(Path("by time/card.json").read_text())
+    assert sum(card["splits"][split]["rows"] for split in SPLITS) == 20
+
+
 def test_splits_have_names_of_their_own_and_are_slices(place: Path) -> None:
     for name, count in (("train", 20), ("dev", 6)):
         (place / f"{name}.csv").write_text("body,label\n" + "".join(f"{name} {row},{row % 2}\n" for row in range(count)))

@@ -1,11 +1,12 @@
 """Guesses about files of a person's own: which splits and columns they have, and which task they are most alike."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from pipelines.settings.headings import check_columns, columns_in, first_row, names_of
 
 KEYS = {
     **{"text": "a column of text", "label": "a column of classes", "value": "a column of numbers to predict"},
@@ -85,12 +86,13 @@ def guess(given: Any, columns: Mapping[str, Any]) -> Guess:
     """What the files ``given`` are, some ``columns`` being named.
 
     Raises:
-        ValueError: where there is no such file, or its columns fit no kind.
+        ValueError: where there is no such file or column, or its columns fit no kind.
     """
     files = files_of(given)
     first = next(iter(files.values()))
     there = columns_in(first)
     kind = kind_of(columns, there, str(first))
+    check_columns(columns, first, there)
     known = {key: columns.get(key, there.get(key)) for key in (*kind.needs, *kind.may) if key in columns or key in there}
     changes, like = dict(kind.changes), kind.like
     if "words" in known:
@@ -115,67 +117,6 @@ def files_of(given: Any) -> dict[str, Any]:
         if "train" in inside:
             files = {split: inside[split] for split in ("train", "validation", "test") if split in inside}
     return {STEMS.get(str(split), str(split)): of_split for split, of_split in files.items()}
-
-
-def names_of(files: Any) -> list[str]:
-    """The names of the files of a split."""
-    some = files.values() if isinstance(files, Mapping) else [files]
-    return [str(name) for each in some for name in (each if isinstance(each, list) else [each])]
-
-
-def columns_in(files: Any) -> dict[str, str]:
-    """The columns that a split's files have, by the key that would name them: their own name, or what is usual there."""
-    path = Path(names_of(files)[0])
-    if isinstance(files, Mapping):
-        return {**dict(zip(("source", "target"), map(str, files), strict=False)), **{str(name): str(name) for name in files}}
-    if path.is_dir():
-        tables = sorted(path.glob("metadata.*"))
-        media = "image" if any(file.suffix.lower() in (".png", ".jpg", ".jpeg") for file in path.rglob("*")) else "audio"
-        return {**(columns_in(str(tables[0])) if tables else {"label": "label"}), media: media}
-    if path.suffix == ".txt":
-        return {"text": "text"}
-    if path.suffix == ".conllu":
-        return {"words": "form", "tags": "upos"}
-    if path.suffix in (".conll", ".bio", ".iob"):
-        return {"words": "1", "tags": str(len(first_sentence(path)[0]))}
-    return {name: name for name in heading_of(path)}
-
-
-def heading_of(path: Path) -> list[str]:
-    """The names of the columns of a table."""
-    from rnn_lightning.corpora.tables import csv_rows, separator_of
-
-    if path.suffix in (".csv", ".tsv"):
-        return next(csv_rows(path, separator_of(path)), (0, []))[1]
-    if path.suffix == ".parquet":
-        from pyarrow.parquet import read_schema
-
-        return list(read_schema(path).names)
-    return list(first_row(path))
-
-
-def first_row(path: Path) -> dict[str, Any]:
-    """The first row of a file of JSON lines.
-
-    Raises:
-        ValueError: where it is none.
-    """
-    from rnn_lightning.files import read_lines
-
-    try:
-        return dict(json.loads(next(read_lines(path), "")))
-    except (ValueError, TypeError):
-        raise ValueError(
-            f"{path}:1 is no JSON object; give from=FILE of .csv, .jsonl, .txt, .conll, .parquet, or a folder"
-        ) from None
-
-
-def first_sentence(path: Path) -> list[list[str]]:
-    """The words of the first sentence of a file of columns, each its cells."""
-    from rnn_lightning.corpora.conll import ColumnFile
-
-    sentences = ColumnFile().sentences(path, 1)
-    return next(([cells for cells, _ in sentence.lines] for sentence in sentences if sentence.lines), [[""]])
 
 
 def kind_of(given: Mapping[str, Any], there: Mapping[str, str], name: str) -> Kind:

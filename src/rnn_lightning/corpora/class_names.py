@@ -11,10 +11,10 @@ def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | Non
     """The class name of each row of a ``pyarrow.Table``, ``None`` where it has none; and all names in their order.
 
     Integers are numbers of the ``names`` or, without these, of the names in the schema; where that has none either, the
-    classes are the integers themselves, in their order.
+    classes are the integers themselves, in their order. Where the schema has names, -1 is none, as is usual on the Hub.
 
     Raises:
-        CorpusError: where the column holds neither integers nor text, or integers that the names are too few for.
+        CorpusError: where the column holds neither integers nor text, or an integer that has no name; names the row.
     """
     import pyarrow
 
@@ -22,11 +22,16 @@ def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | Non
     if names is None and (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
         return values, sorted(set(values) - {None})
     if pyarrow.types.is_integer(kind):
+        none = [None] if names is not None else [None, -1]
         names = _names_in(table.schema, column) if names is None else list(names)
         if names is None:
             numbers = sorted(set(values) - {None})
             return [None if value is None else str(value) for value in values], [str(number) for number in numbers]
-        return [names[value] if value is not None and 0 <= value < len(names) else None for value in values], list(names)
+        for row, value in enumerate(values):
+            if value not in none and not 0 <= value < len(names):
+                wanted = f"the classes {names} are the numbers 0 to {len(names) - 1}"
+                raise CorpusError(f"row {row} of {path} has the class {value} in column {column!r}; {wanted}")
+        return [None if value in none else names[value] for value in values], names
     wanted = "classes are text or integers" if names is None else f"the classes {list(names)} are for integers"
     raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; {wanted}")
 

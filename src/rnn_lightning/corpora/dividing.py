@@ -5,12 +5,13 @@ Shapes: R rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .corpus import CorpusError
+from .corpus import SPLITS, CorpusError
 
 LARGEST = 1 << 62
 """More rows than any split has."""
@@ -87,7 +88,7 @@ def named_splits(parts: Mapping[str, Any], splits: Mapping[str, str]) -> dict[st
     """The ``splits``, each a name or slices of the ``parts`` (``datasets.Dataset`` by name): ``train[:90%]``, ``a+b[10:]``.
 
     Raises:
-        ValueError: for what is no such slice, or of a part that is not there.
+        ValueError: for what is no such slice, of a part that is not there, or has rows of another of `SPLITS`.
     """
     from datasets import concatenate_datasets
 
@@ -96,11 +97,27 @@ def named_splits(parts: Mapping[str, Any], splits: Mapping[str, str]) -> dict[st
         return parts[name] if whole else parts[name].select(range(start, stop))
 
     sizes = {name: len(part) for name, part in parts.items()}
+    slices = {split: slices_of(split, written, sizes) for split, written in splits.items()}
+    _check_apart(slices, splits, sizes)
     named = {}
-    for split, written in splits.items():
-        chosen = [cut(*part) for part in slices_of(split, written, sizes)]
+    for split, some in slices.items():
+        chosen = [cut(*part) for part in some]
         named[split] = chosen[0] if len(chosen) == 1 else concatenate_datasets(chosen)
     return named
+
+
+def _check_apart(
+    slices: Mapping[str, Sequence[tuple[str, int, int]]], splits: Mapping[str, str], sizes: Mapping[str, int]
+) -> None:
+    """Check that no two of train, validation and test share rows."""
+    taken = {split: {name: np.zeros(size, np.bool_) for name, size in sizes.items()} for split in slices if split in SPLITS}
+    for split, of_part in taken.items():
+        for name, start, stop in slices[split]:
+            of_part[name][start:stop] = True
+    for one, other in combinations(taken, 2):
+        if shared := sum(int((taken[one][name] & taken[other][name]).sum()) for name in sizes):
+            both = f"splits.{one} {splits[one]!r} and splits.{other} {splits[other]!r}"
+            raise CorpusError(f"{both} share {shared} rows; no row may be in two splits")
 
 
 def needed_parts(splits: Mapping[str, str], known: Sequence[str]) -> list[str]:

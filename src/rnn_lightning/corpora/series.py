@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,8 @@ class Series(FromSource):
 
     ``sequence`` is a column of lists of steps, each a number or F of them. As a list it names columns of numbers, one each or
     by a pattern (``t*``): with ``series``, the column that numbers or names the series, a row is a step and these are its F
-    measurements; without, a row is a series and these are its steps. A row whose numbers are not finite, or that has no step,
+    measurements; rows of one series, which need not be adjacent, are its steps in their order, and have one class or number.
+    Without it, a row is a series and these are its steps. A row whose numbers are not finite, or that has no step,
     is named and left out, up to the share ``most_left_out`` of its split. The other fields are those of `FromSource`.
     """
 
@@ -62,6 +62,12 @@ class Series(FromSource):
         steps = [self.sequence] if isinstance(self.sequence, str) else self.sequence
         answer = [*given("label", self.label, "class"), *given("value", self.value, "number")]
         return [*(Column("sequence", step, "number") for step in steps), *answer, *given("series", self.series, "unit")]
+
+    def check_part(self, split: str, part: Any) -> None:
+        super().check_part(split, part)
+        if self.series is not None:
+            flat = part.flatten()
+            by_series(flat[self.series], flat[self.label or self.value], f"the {split} split of {self.origin}")
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
@@ -86,11 +92,13 @@ class Series(FromSource):
         table = read_table(path, [answer, *([self.sequence] if isinstance(self.sequence, str) else [])])
         answers, names = (table[answer].to_pylist(), []) if self.label is None else self.class_names(table, path)
         check = float_of if self.label is None else require_class
-        readers = ((place, partial(read_row, steps, answers[row], check)) for place, row, steps in self.rows_of(table, path))
+        readers = (
+            (place, partial(read_row, steps, answers[row], check)) for place, row, steps in self.rows_of(table, answers, path)
+        )
         examples, left_out = read_examples(readers, most_left_out=self.most_left_out)
         return examples, left_out, names
 
-    def rows_of(self, table: Any, path: Path) -> Iterator[tuple[str, int, Any]]:
+    def rows_of(self, table: Any, answers: Sequence[Any], path: Path) -> Iterator[tuple[str, int, Any]]:
         """The place of each series, the row that has its answer, and its steps."""
         if isinstance(self.sequence, str):
             for row, steps in enumerate(table[self.sequence].to_pylist()):
@@ -101,10 +109,32 @@ class Series(FromSource):
             for row, numbers in enumerate(steps):
                 yield f"row {row} of {path}", row, numbers
             return
-        names = table[self.series].to_pylist()
-        for name, some in groupby(range(len(names)), key=names.__getitem__):
-            rows = list(some)
-            yield f"series {name!r} of {path}", rows[0], steps[rows]
+        for name, rows in by_series(table[self.series].to_pylist(), answers, f"{path}").items():
+            yield f"series {name!r} of {path}", next((row for row in rows if not is_empty(answers[row])), rows[0]), steps[rows]
+
+
+def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict[Any, list[int]]:
+    """The rows of each series, in order; the series are in the order of their first rows.
+
+    Raises:
+        CorpusError: for a row that names no series, or that has another answer than its series; names the row.
+    """
+    rows: dict[Any, list[int]] = {}
+    first: dict[Any, Any] = {}
+    for row, (name, answer) in enumerate(zip(names, answers, strict=True)):
+        if is_empty(name):
+            raise CorpusError(f"row {row} of {source} names no series: fill its id in, or take the row out")
+        rows.setdefault(name, []).append(row)
+        if not is_empty(answer) and first.setdefault(name, answer) != answer:
+            raise CorpusError(
+                f"row {row} of {source} has {answer!r}, but series {name!r} has {first[name]!r} before: give it one"
+            )
+    return rows
+
+
+def is_empty(cell: Any) -> bool:
+    """Whether a cell has no value: nothing, no number (NaN) or only blanks."""
+    return cell is None or (isinstance(cell, float) and np.isnan(cell)) or not str(cell).strip()
 
 
 def columns_of(table: Any, names: Sequence[str], path: Path) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ class FromSource(Corpus):
             splits = named_splits(parts, self.splits)
         check_rows(splits, self.rows, f"{self.origin}")
         for name in splits.keys() & {*self.needed}:
-            self._check_columns(name, splits[name])
+            self.check_part(name, splits[name])
         if self.drawn is not None and "train" in splits:
             splits = held_out_splits(splits, self._draw(self.drawn, splits["train"]))
         if list(splits) != ["test"]:  # alone it is there to measure models of other corpora on
@@ -119,8 +119,12 @@ class FromSource(Corpus):
         table = train.select_columns(classes).with_format("arrow")[:]
         return held_out.draw(len(train), self.class_names(table, Path(f"{self.origin}"))[0])
 
-    def _check_columns(self, split: str, part: Any) -> None:
-        """Check that a split has the columns that settings name, fields of structs by ``column.field``."""
+    def check_part(self, split: str, part: Any) -> None:
+        """Check that a split has the columns that settings name, fields of structs by ``column.field``.
+
+        Raises:
+            CorpusError: naming the setting and the columns that there are.
+        """
         there = [*part.column_names, *part.flatten().column_names]
         for key, name, _ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +74,41 @@ def csv_columns(
 
 
 def csv_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a file of CSV with the number of the line that each ends on; blank lines are none."""
+    """The rows of a file of CSV with the number of the line that each ends on; blank lines are none.
+
+    Raises:
+        CorpusError: for a quote that is not closed, or closed before the end of its cell; names the line where it opens.
+    """
     csv.field_size_limit(LONGEST_CELL)
     quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator, quoting=quoting)
+        reader, before = csv.reader(file, delimiter=separator, quoting=quoting, strict=True), 0
         try:
-            yield from ((reader.line_num, row) for row in reader if row)
+            for row in reader:
+                before = reader.line_num
+                if row:
+                    yield before, row
         except UnicodeDecodeError:
             text_lines(path)
         except csv.Error as error:
-            raise CorpusError(f"{path}:{reader.line_num} is no CSV: {error}") from None
+            if (opened := _open_quote(path, separator, before, reader.line_num)) is None:
+                raise CorpusError(f"{path}:{reader.line_num} is no CSV: {error}") from None
+            said = 'begins with a quote and does not end with one; write "" for a quote inside'
+            raise CorpusError(f"{path}:{opened} has a cell that {said}") from None
+
+
+def _open_quote(path: Path, separator: str, before: int, end: int) -> int | None:
+    """The line of the first cell that begins with a quote and does not end with one, in the row behind the line ``before``."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        row = "".join(islice(file, before, end))
+    mark = re.escape(separator)
+    cell = re.compile(rf'(?:"(?:[^"]|"")*+"|[^"{mark}\r\n][^{mark}\r\n]*|)(?:{mark}|\r\n?|\n|\Z)')
+    place = 0
+    while place < len(row) and (found := cell.match(row, place)):
+        place = found.end()
+    if not row.startswith('"', place):
+        return None
+    return before + 1 + len(re.findall(r"\r\n?|\n", row[:place]))
 
 
 def _widen(kinds: dict[str, int], path: Path, line: int, row: Sequence[str]) -> int:
