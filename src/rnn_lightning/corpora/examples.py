@@ -58,8 +58,8 @@ def read_examples(
             last = f"{place}: {error}"
             print(f"preprocess: left out {last}", file=sys.stderr, flush=True)
     if len(left_out) > most_left_out * (len(read) + len(left_out)):
-        told = f"{len(left_out)} of {len(read) + len(left_out)} rows cannot be read, the last {last}"
-        raise CorpusError(f"{told}; mend them, or set most_left_out, {most_left_out}, to the share that may be left out")
+        counted = f"{len(left_out)} of {len(read) + len(left_out)} rows cannot be read, the last {last}"
+        raise CorpusError(f"{counted}; mend them, or set most_left_out, {most_left_out}, to the share that may be left out")
     return Examples([inputs for inputs, _ in read], [answer for _, answer in read]), left_out
 
 
