@@ -19,9 +19,9 @@ from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, TimeSeries
 from .dividing import WAYS
 from .examples import feature_card
+from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .text import read_table
 
 CUTS = (
     "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
@@ -128,8 +128,6 @@ class Forecasting(FromSource):
         if self.held_out is not None:
             raise ValueError(f"held_out would draw rows of a series at random, with {dict(self.held_out)}: {CUTS}")
         super().__post_init__()
-        if self.borders is not None:
-            self.needed = ("train",)  # pyright: ignore[reportAttributeAccessIssue]
         self.step = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
         for name in ("context", "horizon", "season"):
             if getattr(self, name) < 1:
@@ -138,6 +136,10 @@ class Forecasting(FromSource):
             raise ValueError(f"a season of {self.season} steps must lie in the context of {self.context}")
         if self.borders is not None:
             check_borders(self.borders)
+
+    @property
+    def needed(self) -> Sequence[str]:
+        return SPLITS if self.borders is None else ("train",)
 
     def columns(self) -> list[Column]:
         measured = {"targets": self.targets, "past": self.past, "known": self.known}

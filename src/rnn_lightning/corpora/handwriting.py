@@ -16,9 +16,9 @@ from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import SPLITS, CorpusError, RawSplit
 from .examples import Examples, feature_card, read_examples, write_transcripts
+from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .text import read_table
 
 
 @dataclass(kw_only=True, eq=False)

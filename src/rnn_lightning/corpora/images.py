@@ -26,9 +26,9 @@ from .examples import (
     write_classes,
     write_transcripts,
 )
+from .parquet import read_columns, read_table
 from .reads import Column, given
 from .source import FromSource
-from .text import read_columns, read_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

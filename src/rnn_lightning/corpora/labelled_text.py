@@ -16,9 +16,9 @@ from .card import CardFields
 from .class_names import require_class
 from .corpus import CorpusError, RawSplit
 from .examples import Examples, read_examples, read_splits, write_classes
+from .parquet import read_columns, read_table
 from .reads import Column
 from .source import FromSource
-from .text import read_columns, read_table
 from .vocabulary import UNKNOWN_TOKEN, check_frequency, check_level, learn_sentence_tokenizer
 
 

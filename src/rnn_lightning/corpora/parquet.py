@@ -1,4 +1,4 @@
-"""Text of Parquet files, read some rows at a time."""
+"""Parquet files: as a table, or columns of text some rows at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,9 +30,8 @@ class TextColumns:
         self.path, self.names = path, names
         with _errors_told(path), self._open() as file:
             schema = pyarrow.Table.from_batches([], file.schema_arrow).flatten().schema
+        _check_columns(path, names, schema.names)
         for name in names:
-            if name not in schema.names:
-                raise CorpusError(f"{path} has no column {name!r}, only {schema.names}")
             kind = schema.field(name).type
             if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
                 raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
@@ -62,6 +61,31 @@ class TextColumns:
         for name, some in zip(self.names, filled, strict=True):
             if not some:
                 raise CorpusError(f"{self.path} is empty: it has {rows} rows and no text in column {name!r}")
+
+
+def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
+    """The `TextColumns` of a file, each as a whole."""
+    return [list(column) for column in zip(*TextColumns(path, names), strict=True)]
+
+
+def read_table(path: Path, names: Sequence[str]) -> Any:
+    """The ``pyarrow.Table`` of a Parquet file that has the columns ``names``; fields of structs are columns.
+
+    Raises:
+        CorpusError: where the file is missing or damaged, or has no such column.
+    """
+    from pyarrow import parquet
+
+    with _errors_told(path):
+        table = parquet.read_table(path).flatten()
+    _check_columns(path, names, table.column_names)
+    return table
+
+
+def _check_columns(path: Path, names: Sequence[str], there: Sequence[str]) -> None:
+    for name in names:
+        if name not in there:
+            raise CorpusError(f"{path} has no column {name!r}, only {there}")
 
 
 @contextmanager

@@ -29,9 +29,9 @@ from .examples import (
     write_classes,
     write_numbers,
 )
+from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .text import read_table
 
 
 @dataclass(kw_only=True, eq=False)

@@ -26,8 +26,6 @@ class FromSource(Corpus):
     splits must have before that. ``classes`` are the names of classes that are numbers from 0.
     """
 
-    needed: ClassVar[Sequence[str]] = SPLITS
-    """The splits that preprocessing reads."""
     by_passage: ClassVar[bool] = False
     """Whether rows are running text, so that what is held out is a passage."""
     ways: ClassVar[Mapping[str, str]] = WAYS
@@ -61,6 +59,11 @@ class FromSource(Corpus):
         if self.config is None or self.revision is None or self.record is None:
             raise ValueError(f"repository {repository!r} needs config, revision and record too")
         return HubSource(repository, self.config, self.revision, Path(self.record), self.rows, self.splits)
+
+    @property
+    def needed(self) -> Sequence[str]:
+        """The splits that preprocessing reads."""
+        return SPLITS
 
     def columns(self) -> list[Column]:
         """The columns that are read."""

@@ -28,10 +28,10 @@ from .examples import (
     write_frames,
     write_transcripts,
 )
+from .parquet import read_table
 from .reads import Column, given
 from .signals import samples_of
 from .source import FromSource
-from .text import read_table
 
 TRANSCRIPT_UNITS = ("character", "word")
 

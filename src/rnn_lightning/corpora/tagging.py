@@ -16,6 +16,7 @@ from .card import CardFields, write_processed
 from .conll import DOCUMENT, PLACE
 from .corpus import SPLITS, Corpus, CorpusError, Pairs, RawSplit
 from .lexicon import LEXICON, LONGEST_WORD, Lexicon
+from .parquet import read_table
 from .reads import Column, given
 from .sentences import (
     NO_TAG,
@@ -30,7 +31,6 @@ from .sentences import (
     without_tags,
 )
 from .source import FromSource
-from .text import read_table
 
 VECTORS = "vectors.npz"
 """The file of pretrained vectors in a processed folder."""

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..sliced import SpooledArray
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, RawSplit, Stream
 from .encoding import encode
-from .parquet import Lines, TextColumns
+from .parquet import Lines, TextColumns, read_columns
 from .reads import Column
 from .source import FromSource
 from .vocabulary import END, UNKNOWN_TOKEN, check_level, learn_tokenizer
@@ -121,45 +121,6 @@ def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, work
         scored.append(np.ones(len(ids), np.bool_))
         characters, count = characters + sum(len(line) for (line,) in rows), count + len(rows)
     return Stream(tokens, np.array([0, len(tokens)], np.int64), scored), characters, count
-
-
-def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
-    """Columns of text of a Parquet file; ``translation.en`` is the field ``en`` of a column of structs.
-
-    Raises:
-        CorpusError: where the file is missing or damaged, has no such column, or no text in it.
-    """
-    import pyarrow
-
-    table = read_table(path, names)
-    columns = []
-    for name in names:
-        kind = table.schema.field(name).type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-            raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
-        columns.append(table[name].fill_null("").to_pylist())
-        if not any(columns[-1]):
-            raise CorpusError(f"{path} is empty: it has {len(columns[-1])} rows and no text in column {name!r}")
-    return columns
-
-
-def read_table(path: Path, names: Sequence[str]) -> Any:
-    """The ``pyarrow.Table`` of a Parquet file that has the columns ``names``; fields of structs are columns.
-
-    Raises:
-        CorpusError: where the file is missing or damaged, or has no such column.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path).flatten()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise CorpusError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-    for name in names:
-        if name not in table.column_names:
-            raise CorpusError(f"{path} has no column {name!r}, only {table.column_names}")
-    return table
 
 
 def read_lines(path: Path) -> list[str]:

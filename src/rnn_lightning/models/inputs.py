@@ -5,10 +5,31 @@ They look at values, and so are made on the CPU; on a device they would wait for
 Shapes: B rows, T steps, F features.
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping, Sequence
 
-from ..sequences import IGNORED, Batch, check_lengths, check_tensors, fill_padding
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_counts
+from ..sequences import IGNORED, Batch, check_lengths, check_memory, check_tensors, fill_padding
+from ..standardize import Standardize
+
+
+def first_layer(input_size: int, vocab_size: int | None, standardize: Mapping[str, Sequence[float]] | None) -> nn.Module:
+    """What brings a step to the ``input_size`` features that a network reads: features standardised, or, with ``vocab_size``,
+    the embedding of tokens.
+
+    Raises:
+        ValueError: for a size that is no whole number above 0 or needs more memory than there is, or ``standardize`` of tokens.
+    """
+    check_counts(input_size=input_size)
+    if vocab_size is None:
+        return Standardize(input_size, standardize)
+    check_counts(vocab_size=vocab_size)
+    check_memory(vocab_size=vocab_size, input_size=input_size)
+    if standardize is not None:
+        raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
+    return nn.Embedding(vocab_size, input_size)
 
 
 def check_tokens(name: str, tokens: Tensor, size: int, *, lengths: Tensor | None = None, also: int | None = None) -> None:

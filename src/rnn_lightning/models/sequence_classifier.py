@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_counts, check_names
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, check_memory, last_outputs
-from ..standardize import Standardize
+from .inputs import first_layer
 from .model import Model
 
 
@@ -55,14 +55,14 @@ class SequenceClassifier(Model):
             ValueError: for a bad size or name.
         """
         super().__init__(optimizer, schedule, rnn=rnn)
-        check_sizes(input_size, num_classes, vocab_size)
+        self.embedding = first_layer(input_size, vocab_size, standardize)
+        if num_classes is not None:
+            check_counts(least=2, num_classes=num_classes)
+            check_memory(num_classes=num_classes, input_size=input_size)
         if classes is not None:
             check_names("classes", classes, count=num_classes or 0)
-        if standardize is not None and vocab_size is not None:
-            raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
         self.classes = None if classes is None else list(classes)
-        self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
         self.network = as_network(rnn, input_size)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, num_classes or 1)
@@ -84,14 +84,3 @@ class SequenceClassifier(Model):
         if self.num_classes is None:
             raise ValueError("a model without num_classes has no classes to tell")
         return self(inputs, lengths)[0].argmax(1)
-
-
-def check_sizes(input_size: int, num_classes: int | None, vocab_size: int | None) -> None:
-    """Refuse a size that is no whole number, or that asks for more memory than there is."""
-    check_counts(input_size=input_size)
-    if num_classes is not None:
-        check_counts(least=2, num_classes=num_classes)
-        check_memory(num_classes=num_classes, input_size=input_size)
-    if vocab_size is not None:
-        check_counts(vocab_size=vocab_size)
-        check_memory(vocab_size=vocab_size, input_size=input_size)

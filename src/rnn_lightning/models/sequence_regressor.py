@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..checks import check_counts, check_flags, check_names
+from ..checks import check_flags, check_names
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, last_outputs
 from ..standardize import Standardize
+from .inputs import first_layer
 from .model import Model
 from .quantiles import check_quantiles
 
@@ -57,14 +58,11 @@ class SequenceRegressor(Model):
             ValueError: for a bad size or name.
         """
         super().__init__(optimizer, schedule, rnn=rnn)
+        self.embedding = first_layer(input_size, vocab_size, standardize)
         check_names("targets", targets)
         check_flags(every_step=every_step)
-        check_counts(input_size=input_size, **({} if vocab_size is None else {"vocab_size": vocab_size}))
-        if standardize is not None and vocab_size is not None:
-            raise ValueError("standardize is for features; tokens have none, so give it or vocab_size")
         self.targets, self.input_size, self.vocab_size, self.every_step = list(targets), input_size, vocab_size, every_step
         self.quantiles = check_quantiles(quantiles)
-        self.embedding = Standardize(input_size, standardize) if vocab_size is None else nn.Embedding(vocab_size, input_size)
         self.of_targets = Standardize(len(targets), standardize_targets)
         self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, len(targets) * len(self.quantiles or [0.5]))
