@@ -76,6 +76,13 @@ def test_a_number_that_names_no_class_is_no_row_to_leave_out(rows: str, settings
     assert said in refusal(place, "LabelledText", {**TEXTS, **settings, "most_left_out": 0.5})
 
 
+@pytest.mark.parametrize("settings", [{"shar": 0.1, "seed": 1}, {"share": 0.1}])
+def test_keys_of_held_out_are_told(settings: Words, place: Path) -> None:
+    (place / "reviews.csv").write_text(f"body,stars\n{SCORES}")
+    said = "the keys of held_out must be of share, seed, test, by, "
+    assert said in refusal(place, "LabelledText", {**TEXTS, "held_out": settings})
+
+
 @pytest.mark.parametrize(
     ("train", "test", "shared"),
     [("train[:90%]", "train[80%:]", 4), ("train", "train[-3:]", 3), ("train[:20]+train[10:30]", "train[15:22]+train[35:]", 7)],

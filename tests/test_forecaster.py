@@ -210,5 +210,7 @@ def test_bad_batches_are_refused() -> None:
         model.loss_on(Batch(inputs, None, torch.full((2, 4, 2), torch.nan)), "train")
     with pytest.raises(ValueError, match="a row has 3 steps: it must have more than the 4 of the horizon"):
         build(known=2)(inputs.double(), torch.tensor([6, 3]))
+    with pytest.raises(ValueError, match="a window must have a step or more, to go on from, not 0"):
+        build()(torch.zeros(2, 0, 5).double())
     with pytest.raises(ValueError, match="recursive forecasts take a network that reads one way"):
         Forecaster({"cell": "gru", "hidden_size": 3, "bidirectional": True}, 2, ["a", "b"], 3, recursive=True)

@@ -221,6 +221,7 @@ def test_text_among_numbers_is_named_with_its_row(tmp_path: Path) -> None:
 
 BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"borders": {"train": [0, 60], "validation": [50, 80], "test": [80, 110]}}, "borders must be .* in time"),
+    ({"borders": {**BORDERS, "train": [-9, 60]}}, "borders must be .* in rows from 0 on"),
     ({"borders": {"train": [0, 60]}}, "borders must be .* for train, validation and test"),
     ({"borders": {**BORDERS, "test": [80, 130]}}, "borders.test ends at row 130, but .* has 120 rows"),
     ({"borders": {**BORDERS, "test": [80, 82]}}, r"the test split has 8 steps: a window takes 6 \+ 3"),
@@ -231,6 +232,8 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"held_out": {"share": 0.1, "seed": 1}}, "held_out would draw rows of a series at random.*: cut .* by borders, such as"),
     ({"borders": None}, "no split 'validation'; it has train: cut the series in time by borders, such as .* or by splits"),
     ({"targets": []}, "targets must name one column or more"),
+    ({"targets": ["one", "one"]}, "and once; 'one' is named more than once"),
+    ({"known": ["one"]}, "a column is one of targets, past and known, and once; 'one'"),
     ({"targets": ["three"]}, "has no column 'three'"),
 ]
 

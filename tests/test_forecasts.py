@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ BAD_FILES = {
     "date,one,two,price\n": "a forecast reads 8 rows, and only 0 come before those without targets",
     "date,one,price\n2024-01-01,1,2\n": "there is no column 'two', only",
     "date,one,two,price\n2024-01-01,1,2\n": "row 0 has 3 fields, and the header 4",
+    "date,one,one,two,price\n2024-01-01,1,2,3,4\n": "the header has the column 'one' more than once",
     "": "it is no CSV with a header",
 }
 
@@ -135,10 +137,11 @@ def test_a_bad_file_is_named(run: Path, tmp_path: Path, content: str, capsys: py
         load_predictor(run)([str(file)])
 
 
-def test_what_is_no_number_is_named_with_its_row(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", ["many", "1_0", "\u0661\u0662", "1e300"])
+def test_what_is_no_number_is_named_with_its_row(run: Path, tmp_path: Path, written: str) -> None:
     file = as_file(tmp_path / "past.csv", 20)
-    file.write_text(file.read_text().replace(str(table()["train"]["two"][15]), "many"))
-    with pytest.raises(ValueError, match="row 15 of 'two' is 'many'"):
+    file.write_text(file.read_text().replace(str(table()["train"]["two"][15]), written))
+    with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match=f"row 15 of 'two' is '{written}'"):
         load_predictor(run)([str(file)])
 
 

@@ -13,10 +13,14 @@ from pipelines.new import new, read_arguments
 from pipelines.settings.compose import compose
 
 MINE = """
+from pathlib import Path
 from rnn_lightning.corpora import LabelledText
 
 class Shouted(LabelledText):
     pass
+
+def run(**settings):
+    Path("called").touch()
 """
 
 
@@ -125,6 +129,10 @@ def test_a_corpus_of_ones_own_is_taken_where_the_environment_names_its_package(
         compose(["task=mine", "conf=own", "task.model._target_=shouting.Shouted"])
     with pytest.raises(ValueError, match=r"_target_ 'shouting.Nothing' is no class of shouting"):
         compose([*words[:2], "task.corpus._target_=shouting.Nothing"])
+    for target, said in (("run", "is no class of shouting"), ("Path", "is no corpus: name a class that derives from")):
+        with pytest.raises(ValueError, match=said):
+            compose([*words[:2], f"task.corpus._target_=shouting.{target}"]).task.corpus.build()
+    assert not (place / "called").exists()
 
 
 def test_the_page_shows_what_is_typed_for_every_kind() -> None:

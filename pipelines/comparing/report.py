@@ -5,6 +5,7 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ class Section:
     figures: Sequence[Path]
     measured: Sequence[Measured] = ()
 
-    @property
+    @cached_property
     def differences(self) -> list[Difference]:
+        """Of the best row to the others, once for all pages: their tests take half a second."""
         return differences.differences(self.rows, self.task)
 
     @property

@@ -28,7 +28,7 @@ from pipelines.tracking.finished import publish_measured
 from rnn_lightning.corpora import Pairs
 from rnn_lightning.corpora.corpus import RawSplit
 from rnn_lightning.corpora.elsewhere import ENCODINGS, Encoded, Known, write_test
-from rnn_lightning.files import read_json, sha256, whole_folder, write_json
+from rnn_lightning.files import DamagedError, read_json, sha256, whole_folder, write_json
 from rnn_lightning.pen import FEATURES
 from rnn_lightning.predictors import CHECKPOINT, read_description
 
@@ -45,6 +45,8 @@ def measure_elsewhere(words: Sequence[str]) -> None:
     folder, other = read_words(words)
     try:
         run = read_run(folder)
+    except DamagedError:
+        raise
     except ValueError as error:
         raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/ewt/bilstm/1") from None
     experiment = validate(Experiment, {**run.config, "seeds": 1, "workers": 1})
@@ -124,6 +126,8 @@ def read_rows(folder: Path, experiment: Experiment, other: Experiment) -> RawSpl
     raw = corpus.test_split(other.raw())
     if (wanted := description["predictor"]) != ENCODINGS[raw.kind].predictor:
         kinds = " or ".join(each.what for each in ENCODINGS.values() if each.predictor == wanted)
+        if not kinds:
+            raise ValueError(f"{folder} has a predictor of {wanted}, which on= does not measure")
         raise ValueError(f"on={other.task_name} has {ENCODINGS[raw.kind].what}, and {folder} reads {kinds}: name such a task")
     if (own := description.get("inputs")) is not None and (inputs := corpus.inputs()) != own:
         raise ValueError(f"on={other.task_name} reads items as {inputs}, and {folder} as {own}: name a task that reads alike")

@@ -43,9 +43,12 @@ class ClassSpec(BaseModel):
         """
         module, _, name = self.target.rpartition(".")
         try:
-            return getattr(importlib.import_module(module), name)
+            found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
-            raise ValueError(f"_target_ {self.target!r} is no class of {module.partition('.')[0]}") from None
+            found = None
+        if not isinstance(found, type):
+            raise ValueError(f"_target_ {self.target!r} is no class of {module.partition('.')[0]}")
+        return found
 
     def build(self, **more: Any) -> Any:
         """An instance of the class, from the keywords here and ``more``, which prevail.
@@ -77,6 +80,13 @@ class CorpusSpec(ClassSpec):
         pattern=r"^[\w.]+\.\w+$",
         description=f"a class of {PACKAGE}, or of a package that the environment variable {OWN_CORPORA} names",
     )
+
+    def cls(self) -> Any:
+        from rnn_lightning.corpora import check_corpus
+
+        found = super().cls()
+        check_corpus(found)
+        return found
 
 
 def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:

@@ -29,6 +29,8 @@ UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
 """How standard output fails: its reader has gone, or its disk is full or fails."""
 DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
+OF_STAGE = ("seed", "seeds", "workers")
+"""Keys of a command line that no system takes."""
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -164,7 +166,7 @@ def check_given(experiment: Experiment, words: Sequence[str]) -> None:
     Raises:
         ValueError: a line for each.
     """
-    if any(word.partition("=")[0] not in (*GROUPS, "workers") for word in words):
+    if any(word.partition("=")[0] not in (*GROUPS, *OF_STAGE) for word in words):
         # by name: which code checks them is nothing that the stage is made of, as DVC asks
         importlib.import_module("pipelines.training.keywords").check_system(experiment)
 

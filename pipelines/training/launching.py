@@ -18,10 +18,12 @@ import psutil
 from pipelines.runs.beginning import STARTER
 from pipelines.runs.following import follow, signal_on_death_of_parent
 from pipelines.settings.schema import Experiment
+from pipelines.tracking.courier import left
 
 FIRST = "pipelines.runs.server"
-PRELOADED = ["pipelines.training.run", "rnn_lightning.data", "hydra._internal.hydra", "alembic.command"]
-PRELOADED += ["mlflow.tracing", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
+PRELOADED = ["pipelines.training.run", "rnn_lightning.data"]
+OF_TRACKING = ["hydra._internal.hydra", "alembic.command", "mlflow.tracing"]
+OF_TRACKING += ["mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
 """What costs seconds to import: once for all seeds, in the server that they are forked from."""
 LONGEST = 10_000
 """Characters of a reason: what a pipe holds until it is asked, with room to spare."""
@@ -46,9 +48,12 @@ class SeedProcess(NamedTuple):
 
 
 def fork_server(*more: str) -> ForkServerContext:
-    """The context that starts processes from a fork server, which has imported ``PRELOADED`` and ``more`` modules once."""
+    """The context that starts processes from a fork server, which has imported what they share, and ``more`` modules, once.
+
+    What tells the dashboard is left out where the command that started this one does that.
+    """
     context = get_context("forkserver")
-    context.set_forkserver_preload([FIRST, *more, *PRELOADED])
+    context.set_forkserver_preload([FIRST, *more, *PRELOADED, *([] if left() else OF_TRACKING)])
     return context
 
 

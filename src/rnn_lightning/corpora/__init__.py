@@ -3,7 +3,7 @@
 from .adding import Adding
 from .columns import TaggedFiles
 from .copying import Copying
-from .corpus import SPLITS, Corpus, CorpusError, Pairs, Stream, TimeSeries
+from .corpus import SPLITS, Corpus, CorpusError, Pairs, Stream, TimeSeries, check_corpus
 from .dates import Dates
 from .forecasting import Forecasting
 from .foresight import Foresight
@@ -47,5 +47,6 @@ __all__ = [
     "TimeSeries",
     "TranscribedSpeech",
     "Translation",
+    "check_corpus",
     "fetch_from_hub",
 ]

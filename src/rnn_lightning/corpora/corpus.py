@@ -183,3 +183,15 @@ class Corpus(ABC):
             CorpusError: where ``raw`` is missing or damaged, or no test split can be read without the others.
         """
         raise CorpusError(f"{type(self).__name__} has no test split that a model of another corpus can be measured on")
+
+
+def check_corpus(kind: type) -> None:
+    """Refuse a class that is no corpus.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if not issubclass(kind, Corpus):
+        raise ValueError(
+            f"{kind.__module__}.{kind.__qualname__} is no corpus: name a class that derives from rnn_lightning.corpora.Corpus"
+        )

@@ -4,7 +4,7 @@ Shapes: R rows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -50,6 +50,19 @@ class HeldOut:
             raise ValueError(f"held_out.share must lie between 0 and 1, not {self.share}")
         if not 0 <= self.test < 1 - self.share:
             raise ValueError(f"held_out.test must lie between 0 and 1 - share, which is {1 - self.share:g}, not {self.test}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "HeldOut":
+        """As ``settings`` say.
+
+        Raises:
+            ValueError: for a key that there is not, or without one that there must be.
+        """
+        allowed = [field.name for field in fields(cls)]
+        if (unknown := sorted(settings.keys() - set(allowed))) or not {"share", "seed"} <= settings.keys():
+            wrong = f"not {unknown[0]!r}" if unknown else f"share and seed among them, not {sorted(settings)}"
+            raise ValueError(f"the keys of held_out must be of {', '.join(allowed)}, {wrong}")
+        return cls(**settings)
 
     def draw(self, rows: int, classes: Sequence[str | None] | None = None) -> dict[str, NDArray[np.int64]]:
         """The numbers of the rows that each split has, in order; ``classes`` (R,) has those of the rows."""

@@ -22,6 +22,7 @@ from .examples import feature_card
 from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
+from .tables import REAL
 
 CUTS = (
     "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
@@ -46,6 +47,9 @@ class Columns:
     def __post_init__(self) -> None:
         if not self.targets:
             raise ValueError("targets must name one column or more")
+        measured = [*self.targets, *self.past, *self.known]
+        if twice := [name for name in dict.fromkeys(measured) if measured.count(name) > 1]:
+            raise ValueError(f"a column is one of targets, past and known, and once; {twice[0]!r} is named more than once")
         if unknown := [name for name in self.calendar if name not in CYCLES]:
             raise ValueError(f"calendar must be of {list(CYCLES)}, not {unknown[0]!r}")
         if self.calendar and self.date is None:
@@ -78,10 +82,8 @@ def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float
     Raises:
         ValueError: naming the first row, counted from 0, that has no finite number.
     """
-    try:
-        numbers = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError):
-        numbers = np.array([number_or_nan(value) for value in values], dtype=np.float32)
+    with np.errstate(over="ignore"):
+        numbers = np.array([number_or_nan(value) for value in values]).astype(np.float32)
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if len(wrong):
         row = int(wrong[0])
@@ -90,7 +92,9 @@ def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float
 
 
 def number_or_nan(value: Any) -> float:
-    """The number that ``value`` is, or NaN."""
+    """The number that ``value`` is, or NaN; digits of other scripts, or with a line between, are none, as in CSV."""
+    if isinstance(value, bool) or (isinstance(value, str) and not REAL.fullmatch(value.strip())):
+        return math.nan
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -235,5 +239,11 @@ def check_borders(borders: Mapping[str, Sequence[int]]) -> None:
     """
     parts = [list(borders.get(split, ())) for split in SPLITS]
     ends = [end for part in parts for end in part]
-    if set(borders) != set(SPLITS) or any(len(part) != 2 or part[0] >= part[1] for part in parts) or ends != sorted(ends):
-        raise ValueError(f"borders must be [begin, end] in rows for train, validation and test, in time, not {dict(borders)}")
+    if (
+        set(borders) != set(SPLITS)
+        or any(len(part) != 2 or part[0] >= part[1] for part in parts)
+        or [0, *ends] != sorted([0, *ends])
+    ):
+        raise ValueError(
+            f"borders must be [begin, end] in rows from 0 on for train, validation and test, in time, not {dict(borders)}"
+        )

@@ -45,7 +45,7 @@ class FromSource(Corpus):
     classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        self.drawn = None if self.held_out is None else HeldOut(**self.held_out)
+        self.drawn = None if self.held_out is None else HeldOut.of(self.held_out)
         self.origin = self._local() if self.repository is None else self._hub(self.repository)
 
     def _local(self) -> LocalSource:

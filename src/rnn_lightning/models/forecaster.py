@@ -138,7 +138,12 @@ class Forecaster(Model):
         lengths of the window.
 
         A recursive network reads at each step what is known of the next.
+
+        Raises:
+            ValueError: for a window without a step.
         """
+        if not features.shape[1]:
+            raise ValueError("a window must have a step or more, to go on from, not 0")
         if not self.known:
             return fill_padding(features, lengths), features.new_zeros(len(features), self.horizon, 0), lengths
         least = features.shape[1] if lengths is None or not len(lengths) else int(lengths.min())

@@ -105,6 +105,8 @@ def read_columns(content: bytes) -> dict[str, list[str]]:
         header, *rows = [row for row in lines if row]
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise ValueError(f"it is no CSV with a header: {error}") from None
+    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
+        raise ValueError(f"the header has the column {twice[0]!r} more than once")
     for number, row in enumerate(rows):
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} fields, and the header {len(header)}")
