@@ -1,5 +1,6 @@
 """What a command line is checked for before anything runs: one line an error, with the value and what is allowed."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -33,6 +34,14 @@ READ_BOTH_WAYS = {"adding", *TAGS, *LABELS, *CLASSES, *FRAMES, *SERIES}
 KNOWN = {*VOCABULARIES, *FEATURES, *READ_BOTH_WAYS}
 
 
+COMBINATIONS = [
+    pytest.param(task, rnn, marks=[] if (row + column) % 3 == 0 else pytest.mark.slow)
+    for row, task in enumerate(TASKS)
+    for column, rnn in enumerate(RNNS)
+]
+"""All of them, a third of which, with every task and every architecture, are tried each time."""
+
+
 def origin(task: str) -> str:
     """The task that ``task`` inherits the shape of its data from: itself, where the tables above have it."""
     while task not in KNOWN:
@@ -40,11 +49,8 @@ def origin(task: str) -> str:
     return task
 
 
-@pytest.mark.parametrize("rnn", RNNS)
-@pytest.mark.parametrize("task", TASKS)
-def test_every_combination_composes(task: str, rnn: str) -> None:
-    """Every task with every architecture, on hardware in turn, so that every task and every architecture meets each of them."""
-    trainer = TRAINERS[(TASKS.index(task) + RNNS.index(rnn)) % len(TRAINERS)]
+@pytest.mark.parametrize(("task", "rnn", "trainer"), zip(TASKS, itertools.cycle(RNNS), itertools.cycle(TRAINERS)))
+def test_every_task_composes_with_architectures_and_hardware_in_turn(task: str, rnn: str, trainer: str) -> None:
     experiment = compose([f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"])
     assert (experiment.task_name, experiment.rnn_name, experiment.all_seeds()) == (task, rnn, [3])
     assert experiment.overrides(3) == [f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"]
@@ -89,8 +95,7 @@ def batch_of(task: str) -> Batch:
     return Batch(torch.rand(2, 3, 2), None, torch.rand(2))
 
 
-@pytest.mark.parametrize("rnn", RNNS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("task", "rnn"), COMBINATIONS)
 def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> None:
     experiment, card = compose([f"task={task}", f"rnn={rnn}"]), card_of(task)
     if experiment.rnn.get("bidirectional") and origin(task) not in READ_BOTH_WAYS:

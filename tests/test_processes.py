@@ -119,6 +119,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path,
     assert (target / "file").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_of_two_preprocessings_at_once_one_waits_and_both_end_well(tmp_path: Path) -> None:
     settings = ["task=adding", "task.corpus.rows={train:9,validation:3,test:3}"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}

@@ -13,8 +13,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("KILLS", "2"))
-QUICK = ("preprocess clinc", "train adding")
-SLOW = ("evaluate phonemes", "compare", "train seeds side by side", "train ddp", "dvc repro", "make repro", "reproduce")
+QUICK = ("train adding",)
+SLOW = (
+    "preprocess clinc",
+    "evaluate phonemes",
+    "compare",
+    "train seeds side by side",
+    "train ddp",
+    "dvc repro",
+    "make repro",
+    "reproduce",
+)
 
 
 @pytest.mark.parametrize("case", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])

@@ -14,6 +14,7 @@ import optuna
 import pytest
 from omegaconf import OmegaConf
 
+SLOW = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.checkpoint_seconds=0"]
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
@@ -83,6 +84,7 @@ def child_of(place: Path, name: str) -> int:
     raise AssertionError("no trial began")
 
 
+@pytest.mark.slow
 def test_a_sweep_survives_the_death_of_a_trial_and_its_own(project: Path) -> None:
     """One trial is killed, then the sweep itself; the same command ends with exactly the trials that were asked for."""
     command = ["sweep=modest", "trials=4", "workers=2", *TASK]
@@ -240,8 +242,8 @@ def test_several_objectives_have_a_front(project: Path) -> None:
     ("arguments", "said"),
     [
         (["sweep=modest", "trials=1", "task=nested"], "data/processed/nested has no corpus"),
-        (["sweep=modest", "trials=1", *TASK, "seeds=2"], "a trial trains one seed, not 2: give seed="),
-        (["sweep=modest", "trials=1", *TASK, "storage=nowhere://x"], "storage nowhere://x: "),
+        pytest.param(["sweep=modest", "trials=1", *TASK, "seeds=2"], "a trial trains one seed, not 2: give seed=", marks=SLOW),
+        pytest.param(["sweep=modest", "trials=1", *TASK, "storage=nowhere://x"], "storage nowhere://x: ", marks=SLOW),
     ],
 )
 def test_what_cannot_be_swept_is_refused_in_a_line(project: Path, arguments: list[str], said: str) -> None:

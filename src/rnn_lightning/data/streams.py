@@ -75,15 +75,18 @@ class Documents(Batches):
 
 def read_rows(tokens: Values, scored: Values, firsts: np.ndarray, lengths: np.ndarray, *, width: int, fresh: bool) -> Batch:
     """A batch of ``width`` steps whose row r has the ``lengths[r]`` tokens from ``firsts[r]`` on, of ``firsts`` (B,)."""
-    inputs = np.zeros((len(firsts), width), dtype=np.int64)
-    targets = np.full_like(inputs, IGNORED)
+    full = bool((lengths == width).all())
+    read = np.zeros((len(firsts), width + 1), dtype=np.int64)
+    counted = np.zeros((len(firsts), width), dtype=bool)
     for row, (first, length) in enumerate(zip(firsts.tolist(), lengths.tolist(), strict=True)):
-        read = tokens[first : first + length + 1]
-        inputs[row, :length] = read[:-1]
-        targets[row, :length] = np.where(scored[first + 1 : first + length + 1], read[1:], IGNORED)
+        found = tokens[first : first + length + 1]
+        read[row, : len(found)] = found
+        counted[row, :length] = scored[first + 1 : first + length + 1]
+    inputs = read[:, :-1] if full else np.where(np.arange(width) < lengths[:, None], read[:, :-1], 0)
+    targets = np.where(counted, read[:, 1:], IGNORED)
     return Batch(
-        torch.from_numpy(inputs),
-        None if bool((lengths == width).all()) else torch.from_numpy(lengths),
+        torch.from_numpy(np.ascontiguousarray(inputs)),
+        None if full else torch.from_numpy(lengths),
         torch.from_numpy(targets),
         fresh=torch.full((len(firsts),), fresh),
     )

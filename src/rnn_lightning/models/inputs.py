@@ -50,11 +50,19 @@ def check_range(name: str, numbers: Tensor, size: int, *, lengths: Tensor | None
     Raises:
         ValueError: naming the first wrong one and its place.
     """
+    if not numbers.numel() or within(numbers, size):
+        return
     outside = real_only((numbers < 0) | (numbers >= size), lengths)
     wrong = (outside if also is None else outside & (numbers != also)).nonzero()
     if len(wrong):
         first = wrong[0].tolist()
         raise ValueError(f"{name} {int(numbers[tuple(first)])} in row {first[0]}, step {first[1]}: {name}s are 0..{size - 1}")
+
+
+def within(numbers: Tensor, size: int) -> bool:
+    """Whether all ``numbers``, of which there are some, are of 0..``size`` - 1, the padding too."""
+    least, greatest = torch.stack(numbers.aminmax()).tolist()
+    return least >= 0 and greatest < size
 
 
 def check_features(features: Tensor, lengths: Tensor | None, size: int) -> None:

@@ -181,7 +181,9 @@ class Durable(Callback):
                 self.save(trainer)
             if number:  # of the other processes Lightning takes any other code for a crash, and kills the first
                 raise SystemExit(128 + number if trainer.is_global_zero else 0)
-        torch.manual_seed(draw_seed(self.seed, trainer.fit_loop.epoch_loop.total_batch_idx, trainer.global_rank))
+        drawn = draw_seed(self.seed, trainer.fit_loop.epoch_loop.total_batch_idx, trainer.global_rank)
+        # for devices that are not in use, torch.manual_seed keeps the seed and a stack trace, which takes a millisecond
+        (torch.default_generator if pl_module.device.type == "cpu" else torch).manual_seed(drawn)
 
     def _may_save(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
         between = batch_idx % trainer.accumulate_grad_batches == 0

@@ -37,7 +37,10 @@ class LanguageModel(Model, System):
         check_no_target_lengths(batch)
         targets = real_targets(batch.targets, batch.lengths, self.vocab_size)
         counted = targets != IGNORED
-        hidden, targets = hidden[counted], targets[counted]  # (N, E or H), (N,)
+        if bool(counted.all()):  # as of a joined text: flat without a copy
+            hidden, targets = hidden.flatten(0, 1), targets.flatten()  # (N, E or H), (N,)
+        else:
+            hidden, targets = hidden[counted], targets[counted]
         if not len(targets):
             return hidden.sum() * 0.0, 0
         if self.adaptive:
