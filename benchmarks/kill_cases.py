@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.runs.provenance import ROOT
+from pipelines.settings.places import PROJECT
 from rnn_lightning.files import sha256, write_json
 
 ALWAYS = ["seed=1", "trainer.checkpoint_seconds=0", "task.training.epochs=3", "task.training.validate_every=5"]
@@ -99,7 +99,7 @@ def cases() -> dict[str, Case]:
 
 def environment(place: Path) -> dict[str, str]:
     """Of commands in ``place``: its code is the project's own, where it has one."""
-    code = place if (place / "pipelines").exists() else ROOT
+    code = place if (place / "pipelines").exists() else PROJECT
     variables = {"PYTHONPATH": f"{code}:{code}/src", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
     return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | variables
 
@@ -112,10 +112,10 @@ def empty(place: Path) -> None:
 def project(place: Path) -> None:
     """A copy of the project, as a repository of its own, with a grid of two small runs."""
     for part in ("pipelines", "conf", "src", "results", ".dvc"):
-        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+        shutil.copytree(PROJECT / part, place / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
     (place / "hub").mkdir()
     for file in ("dvc.yaml", "hub/dvc.yaml", ".gitignore"):
-        shutil.copy(ROOT / file, place / file)
+        shutil.copy(PROJECT / file, place / file)
     (place / "conf/grid.yaml").write_text(GRIDS)
     file = place / "conf/task/adding.yaml"
     text = file.read_text()

@@ -24,7 +24,8 @@ import psutil
 
 from benchmarks.forks import Forked
 from benchmarks.kill_cases import Case, cases, environment
-from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.places import PROJECT
 from rnn_lightning.files import read_json, sha256, write_json
 
 PATIENCE, LONGEST = 40.0, 900.0
@@ -202,7 +203,7 @@ def main() -> None:
     arguments.add_argument("case", nargs="*", help="or the beginning of several, such as train; default: all")
     arguments.add_argument("--kills", type=int, default=30, help="how many, of each")
     arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "kill_stages.json")
+    arguments.add_argument("--out", type=Path, default=PROJECT / "benchmarks" / "kill_stages.json")
     options = arguments.parse_args()
     for name in cases():
         if options.case and not name.startswith(tuple(options.case)):

@@ -24,7 +24,8 @@ from typing import Any
 
 import optuna
 
-from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.places import PROJECT
 from pipelines.sweeping.runner import MAX_STARTS
 from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS
 from rnn_lightning.files import write_json
@@ -113,7 +114,7 @@ def environment(store: Store) -> dict[str, str]:
 def prepare(place: Path, store: Store) -> None:
     """Copy the stages to ``place``, and make a small corpus there."""
     for part in ("pipelines", "conf", "src"):
-        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     for stage in ("fetch", "preprocess"):
         subprocess.run([sys.executable, "-m", f"pipelines.{stage}", *TASK], cwd=place, env=environment(store), check=True)
 
@@ -229,7 +230,7 @@ def main() -> None:
     arguments.add_argument("--database", choices=("sqlite", "postgresql"), action="append", help="default: both")
     arguments.add_argument("--seed", type=int, default=1)
     options = arguments.parse_args()
-    file = ROOT / "benchmarks" / "kills.json"
+    file = PROJECT / "benchmarks" / "kills.json"
     known = json.loads(file.read_text()) if file.exists() else {}
     for database in options.database or ["sqlite", "postgresql"]:
         figures = study(database, options.kills, options.seed)

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.places import PROJECT
 from rnn_lightning.files import read_json, sha256, write_json, write_sums
 
 SIZES = {"wikitext2": (1, 4, 16, 64), "multi30k_en_de": (1, 4, 16)}
@@ -104,7 +105,7 @@ def preprocess(task: str, times: int) -> dict[str, Any]:
     """Preprocess a corpus of a size, with each number of workers."""
     folder, row = PLACE / f"{task}-{times}", {}
     multiply(Path("data/raw") / task, folder / "data/raw" / task, times)
-    (folder / "conf").symlink_to(ROOT / "conf")
+    (folder / "conf").symlink_to(PROJECT / "conf")
     for workers in WORKERS[: 2 if times <= MOST_WITH_TWO else 1]:
         row[f"workers_{workers}"] = measure(["pipelines.preprocess", f"task={task}", f"workers={workers}"], folder)
         (folder / "work/preprocessed" / task).with_suffix(".json").unlink(missing_ok=True)

@@ -22,7 +22,8 @@ from optuna.trial import create_trial
 
 from benchmarks.kills import SPACE, TASK, Store, environment, prepare, sqlite
 from benchmarks.timing import timed
-from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.runs.provenance import commit, hardware
+from pipelines.settings.places import PROJECT
 from pipelines.sweeping.settings import Sampler
 from pipelines.sweeping.storage import open_storage
 from pipelines.sweeping.study import make_sampler
@@ -115,7 +116,7 @@ def main() -> None:
         "commit": commit(),
         "command": "python -m benchmarks.sweeps",
     }
-    write_json(ROOT / "benchmarks" / "sweeps.json", results)
+    write_json(PROJECT / "benchmarks" / "sweeps.json", results)
     print(json.dumps(results, indent=1))
 
 

@@ -21,12 +21,13 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from pipelines.runs.provenance import ROOT, commit, hardware
+from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose
+from pipelines.settings.places import PROJECT
 from pipelines.training.launching import fork_server
 from rnn_lightning.files import write_json
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(PROJECT / "tests"))
 tracker_faults: Any = importlib.import_module("tracker_faults")
 PAUSE = 0.02
 """Seconds that a step takes longer where a server dies in the middle of a training."""
@@ -160,10 +161,10 @@ def main() -> None:
             found[fault] = differences(lambda: trainings.run(trainings.store), faulty, options.pairs)
             print(fault, found[fault], file=sys.stderr, flush=True)
         found["dies at a random step"] = dying(trainings, options.pairs, options.seed)
-        os.chdir(ROOT)
+        os.chdir(PROJECT)
     command = f"python -m benchmarks.tracker --pairs {options.pairs}"
     origin = {"commit": commit(), "hardware": hardware("cpu"), "command": command}
-    write_json(ROOT / "benchmarks" / "tracker.json", found | origin)
+    write_json(PROJECT / "benchmarks" / "tracker.json", found | origin)
 
 
 if __name__ == "__main__":

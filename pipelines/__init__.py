@@ -1,8 +1,11 @@
-"""The commands of the pipeline, ``python -m pipelines.NAME``: each ends in one line where somebody interrupts it."""
+"""The commands of the pipeline, ``python -m pipelines.NAME`` or ``rnn NAME``: an interrupt ends each in one line."""
 
 import sys
 
-if sys.argv[:1] == ["-m"]:  # what Python has there while it looks for the module that it is to run
+IS_COMMAND = sys.argv[:1] == ["-m"] or sys.argv[0].endswith("/rnn")
+"""Python has ``-m`` there while it looks for the module that it is to run."""
+
+if IS_COMMAND:
     import _signal  # pyright: ignore[reportMissingImports]  # there already, while `signal` takes milliseconds to import
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""Compare: finished runs to a report, tables for DVC and one run in the dashboard.
+"""Make of finished runs a report, tables for DVC and one run in the dashboard.
 
 ``python -m pipelines.compare generated`` compares the runs of a grid of ``conf/grid.yaml``, ``python -m pipelines.compare
 task=nested task=mine`` all runs of tasks by name.

@@ -60,7 +60,13 @@ def renewed(root: Path) -> dict[Path, str]:
 
 
 def grid(root: Path) -> None:
-    """Renew those files of DVC that are not as ``conf/grid.yaml`` says."""
+    """Renew those files of DVC that are not as ``conf/grid.yaml`` says.
+
+    Raises:
+        ValueError: where the folder has none.
+    """
+    if missing := [file for file in (MAIN_FILE, HUB_FILE) if not (root / file).is_file()]:
+        raise ValueError(f"there is no {root / missing[0]}: DVC makes its stages in a clone of the repository")
     for file, text in renewed(root).items():
         if (root / file).read_text(encoding="utf-8") != text:
             write_text(root / file, text)

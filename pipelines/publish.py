@@ -1,4 +1,4 @@
-"""Publish: what is in run folders, to the dashboard; what it shows already stays as it is.
+"""Show in the dashboard what is in run folders; what it shows already stays as it is.
 
 A stage that DVC restores from its cache does not run, so it shows nothing: ``python -m pipelines.publish`` does it afterwards.
 """

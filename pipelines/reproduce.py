@@ -18,15 +18,16 @@ from pipelines.results import read_results
 from pipelines.runs.agreement import compare
 from pipelines.runs.beginning import STARTER
 from pipelines.runs.cards import NOTE
+from pipelines.runs.checkouts import check_out, remove
 from pipelines.runs.folders import Run, read_run, read_runs
 from pipelines.runs.following import signal_on_death_of_parent
-from pipelines.runs.provenance import ROOT, versions
+from pipelines.runs.provenance import versions
 from pipelines.runs.stored_conf import check_config, write_conf
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
+from pipelines.settings.places import IN_CLONE, PROJECT
 from rnn_lightning.files import read_json, sha256
-from rnn_lightning.leftovers import unfinished_name
 
 COMPOSED = """import json, sys
 try:
@@ -54,9 +55,11 @@ def reproduce(name: str, *, commit: str | None = None, keep: bool = False) -> bo
     Raises:
         ValueError: where there is no such run, its code or its corpus cannot be had, or its configuration is another one.
     """
+    if not IN_CLONE:
+        raise ValueError("a run is made again from a clone of the repository, which has its commit")
     task, run, stored = find(name, commit)
     check_config(run)
-    tree = ROOT / "work" / "reproduced" / f"{task}-{run.folder_name}-{run.seed}-{run.commit[:12]}"
+    tree = PROJECT / "work" / "reproduced" / f"{task}-{run.folder_name}-{run.seed}-{run.commit[:12]}"
     check_out(run.commit, tree)
     overrides = composing_words(task, run, tree)
     provide_corpus(task, run, tree, overrides)
@@ -86,7 +89,7 @@ def find(name: str, commit: str | None) -> tuple[str, Run, list[Run]]:
             return task, read_run(Path(name)), read_runs(Path(name).parents[2], task)[0]
         except ValueError as error:
             raise ValueError(f"{name} {error}") from None
-    of_task = read_results(ROOT / "results" / f"{task}.json")
+    of_task = read_results(PROJECT / "results" / f"{task}.json")
     stored = [run for run in of_task if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)]
     matching = [run for run in stored if run.commit.startswith(commit or "")]
     if len(matching) == 1:
@@ -96,44 +99,6 @@ def find(name: str, commit: str | None) -> tuple[str, Run, list[Run]]:
     if stored:
         raise ValueError(f"{name} has no run of commit {commit!r}, but of {sorted(run.commit for run in stored)}")
     raise ValueError(f"results/{task}.json has no run {rnn} of seed {seed}")
-
-
-def check_out(commit: str, tree: Path) -> None:
-    """The project at ``commit`` in ``tree``, unless an interrupted go left it there.
-
-    Raises:
-        ValueError: where git does not have the commit, or the run's code was never committed.
-    """
-    if commit.endswith("-dirty") or commit == "unknown":
-        raise ValueError(f"the run's code cannot be had again: its commit is recorded as {commit}")
-    if not tree.exists():
-        partial = partial_of(tree)
-        git("worktree", "prune")
-        git("worktree", "add", "--force", "--detach", partial, commit)
-        git("worktree", "move", partial, str(tree))
-
-
-def remove(tree: Path) -> None:
-    """Remove a checkout: at once under its name, so that a kill leaves no half of it there."""
-    partial = partial_of(tree)
-    git("worktree", "move", str(tree), partial)
-    git("worktree", "remove", "--force", partial)
-
-
-def partial_of(tree: Path) -> str:
-    """Where the checkout is made and removed, beside ``tree``; what killed processes left there is gone."""
-    return str(tree.with_name(f"{unfinished_name(tree)}.partial"))
-
-
-def git(*arguments: str) -> None:
-    """Run git on the project.
-
-    Raises:
-        ValueError: with the last line of what git says.
-    """
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ValueError(f"git {arguments[0]} {arguments[1]}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
 
 
 def call(tree: Path, arguments: Sequence[str], *, code: Path | None = None, capture: bool = False) -> str:
@@ -194,7 +159,7 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
         ValueError: where the corpus that is fetched is another one.
     """
     processed = tree / "data" / "processed" / task
-    own = ROOT / "data" / "processed" / task
+    own = PROJECT / "data" / "processed" / task
     if processed.is_symlink() and _hash(processed) != run.data:
         processed.unlink()
     if _hash(processed) is None and _hash(own) == run.data and _is_known(own, run, tree):
@@ -204,7 +169,7 @@ def provide_corpus(task: str, run: Run, tree: Path, overrides: list[str]) -> Non
         for stage in ("fetch", "preprocess"):
             call(tree, ["-m", f"pipelines.{stage}", *overrides], code=tree)
     if _hash(processed) != run.data:
-        call(tree, ["-m", "pipelines.runs.stored_conf", task, json.dumps(_corpus(run)["corpus"])], code=ROOT)
+        call(tree, ["-m", "pipelines.runs.stored_conf", task, json.dumps(_corpus(run)["corpus"])], code=PROJECT)
     if _hash(processed) != run.data:
         raise ValueError(f"the corpus is another one: the run read {run.data}, what is fetched now is {_hash(processed)}")
 

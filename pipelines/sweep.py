@@ -9,6 +9,7 @@ import sys
 
 from pipelines.runs.cards import card_of
 from pipelines.settings.compose import CONF, compose, exit_on_user_error
+from pipelines.settings.places import PROJECT
 from pipelines.settings.schema import Experiment
 from pipelines.settings.usage import keys_of, keys_of_experiment
 from pipelines.training.keywords import check_system
@@ -20,6 +21,8 @@ def sweep(arguments: list[str]) -> None:
     from pipelines.sweeping.settings import check_space, read_arguments, read_sweep
 
     options = read_arguments(arguments)
+    if CONF.parent != PROJECT:
+        raise ValueError("a sweep keeps what it finds in conf/tuned of this folder, which has no conf/: give `rnn init` first")
     settings = read_sweep(options.sweep)
     base = ["tuned=none", *options.overrides]  # what an earlier sweep found decides nothing here
     check_space(settings, options.sweep, base)

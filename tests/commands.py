@@ -31,6 +31,13 @@ def check_python(arguments: list[str]) -> None:
         check(rest)
 
 
+def check_rnn(arguments: list[str]) -> None:
+    """What ``rnn NAME`` runs is ``python -m pipelines.NAME``."""
+    name, *rest = arguments
+    if name != "--help":
+        check_python(["-m", f"pipelines.{name}", *rest])
+
+
 def check_stage(arguments: list[str]) -> None:
     """The command line composes, and its corpus can be made of its settings."""
     if any(word.startswith("run=") for word in arguments):
@@ -129,6 +136,7 @@ def check_launcher(arguments: list[str]) -> None:
 
 PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "python": check_python,
+    "rnn": check_rnn,
     "make": check_make,
     "dvc": check_dvc,
     "pip": check_pip,

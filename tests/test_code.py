@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.runs import code
-from pipelines.runs.code import COMMANDS, ROOT, code_of, imports, listing, weights_hash
+from pipelines.runs.code import COMMANDS, code_of, imports, listing, weights_hash
+from pipelines.settings.places import PROJECT as ROOT
 
 TREE = {
     "pipelines/__init__.py": "",
@@ -33,7 +34,7 @@ def _tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(code, "FOLDERS", {"rnn_lightning": tmp_path, "pipelines": tmp_path})
-    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "pipelines")
     code.imports.cache_clear()
     code._lazy_names.cache_clear()
 
@@ -133,6 +134,7 @@ def test_a_listing_has_a_hash_and_a_path_a_line() -> None:
 @pytest.mark.usefixtures("_tree")
 def test_the_hash_of_what_decides_weights_changes_with_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code, "FOLDERS", {"rnn_lightning": tmp_path / "src", "pipelines": tmp_path})
+    monkeypatch.setattr(code, "LIBRARY", tmp_path / "src/rnn_lightning")
     monkeypatch.setattr(code, "WEIGHTS", ("rnn_lightning.nets",))
     (tmp_path / "pipelines/training").mkdir()
     (tmp_path / "pipelines/training/run.py").write_text("run = 1\n")

@@ -73,6 +73,8 @@ WRONG = {
     "dvc repro --nothing": DvcParserError,
     "python -m pipelines.nothing": AssertionError,
     "python -m pipelines.train task=nested rnn=nothing": ValueError,
+    "rnn nothing": AssertionError,
+    "rnn train task=nested rnn=nothing": ValueError,
     "python -m pipelines.predict run=runs/nested/lstm": ValueError,
     "python -m pipelines.reproduce nested/lstm/99": ValueError,
     "pip install -e '.[nothing]'": AssertionError,
@@ -100,11 +102,11 @@ def test_a_task_file_composes(block: Block) -> None:
 
 def test_the_first_stages_of_the_readme_really_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = [block for block in blocks("sh") if block.page.name == "README.md" and "pipelines.fetch" in block.text]
-    first = calls_of(block.text, desk, list(PROGRAMS))[:2]
+    (block,) = [block for block in blocks("sh") if block.page.name == "README.md" and "rnn fetch" in block.text]
+    first = calls_of(block.text, desk, list(PROGRAMS))[1:3]
     for stage, call in zip((fetch, preprocess), first, strict=True):
-        assert call.arguments[1] == f"pipelines.{stage.__name__}"
-        stage(compose(call.arguments[2:]))
+        assert call.arguments[0] == stage.__name__
+        stage(compose(call.arguments[1:]))
     assert (tmp_path / "data/processed/nested/card.json").exists()
 
 

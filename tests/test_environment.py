@@ -57,7 +57,7 @@ def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_without_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     assert provenance.commit() == "unknown"
 
 
@@ -68,7 +68,7 @@ def test_without_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: p
 def test_an_untracked_file_that_decides_a_run_makes_its_commit_no_clean_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, dirty: bool
 ) -> None:
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     (tmp_path / ".gitignore").write_text("*.tmp\n")
     author = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
     for words in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "all"]):

@@ -60,7 +60,7 @@ PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
     *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
-    *{"new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
+    *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
 ROOMS_MAY_IMPORT: dict[str, set[str]] = {

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines import reproduce
+from pipelines.runs import checkouts
 from pipelines.runs.folders import TEXTS, Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,8 @@ def stored(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    for module in (reproduce, checkouts):
+        monkeypatch.setattr(module, "PROJECT", tmp_path)
     (tmp_path / "results").mkdir()
     runs = [stored(), stored(seed=4), stored(seed=4, commit="b" * 40), stored(seed=5, commit="c" * 40 + "-dirty")]
     runs.append(stored(seed=6, config={}))
@@ -155,13 +157,13 @@ def test_a_checkout_that_a_kill_cut_short_is_made_again(place: Path, monkeypatch
             raise SystemExit
         whole(*words)
 
-    whole = reproduce.git
-    for step in (lambda: reproduce.check_out("HEAD", tree), lambda: reproduce.remove(tree)):
+    whole = checkouts.git
+    for step in (lambda: checkouts.check_out("HEAD", tree), lambda: checkouts.remove(tree)):
         with monkeypatch.context() as patch, pytest.raises(SystemExit):
-            patch.setattr(reproduce, "git", killed)
+            patch.setattr(checkouts, "git", killed)
             patch.setattr("os.getpid", lambda: 2**22 + 1)  # Linux gives no such number
             step()
-        reproduce.check_out("HEAD", tree)
+        checkouts.check_out("HEAD", tree)
         assert sorted(file.name for file in (tree / "pipelines").iterdir()) == ["evaluate.py", "train.py"]
 
 

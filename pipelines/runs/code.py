@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from pipelines.settings.places import LIBRARY, PACKAGE
 from rnn_lightning.files import sha256
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = {"rnn_lightning": ROOT / "src", "pipelines": ROOT}
+FOLDERS = {"rnn_lightning": LIBRARY.parent, "pipelines": PACKAGE.parent}
 SYSTEMS = ("rnn_lightning.systems", "rnn_lightning.data")
 COMMANDS = {
     "settings": ("pipelines.plan",),
@@ -49,14 +49,14 @@ def weights_hash() -> str:
 
     Of ``pipelines/`` only ``training/`` and ``kinds/`` count: all else reads settings, locks folders and shows runs.
     """
-    files = [file for file in code_of(WEIGHTS) if file.is_relative_to(ROOT / "src")]
-    rooms = [ROOT / "pipelines" / room for room in ("kinds", "training")]
+    files = [file for file in code_of(WEIGHTS) if file.is_relative_to(LIBRARY)]
+    rooms = [PACKAGE / room for room in ("kinds", "training")]
     return sha256(*files, *(file for room in rooms for file in sorted(room.glob("*.py"))))
 
 
 def listing(files: Iterable[Path]) -> str:
     """A line a file: its hash and its path from the root."""
-    return "".join(f"{sha256(file)}  {file.relative_to(ROOT)}\n" for file in files)
+    return "".join(f"{sha256(file)}  {file.relative_to(PACKAGE.parent)}\n" for file in files)
 
 
 def _named(pattern: str) -> list[str]:

@@ -15,11 +15,11 @@ from typing import Any
 
 from pipelines.runs.code import weights_hash
 from pipelines.settings.nested import changes
+from pipelines.settings.places import IN_CLONE, PROJECT
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
 from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
 from rnn_lightning.files import sha256
 
-ROOT = Path(__file__).resolve().parents[2]
 MADE_OF = ("conf", "src", "pipelines")
 """Folders whose files decide a run, also those that git does not track."""
 LOCKS = ("dvc.lock", "hub/dvc.lock")
@@ -45,7 +45,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     if name not in CELLS:
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
     both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
-    lock, trainer = ROOT / "dvc.lock", experiment.trainer
+    lock, trainer = PROJECT / "dvc.lock", experiment.trainer
     backend = CELLS[name].backend_on("cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
     return {
         "task": experiment.task_name,
@@ -87,7 +87,9 @@ def key_of(facts: dict[str, Any]) -> str:
 
 def commit() -> str:
     """The commit of the working tree, with ``-dirty`` where a tracked file but DVC's locks has changed since, or a folder of
-    `MADE_OF` has a file that git neither tracks nor ignores."""
+    `MADE_OF` has a file that git neither tracks nor ignores; of an installed package its version."""
+    if not IN_CLONE:
+        return f"rnn-lightning-{metadata.version('rnn-lightning')}"
     head = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{lock}" for lock in LOCKS))
     untracked = _git("ls-files", "--others", "--exclude-standard", "--", *MADE_OF)
@@ -97,7 +99,7 @@ def commit() -> str:
 def _git(*arguments: str) -> str:
     """What git prints; nothing where it fails or is not installed, or this is no checkout."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, errors="replace", check=False)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -82,10 +82,9 @@ class CorpusSpec(ClassSpec):
     )
 
     def cls(self) -> Any:
-        from rnn_lightning.corpora import check_corpus
-
         found = super().cls()
-        check_corpus(found)
+        # by name: all commands read settings, and are not made anew for each edit of a corpus
+        importlib.import_module(f"{PACKAGE}.corpora").check_corpus(found)
         return found
 
 

@@ -19,6 +19,7 @@ from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupt
 from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
 from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH, check_effects, check_finite, check_once, located, rewritten
+from pipelines.settings.places import CONF
 from pipelines.settings.schema import Experiment
 from pipelines.settings.seals import check_seal
 from pipelines.settings.tuned import AGAIN, check_tuned
@@ -31,7 +32,6 @@ DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
 OF_STAGE = ("seed", "seeds", "workers")
 """Keys of a command line that no system takes."""
-CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def compose(overrides: Sequence[str]) -> Experiment:

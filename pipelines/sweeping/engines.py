@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
-from pipelines.runs.provenance import ROOT
+from pipelines.settings.places import LIBRARY, PACKAGE, PROJECT
 from pipelines.settings.schema import Trainer
 from pipelines.sweeping.trial import TrialSpec, run_trial
 from pipelines.tracking.store import SQLITE
@@ -89,7 +89,7 @@ class Cluster(Engine):
         except ImportError:
             raise ValueError("engine=ray needs Ray: pip install -c constraints.txt -e '.[cluster]'") from None
         kept = {name: value for name, value in os.environ.items() if name.startswith(("MLFLOW_", "OMP_", "MALLOC_"))}
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        paths = os.pathsep.join([str(LIBRARY.parent), str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         try:
             ray.init(logging_level="ERROR", runtime_env={"env_vars": kept | {"PYTHONPATH": paths}})
         except (ConnectionError, RuntimeError) as error:
@@ -106,7 +106,7 @@ class Cluster(Engine):
         self._task = ray.remote(num_cpus=trainer.threads, num_gpus=gpus, max_retries=0, max_calls=1)(_run_there)
 
     def start(self, spec: TrialSpec) -> Job:
-        handle = self._task.remote(str(ROOT), spec)
+        handle = self._task.remote(str(PROJECT), spec)
 
         def alive() -> bool:
             return not self._ray.wait([handle], timeout=0)[0]

@@ -11,7 +11,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from pipelines.tracking.store import ROOT, SQLITE, check_database
+from pipelines.settings.places import PROJECT
+from pipelines.tracking.store import SQLITE, check_database
 from rnn_lightning.files import made_once
 
 PATIENCE, PAUSE = 120.0, 0.5
@@ -63,7 +64,7 @@ for _name in PATIENT:
 
 def default_storage() -> str:
     """A database in the project. Never the dashboard's: both keep a table ``alembic_version``."""
-    return f"{SQLITE}{ROOT / 'sweeps.db'}"
+    return f"{SQLITE}{PROJECT / 'sweeps.db'}"
 
 
 def open_storage(url: str) -> PatientStorage:

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.settings.places import LIBRARY
 from pipelines.settings.tuned import Finding
 from pipelines.tracking.names import shown_name
-from pipelines.tracking.store import ROOT, client
+from pipelines.tracking.store import client
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -133,7 +134,7 @@ def _store_model(
         run_id=run_id,
         python_model=str(served),
         artifacts={key: str(path) for key, path in files.items()},
-        code_paths=[str(ROOT / "src" / "rnn_lightning")],
+        code_paths=[str(LIBRARY)],
         # Left to itself MLflow finds the packages by loading the model in another process, which takes ten seconds.
         pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in (*SERVING_PACKAGES, *packages)],
         registered_model_name=registered_name,

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.settings.places import PROJECT
 from rnn_lightning.files import made_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ROOT = Path(__file__).resolve().parents[2]
 SQLITE = "sqlite:///"
 BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
@@ -34,7 +34,7 @@ def open_store() -> str:
 def store_uri() -> str:
     """``MLFLOW_TRACKING_URI``, or a database in the project."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    return os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{ROOT / 'mlflow.db'}")
+    return os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{PROJECT / 'mlflow.db'}")
 
 
 def ask_briefly() -> None:

@@ -7,6 +7,8 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal to _ROOMS
     from .budget import count_parameters as count_parameters
     from .budget import flops_per_step as flops_per_step

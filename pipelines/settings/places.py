@@ -1,0 +1,17 @@
+"""Where things are: the code, its configuration, and the project, which is the folder that commands write to."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+IN_CLONE = (PACKAGE.parent / "conf" / "config.yaml").is_file()
+"""Whether this is a clone of the repository; else it is installed, and the project is where the command was started."""
+PROJECT = PACKAGE.parent if IN_CLONE else Path.cwd()
+LIBRARY = (PACKAGE.parent / "src" if IN_CLONE else PACKAGE.parent) / "rnn_lightning"
+
+
+def configuration(project: Path) -> Path:
+    """The folder ``conf`` of the project if it has one, else the one that was installed."""
+    return next(folder for folder in (project / "conf", PACKAGE / "conf") if (folder / "config.yaml").is_file())
+
+
+CONF = configuration(PROJECT)

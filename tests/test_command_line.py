@@ -1,0 +1,94 @@
+"""``rnn``, which has all commands, in a clone and as an installed package."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnn_lightning
+from pipelines.__main__ import ORDER, commands, overview, summary
+from pipelines.settings import places
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def rnn(*words: str, cwd: Path, command: tuple[str, ...] = (sys.executable, "-m", "pipelines")) -> tuple[int, str, str]:
+    """The exit code of ``rnn WORDS``, and what it says."""
+    paths = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"} if command[0] == sys.executable else {}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([*command, *words], cwd=cwd, env=kept | paths, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_help_has_a_line_for_each_command() -> None:
+    lines = overview().splitlines()
+    for name in ORDER:
+        assert any(line.startswith(f"  {name} ") and summary(name) in line for line in lines)
+        assert summary(name)[0].isupper() and "``" not in summary(name)
+    assert set(ORDER) <= set(commands()) and len(set(commands())) == len(commands())
+
+
+def test_a_command_is_that_of_its_module(tmp_path: Path) -> None:
+    assert rnn("fetch", "task=addin", cwd=tmp_path) == (2, *_module("fetch", "task=addin", cwd=tmp_path))
+    code, said, _ = rnn("train", "--help", cwd=tmp_path)
+    assert code == 0 and said.startswith("Stage: train one architecture") and "task.training.clip" in said
+
+
+def _module(name: str, *words: str, cwd: Path) -> tuple[str, str]:
+    return rnn(*words, cwd=cwd, command=(sys.executable, "-m", f"pipelines.{name}"))[1:]
+
+
+def test_another_word_is_refused_in_a_line(tmp_path: Path) -> None:
+    code, said, errors = rnn("trian", cwd=tmp_path)
+    assert (code, said) == (2, "") and re.fullmatch(r"error: rnn has no command 'trian'; there are init, new, .*\n", errors)
+
+
+def test_the_configuration_of_the_project_comes_before_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("installed", "project"):
+        (tmp_path / folder / "conf").mkdir(parents=True)
+    (tmp_path / "installed/conf/config.yaml").touch()
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "installed")
+    assert places.configuration(tmp_path / "project") == tmp_path / "installed/conf"
+    (tmp_path / "project/conf/config.yaml").touch()
+    assert places.configuration(tmp_path / "project") == tmp_path / "project/conf"
+
+
+@pytest.mark.slow
+def test_the_wheel_has_all_that_the_commands_need(tmp_path: Path) -> None:
+    """Built and installed beside the packages of this environment: the smallest task from nothing to an answer."""
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    binaries, (packages,) = tmp_path / "venv/bin", (tmp_path / "venv/lib").glob("*/site-packages")
+    subprocess.run([binaries / "pip", "--quiet", "install", "--no-deps", wheel], check=True)
+    (packages / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    (tmp_path / "project").mkdir()
+
+    def run(*words: str, code: int = 0) -> str:
+        done = rnn(*words, cwd=tmp_path / "project", command=(str(binaries / "rnn"),))
+        assert done[0] == code, done
+        return done[1] + done[2]
+
+    assert run("--version") == f"rnn-lightning {rnn_lightning.__version__}\n"
+    small = ["task=adding", "task.corpus.rows={train:60,validation:20,test:20}"]
+    training = [*small, "rnn=gru", "task.training={epochs:1,clip:1,validate_every:null}"]
+    for stage, words in {"fetch": small, "preprocess": small, "train": training, "evaluate": training}.items():
+        run(stage, *words)
+    (folder,) = (tmp_path / "project/runs/adding").glob("gru-*/1")
+    assert f'"commit": "rnn-lightning-{rnn_lightning.__version__}"' in (folder / "training.json").read_text()
+    sweep = ["sweep", "sweep=basic", *training, "trials=1"]
+    for words, code, said in (
+        (sweep, 2, "give `rnn init` first"),
+        (["init"], 0, "conf/ has the configuration"),
+        (["init"], 2, "is there already"),
+        (sweep, 0, "best of 1 complete trials"),
+        (["repro"], 2, "in a clone of the repository"),
+        (["reproduce", "adding/gru/1"], 2, "from a clone of the repository"),
+    ):
+        assert said in run(*words, code=code)
