@@ -3,7 +3,6 @@
 Shapes: N steps, K targets, F features of a step.
 """
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,91 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .baselines import baseline_errors, seasonal_errors
-from .calendar import CYCLES, Dates, calendar_of, read_dates, steps_of, uneven_steps, usual_width
+from .calendar import Dates, read_dates, steps_of, uneven_steps, usual_width
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, TimeSeries
+from .corpus import SPLITS, CorpusError, RawSplit, TimeSeries
 from .dividing import WAYS
 from .examples import feature_card
 from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .tables import REAL
+from .steps import Columns
 
 CUTS = (
     "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
     "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The columns that a step's features are made of, in this order.
-
-    ``targets`` are forecast; ``past`` are measured beside them; ``known`` are known in advance, as is where in the cycles
-    named by ``calendar`` (hour, weekday, ...) the column ``date`` is.
-    """
-
-    targets: Sequence[str]
-    past: Sequence[str] = ()
-    known: Sequence[str] = ()
-    date: str | None = None
-    calendar: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if not self.targets:
-            raise ValueError("targets must name one column or more")
-        measured = [*self.targets, *self.past, *self.known]
-        if twice := [name for name in dict.fromkeys(measured) if measured.count(name) > 1]:
-            raise ValueError(f"a column is one of targets, past and known, and once; {twice[0]!r} is named more than once")
-        if unknown := [name for name in self.calendar if name not in CYCLES]:
-            raise ValueError(f"calendar must be of {list(CYCLES)}, not {unknown[0]!r}")
-        if self.calendar and self.date is None:
-            raise ValueError("calendar is read from a column of dates: name it as date")
-
-    def names(self) -> list[str]:
-        """All columns that are read."""
-        return [*self.targets, *self.past, *self.known, *([] if self.date is None else [self.date])]
-
-    def known_features(self) -> int:
-        """How many features of a step are known in advance."""
-        return len(self.known) + 2 * len(self.calendar)
-
-    def features(self, columns: Mapping[str, Sequence[Any]], first: int = 0) -> NDArray[np.float32]:
-        """The features (N, F) of the steps whose values are given by column, which begin at row ``first`` of a file.
-
-        Raises:
-            ValueError: naming column and row of what is no finite number, or no date.
-        """
-        numbers = [numbers_of(name, columns[name], first) for name in (*self.targets, *self.past, *self.known)]
-        given = np.stack(numbers, axis=1)
-        if self.date is None:
-            return given
-        return np.concatenate([given, calendar_of(read_dates([*map(str, columns[self.date])]), self.calendar)], axis=1)
-
-
-def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float32]:
-    """The values (N,) of the column ``name``, from row ``first`` of a file on.
-
-    Raises:
-        ValueError: naming the first row, counted from 0, that has no finite number.
-    """
-    with np.errstate(over="ignore"):
-        numbers = np.array([number_or_nan(value) for value in values]).astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(numbers))
-    if len(wrong):
-        row = int(wrong[0])
-        raise ValueError(f"row {first + row} of {name!r} is {values[row]!r}: give it a finite number, or leave the column out")
-    return numbers
-
-
-def number_or_nan(value: Any) -> float:
-    """The number that ``value`` is, or NaN; digits of other scripts, or with a line between, are none, as in CSV."""
-    if isinstance(value, bool) or (isinstance(value, str) and not REAL.fullmatch(value.strip())):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,6 +44,7 @@ class Forecasting(FromSource):
     the usual time from step to step in the training part, and how many steps of each split are of another.
     """
 
+    item_settings: ClassVar[tuple[str, ...]] = ("context", "horizon")
     ways: ClassVar[Mapping[str, str]] = {"train": WAYS["train"], "validation": CUTS, "test": CUTS}
 
     targets: Sequence[str]
@@ -153,20 +82,40 @@ class Forecasting(FromSource):
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
         splits = self.read(raw)
+        title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
+        more = self.measured(splits)
+        more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
+        references = self.references(splits, more["standardize"])
+        write_processed(processed, splits, CardFields(title, source, references=references, more=more))
+
+    def test_split(self, raw: Path) -> RawSplit:
+        """The test split, with what its training part says of its scale, and the errors of forecasts without a network."""
+        self.verified(raw)
+        splits = self.read(raw)
+        card = self.measured(splits)
+        return RawSplit("series", splits["test"], {**card, "references": self.references(splits, card["standardize"])})
+
+    def measured(self, splits: Mapping[str, TimeSeries]) -> dict[str, Any]:
+        """What the card says of the targets, and of the scale of the training part."""
+        card = feature_card([splits["train"].inputs])
+        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
+        return more | {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+
+    def read(self, raw: Path) -> dict[str, TimeSeries]:
+        """The splits of the files in ``raw``.
+
+        Raises:
+            CorpusError: for one in which there is no window.
+        """
+        splits = self.read_splits(raw)
         for name, split in splits.items():
             if (windows := split.sizes()["windows"]) < 1:
                 least = f"{self.context} + {self.horizon}"
                 raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
-        title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
-        card = feature_card([splits["train"].inputs])
-        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
-        more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
-        more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
-        references = self.references(splits, card["standardize"])
-        write_processed(processed, splits, CardFields(title, source, references=references, more=more))
+        return splits
 
-    def read(self, raw: Path) -> dict[str, TimeSeries]:
-        """The splits of the files in ``raw``."""
+    def read_splits(self, raw: Path) -> dict[str, TimeSeries]:
+        """The splits of the files in ``raw``, as long as they are."""
         if self.borders is None:
             return {split: self.series(self.features(raw / f"{split}.parquet"), 0) for split in SPLITS}
         whole = self.features(raw / "train.parquet")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..corpora.calendar import dates_after, read_dates, steps_of, uneven_steps, usual_width
-from ..corpora.forecasting import Columns
+from ..corpora.steps import Columns
 from ..models import Forecaster
 from ..models.quantiles import middle
 from .base import Answer, Encoded, Predictor
