@@ -60,9 +60,7 @@ def measure_elsewhere(words: Sequence[str]) -> None:
         system = load_trained(experiment, folder)
         encoded = ENCODINGS[raw.kind].encode(raw, Known(folder, names_of(system, ENCODINGS[raw.kind].predictor)))
         tell_unknown(encoded, raw.kind)
-        widen(system, ENCODINGS[raw.kind].predictor, encoded.added)
-        if raw.kind == "series":
-            scale(system, encoded.card)
+        suit(system, raw.kind, encoded)
         weights = sha256(folder / CHECKPOINT)
         own = experiment.model_copy(update={"task_name": f"{target.name}-by-{weights[:8]}"})
         card = write_test(own.processed(), encoded, card_for(folder, experiment, other), train_for(experiment, run))
@@ -144,6 +142,13 @@ def read_rows(folder: Path, experiment: Experiment, other: Experiment) -> RawSpl
 def names_of(system: Any, predictor: str) -> list[str]:
     """The names that the system answers with, where it has some."""
     return list(getattr(system, NAMES[predictor]) or ()) if predictor in NAMES else []
+
+
+def suit(system: Any, kind: str, encoded: Encoded) -> None:
+    """Give ``system`` the classes that it does not have, or the scale of a series, so that it can be measured on the rows."""
+    widen(system, ENCODINGS[kind].predictor, encoded.added)
+    if kind == "series":
+        scale(system, encoded.card)
 
 
 def tell_unknown(encoded: Encoded, kind: str) -> None:

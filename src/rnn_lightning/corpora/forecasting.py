@@ -21,23 +21,25 @@ from .examples import feature_card
 from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .steps import Columns
+from .steps import Columns, is_missing
 
 CUTS = (
     "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
     "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
 )
 
+ADVICE = "give it a number, or set missing: last, which takes the last number before it"
+
 
 @dataclass(kw_only=True, eq=False)
 class Forecasting(FromSource):
     """A series in time, a row a step, from which windows are forecast: ``context`` steps are read, ``horizon`` are told.
 
-    The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
-    validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
-    Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
-    period by which the seasonal forecast repeats. The other fields are those of `FromSource`, but for ``held_out``, which would
-    draw single rows.
+    The fields down to ``calendar``, and ``missing``, are those of `Columns`; the card counts the missing numbers. ``borders``
+    cut the split ``train`` in time: ``{train: [0, 8640], validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window
+    of the later two may begin in the split before. Without borders the data set has the three splits, and no window reaches
+    from one to another. ``season`` is the steps of the period by which the seasonal forecast repeats. The other fields are those of
+    `FromSource`, but for ``held_out``, which would draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
     errors are scaled, and the errors of forecasts without a network, of standardised values, as references. With dates it has
@@ -56,12 +58,14 @@ class Forecasting(FromSource):
     date: str | None = None
     calendar: Sequence[str] = ()
     borders: Mapping[str, Sequence[int]] | None = None
+    missing: str | None = None
 
     def __post_init__(self) -> None:
         if self.held_out is not None:
             raise ValueError(f"held_out would draw rows of a series at random, with {dict(self.held_out)}: {CUTS}")
         super().__post_init__()
-        self.step = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
+        names = ("targets", "past", "known", "date", "calendar", "missing")
+        self.step = Columns(**{name: getattr(self, name) for name in names})
         for name in ("context", "horizon", "season"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 step or more, not {getattr(self, name)}")
@@ -76,16 +80,18 @@ class Forecasting(FromSource):
 
     def columns(self) -> list[Column]:
         measured = {"targets": self.targets, "past": self.past, "known": self.known}
-        numbers = [Column(key, name, "number") for key, names in measured.items() for name in names]
+        empty = None if self.missing else ADVICE
+        numbers = [Column(key, name, "number", empty) for key, names in measured.items() for name in names]
         return [*numbers, *given("date", self.date, "text")]
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
         splits = self.read(raw)
         title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
-        more = self.measured(splits)
+        card = self.measured(splits)
+        more = card | ({"missing": self.count_missing(raw)} if self.missing else {})
         more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
-        references = self.references(splits, more["standardize"])
+        references = self.references(splits, card["standardize"])
         write_processed(processed, splits, CardFields(title, source, references=references, more=more))
 
     def test_split(self, raw: Path) -> RawSplit:
@@ -128,6 +134,17 @@ class Forecasting(FromSource):
             splits[split] = self.series(whole[begin - before : end], before)
         return splits
 
+    def count_missing(self, raw: Path) -> dict[str, int]:
+        """How many numbers of each column are missing, which a line on standard error tells."""
+        counts = dict.fromkeys(self.step.numbers(), 0)
+        for split in self.needed:
+            table = read_table(raw / f"{split}.parquet", [*counts])
+            counts = {name: count + sum(map(is_missing, table[name].to_pylist())) for name, count in counts.items()}
+        if any(counts.values()):
+            some = ", ".join(f"{count} in {name!r}" for name, count in counts.items() if count)
+            print(f"preprocess: missing numbers are the last before them: {some}", file=sys.stderr)
+        return counts
+
     def dates(self, raw: Path, column: str) -> dict[str, Dates]:
         """The dates of the steps of each split, those of its context too."""
         tables = {name: read_table(raw / f"{name}.parquet", [column]) for name in self.needed}
@@ -145,9 +162,10 @@ class Forecasting(FromSource):
         """
         table = read_table(path, self.step.names())
         try:
-            return self.step.features({name: table[name].to_pylist() for name in self.step.names()})
+            return self.step.features(self.step.filled({name: table[name].to_pylist() for name in self.step.names()}))
         except ValueError as error:
-            raise CorpusError(f"{path}: {error}") from None
+            advice = "" if self.missing or "finite" not in str(error) else "; missing: last takes the last one before"
+            raise CorpusError(f"{path}: {error}{advice}") from None
 
     def series(self, features: NDArray[np.float32], before: int) -> TimeSeries:
         """The ``features`` (N, F) of a split, of which the first ``before`` steps are context alone."""
@@ -166,7 +184,8 @@ class Forecasting(FromSource):
         return baseline_errors(values, context=self.context, horizon=self.horizon, season=self.season)
 
     def inputs(self) -> dict[str, Any]:
-        return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
+        columns = {name: value for name, value in asdict(self.step).items() if name != "missing" or value}
+        return {"name": "series", **columns, "context": self.context, "horizon": self.horizon}
 
 
 def spacing_of(dates: Mapping[str, Dates]) -> dict[str, Any]:

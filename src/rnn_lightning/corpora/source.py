@@ -129,7 +129,7 @@ class FromSource(Corpus):
             CorpusError: naming the setting and the columns that there are.
         """
         there = [*part.column_names, *part.flatten().column_names]
-        for key, name, _ in self.columns():
+        for key, name, *_ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):
                 known = ", ".join(part.column_names)
                 raise CorpusError(f"{self.origin}: the {split} split has no column {name!r}; {key} must be of {known}")

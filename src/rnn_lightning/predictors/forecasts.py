@@ -44,6 +44,8 @@ class SeriesInputs(Inputs):
             raise ValueError(f"there is no column {missing[0]!r}, only {list(columns)}")
         rows = {name: list(columns[name]) for name in self.columns.names()}
         origin = self.origin(rows)
+        past = self.columns.filled({name: values[:origin] for name, values in rows.items()})
+        rows = {name: [*past[name], *values[origin:]] for name, values in rows.items()}
         if origin < self.context:
             raise ValueError(f"a forecast reads {self.context} rows, and only {origin} come before those without targets")
         dates = self.dates_of(rows, origin)
