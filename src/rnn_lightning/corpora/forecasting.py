@@ -38,8 +38,8 @@ class Forecasting(FromSource):
     The fields down to ``calendar``, and ``missing``, are those of `Columns`; the card counts the missing numbers. ``borders``
     cut the split ``train`` in time: ``{train: [0, 8640], validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window
     of the later two may begin in the split before. Without borders the data set has the three splits, and no window reaches
-    from one to another. ``season`` is the steps of the period by which the seasonal forecast repeats. The other fields are those of
-    `FromSource`, but for ``held_out``, which would draw single rows.
+    from one to another. ``season`` is the steps of the period by which the seasonal forecast repeats. The other fields are
+    those of `FromSource`, but for ``held_out``, which would draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
     errors are scaled, and the errors of forecasts without a network, of standardised values, as references. With dates it has

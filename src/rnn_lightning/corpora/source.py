@@ -45,6 +45,8 @@ class FromSource(Corpus):
     classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        if unknown := sorted({*map(str, self.splits or ())} - {*SPLITS}):
+            raise ValueError(f"splits may have {', '.join(SPLITS)}, and no {unknown[0]!r}")
         self.drawn = None if self.held_out is None else HeldOut.of(self.held_out)
         self.origin = self._local() if self.repository is None else self._hub(self.repository)
 

@@ -61,9 +61,11 @@ def csv_columns(
     for path in paths:
         rows = csv_rows(path, separator)
         _, heading = next(rows, (0, []))
+        if not heading:
+            raise CorpusError(f"{path} is empty: a file of CSV begins with the names of its columns")
         if len(heading) == 1 and re.search("[;\t|]", heading[0]):
             raise CorpusError(f"{path}:1 has one column, {heading[0]!r}: set separator to what is between its columns")
-        if not heading or (kinds and [*kinds] != heading) or len(set(heading)) < len(heading):
+        if (kinds and [*kinds] != heading) or len(set(heading)) < len(heading):
             wanted = f", but {[*kinds]} as {paths[0]}" if kinds else ", each once"
             raise CorpusError(f"{path}:1 has the columns {heading}; a file of CSV begins with the names of its columns{wanted}")
         kinds = kinds or dict.fromkeys(heading, 0)

@@ -35,6 +35,11 @@ class SeriesInputs(Inputs):
     def __init__(self, size: int, columns: Mapping[str, Any], *, context: int, horizon: int, width: str | None = None) -> None:
         self.columns, self.context, self.horizon, self.width = Columns(**columns), context, horizon, width
 
+    def from_request(self, item: str) -> Any:
+        """The bytes of a CSV file, which may be its text as it is, or base64."""
+        heading = next(csv.reader([item.partition("\n")[0].strip()]), [])
+        return item.encode() if {*self.columns.names()} <= {*heading} else super().from_request(item)
+
     def encode(self, item: Any) -> Encoded:
         if isinstance(item, str) and not item.strip():
             return NOTHING
