@@ -8,7 +8,7 @@ files of parallel lines are ``{de: train.de, en: train.en}``. All other keys nam
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def text_of(file: Path, name: str, arguments: Sequence[str], found: Guess) -> st
     import yaml
 
     made = dict(found.changes)
-    corpus = {"repository": None, "rows": None, "files": found.files, **made.pop("corpus"), "held_out": held_out(found.files)}
+    corpus = {"repository": None, "rows": None, "files": found.files, **made.pop("corpus"), "held_out": held_out(found)}
     values = {
         "defaults": [found.like, "_self_"],
         "title": name,
@@ -88,19 +88,23 @@ def text_of(file: Path, name: str, arguments: Sequence[str], found: Guess) -> st
     return FIRST.format(place=file.name, words=" ".join(arguments), like=found.like) + text
 
 
-def held_out(files: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is held out of the training split, so that all splits are there."""
-    if "validation" in files and "test" in files:
+def held_out(found: Guess) -> dict[str, Any] | None:
+    """What is held out of the training split, so that all splits are there; a series in time is cut by its borders."""
+    files = found.files
+    if "targets" in found.columns or ("validation" in files and "test" in files):
         return None
     return HOLDS_OUT if "test" in files else {"share": 0.1, "test": 0.1, "seed": 1}
 
 
 def said_of(found: Guess) -> list[str]:
     """What is guessed, in lines."""
-    held = held_out(found.files) or {}
+    held = held_out(found) or {}
     shares = [f"{held[key]:.0%} for {split}" for key, split in (("share", "validation"), ("test", "the test")) if key in held]
     lines = [f"  columns: {', '.join(f'{key}={shown(name)}' for key, name in found.columns.items())}"] if found.columns else []
     lines += [f"  splits: {', '.join(found.files)}" + (f"; held out of train are {' and '.join(shares)}" if shares else "")]
+    if "targets" in found.columns:
+        window = {key: found.changes["corpus"][key] for key in ("context", "horizon", "season", "borders")}
+        lines[-1:] = [f"  windows: {', '.join(f'{key} {value}' for key, value in window.items())}"]
     return lines
 
 

@@ -5,18 +5,22 @@
 """
 
 import os
+import shlex
 
 from pipelines.runs.cards import note_corpus
 from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
-from pipelines.settings.overrides import FOLDER, GROUPS
+from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH
 from pipelines.settings.schema import Experiment
 
 
 def preprocess(experiment: Experiment) -> None:
     """All of the files or none of them, and what they were made with."""
     corpus, processed = experiment.task.corpus.build(), experiment.processed()
+    if not experiment.raw().exists():
+        words = [word for word in experiment.command_line if word.startswith(("task=", "task.corpus.", SEARCHPATH))]
+        raise FileNotFoundError(f"{experiment.raw()} has no data: `python -m pipelines.fetch {shlex.join(words)}` first")
     if any(word.startswith("workers=") for word in experiment.command_line):
         corpus.workers = experiment.workers
         os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned

@@ -74,6 +74,21 @@ def write_sequence_pairs(folder: Path, *, rows: int = 60, longest: int = 9) -> P
     return folder
 
 
+def write_signals(folder: Path, *, rows: int = 60) -> list[str]:
+    """Rows of 1 to 3 words, three steps of two features each, and these words as targets; returns the labels."""
+    draws = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        counts = draws.integers(1, 4, rows)
+        targets = draws.integers(1, 3, int(counts.sum())).astype(np.int32)
+        said = np.eye(3, 2, -1, dtype=np.float32)[targets]  # (words, 2)
+        inputs = np.stack([said, said, 0 * said], 1).reshape(-1, 2) + draws.normal(0, 0.1, (3 * len(said), 2))
+        offsets = np.concatenate([[0], counts.cumsum()]).astype(np.int64)
+        arrays = {"inputs": inputs.astype(np.float32), "input_offsets": 3 * offsets}
+        np.savez(folder / f"{split}.npz", **arrays, targets=targets, target_offsets=offsets)
+    return ["<blank>", "up", "down"]
+
+
 CHARACTERS, TAGS = 12, 5
 
 

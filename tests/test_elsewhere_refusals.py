@@ -56,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             ["run=trained/adding/lstm-small/1", "on=adding"],
             "trained/adding/lstm-small/1 was not evaluated: no metrics.json: give",
         ),
-        ([RUN, "on=nothing"], "task must be one of .*, not 'nothing'"),
+        ([RUN, "on=nothing"], "on must be one of .*, not 'nothing'; of a file of your own give .../task/nothing.yaml"),
         ([RUN, "on=mine/nothing.yaml"], "on=mine/nothing.yaml: there is no such file"),
         ([RUN, "on=mine/loose.yaml"], "a task file lies in a folder named task: move it to .*/mine/task/loose.yaml"),
         ([RUN, "on=mine/task/adding.yaml"], "conf/task has a task adding too: give the file another name"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 import rnn_lightning
-from pipelines.kinds import KINDS, kind_of
+from pipelines.kinds import KINDS, TRANSCRIPTION, kind_of
 from pipelines.kinds.base import Kind, answer_split
 from pipelines.predict import reader
 from pipelines.settings.compose import CONF, compose
@@ -178,7 +178,7 @@ def test_the_system_of_every_task_has_a_kind_and_this_a_predictor(task: str) -> 
 def test_every_predictor_is_of_some_kind_and_every_kind_is_in_use() -> None:
     systems = {compose([f"task={task}"]).task.model.cls() for task in TASKS}
     assert set(OF_THE_LIBRARY) == systems
-    assert {kind.predictor for kind in OF_THE_LIBRARY.values()} | {"regression"} == PREDICTOR_NAMES
+    assert {kind.predictor for kind in OF_THE_LIBRARY.values()} | {"regression", TRANSCRIPTION.predictor} == PREDICTOR_NAMES
 
 
 def test_what_is_no_system_is_refused() -> None:

@@ -37,7 +37,7 @@ WRONG = [
     ({"predictor": "os.system"}, "predictor of .* must be one of"),
     ({"predictor": "classification"}, "no checkpoint of SequenceClassifier"),
     ({"predictor": "classification", "inputs": 3}, "no checkpoint of SequenceClassifier"),
-    ({"predictor": "language", "inputs": {"name": ["tokens"]}}, r"model\.ckpt does not hold the weights"),
+    ({"predictor": "language", "inputs": {"name": ["tokens"]}}, r"model\.ckpt is no checkpoint of LanguageModel: unit must be"),
     ({"predictor": "language"}, "must have settings under 'inputs', not None"),
     ({"search": 3}, "must have settings under 'search', not 3"),
     ({"search": {"beam_size": "x"}}, "beam_size must be a whole number of at least 1, not 'x'"),

@@ -9,6 +9,7 @@ from pipelines.kinds.frames import FrameKind
 from pipelines.kinds.language import LanguageKind
 from pipelines.kinds.recognition import RecognitionKind
 from pipelines.kinds.tagging import TaggingKind
+from pipelines.kinds.transcription import TranscriptionKind
 from pipelines.kinds.translation import TranslationKind
 from pipelines.kinds.values import ValueKind
 from pipelines.settings.schema import Experiment
@@ -34,10 +35,11 @@ KINDS: dict[type[System], Kind[Any]] = {
     SequenceRegressor: ValueKind(),
     Tagger: TaggingKind(),
 }
+TRANSCRIPTION = TranscriptionKind()
 
 
 def kind_of(experiment: Experiment) -> Kind[Any]:
-    """The kind of the system that the task's configuration names.
+    """The kind of the system that the task's configuration names; a `Seq2Seq` with a ``unit`` finds labels of signals.
 
     Raises:
         ValueError: for a class that is no system, or one without a kind.
@@ -46,4 +48,4 @@ def kind_of(experiment: Experiment) -> Kind[Any]:
     if system not in KINDS:
         known = sorted(kind.__name__ for kind in KINDS)
         raise ValueError(f"task.model._target_ must be one of the systems {known}, not {experiment.task.model.target!r}")
-    return KINDS[system]
+    return TRANSCRIPTION if system is Seq2Seq and (experiment.task.model.model_extra or {}).get("unit") else KINDS[system]

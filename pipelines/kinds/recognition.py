@@ -16,8 +16,9 @@ from pipelines.kinds.edits import errors_by_label, label_error_table
 from pipelines.settings.schema import Experiment
 from rnn_lightning import CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
-from rnn_lightning.models.ctc_recognizer import UNITS
+from rnn_lightning.models.labels import UNITS
 from rnn_lightning.sequences import Batch
+from rnn_lightning.systems.labelled import LabelSystem
 
 RECOGNIZED, ALIGNMENT, STROKES, REPORT = "recognized.txt", "alignment.png", "strokes.png", "labels.md"
 MOST_SHOWN = 12
@@ -40,23 +41,35 @@ class RecognitionKind(Kind[CTCRecognizer]):
         Where the task's metric has a search, what is found is its, and its rate of errors is returned beside that of the best
         path.
         """
-        from pipelines.kinds.signal_figures import is_pen
-
         system.eval()
         settings = experiment.task.metric.search
         found = recognize_split(system, data, "test", search_of(settings, system, data))
-        right = target_rows(data, "test")
-        texts = [(system.text(one), system.text(other)) for one, other in zip(found, right, strict=True)]
-        (folder / RECOGNIZED).write_text("".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8")
-        made = errors_by_label(zip(right, found, strict=True), system.labels)
-        (folder / REPORT).write_text(label_error_table(made), encoding="utf-8")
         card = read_json(experiment.processed() / "card.json")
+        right = write_found(system, data, found, card, folder)
         draw_alignment(system, data, card, folder / ALIGNMENT)
-        if is_pen(card):
-            draw_words(data, texts, folder / STROKES)
-        if not settings:
-            return {}
-        return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
+        return beam_rate(system, found, right) if settings else {}
+
+
+def write_found(
+    system: LabelSystem, data: PairModule, found: Sequence[list[int]], card: Mapping[str, Any], folder: Path
+) -> list[list[int]]:
+    """Leave in ``folder`` what is ``found`` of the test split beside what is right, what became of each label, and of pens a
+    picture of some words; returns what is right."""
+    from pipelines.kinds.signal_figures import is_pen
+
+    right = target_rows(data, "test")
+    texts = [(system.text(one), system.text(other)) for one, other in zip(found, right, strict=True)]
+    (folder / RECOGNIZED).write_text("".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8")
+    made = errors_by_label(zip(right, found, strict=True), system.labels)
+    (folder / REPORT).write_text(label_error_table(made), encoding="utf-8")
+    if is_pen(card):
+        draw_words(data, texts, folder / STROKES)
+    return right
+
+
+def beam_rate(system: LabelSystem, found: Sequence[list[int]], right: Sequence[list[int]]) -> dict[str, float]:
+    """The rate of errors of what a search has ``found``, by its name among the metrics."""
+    return {f"test/{UNITS[system.unit]}_beam": char_error_rate(system.signs(found), system.signs(right)).item()}
 
 
 def recognize_split(system: CTCRecognizer, data: PairModule, split: str, search: Mapping[str, Any]) -> list[list[int]]:

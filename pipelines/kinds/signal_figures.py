@@ -18,8 +18,8 @@ from rnn_lightning.pen import FEATURES
 LIFTER = 22
 """What Kaldi lifts cepstra by: coefficient k is multiplied by 1 + 11 sin(pi k / 22)."""
 RIGHT, WRONG = "black", "#D55E00"
-MOST_STEPS = 2000
-"""So many steps of a row a picture has room for."""
+MOST_STEPS, MOST_LABELS = 2000, 100
+"""So many steps and labels of a row a picture has room for."""
 
 
 class Picture(NamedTuple):
@@ -127,6 +127,25 @@ def alignment(
         above.legend(loc="center right")
         draw_signal(below, picture, len(values))
         below.set(xlabel="step", xlim=(-0.5, len(values) - 0.5))
+        save(figure, file)
+
+
+def attended(picture: Picture, weights: NDArray[np.float32], found: Sequence[str], file: Path) -> None:
+    """What each label ``found`` attended to, ``weights`` (U, T'), from top to bottom, over the ``picture`` of the signal.
+
+    Of long rows it shows the first `MOST_STEPS` steps and `MOST_LABELS` labels, and its title says so.
+    """
+    picture, title = cut_to(picture, weights.shape[1])
+    weights, found = weights[:MOST_LABELS, :MOST_STEPS], found[:MOST_LABELS]
+    steps = weights.shape[1]
+    with drawing(file, look=LOOK | {"axes.grid": False}):
+        size = (max(8, min(0.03 * steps, 16)), 4 + 0.2 * len(found))
+        figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=size, height_ratios=[0.2 * len(found), 3])
+        above.imshow(weights, aspect="auto", cmap="Greys", vmin=0, extent=(-0.5, steps - 0.5, len(found) - 0.5, -0.5))
+        above.set_yticks(range(len(found)), [label(name) if name.strip() else "\N{OPEN BOX}" for name in found])
+        above.set(ylabel="found", title=title)
+        draw_signal(below, picture, steps)
+        below.set(xlabel="step")
         save(figure, file)
 
 

@@ -101,7 +101,7 @@ def translate_split(
 
     def translate(batch: Batch) -> list[str]:
         found = system.translate(batch.inputs, batch.lengths, **search)
-        return [text_of(found, row, 0, tokenizer) for row in range(len(found.lengths))]
+        return [text_of(found, row, 0, tokenizer.decode) for row in range(len(found.lengths))]
 
     return answer_split(system, data, split, translate)
 

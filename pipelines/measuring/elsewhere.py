@@ -1,7 +1,7 @@
 """A trained model measured on the test split of another corpus of its kind.
 
-The rows are encoded anew with what the run's folder holds: tokenizer or lexicon, classes, settings of signals. What is made of
-them lies in folders of its own.
+The rows are encoded anew with what the run's folder holds: tokenizer or lexicon, classes, settings of signals. A series in time
+is scaled by its own training part. What is made of them lies in folders of its own.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 
 from pipelines import tracking
 from pipelines.measuring.measure import finite, load_trained, measure, shown
+from pipelines.measuring.scaling import scale
 from pipelines.measuring.widening import widen
 from pipelines.runs.cards import card_of
 from pipelines.runs.folders import Run, read_run
@@ -22,8 +23,10 @@ from pipelines.runs.processes import made_alone
 from pipelines.runs.provenance import commit, hardware, versions
 from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
+from pipelines.settings.keywords import named
 from pipelines.settings.overrides import SEARCHPATH, check_once
 from pipelines.settings.schema import Experiment
+from pipelines.settings.tasks import task_names
 from pipelines.tracking.finished import publish_measured
 from rnn_lightning.corpora import Pairs
 from rnn_lightning.corpora.corpus import RawSplit
@@ -57,7 +60,7 @@ def measure_elsewhere(words: Sequence[str]) -> None:
         system = load_trained(experiment, folder)
         encoded = ENCODINGS[raw.kind].encode(raw, Known(folder, names_of(system, ENCODINGS[raw.kind].predictor)))
         tell_unknown(encoded, raw.kind)
-        widen(system, ENCODINGS[raw.kind].predictor, encoded.added)
+        suit(system, raw.kind, encoded)
         weights = sha256(folder / CHECKPOINT)
         own = experiment.model_copy(update={"task_name": f"{target.name}-by-{weights[:8]}"})
         card = write_test(own.processed(), encoded, card_for(folder, experiment, other), train_for(experiment, run))
@@ -87,10 +90,12 @@ def task_words(on: str) -> list[str]:
     """The words that choose a task by its name, or by its file ``.../task/NAME.yaml``.
 
     Raises:
-        ValueError: for a file elsewhere than in a folder ``task``, or by the name of another task.
+        ValueError: for a name that no task has, a file elsewhere than in a folder ``task``, or by the name of another task.
         FileNotFoundError: where there is no such file.
     """
     if not on.endswith(".yaml"):
+        if on not in (tasks := task_names(CONF)):
+            raise ValueError(f"{named('on', on, tasks)}; of a file of your own give .../task/{on}.yaml")
         return [f"task={on}"]
     file, known = Path(on).resolve(), CONF / "task" / Path(on).name
     if not file.is_file():
@@ -129,7 +134,7 @@ def read_rows(folder: Path, experiment: Experiment, other: Experiment) -> RawSpl
         if not kinds:
             raise ValueError(f"{folder} has a predictor of {wanted}, which on= does not measure")
         raise ValueError(f"on={other.task_name} has {ENCODINGS[raw.kind].what}, and {folder} reads {kinds}: name such a task")
-    if (own := description.get("inputs")) is not None and (inputs := corpus.inputs()) != own:
+    if (own := description.get("inputs")) is not None and (inputs := json.loads(json.dumps(corpus.inputs()))) != own:
         raise ValueError(f"on={other.task_name} reads items as {inputs}, and {folder} as {own}: name a task that reads alike")
     return raw
 
@@ -137,6 +142,13 @@ def read_rows(folder: Path, experiment: Experiment, other: Experiment) -> RawSpl
 def names_of(system: Any, predictor: str) -> list[str]:
     """The names that the system answers with, where it has some."""
     return list(getattr(system, NAMES[predictor]) or ()) if predictor in NAMES else []
+
+
+def suit(system: Any, kind: str, encoded: Encoded) -> None:
+    """Give ``system`` the classes that it does not have, or the scale of a series, so that it can be measured on the rows."""
+    widen(system, ENCODINGS[kind].predictor, encoded.added)
+    if kind == "series":
+        scale(system, encoded.card)
 
 
 def tell_unknown(encoded: Encoded, kind: str) -> None:

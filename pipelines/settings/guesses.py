@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipelines.settings.headings import check_columns, columns_in, first_row, names_of
+from pipelines.settings.windows import window_of
 
 KEYS = {
     **{"text": "a column of text", "label": "a column of classes", "value": "a column of numbers to predict"},
@@ -15,6 +16,8 @@ KEYS = {
     **{"sequence": "a column of lists of numbers, or [x,y], columns of numbers", "series": "the column that names a series"},
     **{"audio": "a column of sounds", "segments": "a column of lists of {label, start, end}"},
     **{"image": "a column of pictures", "strokes": "a column of pen strokes"},
+    **{"targets": "a or [a,b], columns of numbers to forecast", "date": "the column of dates of a series in time"},
+    **{"known": "a or [a,b], columns of numbers that are known in advance"},
 }
 """The keys that name columns, and what these hold."""
 STEMS = {"train": "train", "training": "train", "test": "test"}
@@ -66,6 +69,7 @@ KINDS = (
         ("series",),
         {"metric": {"name": "test/loss", "mode": "min"}, "corpus": {"label": None}, "data": {"augment": []}},
     ),
+    Kind("a series in time, to forecast", "etth1_ot_24", ("targets",), ("date", "known")),
     Kind("text with a class", "clinc", ("text", "label"), changes={"corpus": {"out_of_scope": None}}),
     Kind("running text", "shakespeare", ("text",)),
 )
@@ -98,6 +102,10 @@ def guess(given: Any, columns: Mapping[str, Any]) -> Guess:
     if "words" in known:
         like = scheme_of(first, known, like)
     more = sound_settings(first, known) if "audio" in known else {}
+    if "targets" in known:
+        known |= {key: [known[key]] for key in ("targets", "known") if isinstance(known.get(key), str)}
+        changes |= window_of(Path(names_of(first)[0]), known)
+        changes["corpus"] |= {} if files.keys() == {"train"} else {"borders": None}
     changes["corpus"] = {**changes.get("corpus", {}), **known, **more}
     return Guess(kind.what, like, changes, files, known, [Path(name).name for name in names_of(first)])
 

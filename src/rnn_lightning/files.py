@@ -43,7 +43,7 @@ def _errors_named(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         error.filename = error.filename or str(target)
-        if error.errno == errno.ENOSPC:
+        if error.errno == errno.ENOSPC and "are free" not in str(error.strerror):
             error.strerror = f"{error.strerror} ({shutil.disk_usage(target.parent).free / 1e6:.1f} MB are free)"
         raise
 

@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     `SequenceRegressor`  (B, T, F) floats, or (B, T)  (B, K) floats, or (B, T, K) with ``every_step``
     `Forecaster`         (B, T, F) or (B, T + H, F)   (B, H, K) floats, the values after the T steps
     `CTCRecognizer`      (B, T, F) floats             (B, U) int64, labels; how many of them are real (``None``: all U)
-    `Seq2Seq`            (B, S) int64                 (B, U) int64, with the ``end`` last; how many are real (``None``: all U)
+    `Seq2Seq`            (B, S, F) floats, or (B, S)  (B, U) int64, with the ``end`` last; how many are real (``None``: all U)
     ==================== ============================ ==========================================================
 
     A class target that is `IGNORED` counts nowhere. Predictions look at no targets, which then may be ``None``.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .checks import check_counts, shown
 from .registry import call
-from .sequences import check_lengths, check_memory, length_mask
+from .sequences import State, check_lengths, check_memory, length_mask
 
 
 class Subsampling(nn.Module):
@@ -75,3 +75,25 @@ def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsam
     if not isinstance(settings, Mapping):
         raise ValueError(f"subsampling must be keywords of Subsampling, or None, not {shown(settings)}")
     return call("subsampling", Subsampling, settings, input_size)
+
+
+def read_thinned(
+    subsampling: Subsampling | None, network: nn.Module, features: Tensor, lengths: Tensor | None, state: State | None
+) -> tuple[Tensor, State]:
+    """What ``network`` makes of the steps that ``subsampling`` leaves of ``features`` (B, T, F), and the state of both.
+
+    A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
+    """
+    if subsampling is None:
+        return network(features, lengths, state)
+    tail, before = (subsampling.start(features), None) if state is None else state
+    features, lengths, tail = subsampling(features, lengths, tail)
+    hidden, inner = network(features, lengths, before)
+    return hidden, (tail, inner)
+
+
+def steps_left(subsampling: Subsampling | None, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The steps (B,) that ``subsampling`` leaves of ``lengths``, or of all steps of ``inputs`` (B, T, ...)."""
+    if lengths is None:
+        lengths = torch.full((len(inputs),), inputs.shape[1])
+    return lengths if subsampling is None else subsampling.steps(lengths)

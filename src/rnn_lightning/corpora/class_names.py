@@ -1,4 +1,4 @@
-"""Columns of class labels: integers with names in the schema or without, or text."""
+"""Columns of class labels: integers with names in the schema or without, booleans, or text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,9 @@ from .corpus import CorpusError
 def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | None = None) -> tuple[list[str | None], list[str]]:
     """The class name of each row of a ``pyarrow.Table``, ``None`` where it has none; and all names in their order.
 
-    Integers are numbers of the ``names`` or, without these, of the names in the schema; where that has none either, the
-    classes are the integers themselves, in their order. Where the schema has names, -1 is none, as is usual on the Hub.
+    Of booleans the classes are ``false`` and ``true``. Integers are numbers of the ``names`` or, without these, of the names in
+    the schema; where that has none either, the classes are the integers themselves, in their order. Where the schema has names,
+    -1 is none, as is usual on the Hub.
 
     Raises:
         CorpusError: where the column holds neither integers nor text, or an integer that has no name; names the row.
@@ -19,6 +20,8 @@ def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | Non
     import pyarrow
 
     kind, values = table.schema.field(column).type, table[column].to_pylist()
+    if names is None and pyarrow.types.is_boolean(kind):
+        return [None if value is None else str(value).lower() for value in values], ["false", "true"]
     if names is None and (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
         return values, sorted(set(values) - {None})
     if pyarrow.types.is_integer(kind):
@@ -32,7 +35,7 @@ def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | Non
                 wanted = f"the classes {names} are the numbers 0 to {len(names) - 1}"
                 raise CorpusError(f"row {row} of {path} has the class {value} in column {column!r}; {wanted}")
         return [None if value in none else names[value] for value in values], names
-    wanted = "classes are text or integers" if names is None else f"the classes {list(names)} are for integers"
+    wanted = "classes are text, integers or booleans" if names is None else f"the classes {list(names)} are for integers"
     raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; {wanted}")
 
 

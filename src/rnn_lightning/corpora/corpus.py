@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_json
 from ..sliced import BLOCK, Values, blocks
 
 SPLITS = ("train", "validation", "test")
@@ -167,6 +168,18 @@ class Corpus(ABC):
         Raises:
             CorpusError: where ``raw`` is missing, damaged or empty.
         """
+
+    def prepare(self, folder: str | Path) -> dict[str, Any]:
+        """Fetch to ``folder/raw``, preprocess to ``folder/processed``, and return the card of that.
+
+        Raises:
+            CorpusError: as these do.
+        """
+        raw, processed = Path(folder) / "raw", Path(folder) / "processed"
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.fetch(raw)
+        self.preprocess(raw, processed)
+        return read_json(processed / "card.json")
 
     def inputs(self) -> dict[str, Any]:
         """How an item that is not of this corpus becomes a row as it has, in plain values that a predictor reads.

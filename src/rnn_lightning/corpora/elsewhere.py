@@ -128,6 +128,11 @@ def encode_drawn(raw: RawSplit, known: Known) -> Encoded:
     return Encoded(raw.rows, {}, {}, {}, [])
 
 
+def encode_series(raw: RawSplit, known: Known) -> Encoded:
+    """A series in time, with what its own training part says of it."""
+    return Encoded(raw.rows, {}, raw.reading, {}, [])
+
+
 class Encoding(NamedTuple):
     """``what`` rows are, in words; the ``predictor`` that answers them, by its name; and the function that encodes them."""
 
@@ -144,6 +149,7 @@ ENCODINGS = {
     "classes": Encoding("rows with a class", "classification", encode_classes),
     "values": Encoding("rows with a value", "regression", encode_drawn),
     "transcripts": Encoding("signals with their labels in order", "recognition", encode_transcripts),
+    "series": Encoding("series in time", "forecasts", encode_series),
     "frames": Encoding("signals with a class a step", "frames", encode_frames),
 }
 """By the kind of a `RawSplit`, how its rows are encoded."""

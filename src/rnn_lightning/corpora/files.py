@@ -35,6 +35,8 @@ def verified_source(raw: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         CorpusError: where another corpus was fetched, a file is missing or its bytes have changed.
     """
+    if not (raw / SOURCE).exists():
+        raise CorpusError(f"{raw} has no data: fetch the corpus first")
     try:
         if (raw / SUMS).exists():
             check_sums(raw, again="fetch the corpus again")

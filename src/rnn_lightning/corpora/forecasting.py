@@ -3,7 +3,6 @@
 Shapes: N steps, K targets, F features of a step.
 """
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,108 +13,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .baselines import baseline_errors, seasonal_errors
-from .calendar import CYCLES, Dates, calendar_of, read_dates, steps_of, uneven_steps, usual_width
+from .calendar import Dates, read_dates, steps_of, uneven_steps, usual_width
 from .card import CardFields, write_processed
-from .corpus import SPLITS, CorpusError, TimeSeries
+from .corpus import SPLITS, CorpusError, RawSplit, TimeSeries
 from .dividing import WAYS
 from .examples import feature_card
 from .parquet import read_table
 from .reads import Column, given
 from .source import FromSource
-from .tables import REAL
+from .steps import Columns, is_missing
 
 CUTS = (
     "cut the series in time by borders, such as {train: [0, 8000], validation: [8000, 9000], test: [9000, 10000]} in rows, "
     "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The columns that a step's features are made of, in this order.
-
-    ``targets`` are forecast; ``past`` are measured beside them; ``known`` are known in advance, as is where in the cycles
-    named by ``calendar`` (hour, weekday, ...) the column ``date`` is.
-    """
-
-    targets: Sequence[str]
-    past: Sequence[str] = ()
-    known: Sequence[str] = ()
-    date: str | None = None
-    calendar: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if not self.targets:
-            raise ValueError("targets must name one column or more")
-        measured = [*self.targets, *self.past, *self.known]
-        if twice := [name for name in dict.fromkeys(measured) if measured.count(name) > 1]:
-            raise ValueError(f"a column is one of targets, past and known, and once; {twice[0]!r} is named more than once")
-        if unknown := [name for name in self.calendar if name not in CYCLES]:
-            raise ValueError(f"calendar must be of {list(CYCLES)}, not {unknown[0]!r}")
-        if self.calendar and self.date is None:
-            raise ValueError("calendar is read from a column of dates: name it as date")
-
-    def names(self) -> list[str]:
-        """All columns that are read."""
-        return [*self.targets, *self.past, *self.known, *([] if self.date is None else [self.date])]
-
-    def known_features(self) -> int:
-        """How many features of a step are known in advance."""
-        return len(self.known) + 2 * len(self.calendar)
-
-    def features(self, columns: Mapping[str, Sequence[Any]], first: int = 0) -> NDArray[np.float32]:
-        """The features (N, F) of the steps whose values are given by column, which begin at row ``first`` of a file.
-
-        Raises:
-            ValueError: naming column and row of what is no finite number, or no date.
-        """
-        numbers = [numbers_of(name, columns[name], first) for name in (*self.targets, *self.past, *self.known)]
-        given = np.stack(numbers, axis=1)
-        if self.date is None:
-            return given
-        return np.concatenate([given, calendar_of(read_dates([*map(str, columns[self.date])]), self.calendar)], axis=1)
-
-
-def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float32]:
-    """The values (N,) of the column ``name``, from row ``first`` of a file on.
-
-    Raises:
-        ValueError: naming the first row, counted from 0, that has no finite number.
-    """
-    with np.errstate(over="ignore"):
-        numbers = np.array([number_or_nan(value) for value in values]).astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(numbers))
-    if len(wrong):
-        row = int(wrong[0])
-        raise ValueError(f"row {first + row} of {name!r} is {values[row]!r}: give it a finite number, or leave the column out")
-    return numbers
-
-
-def number_or_nan(value: Any) -> float:
-    """The number that ``value`` is, or NaN; digits of other scripts, or with a line between, are none, as in CSV."""
-    if isinstance(value, bool) or (isinstance(value, str) and not REAL.fullmatch(value.strip())):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
+ADVICE = "give it a number, or set missing: last, which takes the last number before it"
 
 
 @dataclass(kw_only=True, eq=False)
 class Forecasting(FromSource):
     """A series in time, a row a step, from which windows are forecast: ``context`` steps are read, ``horizon`` are told.
 
-    The fields down to ``calendar`` are those of `Columns`. ``borders`` cut the split ``train`` in time: ``{train: [0, 8640],
-    validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window of the later two may begin in the split before.
-    Without borders the data set has the three splits, and no window reaches from one to another. ``season`` is the steps of the
-    period by which the seasonal forecast repeats. The other fields are those of `FromSource`, but for ``held_out``, which would
-    draw single rows.
+    The fields down to ``calendar``, and ``missing``, are those of `Columns`; the card counts the missing numbers. ``borders``
+    cut the split ``train`` in time: ``{train: [0, 8640], validation: [8640, 11520], test: [11520, 14400]}`` in rows; a window
+    of the later two may begin in the split before. Without borders the data set has the three splits, and no window reaches
+    from one to another. ``season`` is the steps of the period by which the seasonal forecast repeats. The other fields are
+    those of `FromSource`, but for ``held_out``, which would draw single rows.
 
     The card has the means and deviations of the training part, the mean absolute error of the seasonal forecast there, by which
     errors are scaled, and the errors of forecasts without a network, of standardised values, as references. With dates it has
     the usual time from step to step in the training part, and how many steps of each split are of another.
     """
 
+    item_settings: ClassVar[tuple[str, ...]] = ("context", "horizon")
     ways: ClassVar[Mapping[str, str]] = {"train": WAYS["train"], "validation": CUTS, "test": CUTS}
 
     targets: Sequence[str]
@@ -127,12 +58,14 @@ class Forecasting(FromSource):
     date: str | None = None
     calendar: Sequence[str] = ()
     borders: Mapping[str, Sequence[int]] | None = None
+    missing: str | None = None
 
     def __post_init__(self) -> None:
         if self.held_out is not None:
             raise ValueError(f"held_out would draw rows of a series at random, with {dict(self.held_out)}: {CUTS}")
         super().__post_init__()
-        self.step = Columns(**{name: getattr(self, name) for name in ("targets", "past", "known", "date", "calendar")})
+        names = ("targets", "past", "known", "date", "calendar", "missing")
+        self.step = Columns(**{name: getattr(self, name) for name in names})
         for name in ("context", "horizon", "season"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 step or more, not {getattr(self, name)}")
@@ -147,26 +80,48 @@ class Forecasting(FromSource):
 
     def columns(self) -> list[Column]:
         measured = {"targets": self.targets, "past": self.past, "known": self.known}
-        numbers = [Column(key, name, "number") for key, names in measured.items() for name in names]
+        empty = None if self.missing else ADVICE
+        numbers = [Column(key, name, "number", empty) for key, names in measured.items() for name in names]
         return [*numbers, *given("date", self.date, "text")]
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
         splits = self.read(raw)
-        for name, split in splits.items():
-            if (windows := split.sizes()["windows"]) < 1:
-                least = f"{self.context} + {self.horizon}"
-                raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
         title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
-        card = feature_card([splits["train"].inputs])
-        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
-        more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+        card = self.measured(splits)
+        more = card | ({"missing": self.count_missing(raw)} if self.missing else {})
         more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}
         references = self.references(splits, card["standardize"])
         write_processed(processed, splits, CardFields(title, source, references=references, more=more))
 
+    def test_split(self, raw: Path) -> RawSplit:
+        """The test split, with what its training part says of its scale, and the errors of forecasts without a network."""
+        self.verified(raw)
+        splits = self.read(raw)
+        card = self.measured(splits)
+        return RawSplit("series", splits["test"], {**card, "references": self.references(splits, card["standardize"])})
+
+    def measured(self, splits: Mapping[str, TimeSeries]) -> dict[str, Any]:
+        """What the card says of the targets, and of the scale of the training part."""
+        card = feature_card([splits["train"].inputs])
+        more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
+        return more | {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
+
     def read(self, raw: Path) -> dict[str, TimeSeries]:
-        """The splits of the files in ``raw``."""
+        """The splits of the files in ``raw``.
+
+        Raises:
+            CorpusError: for one in which there is no window.
+        """
+        splits = self.read_splits(raw)
+        for name, split in splits.items():
+            if (windows := split.sizes()["windows"]) < 1:
+                least = f"{self.context} + {self.horizon}"
+                raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
+        return splits
+
+    def read_splits(self, raw: Path) -> dict[str, TimeSeries]:
+        """The splits of the files in ``raw``, as long as they are."""
         if self.borders is None:
             return {split: self.series(self.features(raw / f"{split}.parquet"), 0) for split in SPLITS}
         whole = self.features(raw / "train.parquet")
@@ -178,6 +133,17 @@ class Forecasting(FromSource):
             before = min(begin, self.context)
             splits[split] = self.series(whole[begin - before : end], before)
         return splits
+
+    def count_missing(self, raw: Path) -> dict[str, int]:
+        """How many numbers of each column are missing, which a line on standard error tells."""
+        counts = dict.fromkeys(self.step.numbers(), 0)
+        for split in self.needed:
+            table = read_table(raw / f"{split}.parquet", [*counts])
+            counts = {name: count + sum(map(is_missing, table[name].to_pylist())) for name, count in counts.items()}
+        if any(counts.values()):
+            some = ", ".join(f"{count} in {name!r}" for name, count in counts.items() if count)
+            print(f"preprocess: missing numbers are the last before them: {some}", file=sys.stderr)
+        return counts
 
     def dates(self, raw: Path, column: str) -> dict[str, Dates]:
         """The dates of the steps of each split, those of its context too."""
@@ -196,9 +162,10 @@ class Forecasting(FromSource):
         """
         table = read_table(path, self.step.names())
         try:
-            return self.step.features({name: table[name].to_pylist() for name in self.step.names()})
+            return self.step.features(self.step.filled({name: table[name].to_pylist() for name in self.step.names()}))
         except ValueError as error:
-            raise CorpusError(f"{path}: {error}") from None
+            advice = "" if self.missing or "finite" not in str(error) else "; missing: last takes the last one before"
+            raise CorpusError(f"{path}: {error}{advice}") from None
 
     def series(self, features: NDArray[np.float32], before: int) -> TimeSeries:
         """The ``features`` (N, F) of a split, of which the first ``before`` steps are context alone."""
@@ -217,7 +184,8 @@ class Forecasting(FromSource):
         return baseline_errors(values, context=self.context, horizon=self.horizon, season=self.season)
 
     def inputs(self) -> dict[str, Any]:
-        return {"name": "series", **asdict(self.step), "context": self.context, "horizon": self.horizon}
+        columns = {name: value for name, value in asdict(self.step).items() if name != "missing" or value}
+        return {"name": "series", **columns, "context": self.context, "horizon": self.horizon}
 
 
 def spacing_of(dates: Mapping[str, Dates]) -> dict[str, Any]:

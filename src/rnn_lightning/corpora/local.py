@@ -141,7 +141,7 @@ class LocalSource:
 
     def _checked(self, form: str, paths: Sequence[Path]) -> dict[str, Any]:
         """The options by which ``datasets`` reads files of text, CSV or JSON, which are checked line by line."""
-        numbers = named(self.columns, "number")
+        numbers = {column.name: column.empty for column in self.columns if column.holds == "number"}
         if form == "text":
             for path in paths:
                 text_lines(path)
@@ -152,7 +152,7 @@ class LocalSource:
             check_numbers(paths, separator, numbers)
             return options
         if form == "json" and numbers:
-            check_json(paths, numbers)
+            check_json(paths, [*numbers])
         return {}
 
     def _folders(self, files: Mapping[str, Sequence[Path]], cache: str) -> dict[str, Any]:

@@ -8,12 +8,14 @@ class Column(NamedTuple):
     """A column, the setting ``key`` that names it, and what it ``holds``.
 
     A number column may be a pattern of names (``t*``). Rows of one unit, such as a document, are held out together; a unit that
-    no key names need not be there.
+    no key names need not be there. An empty cell of numbers is refused with the advice ``empty``, or stands for none where that
+    is ``None``.
     """
 
     key: str | None
     name: str
     holds: Literal["text", "number", "class", "words", "media", "unit", "anything"] = "anything"
+    empty: str | None = "give it a number"
 
 
 def named(columns: Sequence[Column], holds: str) -> list[str]:

@@ -45,6 +45,8 @@ class FromSource(Corpus):
     classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        if unknown := sorted({*map(str, self.splits or ())} - {*SPLITS}):
+            raise ValueError(f"splits may have {', '.join(SPLITS)}, and no {unknown[0]!r}")
         self.drawn = None if self.held_out is None else HeldOut.of(self.held_out)
         self.origin = self._local() if self.repository is None else self._hub(self.repository)
 
@@ -129,7 +131,7 @@ class FromSource(Corpus):
             CorpusError: naming the setting and the columns that there are.
         """
         there = [*part.column_names, *part.flatten().column_names]
-        for key, name, _ in self.columns():
+        for key, name, *_ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):
                 known = ", ".join(part.column_names)
                 raise CorpusError(f"{self.origin}: the {split} split has no column {name!r}; {key} must be of {known}")

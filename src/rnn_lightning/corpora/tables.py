@@ -2,8 +2,9 @@
 
 import csv
 import json
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,9 @@ REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 KINDS = ("int64", "float64", "string")
 """The types of a column, from the narrowest on."""
 LONGEST_CELL = 1 << 30
+LARGEST = 3.4028234663852886e38
+"""The largest number of single precision."""
+TOO_LARGE = "beyond 3.4e38, the largest number of single precision: give it in larger units"
 
 
 def text_lines(path: Path) -> int:
@@ -57,9 +61,11 @@ def csv_columns(
     for path in paths:
         rows = csv_rows(path, separator)
         _, heading = next(rows, (0, []))
+        if not heading:
+            raise CorpusError(f"{path} is empty: a file of CSV begins with the names of its columns")
         if len(heading) == 1 and re.search("[;\t|]", heading[0]):
             raise CorpusError(f"{path}:1 has one column, {heading[0]!r}: set separator to what is between its columns")
-        if not heading or (kinds and [*kinds] != heading) or len(set(heading)) < len(heading):
+        if (kinds and [*kinds] != heading) or len(set(heading)) < len(heading):
             wanted = f", but {[*kinds]} as {paths[0]}" if kinds else ", each once"
             raise CorpusError(f"{path}:1 has the columns {heading}; a file of CSV begins with the names of its columns{wanted}")
         kinds = kinds or dict.fromkeys(heading, 0)
@@ -127,8 +133,10 @@ def _widen(kinds: dict[str, int], path: Path, line: int, row: Sequence[str]) -> 
     return 1
 
 
-def check_numbers(paths: Sequence[Path], separator: str, columns: Sequence[str]) -> None:
-    """Refuse a cell that is no number, in columns of a name or pattern of ``columns``.
+def check_numbers(paths: Sequence[Path], separator: str, columns: Mapping[str, str | None]) -> None:
+    """Refuse a cell that is no number of single precision, in columns of a name or pattern of ``columns``.
+
+    These say what to do about an empty one; ``None``: nothing, it may be.
 
     Raises:
         CorpusError: naming the first, and its line.
@@ -136,10 +144,20 @@ def check_numbers(paths: Sequence[Path], separator: str, columns: Sequence[str])
     for path in paths:
         rows = csv_rows(path, separator)
         _, heading = next(rows)
-        places = [place for place, name in enumerate(heading) if any(fnmatchcase(name, column) for column in columns)]
+        places = {place: columns[key] for place, name in enumerate(heading) for key in columns if fnmatchcase(name, key)}
         for line, row in rows:
-            if wrong := [place for place in places if not REAL.fullmatch(row[place])]:
-                raise CorpusError(f"{path}:{line}: {row[wrong[0]]!r} in column {heading[wrong[0]]!r} is no number")
+            for place, empty in places.items():
+                if reason := _why_no_number(row[place], empty):
+                    raise CorpusError(f"{path}:{line}: {row[place]!r} in column {heading[place]!r} is {reason}")
+
+
+def _why_no_number(cell: str, empty: str | None) -> str:
+    """Why a ``cell`` is no number of single precision; nothing where it is one, or may be ``empty``."""
+    if not cell:
+        return "" if empty is None else f"no number: {empty}"
+    if not REAL.fullmatch(cell):
+        return "no number"
+    return "" if abs(float(cell)) <= LARGEST else TOO_LARGE
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -170,16 +188,19 @@ def check_json(paths: Sequence[Path], columns: Sequence[str] = ()) -> None:
     for path in paths:
         for number, row in json_rows(path):
             for column in columns:
-                for word in _words_in(row.get(column)):
-                    raise CorpusError(f"{path}:{number}: {word!r} in column {column!r} is no number")
+                for value in _values_in(row.get(column)):
+                    real = isinstance(value, int | float)
+                    if not real or LARGEST < abs(value) < math.inf:
+                        reason = TOO_LARGE if real else "no number"
+                        raise CorpusError(f"{path}:{number}: {value!r} in column {column!r} is {reason}")
 
 
-def _words_in(value: Any) -> Iterator[Any]:
-    """What is neither a number nor none in nested lists."""
+def _values_in(value: Any) -> Iterator[Any]:
+    """What is not none in nested lists."""
     if isinstance(value, list):
         for each in value:
-            yield from _words_in(each)
-    elif value is not None and not isinstance(value, int | float):
+            yield from _values_in(each)
+    elif value is not None:
         yield value
 
 

@@ -16,11 +16,9 @@ from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, at_least_single
 from ..standardize import Standardize
-from ..subsampling import make_subsampling
+from ..subsampling import make_subsampling, read_thinned, steps_left
+from .labels import UNITS, text_of_labels
 from .model import Model
-
-UNITS = {"character": "cer", "phoneme": "per", "word": "wer"}
-"""What a label is, and the name of the rate of errors in it."""
 
 
 class CTCRecognizer(Model):
@@ -79,21 +77,12 @@ class CTCRecognizer(Model):
 
         A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
         """
-        features = self.standardize(inputs)
-        if self.subsampling is None:
-            hidden, after = self.network(features, lengths, state)
-        else:
-            tail, before = (self.subsampling.start(features), None) if state is None else state
-            features, lengths, tail = self.subsampling(features, lengths, tail)
-            hidden, inner = self.network(features, lengths, before)
-            after = tail, inner
+        hidden, after = read_thinned(self.subsampling, self.network, self.standardize(inputs), lengths, state)
         return at_least_single(self.output(self.dropout(hidden))).log_softmax(2), after
 
     def steps(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """The steps T' (B,) that are left of ``lengths``, or of all steps of ``inputs``."""
-        if lengths is None:
-            lengths = torch.full((len(inputs),), inputs.shape[1])
-        return lengths if self.subsampling is None else self.subsampling.steps(lengths)
+        return steps_left(self.subsampling, inputs, lengths)
 
     @staticmethod
     def sequences(labels: Tensor, lengths: Tensor) -> list[list[int]]:
@@ -102,7 +91,7 @@ class CTCRecognizer(Model):
 
     def text(self, labels: Sequence[int]) -> str:
         """The labels of one row by their names: characters side by side, else with a blank space between."""
-        return ("" if self.unit == "character" else " ").join(self.labels[label] for label in labels)
+        return text_of_labels(self.labels, self.unit, labels)
 
     @torch.no_grad()
     def recognize(

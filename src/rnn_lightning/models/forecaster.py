@@ -15,7 +15,7 @@ from ..checks import check_choice, check_counts, check_flags, check_names
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import State, fill_padding, last_outputs, map_state
+from ..sequences import State, check_memory, fill_padding, last_outputs, map_state
 from ..standardize import Standardize
 from .levels import LEVELS, Highway, repeated, segments
 from .model import Model
@@ -97,6 +97,8 @@ class Forecaster(Model):
             raise ValueError("recursive forecasts take a network that reads one way: leave out recursive or bidirectional")
         self.dropout = make_dropout(dropout, locked=False)
         values = own * (1 if self.quantiles is None else len(self.quantiles))
+        check_memory(horizon=1 if recursive else horizon, values=values, hidden=self.network.output_size)
+        check_memory(targets=len(targets), highway=highway, horizon=horizon)
         self.output = Linear(self.network.output_size, values if recursive else horizon * values)
         self.of_known = Linear(known, values) if known and not recursive else None
         self.of_past = Highway(len(targets), highway, horizon) if highway else None
@@ -180,8 +182,14 @@ class Forecaster(Model):
         return values if self.of_past is None else values + self.by_highway(window, lengths).unsqueeze(3), after
 
     def by_highway(self, window: Tensor, lengths: Tensor | None) -> Tensor:
-        """The linear part (N, H, K) of forecasts from the ``window`` (N, T, C)."""
+        """The linear part (N, H, K) of forecasts from the ``window`` (N, T, C).
+
+        Raises:
+            ValueError: for a window with fewer steps than it reads.
+        """
         assert self.of_past is not None
+        if window.shape[1] < self.highway:
+            raise ValueError(f"highway={self.highway} reads so many last steps of a window, which has {window.shape[1]}")
         targets = len(self.targets)
         if not self.apart:
             return self.of_past(window[:, :, :targets], lengths)

@@ -88,11 +88,12 @@ def load_model(kind: type[AnyModel], path: Any) -> AnyModel:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     given = dict(checkpoint)["hyper_parameters"]
     known = {name: given[name] for name in inspect.signature(kind).parameters if name in given}
-    try:
-        with weightless(path):  # a trial, before a network takes memory
-            kind(**known).load_state_dict(checkpoint["state_dict"])
-    except TypeError as error:
-        raise ValueError(f"{path} is no checkpoint of {kind.__name__}: {error}") from None
+    with weightless(path):  # a trial, before a network takes memory
+        try:
+            trial = kind(**known)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is no checkpoint of {kind.__name__}: {error}") from None
+        trial.load_state_dict(checkpoint["state_dict"])
     model = kind(**known)
     model.load_state_dict(checkpoint["state_dict"])
     return model

@@ -1,9 +1,10 @@
 """From one sequence to another: an encoder, a decoder that looks back at what it read, and a beam search.
 
-Shapes: B rows, S source steps, U target steps, E features of a source step, V target tokens.
+Shapes: B rows, S source steps, S' of them after subsampling, F features of a source, E features that the
+encoder makes of a step, U target steps, V target tokens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,19 +17,26 @@ from ..decoder import AttentionDecoder, coverage_penalty
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, State, at_least_single, check_memory, last_outputs
-from .inputs import real_targets
+from ..sequences import IGNORED, State, at_least_single, last_outputs
+from ..subsampling import make_subsampling, read_thinned, steps_left
+from .inputs import first_layer, real_targets
+from .labels import check_tokens_of_targets, text_of_labels
 from .model import Model
 
 
 class Seq2Seq(Model):
     """An encoder-decoder (Sutskever et al. 2014, arXiv:1409.3215) with or without attention (Bahdanau et al. 2015).
 
-    Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training
-    forces the teacher's tokens; ``translate`` searches.
+    Sources are tokens (B, S), with ``vocab_size``, or features (B, S, F), with ``input_size``: sounds, pictures, series.
+    Targets end with the token ``end``, which is also what the decoder reads first. ``forward`` is the encoder; training forces
+    the teacher's tokens; ``translate`` searches.
 
     Args:
         vocab_size, target_vocab_size: tokens of the two sides.
+        input_size: F; ``standardize`` and ``subsampling``, of features, are those of `CTCRecognizer`.
+        labels: names of the target tokens, in place of ``target_vocab_size``. Targets then are as `CTCRecognizer` reads them:
+            without ``end``, which is the first label, the blank there, if nothing else is said, and is put behind each here.
+        unit: what a label is, one of ``UNITS``; errors are counted in it.
         rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
             them or replace them, so that the two may differ in anything, or are networks themselves.
         end: the target token that ends a sequence.
@@ -46,11 +54,16 @@ class Seq2Seq(Model):
 
     def __init__(
         self,
-        vocab_size: int,
-        target_vocab_size: int,
-        rnn: dict[str, Any],
+        vocab_size: int | None = None,
+        target_vocab_size: int | None = None,
+        rnn: dict[str, Any] | None = None,
         *,
-        end: int,
+        end: int | None = None,
+        input_size: int | None = None,
+        labels: Sequence[str] | None = None,
+        unit: str | None = None,
+        standardize: Mapping[str, Sequence[float]] | None = None,
+        subsampling: dict[str, Any] | None = None,
         encoder: dict[str, Any] | Recurrent | None = None,
         decoder: dict[str, Any] | Recurrent | None = None,
         embedding_size: int = 256,
@@ -66,21 +79,20 @@ class Seq2Seq(Model):
         schedule: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
-        check_counts(vocab_size=vocab_size, target_vocab_size=target_vocab_size, embedding_size=embedding_size)
-        check_counts(least=0, most=target_vocab_size - 1, end=end)
+        check_counts(embedding_size=embedding_size)
         check_flags(shared=shared)
         check_probability("label_smoothing", label_smoothing)
-        check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
-        if shared and vocab_size != target_vocab_size:
-            raise ValueError(f"shared embeddings need the same tokens on both sides, not {vocab_size} and {target_vocab_size}")
-        self.vocab_size, self.target_vocab_size, self.end = vocab_size, target_vocab_size, end
+        self.target_vocab_size, self.end = check_tokens_of_targets(target_vocab_size, end, labels, unit)
+        self.labels, self.unit = None if labels is None else list(labels), unit
         self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
-        self.embedding = nn.Embedding(vocab_size, embedding_size)
-        nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.encoder = as_network(with_defaults(encoder, rnn), embedding_size, "encoder")
+        self.vocab_size, self.input_size = vocab_size, input_size
+        self._make_source(embedding_size, shared, standardize, subsampling)
+        size = embedding_size if self.input_size is None else self.input_size
+        size = self.subsampling.output_size if self.subsampling else size
+        self.encoder = as_network(with_defaults(encoder, rnn), size, "encoder")
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
-            target_vocab_size,
+            self.target_vocab_size,
             embedding_size,
             self.encoder.output_size,
             with_defaults(decoder, rnn),
@@ -94,13 +106,36 @@ class Seq2Seq(Model):
             self.embedding.weight = self.decoder.embedding.weight
         self.complete()
 
+    def _make_source(self, embedding_size: int, shared: bool, standardize: Any, subsampling: Any) -> None:
+        """What brings a step of the source to what the encoder reads: embedded tokens, or features.
+
+        Raises:
+            ValueError: for a source of both or of neither, or settings of the other.
+        """
+        if (self.vocab_size is None) == (self.input_size is None):
+            given = f"not {shown(self.vocab_size)} and {shown(self.input_size)}"
+            raise ValueError(f"a source is tokens or features: give vocab_size or input_size, {given}")
+        if shared and self.vocab_size != self.target_vocab_size:
+            sizes = f"{self.vocab_size} and {self.target_vocab_size}"
+            raise ValueError(f"shared embeddings need the same tokens on both sides, not {sizes}")
+        if self.vocab_size is not None and subsampling is not None:
+            raise ValueError("subsampling is for features; tokens have none, so leave it out or give input_size")
+        width = embedding_size if self.input_size is None else self.input_size
+        self.embedding = first_layer(width, self.vocab_size, standardize)
+        if isinstance(self.embedding, nn.Embedding):
+            nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
+        self.subsampling = make_subsampling(width, subsampling)
+
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """The encoder: source tokens (B, S) to what it makes of each step (B, S, E), and its state."""
-        return self.encoder(self.dropout(self.embedding(inputs)), lengths, state)
+        """The encoder: a source, (B, S) or (B, S, F), to what it makes of each step (B, S', E), and its state."""
+        steps = self.embedding(inputs)
+        steps = steps if self.vocab_size is None else self.dropout(steps)
+        return read_thinned(self.subsampling, self.encoder, steps, lengths, state)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
-        """What a decoder looks at, for ``sources`` (B, S); a source without steps is all zeros."""
+        """What a decoder looks at, for ``sources``, (B, S) or (B, S, F); a source without steps is all zeros."""
         values, _ = self(sources, lengths)
+        lengths = None if lengths is None else steps_left(self.subsampling, sources, lengths)
         if values.shape[1] == 0:
             summary = values.new_zeros(len(values), values.shape[2])
         else:
@@ -134,10 +169,10 @@ class Seq2Seq(Model):
 
     @torch.no_grad()
     def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
-        """The best sequences that ``beam_search`` finds for ``sources`` (B, S); ``search`` are its keywords.
+        """The best sequences that ``beam_search`` finds for ``sources``, (B, S) or (B, S, F); ``search`` are its keywords.
 
-        Without ``max_length`` a translation has at most twice the source's tokens and ten more. ``coverage`` is the strength
-        of a penalty on source steps that were not looked at, and needs attention.
+        Without ``max_length`` a translation has at most twice the steps that the encoder reads and ten more. ``coverage`` is
+        the strength of a penalty on source steps that were not looked at, and needs attention.
 
         Raises:
             ValueError: for a coverage without attention, or as ``beam_search``.
@@ -146,8 +181,7 @@ class Seq2Seq(Model):
         if coverage and self.decoder.attention is None:
             raise ValueError("coverage counts what attention looked at: it needs an attention, not None")
         memory = self.encode(sources, lengths)
-        steps = torch.full((len(sources),), sources.shape[1]) if lengths is None else lengths
-        search.setdefault("max_length", 2 * steps.to(sources.device) + 10)
+        search.setdefault("max_length", 2 * steps_left(self.subsampling, sources, lengths).to(sources.device) + 10)
         step, state = self.stepper(memory), self.decoder.start(memory)
         if coverage:
             step = partial(self.decoder.covering_step, memory)
@@ -159,31 +193,31 @@ class Seq2Seq(Model):
         """The step of a search over the sources of ``memory``, from the state ``decoder.start(memory)`` on."""
         return partial(self.decoder.step, memory)
 
+    @staticmethod
+    def best(found: Hypotheses) -> list[list[int]]:
+        """The tokens of the best hypothesis of each row, without its end."""
+        return [
+            row[: max(size - 1, 0)] for row, size in zip(found.tokens[:, 0].tolist(), found.lengths[:, 0].tolist(), strict=True)
+        ]
+
+    def text(self, labels: Sequence[int]) -> str:
+        """The ``labels`` of one row by their names: characters side by side, else with a blank space between.
+
+        Raises:
+            ValueError: where the model has no labels.
+        """
+        if self.labels is None:
+            raise ValueError("the target tokens have no names: give the model labels")
+        return text_of_labels(self.labels, str(self.unit), labels)
+
     @torch.no_grad()
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
-        """How much each of ``targets`` (B, U) looked at each source step: (B, U, S); ``None`` without attention."""
+        """How much each of ``targets`` (B, U) looked at each source step: (B, U, S'); ``None`` without attention."""
         targets = real_targets(targets, None, self.target_vocab_size)
         memory = self.encode(sources, lengths)
         if len(targets) != len(sources):
             raise ValueError(f"targets must have one row for each of sources, {len(sources)}, not {len(targets)}")
         return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
-
-
-def check_ends(targets: Tensor, end: int) -> None:
-    """Refuse ``targets`` (B, U) of which a row does not have ``end`` as its last real token, and there alone.
-
-    Raises:
-        ValueError: naming the row.
-    """
-    real = targets != IGNORED
-    last = real & (real.flip(1).cumsum(1).flip(1) == 1)
-    wrong = ((targets == end) != last).any(1).nonzero()
-    if len(wrong):
-        row = int(wrong[0])
-        raise ValueError(
-            f"each target must end with the token {end} (end), and have it nowhere else; the one in row {row} is "
-            f"{targets[row][real[row]].tolist()}: append the token to the targets, and count it in target_lengths"
-        )
 
 
 def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:

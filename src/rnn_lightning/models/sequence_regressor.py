@@ -68,6 +68,16 @@ class SequenceRegressor(Model):
         self.output = Linear(self.network.output_size, len(targets) * len(self.quantiles or [0.5]))
         self.complete()
 
+    def check_steps(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        """Refuse a row without a step of which a number is to be told.
+
+        Raises:
+            ValueError: naming the row.
+        """
+        counts = torch.full((len(inputs),), inputs.shape[1]) if lengths is None else lengths
+        if not self.every_step and counts.device.type == "cpu" and len(empty := (counts == 0).nonzero()):
+            raise ValueError(f"row {int(empty[0])} has no step, of which nothing can be told: leave it out")
+
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """The standardised answers, see above, and the state after the last real step."""
         outputs, after = self.network(self.embedding(inputs), lengths, state)
@@ -79,6 +89,7 @@ class SequenceRegressor(Model):
     @torch.no_grad()
     def regress(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The answers in the units of the targets; of ``every_step``, those behind a row's length say nothing."""
+        self.check_steps(inputs, lengths)
         values = self(inputs, lengths)[0]
         mean, scale = self.of_targets.mean, self.of_targets.scale
         return values / scale + mean if self.quantiles is None else values / scale.unsqueeze(1) + mean.unsqueeze(1)

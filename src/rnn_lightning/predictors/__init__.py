@@ -12,7 +12,7 @@ from .language import LanguagePredictor
 from .recognition import RecognitionPredictor
 from .regression import RegressionPredictor
 from .tagging import TaggingPredictor
-from .translation import TranslationPredictor
+from .translation import TranscriptionPredictor, TranslationPredictor
 from .values import ValuePredictor
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RecognitionPredictor",
     "RegressionPredictor",
     "TaggingPredictor",
+    "TranscriptionPredictor",
     "TranslationPredictor",
     "ValuePredictor",
     "load_predictor",
@@ -42,6 +43,7 @@ PREDICTORS: dict[str, type[Predictor[Any]]] = {
     "recognition": RecognitionPredictor,
     "regression": RegressionPredictor,
     "tagging": TaggingPredictor,
+    "transcription": TranscriptionPredictor,
     "translation": TranslationPredictor,
     "values": ValuePredictor,
 }

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ..checks import check_counts
+from ..checks import check_counts, shown
 from ..models import Model
 from .inputs import Encoded, Inputs
 
@@ -63,14 +63,18 @@ class Predictor(ABC, Generic[AnySystem]):
         """The answers to raw items, in their order.
 
         Raises:
-            ValueError: for an item that cannot be encoded; names it by its number, from 0 on.
+            ValueError: for what is no list of items, or an item that cannot be encoded; names it by its number, from 0 on.
         """
+        if not isinstance(items, Iterable) or isinstance(items, str | bytes):
+            raise ValueError(f"items must be a list of them, such as predictor([item]), not {shown(items)}")
         encoded = []
         for number, item in enumerate(items):
             try:
                 encoded.append(self.inputs.encode(item))
             except ValueError as error:
                 raise ValueError(f"item {number}: {error}") from None
+            except (TypeError, AttributeError):
+                raise ValueError(f"item {number}: {type(item).__name__} is no type of an item here: {shown(item)}") from None
         return self.answer(encoded)
 
     @torch.no_grad()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..corpora.calendar import dates_after, read_dates, steps_of, uneven_steps, usual_width
-from ..corpora.forecasting import Columns
+from ..corpora.steps import Columns
 from ..models import Forecaster
 from ..models.quantiles import middle
 from .base import Answer, Encoded, Predictor
@@ -35,6 +35,11 @@ class SeriesInputs(Inputs):
     def __init__(self, size: int, columns: Mapping[str, Any], *, context: int, horizon: int, width: str | None = None) -> None:
         self.columns, self.context, self.horizon, self.width = Columns(**columns), context, horizon, width
 
+    def from_request(self, item: str) -> Any:
+        """The bytes of a CSV file, which may be its text as it is, or base64."""
+        heading = next(csv.reader([item.partition("\n")[0].strip()]), [])
+        return item.encode() if {*self.columns.names()} <= {*heading} else super().from_request(item)
+
     def encode(self, item: Any) -> Encoded:
         if isinstance(item, str) and not item.strip():
             return NOTHING
@@ -44,6 +49,8 @@ class SeriesInputs(Inputs):
             raise ValueError(f"there is no column {missing[0]!r}, only {list(columns)}")
         rows = {name: list(columns[name]) for name in self.columns.names()}
         origin = self.origin(rows)
+        past = self.columns.filled({name: values[:origin] for name, values in rows.items()})
+        rows = {name: [*past[name], *values[origin:]] for name, values in rows.items()}
         if origin < self.context:
             raise ValueError(f"a forecast reads {self.context} rows, and only {origin} come before those without targets")
         dates = self.dates_of(rows, origin)

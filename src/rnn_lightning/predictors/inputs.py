@@ -3,6 +3,7 @@
 Shapes: T steps, F features.
 """
 
+import base64
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -45,6 +46,10 @@ class Inputs(ABC):
     """The packages that it takes besides those of the library."""
     takes_files = False
     """Whether a string names a file, whose bytes may be given instead."""
+
+    def from_request(self, item: str) -> Any:
+        """The item that a string of a request to a server is, which names no file there: the bytes of one in base64."""
+        return base64.b64decode(item) if self.takes_files else item
 
     @abstractmethod
     def encode(self, item: Any) -> Encoded:

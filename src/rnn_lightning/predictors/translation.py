@@ -1,9 +1,10 @@
-"""Texts from texts, found by a beam search.
+"""Texts from texts, or from signals, found by a beam search.
 
-Shapes: B sources, S tokens of the longest.
+Shapes: B sources, S steps of the longest.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ..models import Seq2Seq
 from ..search import Hypotheses, make_normalisation
 from .base import Answer, Encoded, Predictor
 from .folders import file_in, load_system, read_description, read_tokenizer, settings_of
-from .inputs import TextInputs
+from .inputs import Inputs, TextInputs, make_inputs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,31 +26,32 @@ OPTIONS = (*NUMBERS, "normalisation", "stop")
 """Options of a search in plain values."""
 
 
-class TranslationPredictor(Predictor[Seq2Seq]):
-    """The best translation of a line with its score, ``{"text": ..., "score": ...}``, and a list of the ``n_best`` where more
-    than one, or ``scores``, are asked for."""
+class SearchPredictor(Predictor[Seq2Seq]):
+    """The best text of an item with its score, ``{"text": ..., "score": ...}``, and a list of the ``n_best`` where more than
+    one, or ``scores``, are asked for."""
 
     def __init__(
         self,
         system: Seq2Seq,
-        source: "Tokenizer",
-        target: "Tokenizer",
+        inputs: Inputs,
+        decode: Callable[[list[int]], str],
         *,
         search: Mapping[str, Any] | None = None,
         batch_size: int = 32,
         scores: bool = False,
     ) -> None:
-        """Translate by ``system``.
+        """Search by ``system``.
 
         Args:
-            source, target: the tokenizers of both sides.
+            inputs: what encodes an item.
+            decode: makes a text of the target tokens that are found.
             search: options of the search in plain values, see `search_keywords`; the beam has at least ``n_best`` hypotheses.
             scores: list a translation with its score even where it is the only one.
 
         Raises:
             ValueError: for an option that there is not, or a value that it cannot have.
         """
-        super().__init__(system, TextInputs(source), batch_size=batch_size)
+        super().__init__(system, inputs, batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
         beam_size = options.get("beam_size", 5)
         check_beam(beam_size)
@@ -57,8 +59,9 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         check_flags(scores=scores)
         beam_size = max(beam_size, options["n_best"])
         self.search = search_keywords({**options, "beam_size": beam_size})
-        self.target, self.listed = target, scores or options["n_best"] > 1
-        system.translate(torch.zeros(0, 1, dtype=torch.int64), **self.search)  # a search for nothing checks all its options
+        self.decode, self.listed = decode, scores or options["n_best"] > 1
+        nothing = torch.zeros(0, 1, dtype=torch.int64) if system.input_size is None else torch.zeros(0, 1, system.input_size)
+        system.translate(nothing, **self.search)  # a search for nothing checks all its options
 
     @classmethod
     def load(
@@ -78,7 +81,7 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         diversity: float | None = None,
         groups: int | None = None,
         patience: float | None = None,
-    ) -> "TranslationPredictor":
+    ) -> "SearchPredictor":
         """The predictor of a run. What is ``None`` of the search is as in the run's test; ``weights`` are those of
         `prepared`: "bfloat16", "float16" and "int8" are faster."""
         settings = read_description(folder)
@@ -86,17 +89,21 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         scoring = {"normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         size = {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given = {name: value for name, value in (lengths | scoring | size).items() if value is not None}
-        source, target = (read_tokenizer(file_in(folder, settings.get(name))) for name in ("tokenizer", "target_tokenizer"))
         system = prepared(load_system(Seq2Seq, folder), weights)
         search = {**settings_of(folder, "search"), **given, "n_best": n_best}
-        return cls(system, source, target, search=search, batch_size=batch_size, scores=scores)
+        return cls(system, *cls.sides(folder, settings, system), search=search, batch_size=batch_size, scores=scores)
+
+    @classmethod
+    @abstractmethod
+    def sides(cls, folder: str | Path, settings: Mapping[str, Any], system: Seq2Seq) -> tuple[Any, Any]:
+        """What the constructor takes after the ``system``, by the description ``settings`` of ``folder``."""
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         found = self.system.translate(*self.pad(batch), **self.search)
         answers: list[Answer] = []
         for row, count in enumerate((found.lengths > 0).sum(1).tolist()):
             scores = found.scores[row].tolist()
-            ranked = [{"text": text_of(found, row, rank, self.target), "score": scores[rank]} for rank in range(count)]
+            ranked = [{"text": text_of(found, row, rank, self.decode), "score": scores[rank]} for rank in range(count)]
             best = dict(ranked[0]) if ranked else self.no_answer()
             answers.append(best | {"n_best": ranked} if self.listed else best)
         return answers
@@ -105,10 +112,42 @@ class TranslationPredictor(Predictor[Seq2Seq]):
         return {"text": "", "n_best": []} if self.listed else {"text": ""}
 
 
-def text_of(found: Hypotheses, row: int, rank: int, tokenizer: "Tokenizer") -> str:
-    """Hypothesis ``rank`` of source ``row``, without its end token."""
+class TranslationPredictor(SearchPredictor):
+    """The best translation of a line."""
+
+    def __init__(
+        self,
+        system: Seq2Seq,
+        source: "Tokenizer",
+        target: "Tokenizer",
+        *,
+        search: Mapping[str, Any] | None = None,
+        batch_size: int = 32,
+        scores: bool = False,
+    ) -> None:
+        """Translate by ``system`` with the tokenizers of both sides; the options are those of `SearchPredictor`."""
+        super().__init__(system, TextInputs(source), target.decode, search=search, batch_size=batch_size, scores=scores)
+
+    @classmethod
+    def sides(cls, folder: str | Path, settings: Mapping[str, Any], system: Seq2Seq) -> tuple["Tokenizer", "Tokenizer"]:
+        source, target = (read_tokenizer(file_in(folder, settings.get(name))) for name in ("tokenizer", "target_tokenizer"))
+        return source, target
+
+
+class TranscriptionPredictor(SearchPredictor):
+    """The text of a signal: speech, handwriting, phonemes."""
+
+    @classmethod
+    def sides(
+        cls, folder: str | Path, settings: Mapping[str, Any], system: Seq2Seq
+    ) -> tuple[Inputs, Callable[[list[int]], str]]:
+        return make_inputs(settings_of(folder, "inputs"), folder, system.input_size), system.text
+
+
+def text_of(found: Hypotheses, row: int, rank: int, decode: Callable[[list[int]], str]) -> str:
+    """Hypothesis ``rank`` of source ``row``, without its end token, as ``decode`` writes it."""
     length = int(found.lengths[row, rank])
-    return tokenizer.decode(found.tokens[row, rank, : max(length - 1, 0)].tolist())
+    return decode(found.tokens[row, rank, : max(length - 1, 0)].tolist())
 
 
 def search_keywords(options: Mapping[str, Any]) -> dict[str, Any]:

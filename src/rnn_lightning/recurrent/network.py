@@ -87,7 +87,7 @@ def is_network(rnn: object) -> bool:
     return isinstance(rnn, Recurrent)
 
 
-def with_defaults(rnn: Any, defaults: dict[str, Any]) -> Any:
+def with_defaults(rnn: Any, defaults: Any) -> Any:
     """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
     if not isinstance(defaults, dict):
         raise ValueError(f"rnn must be a dict of keywords of build_network, not {shown(defaults)}")

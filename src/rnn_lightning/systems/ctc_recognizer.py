@@ -3,26 +3,20 @@
 Shapes: B rows, T steps, C labels with the blank, U labels of the longest target.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 from torchmetrics import SumMetric
-from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from ..ctc import Transcripts, ctc_greedy, ctc_loss
-from ..models.ctc_recognizer import UNITS
 from ..models.ctc_recognizer import CTCRecognizer as Model
 from ..processes import all_reduce_sum, rank_and_world_size
 from ..sequences import IGNORED, Batch
+from .labelled import LabelSystem
 from .metered import EVALUATED
-from .system import System
-
-PRIVATE = 0xE000
-"""Where Unicode keeps 6,400 signs for private use: one for each label, so that a library of text can count edits of labels."""
 
 
-class CTCRecognizer(Model, System):
+class CTCRecognizer(Model, LabelSystem):
     """The recogniser of `models.ctc_recognizer`, trained by connectionist temporal classification.
 
     Errors are counted in its ``unit``; characters with a space among them also have a rate of word errors. Predictions are
@@ -30,9 +24,7 @@ class CTCRecognizer(Model, System):
     """
 
     def complete(self) -> None:
-        self.add_metrics(**{UNITS[self.unit]: CharErrorRate})
-        if self.unit == "character" and " " in self.labels:
-            self.add_metrics(wer=WordErrorRate)
+        self.add_error_rates()
         self.add_metrics("train", *EVALUATED, infeasible=SumMetric)
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
@@ -45,27 +37,16 @@ class CTCRecognizer(Model, System):
         feasible = losses.isfinite()
         self.metric(split, "infeasible").update((~feasible).sum())
         if split != "train":
-            self._count_errors(split, ctc_greedy(log_probs.detach(), steps, blank=self.blank), targets, counts)
+            found = ctc_greedy(log_probs.detach(), steps, blank=self.blank)
+            best = self.sequences(found.labels[:, 0], found.lengths[:, 0])
+            self.count_errors(split, best, self.sequences(targets, counts))
         if not bool(feasible.any()):
             return log_probs.sum() * 0.0, 0
         count = int(counts.to(feasible.device)[feasible].clamp(min=1).sum())
         return losses[feasible].sum() / count, count
 
-    def _count_errors(self, split: str, answers: Transcripts, targets: Tensor, counts: Tensor) -> None:
-        """Count the edits from the ``answers`` to the ``targets``, in labels and, where it is asked for, in words."""
-        sides = self.sequences(answers.labels[:, 0], answers.lengths[:, 0]), self.sequences(targets, counts)
-        metrics = self.metrics_of(split)
-        metrics[UNITS[self.unit]].update(*map(self.signs, sides))
-        if self.unit == "character" and "wer" in metrics:
-            metrics["wer"].update(*([self.text(row) for row in rows] for rows in sides))
-
     def predict_on(self, batch: Batch) -> Transcripts:
         return self.recognize(batch.inputs, batch.lengths)
-
-    @staticmethod
-    def signs(rows: Sequence[Sequence[int]]) -> list[str]:
-        """A text for each of the ``rows`` of labels, of one sign a label: what a library of text can count edits in."""
-        return ["".join(chr(PRIVATE + label) for label in row) for row in rows]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -10,24 +10,47 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.inputs import real_targets
+from ..models.labels import check_ends, put_end
 from ..models.seq2seq import Seq2Seq as Model
-from ..models.seq2seq import check_ends
 from ..search import Hypotheses
 from ..sequences import IGNORED, Batch, at_least_single
-from .system import System
+from .labelled import LabelSystem
 
 
-class Seq2Seq(Model, System):
+class Seq2Seq(Model, LabelSystem):
     """The encoder-decoder of `models.seq2seq`, trained on the teacher's tokens. Predictions are the `Hypotheses` of a beam
-    of 5."""
+    of 5.
+
+    With ``labels`` errors are counted in their ``unit``, of what a beam of 1 finds; characters with a space among them also
+    have a rate of word errors.
+    """
+
+    def complete(self) -> None:
+        if self.labels is not None:
+            self.add_error_rates()
 
     def check_targets(self, batch: Batch) -> None:
-        check_ends(real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths"), self.end)
+        self.real_targets(batch)
 
-    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+    def real_targets(self, batch: Batch) -> Tensor:
+        """The targets of ``batch``, each with its end, `IGNORED` behind it.
+
+        Raises:
+            ValueError: on the CPU, for targets that are not what the model learns.
+        """
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
+        if self.labels is not None:
+            return put_end(targets, self.end)
         if targets.device.type == "cpu":
             check_ends(targets, self.end)
+        return targets
+
+    def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
+        targets = self.real_targets(batch)
+        if self.labels is not None and split != "train":
+            right = [row[row != IGNORED][:-1].tolist() for row in targets]
+            found = self.best(self.translate(batch.inputs, batch.lengths, beam_size=1))
+            self.count_errors(split, found, right)
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
         features = self.teacher_forced(memory, targets, own)
@@ -54,7 +77,7 @@ class Seq2Seq(Model, System):
     def log_probabilities(self, batch: Batch) -> Tensor:
         """The log-probability (B,) of each row's target given its source."""
         batch = Batch.of(batch)
-        targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
+        targets = self.real_targets(batch)
         features = self.teacher_forced(self.encode(batch.inputs, batch.lengths), targets)
         logits = at_least_single(self.decoder.output(features))
         losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none", ignore_index=IGNORED)

@@ -41,6 +41,7 @@ class SequenceRegressor(Model, System):
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.device.type == "cpu":
             self.check_targets(batch)
+        self.check_steps(batch.inputs, batch.lengths)
         values, _ = self(batch.inputs, batch.lengths)
         values = values.unsqueeze(-1) if self.quantiles is None else values  # (..., K, Q)
         right = self.of_targets(batch.targets.reshape(values.shape[:-1]).to(values.dtype))

@@ -1,0 +1,56 @@
+"""Encoder-decoders of signals in the pipeline: texts found by a beam beside the right ones, and what they attended to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.kinds.base import Kind, answer_split
+from pipelines.kinds.recognition import beam_rate, write_found
+from pipelines.kinds.translation import check_search
+from pipelines.settings.schema import Experiment
+from rnn_lightning import PairModule, Seq2Seq
+from rnn_lightning.files import read_json
+from rnn_lightning.predictors.translation import search_keywords
+
+ATTENTION = "attention.png"
+
+
+class TranscriptionKind(Kind[Seq2Seq]):
+    """Labels of a signal, one after the other."""
+
+    predictor = "transcription"
+
+    def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
+        check_search(system, data, experiment.task.metric.search)
+
+    def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
+        return super().description(experiment, card) | {"search": experiment.task.metric.search}
+
+    def test(self, experiment: Experiment, system: Seq2Seq, data: PairModule, folder: Path) -> dict[str, float]:
+        """Leaves what is found as the task's metric says beside what is right, what became of each label, and a picture of what
+        one row attended to. Where the metric has a search, its rate of errors is returned beside that of a beam of 1."""
+        system.eval()
+        settings = experiment.task.metric.search
+        search = search_keywords(settings)
+        found = answer_split(
+            system, data, "test", lambda batch: system.best(system.translate(batch.inputs, batch.lengths, **search))
+        )
+        card = read_json(experiment.processed() / "card.json")
+        right = write_found(system, data, found, card, folder)
+        if system.decoder.attention is not None:
+            draw_attention(system, data, found, card, folder / ATTENTION)
+        return beam_rate(system, found, right) if settings else {}
+
+
+def draw_attention(system: Seq2Seq, data: PairModule, found: Sequence[list[int]], card: Mapping[str, Any], file: Path) -> None:
+    """A picture of what the ``found`` labels of the first row that has some attended to; none where none has."""
+    from pipelines.kinds.signal_figures import attended, picture_of
+
+    row = next((row for row, labels in enumerate(found) if labels), None)
+    if row is None:
+        return
+    batch = system.transfer_batch_to_device(data.dataset("test")[(row,)], system.device, 0)
+    weights = system.attend(batch.inputs, batch.lengths, batch.targets.new_tensor([found[row]]))
+    assert weights is not None
+    names = [system.labels[label] for label in found[row]]
+    attended(picture_of(batch.inputs[0].cpu().numpy(), card), weights[0].cpu().numpy(), names, file)
