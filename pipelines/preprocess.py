@@ -1,7 +1,7 @@
 """Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``.
 
 ``python -m pipelines.preprocess task=dates``, after ``pipelines.fetch``; then ``pipelines.train`` with the same settings.
-``workers=4`` encodes text in so many processes, to the same bytes.
+``workers=4`` reads and encodes rows in so many processes, to the same bytes.
 """
 
 import os
@@ -12,13 +12,14 @@ from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
 from pipelines.settings.overrides import FOLDER, GROUPS
 from pipelines.settings.schema import Experiment
+from rnn_lightning.workers import Workers
 
 
 def preprocess(experiment: Experiment) -> None:
     """All of the files or none of them, and what they were made with."""
     corpus, processed = experiment.task.corpus.build(), experiment.processed()
     if any(word.startswith("workers=") for word in experiment.command_line):
-        corpus.workers = experiment.workers
+        corpus.workers = Workers(experiment.workers)
         os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned
     with made_alone(processed, f"the preprocessing of {experiment.task_name}"):
         corpus.preprocess(experiment.raw(), processed)

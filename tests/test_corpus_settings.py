@@ -9,7 +9,8 @@ import pytest
 from rnn_lightning import corpora
 from rnn_lightning.corpora import Corpus, HubSource, Text
 from rnn_lightning.corpora.source import FromSource
-from rnn_lightning.corpora.tagging import Reading, TaggedCorpus
+from rnn_lightning.corpora.tagged import Reading
+from rnn_lightning.corpora.tagging import TaggedCorpus
 
 CORPORA: list[type[Corpus]] = [
     thing

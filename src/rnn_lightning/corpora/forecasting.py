@@ -158,7 +158,7 @@ class Forecasting(FromSource):
                 least = f"{self.context} + {self.horizon}"
                 raise CorpusError(f"the {name} split has {len(split.inputs)} steps: a window takes {least} ({windows} windows)")
         title = f"{self.origin.title}, {', '.join(self.targets)}, {self.horizon} steps ahead"
-        card = feature_card([splits["train"].inputs])
+        card = feature_card(splits["train"].inputs)
         more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
         more |= {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
         more |= {} if self.date is None else {"spacing": spacing_of(self.dates(raw, self.date))}

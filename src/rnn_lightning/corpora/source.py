@@ -1,17 +1,18 @@
 """A corpus of a published or local data set: fetched from the Hub or from files, and divided into three splits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .class_names import read_classes
+from .class_names import Classes, find_classes
 from .corpus import SPLITS, Corpus, CorpusError, RawSplit
 from .dividing import WAYS, HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
 from .files import verified_source
 from .hub import HubSource, write_fetched
 from .local import LocalSource
+from .parquet import Tables
 from .reads import Column, named
 from .retries import log
 
@@ -69,10 +70,14 @@ class FromSource(Corpus):
         """The columns that are read."""
         return []
 
-    def class_names(self, table: Any, path: Path) -> tuple[list[str | None], list[str]]:
-        """The class of each row of a ``pyarrow.Table``, and all classes in their order; ``classes`` may name them."""
+    def classes_of(self, path: Path) -> Classes:
+        """The classes of a Parquet file; ``classes`` may name them."""
+        tables = Tables(path, named(self.columns(), "class"))
+        return self._classes_in(tables, tables.schema, path)
+
+    def _classes_in(self, tables: Iterable[Any], schema: Any, path: Path) -> Classes:
         (column,) = named(self.columns(), "class")
-        return read_classes(table, column, path, self.classes)
+        return find_classes(tables, schema, column, path, self.classes)
 
     def spec(self) -> dict[str, Any]:
         """The specification of what ``fetch`` leaves, which ``source.json`` holds."""
@@ -120,7 +125,8 @@ class FromSource(Corpus):
         if not classes:
             return held_out.draw(len(train))
         table = train.select_columns(classes).with_format("arrow")[:]
-        return held_out.draw(len(train), self.class_names(table, Path(f"{self.origin}"))[0])
+        found = self._classes_in([table], table.schema, Path(f"{self.origin}"))
+        return held_out.draw(len(train), [found.name(value) for value in table[classes[0]].to_pylist()])
 
     def check_part(self, split: str, part: Any) -> None:
         """Check that a split has the columns that settings name, fields of structs by ``column.field``.
@@ -128,7 +134,7 @@ class FromSource(Corpus):
         Raises:
             CorpusError: naming the setting and the columns that there are.
         """
-        there = [*part.column_names, *part.flatten().column_names]
+        there = [*part.column_names, *part.features.arrow_schema.empty_table().flatten().column_names]
         for key, name, _ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):
                 known = ", ".join(part.column_names)
