@@ -1,12 +1,13 @@
 """Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``.
 
 ``python -m pipelines.preprocess task=dates``, after ``pipelines.fetch``; then ``pipelines.train`` with the same settings.
-``workers=4`` reads and encodes rows in so many processes, to the same bytes.
+``workers=4`` reads and encodes rows in so many processes, with ``engine=ray`` on a cluster of machines, to the same bytes.
 """
 
 import os
 
 from pipelines.runs.cards import note_corpus
+from pipelines.runs.cluster import ClusterWorkers
 from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
@@ -18,8 +19,8 @@ from rnn_lightning.workers import Workers
 def preprocess(experiment: Experiment) -> None:
     """All of the files or none of them, and what they were made with."""
     corpus, processed = experiment.task.corpus.build(), experiment.processed()
-    if any(word.startswith("workers=") for word in experiment.command_line):
-        corpus.workers = Workers(experiment.workers)
+    if any(word.startswith(("workers=", "engine=")) for word in experiment.command_line):
+        corpus.workers = (ClusterWorkers if experiment.engine == "ray" else Workers)(experiment.workers)
         os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned
     with made_alone(processed, f"the preprocessing of {experiment.task_name}"):
         corpus.preprocess(experiment.raw(), processed)
@@ -30,7 +31,7 @@ def preprocess(experiment: Experiment) -> None:
 def is_up_to_date(experiment: Experiment) -> bool:
     """Whether all is there already, which it then says; where other settings than the corpus' are given, these are checked."""
     keys = [word.lstrip("+~").partition("=")[0] for word in experiment.command_line]
-    neutral = (*GROUPS, FOLDER[:-1], "workers")
+    neutral = (*GROUPS, FOLDER[:-1], "workers", "engine")
     if not all(key in neutral or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(experiment):
         return False
     print(f"{experiment.processed()} is up to date")
@@ -38,4 +39,4 @@ def is_up_to_date(experiment: Experiment) -> bool:
 
 
 if __name__ == "__main__":
-    run_stage(preprocess, has_nothing_to_do=is_up_to_date)
+    run_stage(preprocess, has_nothing_to_do=is_up_to_date, on_clusters=True)

@@ -149,6 +149,7 @@ COMMANDS: dict[str, str] = {
     "sweep sweep=basic trials=few task=adding": "trials: Input should be a valid integer",
     "sweep sweep=basic trials=1 workers=1000000 task=adding": "workers: Input should be less than or equal to 1000",
     "sweep sweep=basic trials=1 engine=spark task=adding": "engine: Input should be 'local' or 'ray'",
+    "train task=adding engine=ray": "engine=ray is for preprocess and sweep: leave it out",
     "sweep sweep=basic trials=1 task=adding storage=": "storage must be the URL of a database",
     "sweep sweep=basic trials=1 task=adding task.training.clip=1": "task.training.clip has no effect: conf/sweep/basic",
     "sweep sweep=basic trials=1 trials=2 task=adding": "trials is given twice, 'trials=1' and 'trials=2': give it once",
