@@ -15,6 +15,7 @@ from .local import LocalSource
 from .parquet import Tables
 from .reads import Column, named
 from .retries import log
+from .streaming import Streaming
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,7 +24,8 @@ class FromSource(Corpus):
 
     ``splits`` says what the data set calls the splits, ``{validation: dev}``, or which rows of which split they are,
     ``{train: "train[:90%]", validation: "train[90%:]"}``. ``held_out`` (the keywords of `HeldOut`) draws a validation split,
-    and a test split if wanted, from the training split, where the data set has none. ``rows`` are the numbers of rows that
+    and a test split if wanted, from the training split, where the data set has none. ``streaming`` (the keywords of
+    `Streaming`) reads a part of a data set on the Hub that is larger than the disk. ``rows`` are the numbers of rows that
     splits must have before that. ``classes`` are the names of classes that are numbers from 0.
     """
 
@@ -43,6 +45,7 @@ class FromSource(Corpus):
     rows: Mapping[str, int] | None = None
     splits: Mapping[str, str] | None = None
     held_out: Mapping[str, Any] | None = None
+    streaming: Mapping[str, Any] | None = None
     classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class FromSource(Corpus):
     def _local(self) -> LocalSource:
         if self.files is None:
             raise ValueError("either repository (a data set on the Hub) or files, such as {train: train.csv}, must be given")
+        if self.streaming is not None:
+            raise ValueError("streaming is for a data set on the Hub, and these are files: leave it out")
         return LocalSource(self.files, self.format, self.separator, self.licence, self.columns())
 
     def _hub(self, repository: str) -> HubSource:
@@ -59,7 +64,8 @@ class FromSource(Corpus):
             raise ValueError(f"either repository or files must be given, not both {repository!r} and {self.files!r}")
         if self.config is None or self.revision is None or self.record is None:
             raise ValueError(f"repository {repository!r} needs config, revision and record too")
-        return HubSource(repository, self.config, self.revision, Path(self.record), self.rows, self.splits)
+        streaming = None if self.streaming is None else Streaming.of(self.streaming)
+        return HubSource(repository, self.config, self.revision, Path(self.record), self.rows, self.splits, streaming)
 
     @property
     def needed(self) -> Sequence[str]:
