@@ -30,7 +30,7 @@ from rnn_lightning.corpora import (
 )
 from rnn_lightning.corpora.moments import mean_and_deviation
 from rnn_lightning.sliced import SpooledArray
-from rnn_lightning.workers import Workers
+from rnn_lightning.workers import LostWorkerError, Workers
 
 WORDS = [f"w{number}" for number in range(40)]
 SIZES = {"train": 150, "validation": 40, "test": 41}
@@ -164,6 +164,15 @@ def test_the_error_of_a_worker_is_that_of_one_process(tmp_path: Path, monkeypatc
         made.workers = Workers(count)
         with pytest.raises(CorpusError, match=r"^row 120 of .*train.parquet: the word 'b' has no tag$"):
             made.preprocess(tmp_path / "raw", tmp_path / "processed")
+
+
+def test_a_worker_that_is_killed_before_it_reads_its_work_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", broken)
+    with pytest.raises(LostWorkerError, match=r"one of 2 workers was ended, .*: preprocess again"):
+        list(Workers(2).map(sum, [1, 2, 3], at_once=1))
 
 
 @pytest.mark.parametrize("features", [1, 2, 7, 123])

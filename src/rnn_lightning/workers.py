@@ -80,7 +80,7 @@ class Workers:
             with ProcessPoolExecutor(self.count, get_context("spawn"), _begin, (file,)) as pool:
                 try:
                     yield lambda part: pool.submit(_work, part).result
-                except BrokenProcessPool:
+                except (BrokenProcessPool, BrokenPipeError):  # the latter where it had not read yet what to do
                     raise LostWorkerError(
                         f"one of {self.count} workers was ended, for want of memory or by a signal: preprocess again"
                     ) from None
