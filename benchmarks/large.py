@@ -2,10 +2,11 @@
 
 What that file has already is not measured again: it may be stopped at any time.
 
-The training rows of WikiText-2 (times 1 to 64) and of Multi30k (times 1 to 16), which ``pipelines.fetch`` has brought to
-``data/raw``, are repeated. Of each command: the seconds by the clock, the processor time of all its processes, and the most
-memory that these hold at once, sampled: private pages and the process's share of others. Exponents are those of processor time,
-which other work on the machine changes little. Of the beginning of a training: from the check of the corpus to the first steps.
+The training rows of WikiText-2 (times 1 to 64), of Multi30k, English EWT and CLINC150 (times 1 to 16), which
+``pipelines.fetch`` has brought to ``data/raw``, are repeated. Of each command: the seconds by the clock, the processor time of
+all its processes, and the most memory that these hold at once, sampled: private pages and the process's share of others.
+Exponents are those of processor time, which other work on the machine changes little. Of the beginning of a training: from the
+check of the corpus to the first steps.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.places import PROJECT
 from rnn_lightning.files import read_json, sha256, write_json, write_sums
 
-SIZES = {"wikitext2": (1, 4, 16, 64), "multi30k_en_de": (1, 4, 16)}
+SIZES = {"wikitext2": (1, 4, 16, 64), "multi30k_en_de": (1, 4, 16), "ewt": (1, 4, 16), "clinc": (1, 4, 16)}
 WORKERS = (1, 2)
 MOST_WITH_TWO = 16
 """The largest size that two workers take on too."""

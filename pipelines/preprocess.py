@@ -1,18 +1,20 @@
 """Stage: turn ``data/raw/TASK`` into arrays, a tokenizer and a card in ``data/processed/TASK``.
 
 ``python -m pipelines.preprocess task=dates``, after ``pipelines.fetch``; then ``pipelines.train`` with the same settings.
-``workers=4`` encodes text in so many processes, to the same bytes.
+``workers=4`` reads and encodes rows in so many processes, with ``engine=ray`` on a cluster of machines, to the same bytes.
 """
 
 import os
 import shlex
 
 from pipelines.runs.cards import note_corpus
+from pipelines.runs.cluster import ClusterWorkers
 from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
 from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH
 from pipelines.settings.schema import Experiment
+from rnn_lightning.workers import Workers
 
 
 def preprocess(experiment: Experiment) -> None:
@@ -21,8 +23,8 @@ def preprocess(experiment: Experiment) -> None:
     if not experiment.raw().exists():
         words = [word for word in experiment.command_line if word.startswith(("task=", "task.corpus.", SEARCHPATH))]
         raise FileNotFoundError(f"{experiment.raw()} has no data: `python -m pipelines.fetch {shlex.join(words)}` first")
-    if any(word.startswith("workers=") for word in experiment.command_line):
-        corpus.workers = experiment.workers
+    if any(word.startswith(("workers=", "engine=")) for word in experiment.command_line):
+        corpus.workers = (ClusterWorkers if experiment.engine == "ray" else Workers)(experiment.workers)
         os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned
     with made_alone(processed, f"the preprocessing of {experiment.task_name}"):
         corpus.preprocess(experiment.raw(), processed)
@@ -33,7 +35,7 @@ def preprocess(experiment: Experiment) -> None:
 def is_up_to_date(experiment: Experiment) -> bool:
     """Whether all is there already, which it then says; where other settings than the corpus' are given, these are checked."""
     keys = [word.lstrip("+~").partition("=")[0] for word in experiment.command_line]
-    neutral = (*GROUPS, FOLDER[:-1], "workers")
+    neutral = (*GROUPS, FOLDER[:-1], "workers", "engine")
     if not all(key in neutral or key.startswith("task.corpus.") for key in keys) or not is_preprocessed(experiment):
         return False
     print(f"{experiment.processed()} is up to date")
@@ -41,4 +43,4 @@ def is_up_to_date(experiment: Experiment) -> bool:
 
 
 if __name__ == "__main__":
-    run_stage(preprocess, has_nothing_to_do=is_up_to_date)
+    run_stage(preprocess, has_nothing_to_do=is_up_to_date, on_clusters=True)

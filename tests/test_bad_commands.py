@@ -79,17 +79,25 @@ GIVEN = {
 """By words for any stage, what it says before it does anything."""
 
 
-@pytest.mark.parametrize("stage", ["fetch", "preprocess", "train", "evaluate"])
-@pytest.mark.parametrize("line", GIVEN)
+NO_CLUSTER = "task=adding engine=ray", "engine=ray is for preprocess and sweep: leave it out"
+
+
+@pytest.mark.parametrize(
+    ("stage", "line", "said"),
+    [
+        *((stage, *given) for stage in ("fetch", "preprocess", "train", "evaluate") for given in GIVEN.items()),
+        *((stage, *NO_CLUSTER) for stage in ("fetch", "train", "evaluate")),
+    ],
+)
 def test_every_stage_checks_all_settings_that_it_is_given(
-    stage: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stage: str, line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [stage, *words(line)])
     module = importlib.import_module(f"pipelines.{stage}")
     with pytest.raises(SystemExit) as ended:
         run_stage(getattr(module, stage))
-    assert ended.value.code == 2 and GIVEN[line] in capsys.readouterr().err
+    assert ended.value.code == 2 and said in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
 
 

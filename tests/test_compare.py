@@ -134,6 +134,16 @@ def test_what_was_tuned_is_told_and_who_was_not(project: Path) -> None:
     assert compare(project).warnings() == []  # as many trials each, however many of them were given up
 
 
+def test_a_part_of_a_stream_is_said_to_be_one(project: Path) -> None:
+    for file in (project / "runs" / "words").glob("*/*/training.json"):
+        told = json.loads(file.read_text())
+        told["config"] |= {"task": {"corpus": {"streaming": {"rows": {"train": 9000, "test": 20}, "buffer": 500, "seed": 1}}}}
+        file.write_text(json.dumps(told))
+        write_sums(file.parent)
+    said = "at most train 9,000, test 20 rows, shuffled in a buffer of 500"
+    assert dict(compare(project).facts())["a part of a stream"] == said
+
+
 def test_the_web_page_needs_nothing_else(project: Path) -> None:
     compare(project)
     text = page(project, "html")

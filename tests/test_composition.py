@@ -1,6 +1,7 @@
 """What a command line is checked for before anything runs: one line an error, with the value and what is allowed."""
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -168,7 +169,7 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     told = subprocess.run(
         [sys.executable, "-m", "pipelines.preprocess", *arguments],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

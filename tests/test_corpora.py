@@ -153,7 +153,7 @@ def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:
     [
         (lambda raw: (raw / "test.parquet").unlink(), "raw/test.parquet is missing"),
         (lambda raw: (raw / "test.parquet").write_bytes(b"PAR1"), "raw/test.parquet is damaged: its SHA-256 is"),
-        (lambda raw: (raw / "source.json").unlink(), "cannot read"),
+        (lambda raw: (raw / "source.json").unlink(), "raw has no data: fetch the corpus first"),
         (lambda raw: (raw / "source.json").write_text("[]"), "source.json must hold a JSON object, not list"),
         (lambda raw: retold(raw, repository="own/text"), "has repository 'own/text', not 'tiny/lines'; fetch the corpus again"),
         (lambda raw: retold(raw, revision="v2"), "has revision 'v2', not 'main'; fetch the corpus again"),

@@ -17,7 +17,7 @@ from pipelines.measuring.widening import wider_field
 from pipelines.settings.compose import CONF, compose
 from rnn_lightning.corpora.corpus import RawSplit
 from rnn_lightning.corpora.elsewhere import Known, encode_text, encode_transcripts
-from rnn_lightning.corpora.examples import Examples
+from rnn_lightning.corpora.reading import Examples, concatenate
 from rnn_lightning.corpora.vocabulary import learn_tokenizer
 from rnn_lightning.crf import LinearChainCRF
 from rnn_lightning.files import write_sums
@@ -104,7 +104,7 @@ def test_characters_without_a_token_are_left_out_and_counted(tmp_path: Path) -> 
 
 
 def test_labels_that_a_recognizer_does_not_have_are_one_of_their_own() -> None:
-    raw = RawSplit("transcripts", Examples([torch.zeros(4, 2).numpy()] * 2, ["abz", "yz"]))
+    raw = RawSplit("transcripts", Examples(concatenate([torch.zeros(4, 2).numpy()] * 2), ["abz", "yz"]))
     encoded = encode_transcripts(raw, Known(Path(), ["<blank>", "a", "b"]))
     assert encoded.card["labels"] == ["<blank>", "a", "b", "<unknown>"] and encoded.added == ["<unknown>"]
     assert encoded.split.targets.tolist() == [1, 2, 3, 3, 3] and encoded.unknown == {"y": 1, "z": 2}

@@ -7,6 +7,7 @@ from house import LIBRARY, ROOT, at_import, imports_of, none, package_of, python
 
 MAY_IMPORT: dict[str, set[str]] = {
     "sliced": set(),
+    "workers": set(),
     "archives": {"sliced"},
     "leftovers": set(),
     "files": {"leftovers"},
@@ -44,7 +45,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inference": {"checks", "recurrent", "packed", "products"},
     "laws": {"checks", "sequences"},
     "data": {"checks", "files", "mapped", "pieces", "sliced", "registry", "sequences", "processes", "progress", "pen"},
-    "corpora": {"archives", "files", "leftovers", "pieces", "sliced", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    "corpora": {
+        *{"archives", "files", "leftovers", "pieces", "sliced", "workers", "symbols", "vectors", "pen", "audio", "tag_schemes"},
+    },
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},

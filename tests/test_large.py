@@ -15,10 +15,12 @@ import pytest
 from corpora import TINY, contents, two_columns, write_fetched
 from tokenizers import Tokenizer, models
 
+from rnn_lightning import workers
 from rnn_lightning.archives import write_arrays
-from rnn_lightning.corpora import Corpus, CorpusError, Pairs, Stream, Text, Translation, card, corpus, encoding
+from rnn_lightning.corpora import Corpus, Pairs, Stream, Text, Translation, card, corpus, encoding
 from rnn_lightning.corpora.card import CardFields, make_card, row_hashes
 from rnn_lightning.sliced import SpooledArray, SpooledLines
+from rnn_lightning.workers import LostWorkerError, Workers
 
 WORDS = [f"w{number}" for number in range(50)]
 
@@ -45,14 +47,13 @@ def translation(place: Path) -> Corpus:
 def test_any_number_of_workers_makes_the_same_bytes(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(tmp_path)
     made.preprocess(tmp_path / "raw", tmp_path / "new/whole")
-    monkeypatch.setattr(encoding, "ROWS", 64)
-    monkeypatch.setattr(card, "BLOCK", 100)
+    monkeypatch.setattr("rnn_lightning.workers.ROWS", 64)
     monkeypatch.setattr(corpus, "BLOCK", 100)
     monkeypatch.setattr("rnn_lightning.sliced.BLOCK", 100)
-    for workers in (1, 2, 3):
-        made.workers = workers
-        made.preprocess(tmp_path / "raw", tmp_path / str(workers))
-        assert contents(tmp_path / str(workers)) == contents(tmp_path / "new/whole")
+    for count in (1, 2, 3):
+        made.workers = Workers(count)
+        made.preprocess(tmp_path / "raw", tmp_path / str(count))
+        assert contents(tmp_path / str(count)) == contents(tmp_path / "new/whole")
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "new", "1", "2", "3"}
 
 
@@ -63,9 +64,10 @@ def end(rows: Sequence[object]) -> None:
 
 def test_a_worker_that_is_killed_ends_it_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = text(tmp_path)
-    made.workers = 2
-    monkeypatch.setattr(encoding, "_work", end)
-    with pytest.raises(CorpusError, match=r"one of 2 workers was ended, .*: preprocess again"):
+    made.workers = Workers(2)
+    monkeypatch.setattr(workers, "_work", end)
+    monkeypatch.setattr(workers, "ROWS", 64)
+    with pytest.raises(LostWorkerError, match=r"one of 2 workers was ended, .*: preprocess again"):
         made.preprocess(tmp_path / "raw", tmp_path / "processed")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
@@ -85,8 +87,8 @@ def test_a_worker_that_is_killed_as_it_begins_ends_it_too() -> None:
 
     killer = threading.Thread(target=kill_the_first, daemon=True)
     killer.start()
-    with pytest.raises(CorpusError, match="one of 2 workers was ended"):
-        list(encoding.encode([("a b c",)] * 9, [tokenizer], 2))
+    with pytest.raises(LostWorkerError, match="one of 2 workers was ended"):
+        list(Workers(2).map(encoding.Encoder([tokenizer]), [("a b c",)] * 9, at_once=3))
     killer.join()
 
 
@@ -95,11 +97,11 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_large
-from rnn_lightning.corpora import encoding
+from rnn_lightning import workers
 if __name__ == "__main__":
-    encoding._work = test_large.wait
+    workers._work, workers.ROWS = test_large.wait, 64
     made = test_large.text(Path("."))
-    made.workers = 2
+    made.workers = workers.Workers(2)
     made.preprocess(Path("raw"), Path("processed"))
 """
 
@@ -151,7 +153,6 @@ def test_lines_that_were_written_by_parts_are_the_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [1, 7, 100, 10**6])
 def test_the_card_is_what_a_plain_loop_counts(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card, "BLOCK", block)
     monkeypatch.setattr(corpus, "BLOCK", block)
     monkeypatch.setattr("rnn_lightning.sliced.BLOCK", block)
     draws = np.random.default_rng(0)
@@ -174,7 +175,6 @@ def test_rows_are_hashed_alike_however_long_they_are(tmp_path: Path, monkeypatch
     values, offsets = np.arange(100, dtype=np.int32) % 10, np.array([0, 0, 10, 20, 20, 60, 100])
     hashes = row_hashes(values, offsets)
     assert [int((hashes == one).sum()) for one in hashes] == [2] * 6 and len(set(hashes.tolist())) == 3
-    monkeypatch.setattr(card, "BLOCK", 3)
     monkeypatch.setattr("rnn_lightning.sliced.BLOCK", 3)
     assert row_hashes(spooled(values, tmp_path), offsets).tolist() == hashes.tolist()
     split = Pairs(values, offsets, values, offsets)

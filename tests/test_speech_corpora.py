@@ -228,3 +228,14 @@ def test_an_empty_transcript_is_refused(text: str | None) -> None:
 def test_a_unit_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unit must be one of \('character', 'word'\), not 'syllable'"):
         TranscribedSpeech(**{**TINY, "spectra": SPECTRA, "text": "text", "unit": "syllable"})
+
+
+def test_a_data_set_with_a_column_of_sounds_is_divided() -> None:
+    """As ``datasets`` loads it from the Hub: its sounds would be decoded."""
+    from datasets import Audio, Dataset, Features, Value
+
+    plain = Features({"audio": {"bytes": Value("binary"), "path": Value("string")}, "label": Value("string")})
+    rows = Dataset.from_dict({"audio": [{"bytes": b"RIFF", "path": None}], "label": ["a"]}, features=plain)
+    parts = dict.fromkeys(SPLITS, rows.cast_column("audio", Audio(sampling_rate=8000)))
+    corpus = SpokenClasses(**TINY, label="label", spectra={"sampling_rate": 8000})
+    assert list(corpus.divided(parts)) == list(parts)

@@ -134,7 +134,7 @@ def test_a_class_label_without_a_name_is_refused(tmp_path: Path, tag: int) -> No
     unnamed = pyarrow.array([[tag]], table.schema.field("upos").type)
     parquet.write_table(table.set_column(2, table.schema.field("upos"), unnamed), tmp_path / "test.parquet")
     with pytest.raises(CorpusError, match=rf"row a of .* has the tag {tag}; column 'upos' has names for 0\.\.2$"):
-        tagging().read(tmp_path / "test.parquet")
+        list(tagging().read(tmp_path / "test.parquet"))
 
 
 def changed(split: str, words: Any, tags: Any) -> dict[str, list[tuple[list[str], list[str]]]]:

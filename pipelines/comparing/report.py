@@ -68,6 +68,7 @@ class Section:
             ["steps", ", ".join(steps)],
             ["seeds", _listed(run.seed for run in runs)],
             ["data", _listed(run.data[:12] for run in runs)],
+            *([["a part of a stream", _listed(streamed)]] if (streamed := [*filter(None, map(_streamed, runs))]) else []),
             ["commit", _listed(run.commit[:10] for run in runs)],
             ["hardware", _listed(run.hardware for run in runs)],
             ["threads", _listed(run.threads for run in runs)],
@@ -106,6 +107,15 @@ class CrossTaskSummary:
 
 def _listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _streamed(run: Run) -> str | None:
+    """The part of a stream that a run's corpus is, as its configuration says; ``None`` where it is all of its data set."""
+    streaming = run.config.get("task", {}).get("corpus", {}).get("streaming")
+    if not streaming:
+        return None
+    rows = ", ".join(f"{split} {rows:,}" for split, rows in streaming["rows"].items())
+    return f"at most {rows} rows, shuffled in a buffer of {streaming.get('buffer', 1):,}"
 
 
 def _plain_measured(each: Measured) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pipelines.kinds.base import CONFUSION, Kind, answer_split, count_confusion,
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Tagger
 from rnn_lightning.corpora.lexicon import LEXICON, Lexicon
-from rnn_lightning.corpora.tagging import VECTORS
+from rnn_lightning.corpora.tagged import VECTORS
 from rnn_lightning.metrics import SpanScores
 
 TAGGED, SPANS = "tagged.txt", "spans.md"

@@ -30,7 +30,7 @@ UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
 """How standard output fails: its reader has gone, or its disk is full or fails."""
 DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
-OF_STAGE = ("seed", "seeds", "workers")
+OF_STAGE = ("seed", "seeds", "workers", "engine")
 """Keys of a command line that no system takes."""
 
 
@@ -138,11 +138,19 @@ def _configuration(conf: Path) -> Iterator[None]:
         raise ValueError(message) from None
 
 
-def run_stage(function: Callable[[Experiment], None], *, has_nothing_to_do: Callable[[Experiment], bool] | None = None) -> None:
-    """Run a stage on the command line's experiment, if ``has_nothing_to_do`` does not say, in less time, that all is done."""
+def run_stage(
+    function: Callable[[Experiment], None],
+    *,
+    has_nothing_to_do: Callable[[Experiment], bool] | None = None,
+    on_clusters: bool = False,
+) -> None:
+    """Run a stage on the command line's experiment, if ``has_nothing_to_do`` does not say, in less time, that all is done;
+    ``on_clusters``: it takes ``engine``."""
 
     def run() -> None:
         experiment = compose_once(sys.argv[1:])
+        if experiment.engine != "local" and not on_clusters:
+            raise ValueError(f"engine={experiment.engine} is for preprocess and sweep: leave it out")
         if has_nothing_to_do is None or not has_nothing_to_do(experiment):
             check_given(experiment, sys.argv[1:])
             function(experiment)

@@ -156,6 +156,7 @@ class Experiment(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None
     seeds: Annotated[int, Field(ge=1, le=10_000)]
     workers: Annotated[int, Field(ge=1, le=1_000)]
+    engine: Literal["local", "ray"] = "local"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = Field(None, description=NAMES)
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
     command_line: list[str] = Field(default_factory=list)
@@ -191,7 +192,7 @@ class Experiment(Settings):
 
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
-        names = ("seeds", "workers", "command_line", "trained_name", "run_name", "name")
+        names = ("seeds", "workers", "engine", "command_line", "trained_name", "run_name", "name")
         aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
         aside |= {"tuning": {"sha256"} if self.tuning else True}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
@@ -211,5 +212,5 @@ class Experiment(Settings):
 
     def overrides(self, seed: int) -> list[str]:
         """The command line that makes the run of one seed."""
-        kept = [override for override in self.command_line if not override.startswith(("seed=", "seeds=", "workers="))]
+        kept = [word for word in self.command_line if not word.startswith(("seed=", "seeds=", "workers=", "engine="))]
         return [*kept, f"seed={seed}"]

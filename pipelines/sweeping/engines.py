@@ -4,14 +4,14 @@ An engine starts trials and says when one is over; what came of it, the trial le
 see the project at one path.
 """
 
-import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
-from pipelines.settings.places import LIBRARY, PACKAGE, PROJECT
+from pipelines.runs.cluster import join_cluster
+from pipelines.settings.places import PROJECT
 from pipelines.settings.schema import Trainer
 from pipelines.sweeping.trial import TrialSpec, run_trial
 from pipelines.tracking.store import SQLITE
@@ -81,19 +81,9 @@ class Cluster(Engine):
         """Join the cluster.
 
         Raises:
-            ValueError: where Ray is not installed or not to be reached, or several machines are to share a file of SQLite.
+            ValueError: as `join_cluster`, or where several machines are to share a file of SQLite.
         """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            ray: Any = importlib.import_module("ray")
-        except ImportError:
-            raise ValueError("engine=ray needs Ray: pip install -c constraints.txt -e '.[cluster]'") from None
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("MLFLOW_", "OMP_", "MALLOC_"))}
-        paths = os.pathsep.join([str(LIBRARY.parent), str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        try:
-            ray.init(logging_level="ERROR", runtime_env={"env_vars": kept | {"PYTHONPATH": paths}})
-        except (ConnectionError, RuntimeError) as error:
-            raise ValueError(f"engine=ray: {str(error).splitlines()[0]}") from None
+        ray = join_cluster()
         hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
         databases = [storage, os.environ.get("MLFLOW_TRACKING_URI", SQLITE)]
         if len(hosts) > 1 and any(each.startswith(SQLITE) for each in databases):

@@ -1,14 +1,30 @@
 """Columns of class labels: integers with names in the schema or without, booleans, or text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .corpus import CorpusError
 
 
-def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | None = None) -> tuple[list[str | None], list[str]]:
-    """The class name of each row of a ``pyarrow.Table``, ``None`` where it has none; and all names in their order.
+@dataclass(frozen=True)
+class Classes:
+    """The ``names`` of all classes of a column in their order, whether its values are ``numbers`` of these, and which values
+    are ``none``."""
+
+    names: list[str]
+    numbers: bool
+    none: tuple[int | None, ...]
+
+    def name(self, value: Any) -> str | None:
+        """The class of a value, ``None`` where it has none."""
+        return None if value in self.none else self.names[value] if self.numbers else str(value)
+
+
+def find_classes(tables: Iterable[Any], schema: Any, column: str, path: Path, names: Sequence[str] | None = None) -> Classes:
+    """The classes in the ``column`` of ``tables`` (``pyarrow.Table``) of one ``schema``, which are gone through once.
 
     Of booleans the classes are ``false`` and ``true``. Integers are numbers of the ``names`` or, without these, of the names in
     the schema; where that has none either, the classes are the integers themselves, in their order. Where the schema has names,
@@ -19,22 +35,22 @@ def read_classes(table: Any, column: str, path: Path, names: Sequence[str] | Non
     """
     import pyarrow
 
-    kind, values = table.schema.field(column).type, table[column].to_pylist()
+    kind = schema.field(column).type
     if names is None and pyarrow.types.is_boolean(kind):
-        return [None if value is None else str(value).lower() for value in values], ["false", "true"]
+        return Classes(["false", "true"], numbers=True, none=(None,))
+    values = chain.from_iterable(table[column].to_pylist() for table in tables)
     if names is None and (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-        return values, sorted(set(values) - {None})
+        return Classes(sorted(set(values) - {None}), numbers=False, none=(None,))
     if pyarrow.types.is_integer(kind):
-        none = [None] if names is not None else [None, -1]
-        names = _names_in(table.schema, column) if names is None else list(names)
-        if names is None:
-            numbers = sorted(set(values) - {None})
-            return [None if value is None else str(value) for value in values], [str(number) for number in numbers]
+        none = (None,) if names is not None else (None, -1)
+        known = _names_in(schema, column) if names is None else list(names)
+        if known is None:
+            return Classes([str(number) for number in sorted(set(values) - {None})], numbers=False, none=(None,))
         for row, value in enumerate(values):
-            if value not in none and not 0 <= value < len(names):
-                wanted = f"the classes {names} are the numbers 0 to {len(names) - 1}"
+            if value not in none and not 0 <= value < len(known):
+                wanted = f"the classes {known} are the numbers 0 to {len(known) - 1}"
                 raise CorpusError(f"row {row} of {path} has the class {value} in column {column!r}; {wanted}")
-        return [None if value in none else names[value] for value in values], names
+        return Classes(known, numbers=True, none=none)
     wanted = "classes are text, integers or booleans" if names is None else f"the classes {list(names)} are for integers"
     raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; {wanted}")
 
@@ -43,7 +59,8 @@ def _names_in(schema: Any, column: str) -> list[str] | None:
     """The names of class labels that a schema states."""
     from datasets import Features
 
-    return getattr(Features.from_arrow_schema(schema)[column], "names", None)
+    names = getattr(Features.from_arrow_schema(schema)[column], "names", None)
+    return None if names is None else list(names)
 
 
 def require_class(name: str | None) -> str:

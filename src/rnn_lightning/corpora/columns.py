@@ -11,7 +11,8 @@ from .conll import ColumnFile
 from .corpus import SPLITS, CorpusError, RawSplit
 from .files import SOURCE, verified_source
 from .sentences import Sentence, sentence_of
-from .tagging import TaggedCorpus, write_tagging
+from .tagged import write_tagging
+from .tagging import TaggedCorpus
 
 SEPARATORS = ("blank", "tab")
 """The separators of columns: any number of spaces and tabs, or one tab each."""
@@ -66,13 +67,13 @@ class TaggedFiles(TaggedCorpus):
         for split, path in self.paths.items():
             if path.is_file() and sha256(path) != source["files"][f"{split}.conll"]:
                 raise CorpusError(f"{path} is not the file that was fetched to {raw}; fetch the corpus again")
-        sentences = {split: list(self.read(raw / f"{split}.conll", path)) for split, path in self.paths.items()}
+        sentences = {split: TaggedLines(self, raw / f"{split}.conll", path) for split, path in self.paths.items()}
         title = f"{', '.join(source['names'].values())}, column {self.tag}"
-        write_tagging(processed, sentences, title=title, source=source, reading=self.reading)
+        write_tagging(processed, sentences, title=title, source=source, reading=self.reading, workers=self.workers)
 
     def test_split(self, raw: Path) -> RawSplit:
         verified_source(raw, self.spec())
-        return RawSplit("tagged", list(self.read(raw / "test.conll", self.paths["test"])), self.reading)
+        return RawSplit("tagged", TaggedLines(self, raw / "test.conll", self.paths["test"]), self.reading)
 
     def read(self, path: Path, origin: Path | None = None) -> Iterator[Sentence]:
         """The sentences of a file; between two blank lines in a row there is an empty one.
@@ -84,3 +85,15 @@ class TaggedFiles(TaggedCorpus):
         """
         for sentence in ColumnFile(self.separator, self.numbered).sentences(path, max(self.word, self.tag), origin):
             yield sentence_of([(cells[self.word - 1], cells[self.tag - 1], place) for cells, place in sentence.lines])
+
+
+@dataclass(frozen=True)
+class TaggedLines:
+    """The sentences of a file, which is a copy of ``origin``, as often as they are gone through."""
+
+    corpus: TaggedFiles
+    path: Path
+    origin: Path
+
+    def __iter__(self) -> Iterator[Sentence]:
+        return self.corpus.read(self.path, self.origin)

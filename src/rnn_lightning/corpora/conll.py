@@ -1,7 +1,7 @@
 """Files of columns, a word a line and a blank line after each sentence: those of the CoNLL shared tasks and CoNLL-U."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,14 +38,10 @@ class ColumnFile:
             CorpusError: for a line that has not as many columns as the first, or is not UTF-8; names file and line.
         """
         copy = "" if origin is None else f" (copied to {path})"
-        try:
-            lines = list(enumerate(read_lines(path), start=1))
-        except ValueError as error:
-            raise CorpusError(str(error).replace(f"{path}", f"{origin or path}", 1) + copy) from None
-        columns = self.columns_of([line for _, line in lines], least, origin or path, copy)
+        columns = self.columns_of(_lines(path, origin, copy), least, origin or path, copy)
         words: list[tuple[list[str], str]] = []
         ended, document = False, 0
-        for number, line in lines:
+        for number, line in _lines(path, origin, copy):
             border = is_border(line)
             document += border or (self.numbered and line.startswith("# newdoc"))
             if border or not line.strip():
@@ -71,20 +67,40 @@ class ColumnFile:
             return line.startswith("#")
         return not inside and line.startswith("# ") and (line.split()[2:3] == ["="] or len(self.cells_of(line)) != columns)
 
-    def columns_of(self, lines: Sequence[str], least: int, path: Path, copy: str = "") -> int | None:
+    def columns_of(self, lines: Iterable[tuple[int, str]], least: int, path: Path, copy: str = "") -> int | None:
         """The number of columns of the first line of a word, rather of one that does not begin with ``#``.
 
         Raises:
             CorpusError: where it has not the ``least`` that there must be; names the line.
         """
-        counts = {n: len(self.cells_of(line)) for n, line in enumerate(lines) if line.strip() and not is_border(line)}
-        plain = [n for n in counts if not lines[n].startswith("#")]
-        first = next(iter(plain or (n for n in counts if not lines[n].startswith("# ") or counts[n] >= least)), None)
+        first = None
+        for number, line in lines:
+            count = len(self.cells_of(line))
+            if not line.strip() or is_border(line):
+                continue
+            if not line.startswith("#"):
+                first = number, count
+                break
+            if first is None and (not line.startswith("# ") or count >= least):
+                first = number, count
         if first is None:
             return None
-        if counts[first] < least:
-            raise CorpusError(f"{path}:{first + 1}{copy} has {counts[first]} columns, and so no column {least}")
-        return counts[first]
+        number, count = first
+        if count < least:
+            raise CorpusError(f"{path}:{number}{copy} has {count} columns, and so no column {least}")
+        return count
+
+
+def _lines(path: Path, origin: Path | None, copy: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers.
+
+    Raises:
+        CorpusError: where it is not UTF-8; names its ``origin``.
+    """
+    try:
+        yield from enumerate(read_lines(path), start=1)
+    except ValueError as error:
+        raise CorpusError(str(error).replace(f"{path}", f"{origin or path}", 1) + copy) from None
 
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..files import read_json
 from ..sliced import BLOCK, Values, blocks
+from ..workers import ALONE, Workers
 
 SPLITS = ("train", "validation", "test")
 
@@ -75,8 +76,8 @@ class Pairs(NamedTuple):
     input_offsets: NDArray[np.int64]
     targets: Values
     target_offsets: NDArray[np.int64] | None = None
-    characters: NDArray[np.int32] | None = None
-    character_offsets: NDArray[np.int64] | None = None
+    characters: Values | None = None
+    character_offsets: Values | None = None
 
     def sizes(self) -> dict[str, int]:
         """The number of rows, of steps of all inputs, and of targets."""
@@ -150,8 +151,8 @@ class Corpus(ABC):
 
     item_settings: ClassVar[tuple[str, ...]] = ()
     """Settings of how an item becomes a row, whatever the data: a model takes its own to other data."""
-    workers: int = 1
-    """How many processes ``preprocess`` encodes text with; its bytes do not depend on it."""
+    workers: Workers = ALONE
+    """The processes that ``preprocess`` reads and encodes rows with; its bytes do not depend on them."""
 
     @abstractmethod
     def fetch(self, raw: Path) -> None:

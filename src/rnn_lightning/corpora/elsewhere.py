@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_text, sha256, whole_folder, write_json
+from ..workers import ALONE
 from .card import unknown_rate
 from .corpus import CorpusError, Pairs, RawSplit, Split
-from .examples import UNKNOWN_LABEL, concatenate
+from .examples import UNKNOWN_LABEL
 from .files import write_split
 from .lexicon import LEXICON, Lexicon, offsets_of
-from .sentences import check_words, column_text, unknown_tags, without_tags
-from .tagging import encode_sentences, regularized
+from .sentences import Kept, count, regularized, unknown_tags
+from .tagged import TagEncoder, spool
 from .text import split_lines
 from .translation import encode_pairs
 from .vocabulary import UNKNOWN_TOKEN, encode_lines
@@ -79,16 +81,15 @@ def encode_translation(raw: RawSplit, known: Known) -> Encoded:
 
 def encode_tagged(raw: RawSplit, known: Known) -> Encoded:
     """Sentences with a tag a word; what is left out and repaired is as in the corpus that they are of."""
-    kept = [without_tags(sentence, raw.reading.leave_out) for sentence in raw.rows]
-    filled = [sentence for sentence in kept if sentence.words]
-    check_words(filled)
-    splits, _ = regularized({"test": filled}, "the test split", repair=raw.reading.repair)
-    lexicon = Lexicon.read(known.folder / LEXICON)
-    check_some_known("tag", [tag for some in splits["test"] for tag in some.tags], lexicon.tags)
-    unknown = unknown_tags(splits, lexicon.tags)["test"]
+    kept, lexicon = Kept(raw.reading.leave_out), Lexicon.read(known.folder / LEXICON)
+    counted = {"test": count(raw.rows, kept, ALONE).tags}
+    options = {"repair": raw.reading.repair, "workers": ALONE}
+    kept, tags, _ = regularized({"test": raw.rows}, counted, kept, "the test split", **options)
+    check_some_known("tag", tags["test"], lexicon.tags)
+    unknown = unknown_tags(tags, lexicon.tags)["test"]
     wider = replace(lexicon, tags=[*lexicon.tags, *unknown])
-    split = encode_sentences(splits["test"], wider)
-    files = {LEXICON: wider.text(), "test.txt": column_text(splits["test"])}
+    split, text = spool(raw.rows, TagEncoder(kept, wider), Path(gettempdir()), ALONE)
+    files = {LEXICON: wider.text(), "test.txt": "".join(text)}
     return Encoded(split, files, {"unknown_rate": unknown_rate(split.inputs, 0), "tags": wider.tags}, unknown, list(unknown))
 
 
@@ -96,9 +97,10 @@ def encode_classes(raw: RawSplit, known: Known) -> Encoded:
     """Rows with a class; ``rows`` is a function that reads the examples, texts by the tokenizer that it is given."""
     file = known.folder / TOKENIZER
     inputs, answers, _ = raw.rows(_tokenizer(file) if file.exists() else None)
+    answers = list(answers)
     unknown, classes = _names("class", answers, known)
     card = {"classes": classes, "num_classes": len(classes)}
-    return Encoded(Pairs(*concatenate(inputs), _numbers(answers, classes)), {}, card, unknown, list(unknown))
+    return Encoded(Pairs(inputs.values, inputs.offsets, _numbers(answers, classes)), {}, card, unknown, list(unknown))
 
 
 def encode_transcripts(raw: RawSplit, known: Known) -> Encoded:
@@ -109,7 +111,7 @@ def encode_transcripts(raw: RawSplit, known: Known) -> Encoded:
     added = [UNKNOWN_LABEL] if unknown and UNKNOWN_LABEL not in known.names else []
     names = [*known.names, *added]
     targets = _numbers((UNKNOWN_LABEL if label in unknown else label for label in labels), names)
-    return Encoded(Pairs(*concatenate(inputs), targets, offsets_of(answers)), {}, {"labels": names}, unknown, added)
+    return Encoded(Pairs(inputs.values, inputs.offsets, targets, offsets_of(answers)), {}, {"labels": names}, unknown, added)
 
 
 def encode_frames(raw: RawSplit, known: Known) -> Encoded:
@@ -117,9 +119,8 @@ def encode_frames(raw: RawSplit, known: Known) -> Encoded:
     inputs, answers, groups = raw.rows
     labels = list(chain.from_iterable(answers))
     unknown, classes = _names("class", labels, known)
-    values, offsets = concatenate(inputs)
     files = {} if groups is None else {"test.groups.txt": _lines(groups)}
-    split = Pairs(values, offsets, _numbers(labels, classes), offsets)
+    split = Pairs(inputs.values, inputs.offsets, _numbers(labels, classes), inputs.offsets)
     return Encoded(split, files, {"classes": classes}, unknown, list(unknown))
 
 

@@ -1,11 +1,10 @@
-"""Sequences with a class, a text or labels each: read row by row, split, and written as pairs with their card.
+"""Sequences with a class, a text or labels each, written as pairs with their card.
 
 Shapes: T steps of a sequence, F features of a step, R rows of a split, N steps of all its rows.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -14,53 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sliced import SpooledArray, Values
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, Pairs
 from .lexicon import offsets_of
+from .moments import mean_and_deviation
+from .reading import Examples
 
 BLANK, UNKNOWN_LABEL = "<blank>", "<unknown>"
 """The blank of CTC, and the label of characters that the training split lacks."""
-
-
-class Examples(NamedTuple):
-    """The rows of a split: ``inputs`` are tokens (T,) or features (T, F), ``answers`` a class, a text or labels, and ``groups``
-    the names by which results are reported separately, if there are any."""
-
-    inputs: list[NDArray[Any]]
-    answers: list[Any]
-    groups: list[str] | None = None
-
-    def rows(self, chosen: Iterable[int]) -> "Examples":
-        """The examples of the ``chosen`` rows, in that order."""
-        listed = list(chosen)
-        groups = None if self.groups is None else [self.groups[row] for row in listed]
-        return Examples([self.inputs[row] for row in listed], [self.answers[row] for row in listed], groups)
-
-
-def read_examples(
-    rows: Iterable[tuple[str, Callable[[], tuple[NDArray[Any], str]]]], *, most_left_out: float
-) -> tuple[Examples, list[str]]:
-    """The examples of ``rows``, each a place and its reader, without invalid ones; and the places of these.
-
-    A row is invalid where its reader raises ``ValueError``.
-
-    Raises:
-        CorpusError: where more than the share ``most_left_out`` of the rows is invalid.
-    """
-    read: list[tuple[NDArray[Any], str]] = []
-    left_out: list[str] = []
-    last = ""
-    for place, read_row in rows:
-        try:
-            read.append(read_row())
-        except ValueError as error:
-            left_out.append(place)
-            last = f"{place}: {error}"
-            print(f"preprocess: left out {last}", file=sys.stderr, flush=True)
-    if len(left_out) > most_left_out * (len(read) + len(left_out)):
-        counted = f"{len(left_out)} of {len(read) + len(left_out)} rows cannot be read, the last {last}"
-        raise CorpusError(f"{counted}; mend them, or set most_left_out, {most_left_out}, to the share that may be left out")
-    return Examples([inputs for inputs, _ in read], [answer for _, answer in read]), left_out
 
 
 class Splits(NamedTuple):
@@ -79,17 +40,6 @@ def read_splits(raw: Path, read: Callable[[Path], tuple[Examples, list[str], lis
     return Splits({split: part[0] for split, part in parts.items()}, parts["train"][2], {"left_out": left_out})
 
 
-def check_widths(splits: Mapping[str, Examples], advice: str) -> None:
-    """Check that all features have one width.
-
-    Raises:
-        CorpusError: naming the widths and ``advice``.
-    """
-    widths = {inputs.shape[1] for examples in splits.values() for inputs in examples.inputs}
-    if len(widths) > 1:
-        raise CorpusError(f"the steps have {sorted(widths)} numbers, which must be one for all; {advice}")
-
-
 def write_classes(
     processed: Path,
     splits: Mapping[str, Examples],
@@ -103,21 +53,19 @@ def write_classes(
         CorpusError: for an answer that is none of the classes.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    for split, examples in splits.items():
-        if unseen := sorted(set(examples.answers) - set(classes)):
+    pairs = {}
+    for split, (inputs, answers, _) in splits.items():
+        if unseen := sorted(set(answers) - set(classes)):
             raise CorpusError(f"{fields.title}: the {split} split has {unseen}; the classes are {list(classes)}")
-    pairs = {
-        split: Pairs(*concatenate(examples.inputs), np.array([numbers[answer] for answer in examples.answers], np.int32))
-        for split, examples in splits.items()
-    }
+        pairs[split] = Pairs(*inputs, SpooledArray.of((numbers[answer] for answer in answers), np.int32, processed.parent))
     more = {**fields.more, "classes": list(classes), "num_classes": len(classes)}
     write_processed(processed, pairs, replace(fields, more=more), texts)
 
 
 def write_numbers(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
     """Write examples of a number each; the mean over the training split is a reference."""
-    numbers = {split: np.array(some.answers, np.float32) for split, some in splits.items()}
-    pairs = {split: Pairs(*concatenate(some.inputs), numbers[split]) for split, some in splits.items()}
+    numbers = {split: np.fromiter(some.answers, np.float32) for split, some in splits.items()}
+    pairs = {split: Pairs(*some.inputs, numbers[split]) for split, some in splits.items()}
     mean = numbers["train"].mean(dtype=np.float64)
     baseline = float(((numbers["test"].astype(np.float64) - mean) ** 2).mean())
     write_processed(processed, pairs, replace(fields, references={"baseline_mean_squared_error": baseline}))
@@ -129,7 +77,7 @@ def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: C
     A label that the training split lacks cannot be learned; it is the label `UNKNOWN_LABEL`, which comes last where there is
     one, so that it counts as an error, and the card says how many there are.
     """
-    labels = [BLANK, *sorted(set().union(*splits["train"].answers))]
+    labels = [BLANK, *sorted(set(chain.from_iterable(splits["train"].answers)))]
     unseen = {split: Counter(chain.from_iterable(some.answers)) for split, some in splits.items() if split != "train"}
     unseen = {split: {c: n for c, n in sorted(counts.items()) if c not in labels} for split, counts in unseen.items()}
     if any(unseen.values()):
@@ -137,15 +85,15 @@ def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: C
     numbers = {label: number for number, label in enumerate(labels)}
     pairs = {}
     for split, (inputs, answers, _) in splits.items():
-        targets = [numbers.get(label, len(labels) - 1) for answer in answers for label in answer]
-        pairs[split] = Pairs(*concatenate(inputs), np.array(targets, np.int32), offsets_of(answers))
+        targets = (numbers.get(label, len(labels) - 1) for label in chain.from_iterable(answers))
+        pairs[split] = Pairs(*inputs, SpooledArray.of(targets, np.int32, processed.parent), offsets_of(answers))
     write_processed(processed, pairs, replace(fields, more={**fields.more, "labels": labels, "unknown_labels": unseen}))
 
 
 def write_frames(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
     """Write examples of a label for every step; the classes are the labels of the training split.
 
-    Where rows have groups, ``SPLIT.groups.txt`` has them, a line each.
+    Where rows have groups, their ``others``, ``SPLIT.groups.txt`` has them, a line each.
 
     Raises:
         CorpusError: for a label that the training split has not.
@@ -156,28 +104,20 @@ def write_frames(processed: Path, splits: Mapping[str, Examples], fields: CardFi
     for split, (inputs, answers, _) in splits.items():
         if unseen := sorted(set(chain.from_iterable(answers)) - set(classes)):
             raise CorpusError(f"{fields.title}: the {split} split has the labels {unseen}, the train split has not")
-        values, offsets = concatenate(inputs)
-        targets = np.array([numbers[name] for name in chain.from_iterable(answers)], np.int32)
-        pairs[split] = Pairs(values, offsets, targets, offsets)
-    groups = {f"{split}.groups.txt": some.groups for split, some in splits.items() if some.groups is not None}
-    texts = {name: "".join(f"{group}\n" for group in some) for name, some in groups.items()}
+        targets = SpooledArray.of((numbers[name] for name in chain.from_iterable(answers)), np.int32, processed.parent)
+        pairs[split] = Pairs(*inputs, targets, inputs.offsets)
+    groups = {f"{split}.groups.txt": some.others for split, some in splits.items() if some.others is not None}
+    texts = {name: (f"{group}\n" for group in some) for name, some in groups.items()}
     write_processed(processed, pairs, replace(fields, more={**fields.more, "classes": classes}), texts)
 
 
-def concatenate(inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The concatenated sequences (N,) or (N, F), and their offsets (R + 1,)."""
-    return np.concatenate(inputs) if len(inputs) else np.empty(0, np.float32), offsets_of(inputs)
-
-
-def feature_card(inputs: Sequence[NDArray[np.float32]], *, alike: bool = False) -> dict[str, Any]:
-    """The entries of the card on features: their number, their means and standard deviations over the training ``inputs``.
+def feature_card(values: Values, *, alike: bool = False) -> dict[str, Any]:
+    """The entries of the card on features (N, F) of the training split: their number, their means and standard deviations.
 
     Features that are ``alike``, as the pixels of a picture, share one mean and deviation. The deviation of a constant feature
     is given as 1.
     """
-    values = np.concatenate(inputs).astype(np.float64)  # (N, F)
-    axis = None if alike else 0
-    mean, std = (np.broadcast_to(of(values, axis=axis), values.shape[1:]) for of in (np.mean, np.std))
+    mean, std = (np.broadcast_to(number, values.shape[1:]) for number in mean_and_deviation(values, alike=alike))
     numbers = {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}
     return {"input_size": values.shape[1], "standardize": numbers}
 

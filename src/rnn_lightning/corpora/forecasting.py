@@ -103,7 +103,7 @@ class Forecasting(FromSource):
 
     def measured(self, splits: Mapping[str, TimeSeries]) -> dict[str, Any]:
         """What the card says of the targets, and of the scale of the training part."""
-        card = feature_card([splits["train"].inputs])
+        card = feature_card(splits["train"].inputs)
         more = {**card, "targets": [*self.targets], "horizon": self.horizon, "known": self.step.known_features()}
         return more | {"season": self.season, "seasonal_errors": self.scale(splits["train"])}
 

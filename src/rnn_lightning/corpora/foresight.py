@@ -12,7 +12,7 @@ import numpy as np
 from .corpus import SPLITS, RawSplit
 from .generated import GeneratedText, check_chances
 from .sentences import Sentence
-from .tagging import Reading, write_tagging
+from .tagged import Reading, write_tagging
 from .text import read_lines
 
 NOUNS = {

@@ -5,7 +5,6 @@ UNIPEN (Guyon et al., "UNIPEN project of on-line data exchange and recognizer be
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import SPLITS, CorpusError, RawSplit
-from .examples import Examples, feature_card, read_examples, write_transcripts
-from .parquet import read_table
+from .examples import feature_card, write_transcripts
+from .parquet import FEW, Tables
+from .reading import Examples, Raw, read_examples
 from .reads import Column, given
 from .source import FromSource
 
@@ -52,11 +52,12 @@ class Handwriting(FromSource):
         splits: dict[str, Examples] = {}
         left_out, writers = {}, {}
         for split in SPLITS:
-            splits[split], omitted, found = self.read(raw / f"{split}.parquet")
-            left_out[split], writers[split] = len(omitted), set(found)
+            path = raw / f"{split}.parquet"
+            splits[split], omitted = self.read(path, processed.parent)
+            left_out[split], writers[split] = len(omitted), self.writers_of(path)
         more = {
             "features": list(FEATURES),
-            **feature_card(splits["train"].inputs),
+            **feature_card(splits["train"].inputs.values),
             "left_out": left_out,
             **self.count_writers(writers),
         }
@@ -66,20 +67,16 @@ class Handwriting(FromSource):
     def raw_split(self, path: Path) -> RawSplit:
         return RawSplit("transcripts", self.read(path)[0])
 
-    def read(self, path: Path) -> tuple[Examples, list[str], list[Any]]:
-        """The examples of a Parquet file, the places of rows left out, and the writers."""
-        strokes, texts, writers = self.read_columns(path)
-        places = (f"row {row} of {path}" for row in range(len(strokes)))
-        readers = (partial(self.read_row, *row) for row in zip(strokes, texts, strict=True))
-        examples, left_out = read_examples(zip(places, readers, strict=True), most_left_out=self.most_left_out)
-        return examples, left_out, writers
+    def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str]]:
+        """The examples of a Parquet file, in files of ``folder``, and the places of rows left out."""
+        cells = Tables(path, [self.strokes, self.text], rows=FEW).lists(self.strokes, self.text)
+        rows = (Raw(f"row {row} of {path}", some) for row, some in enumerate(cells))
+        most, workers = self.most_left_out, self.workers
+        return read_examples(rows, self.read_row, most_left_out=most, workers=workers, folder=folder, at_once=FEW)
 
-    def read_columns(self, path: Path) -> list[list[Any]]:
-        """The columns of strokes, texts and writers; the last is empty without a ``writer``."""
-        names = [self.strokes, self.text, *([self.writer] if self.writer else [])]
-        table = read_table(path, names)
-        columns = [table[name].to_pylist() for name in names]
-        return columns if self.writer else [*columns, []]
+    def writers_of(self, path: Path) -> set[Any]:
+        """The writers of a Parquet file, if it names them."""
+        return set() if self.writer is None else {name for (name,) in Tables(path, [self.writer]).lists(self.writer)}
 
     def read_row(self, strokes: Sequence[Any] | None, text: str | None) -> tuple[NDArray[np.float32], str]:
         """The features (T, F) of a row's trajectory, and its text.

@@ -4,6 +4,7 @@ The client retries some requests by itself, but fails on a single 503 on a file 
 retried here. Files in the client's cache (``HF_HOME``) are not downloaded again.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_text, sha256, whole_folder, write_json
+from ..leftovers import unfinished_name
 from .corpus import CorpusError
 from .dividing import Loaded, check_rows, named_splits, needed_parts
 from .files import SOURCE, read_json
 from .retries import log, with_retries
+from .streaming import Streaming
 
 FOUND = ("commit", "licence", "rows", "files")
 """What a record says of the data that were found; all else is the configuration that asked for them."""
@@ -26,8 +29,9 @@ class HubSource:
 
     ``revision`` is a branch, a tag or a commit. ``splits`` maps the splits to those of the data set, ``{"train":
     "train_clean_100", ...}``; without it all are taken by their own names. ``rows`` are the numbers of rows that splits must
-    have. ``record`` is a small JSON file that the first fetch writes and every later one must agree with. A download is tried
-    ``tries`` times, with pauses of ``wait``, 2 ``wait``, 4 ``wait``, ... seconds (exponential backoff).
+    have. With ``streaming`` only some rows are read, and nothing else is kept. ``record`` is a small JSON file that the first
+    fetch writes and every later one must agree with. A download is tried ``tries`` times, with pauses of ``wait``, 2 ``wait``,
+    4 ``wait``, ... seconds (exponential backoff).
     """
 
     repository: str
@@ -36,6 +40,7 @@ class HubSource:
     record: Path
     rows: Mapping[str, int] | None = None
     splits: Mapping[str, str] | None = None
+    streaming: Streaming | None = None
     tries: int = 6
     wait: float = 1.0
 
@@ -51,12 +56,13 @@ class HubSource:
     def spec(self) -> dict[str, Any]:
         """The specification of the data set, which ``fetch_from_hub`` writes into ``source.json``."""
         splits = None if self.splits is None else dict(self.splits)
-        return {"repository": self.repository, "config": self.config, "revision": self.revision, "splits": splits}
+        asked = {"repository": self.repository, "config": self.config, "revision": self.revision, "splits": splits}
+        return {**asked, "streaming": None if self.streaming is None else self.streaming.plain()}
 
     @property
     def title(self) -> str:
         """What titles call it."""
-        return f"{self.repository} ({self.config})"
+        return f"{self.repository} ({self.config})" + ("" if self.streaming is None else ", a part of its stream")
 
     def check_unchanged(self, source: Mapping[str, Any], raw: Path) -> None:
         """Nothing to check: a record of the Hub's files is compared as they are fetched."""
@@ -68,7 +74,11 @@ class HubSource:
         Raises:
             CorpusError: where the Hub cannot be reached, or has no such data set.
         """
-        yield with_retries(lambda answered: _download(self, answered), self)
+        if (streaming := self.streaming) is None:
+            yield with_retries(lambda answered: _download(self, answered), self)
+            return
+        with tempfile.TemporaryDirectory(prefix=f"{unfinished_name(raw)}.", suffix=".partial", dir=raw.parent) as cache:
+            yield with_retries(lambda answered: _stream(self, streaming, cache, answered), self)
 
 
 def fetch_from_hub(source: HubSource, raw: Path) -> None:
@@ -105,13 +115,12 @@ def write_fetched(raw: Path, loaded: Loaded, spec: Mapping[str, Any], *, record:
             _check_record(record, content)
 
 
-def _download(source: HubSource, answered: bool | None) -> Loaded:
-    """Download from the Hub, or load from the cache where it cannot be reached.
+def _resolved(source: HubSource, answered: bool | None) -> tuple[Path, str]:
+    """The data card and the commit of a data set, from the Hub, or from the cache where it cannot be reached.
 
     ``answered``: whether the Hub did so at the last try; ``None`` at the first.
     """
-    from datasets import load_dataset_builder
-    from huggingface_hub import DatasetCard, HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
     repository, revision, card = source.repository, source.revision, "README.md"
     cached = isinstance(try_to_load_from_cache(repository, card, repo_type="dataset", revision=revision), str)
@@ -119,8 +128,31 @@ def _download(source: HubSource, answered: bool | None) -> Loaded:
         HfApi().dataset_info(repository, revision=revision)  # fails at once, where a download would wait half a minute
     # The cache names a snapshot's folder after the commit, so this resolves a revision with and without a network.
     readme = Path(hf_hub_download(repository, card, repo_type="dataset", revision=revision))
-    commit = readme.parent.name
-    log(f"{source}: commit {commit}")
+    log(f"{source}: commit {readme.parent.name}")
+    return readme, readme.parent.name
+
+
+def _licence(readme: Path) -> str | None:
+    from huggingface_hub import DatasetCard
+
+    return DatasetCard(read_text(readme), ignore_metadata_errors=True).data.get("license")
+
+
+def _stream(source: HubSource, streaming: Streaming, cache: str, answered: bool | None) -> Loaded:
+    """Read a part from the Hub, to the folder ``cache``."""
+    from datasets import load_dataset
+
+    readme, commit = _resolved(source, answered)
+    streams: Any = load_dataset(source.repository, name=source.config, revision=commit, streaming=True)
+    return Loaded(streaming.drawn(streams, source.splits or {}, cache), {"commit": commit, "licence": _licence(readme)})
+
+
+def _download(source: HubSource, answered: bool | None) -> Loaded:
+    """Download from the Hub, or load from the cache where it cannot be reached."""
+    from datasets import load_dataset_builder
+
+    readme, commit = _resolved(source, answered)
+    repository = source.repository
     builder = load_dataset_builder(repository, name=source.config, revision=commit)
     if builder.hash != commit:  # without a network the client loads any commit in its cache
         raise ConnectionError(f"the cache has commit {builder.hash}, not {commit}")
@@ -129,10 +161,9 @@ def _download(source: HubSource, answered: bool | None) -> Loaded:
         files = {name: list(known[name]) for name in needed_parts(source.splits, sorted(known))}
         builder = load_dataset_builder(repository, name=source.config, revision=commit, data_files=files)
     builder.download_and_prepare()
-    licence = DatasetCard(read_text(readme), ignore_metadata_errors=True).data.get("license")
     parts: Any = builder.as_dataset()
     splits = dict(sorted(parts.items())) if source.splits is None else named_splits(parts, source.splits)
-    return Loaded(splits, {"commit": commit, "licence": licence})
+    return Loaded(splits, {"commit": commit, "licence": _licence(readme)})
 
 
 def _check_record(record: Path, content: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ arXiv:1504.00941; lines of handwriting by columns as in Graves and Schmidhuber 2
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,19 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CardFields
-from .class_names import require_class
+from .class_names import Classes, require_class
 from .corpus import RawSplit, Signal
-from .examples import (
-    Examples,
-    check_widths,
-    feature_card,
-    features_of,
-    read_examples,
-    read_splits,
-    write_classes,
-    write_transcripts,
-)
-from .parquet import read_columns, read_table
+from .examples import feature_card, features_of, read_splits, write_classes, write_transcripts
+from .parquet import FEW, Tables, TextColumns
+from .reading import Examples, Raw, check_widths, read_examples
 from .reads import Column, given
 from .source import FromSource
 
@@ -34,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 ORDERS = ("rows", "columns")
+ADVICE = "give height, and order columns"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,9 +65,9 @@ class Images(FromSource):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
-        splits = read_splits(raw, self.read)
-        check_widths(splits.examples, "give height, and order columns")
-        more = {**feature_card(splits.examples["train"].inputs, alike=True), **splits.card}
+        splits = read_splits(raw, partial(self.read, folder=processed.parent))
+        check_widths((some.inputs.values.shape[1:] for some in splits.examples.values()), ADVICE)
+        more = {**feature_card(splits.examples["train"].inputs.values, alike=True), **splits.card}
         title = f"{self.origin.title}, {self.label or self.text} by {self.order}"
         fields = CardFields(title, source, more=more)
         if self.label is None:
@@ -86,22 +80,30 @@ class Images(FromSource):
             return RawSplit("transcripts", self.read(path)[0])
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
-    def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""
-        table = read_table(path, [f"{self.image}.bytes", *([self.label] if self.label else [])])
-        answers, names = self.class_names(table, path) if self.label else (read_columns(path, [self.text or ""])[0], [])
-        pictures = table[f"{self.image}.bytes"]
-        rows = ((f"row {row} of {path}", partial(self.read_row, pictures[row], answer)) for row, answer in enumerate(answers))
-        examples, left_out = read_examples(rows, most_left_out=self.most_left_out)
-        return examples, left_out, names
+    def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names, if there
+        are classes."""
+        pictures = Tables(path, [f"{self.image}.bytes"], rows=FEW).lists(f"{self.image}.bytes")
+        classes = None if self.label is None else self.classes_of(path)
+        answers = TextColumns(path, [self.text or ""]) if classes is None else self.names_of(path, classes)
+        cells = enumerate(zip(pictures, answers, strict=True))
+        rows = (Raw(f"row {row} of {path}", (picture, answer)) for row, ((picture,), (answer,)) in cells)
+        most, workers, place = self.most_left_out, self.workers, {"folder": folder, "at_once": FEW, "advice": ADVICE}
+        examples, left_out = read_examples(rows, self.read_row, most_left_out=most, workers=workers, **place)
+        return examples, left_out, [] if classes is None else classes.names
 
-    def read_row(self, picture: Any, answer: str | None) -> tuple[NDArray[np.float32], str]:
-        """The steps (T, F) of a picture, a ``pyarrow`` scalar of bytes, and its class or text.
+    def names_of(self, path: Path, classes: Classes) -> Iterator[tuple[str | None]]:
+        """The class of each row of a Parquet file."""
+        values = Tables(path, [self.label or ""]).lists(self.label or "")
+        return ((classes.name(value),) for (value,) in values)
+
+    def read_row(self, picture: bytes | None, answer: str | None) -> tuple[NDArray[np.float32], str]:
+        """The steps (T, F) of a picture, and its class or text.
 
         Raises:
             ValueError: where it is no picture, or has neither.
         """
-        signal = picture_of(picture.as_py(), order=self.order, height=self.height, invert=self.invert)
+        signal = picture_of(picture, order=self.order, height=self.height, invert=self.invert)
         checked = require_class(answer) if self.label else (answer or "")
         if not checked:
             raise ValueError("it has no text")

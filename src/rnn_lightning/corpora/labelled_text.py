@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from .card import CardFields
 from .class_names import require_class
 from .corpus import CorpusError, RawSplit
-from .examples import Examples, read_examples, read_splits, write_classes
-from .parquet import read_columns, read_table
+from .examples import read_splits, write_classes
+from .parquet import Tables, TextColumns
+from .reading import Examples, Raw, read_examples
 from .reads import Column
 from .source import FromSource
 from .vocabulary import UNKNOWN_TOKEN, check_frequency, check_level, learn_sentence_tokenizer
@@ -51,11 +52,11 @@ class LabelledText(FromSource):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
-        train = read_columns(raw / "train.parquet", [self.text])[0]
+        texts = (text for (text,) in TextColumns(raw / "train.parquet", [self.text]))
         tokenizer = learn_sentence_tokenizer(
-            train, self.level, self.vocabulary_size, min_frequency=self.min_frequency, lowercase=self.lowercase
+            texts, self.level, self.vocabulary_size, min_frequency=self.min_frequency, lowercase=self.lowercase
         )
-        splits = read_splits(raw, partial(self.read, tokenizer))
+        splits = read_splits(raw, partial(self.read, tokenizer, folder=processed.parent))
         if self.out_of_scope is not None and self.out_of_scope not in splits.classes:
             raise CorpusError(
                 f"{self.origin}: out_of_scope must be one of its classes {splits.classes}, not {self.out_of_scope!r}"
@@ -72,14 +73,14 @@ class LabelledText(FromSource):
     def raw_split(self, path: Path) -> RawSplit:
         return RawSplit("classes", lambda tokenizer: self.read(tokenizer, path)[0])
 
-    def read(self, tokenizer: Any, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of rows left out, and the class names."""
-        answers, names = self.class_names(read_table(path, [self.label]), path)
-        texts = read_columns(path, [self.text])[0]
-        readers = (partial(read_row, tokenizer, *row) for row in zip(texts, answers, strict=True))
-        rows = ((f"row {row} of {path}", reader) for row, reader in enumerate(readers))
-        examples, left_out = read_examples(rows, most_left_out=self.most_left_out)
-        return examples, left_out, names
+    def read(self, tokenizer: Any, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names."""
+        classes = self.classes_of(path)
+        cells = zip(TextColumns(path, [self.text]), Tables(path, [self.label]).lists(self.label), strict=True)
+        rows = (Raw(f"row {row} of {path}", (text, classes.name(label))) for row, ((text,), (label,)) in enumerate(cells))
+        reader, most = partial(read_row, tokenizer), self.most_left_out
+        examples, left_out = read_examples(rows, reader, most_left_out=most, workers=self.workers, folder=folder)
+        return examples, left_out, classes.names
 
     def inputs(self) -> dict[str, Any]:
         return {"name": "text", "tokenizer": "tokenizer.json"}

@@ -5,7 +5,7 @@ Shapes: R sentences, N words.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
@@ -40,17 +40,21 @@ class Lexicon:
     @classmethod
     def learn(
         cls,
-        words: Sequence[str],
+        words: Iterable[str] | Mapping[str, int],
         tags: Iterable[str],
         *,
         lowercase: bool = False,
         min_frequency: int = 1,
         longest_word: int = LONGEST_WORD,
     ) -> "Lexicon":
-        """The lexicon of all ``words`` and ``tags`` of a training split; words rarer than ``min_frequency`` are
-        `UNKNOWN_WORD`."""
-        spelled = Counter(chain.from_iterable(words))
-        known = Counter(map(str.lower, words) if lowercase else words)
+        """The lexicon of all ``words``, or of how often each occurs, and all ``tags`` of a training split; words rarer than
+        ``min_frequency`` are `UNKNOWN_WORD`."""
+        counts = Counter(words)
+        known, spelled = Counter[str](), Counter[str]()
+        for word, times in counts.items():
+            known[word.lower() if lowercase else word] += times
+            for character in word:
+                spelled[character] += times
         frequent = [word for word in ranked(known) if known[word] >= min_frequency]
         return cls(frequent, ranked(spelled), sorted(set(tags)), lowercase, longest_word)
 
@@ -103,9 +107,9 @@ class Lexicon:
         return np.fromiter((self._tags[tag] for tag in tags), np.int32, len(tags))
 
 
-def offsets_of(parts: Sequence[Sized]) -> NDArray[np.int64]:
+def offsets_of(parts: Iterable[Sized]) -> NDArray[np.int64]:
     """The offsets (R + 1,) of concatenated ``parts`` (R,)."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts], dtype=np.int64)])
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.fromiter(map(len, parts), np.int64))])
 
 
 def ranked(counts: Counter[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parquet files: as a table, or columns of text some rows at a time."""
+"""Parquet files: as a table, or some rows at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,35 +11,65 @@ from .corpus import CorpusError
 
 ROWS = 4096
 """The rows that are read at once."""
+FEW = 64
+"""The rows that are read at once where each may be a sound or a picture."""
 
 
-class TextColumns:
-    """The columns ``names`` of text of a Parquet file, row by row, as often as it is iterated; what is missing is empty text.
+class Tables:
+    """A Parquet file as tables (``pyarrow.Table``) of at most ``rows`` rows, as often as it is iterated.
 
-    ``translation.en`` is the field ``en`` of a column of structs.
+    They have the columns ``names``, and those of ``besides`` that are there; fields of structs are columns:
+    ``translation.en`` is the field ``en`` of the column ``translation``.
     """
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
+    def __init__(self, path: Path, names: Sequence[str], besides: Sequence[str] = (), rows: int | None = None) -> None:
         """Open the file, and read none of its rows.
 
         Raises:
-            CorpusError: where the file is missing or damaged, has no such column, or no text in it.
+            CorpusError: where the file is missing or damaged, or has no such column.
         """
-        import pyarrow
-
-        self.path, self.names = path, names
+        self.path, self.names, self.rows = path, [*names, *besides], rows
         with _errors_told(path), self._open() as file:
-            schema = pyarrow.Table.from_batches([], file.schema_arrow).flatten().schema
-        _check_columns(path, names, schema.names)
-        for name in names:
-            kind = schema.field(name).type
-            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-                raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
+            self.schema = file.schema_arrow.empty_table().flatten().schema
+        _check_columns(path, names, self.schema.names)
 
     def _open(self) -> Any:
         from pyarrow import parquet
 
         return parquet.ParquetFile(self.path)
+
+    def __iter__(self) -> Iterator[Any]:
+        import pyarrow
+
+        with _errors_told(self.path), self._open() as file:
+            wanted = [name for name in file.schema_arrow.names if any(f"{one}.".startswith(f"{name}.") for one in self.names)]
+            groups = range(file.num_row_groups)  # one by one, because a reader of several keeps what it has read
+            some = self.rows or ROWS
+            for batch in chain.from_iterable(file.iter_batches(some, [group], columns=wanted) for group in groups):
+                yield pyarrow.Table.from_batches([batch]).flatten()
+
+    def lists(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of the columns ``names``, as plain values."""
+        for table in self:
+            yield from zip(*(table[name].to_pylist() for name in names), strict=True)
+
+
+class TextColumns:
+    """The columns ``names`` of text of a Parquet file, row by row, as often as iterated; what is missing is empty text."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        """Open the file, and read none of its rows.
+
+        Raises:
+            CorpusError: as `Tables`, and where a column holds no text.
+        """
+        import pyarrow
+
+        self.tables, self.path, self.names = Tables(path, names), path, names
+        for name in names:
+            kind = self.tables.schema.field(name).type
+            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+                raise CorpusError(f"{path} has no text in column {name!r}, but {kind}")
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
         """The rows.
@@ -47,17 +77,12 @@ class TextColumns:
         Raises:
             CorpusError: at the end, where a column had no text at all.
         """
-        import pyarrow
-
         rows, filled = 0, [False] * len(self.names)
-        with _errors_told(self.path), self._open() as file:
-            groups = range(file.num_row_groups)  # one by one, because a reader of several keeps what it has read
-            for batch in chain.from_iterable(file.iter_batches(ROWS, [group]) for group in groups):
-                table = pyarrow.Table.from_batches([batch]).flatten()
-                columns = [table[name].fill_null("").to_pylist() for name in self.names]
-                filled = [some or any(column) for some, column in zip(filled, columns, strict=True)]
-                rows += len(table)
-                yield from zip(*columns, strict=True)
+        for table in self.tables:
+            columns = [table[name].fill_null("").to_pylist() for name in self.names]
+            filled = [some or any(column) for some, column in zip(filled, columns, strict=True)]
+            rows += len(table)
+            yield from zip(*columns, strict=True)
         for name, some in zip(self.names, filled, strict=True):
             if not some:
                 raise CorpusError(f"{self.path} is empty: it has {rows} rows and no text in column {name!r}")

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ..pen import FEATURES, pen_features
 from .card import CardFields
 from .corpus import RawSplit
-from .examples import Examples, feature_card, write_transcripts
+from .examples import feature_card, write_transcripts
 from .generated import Generated, random_stream
+from .reading import Examples, concatenate
 
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
     "0": [[(0.5, 1), (0.15, 0.75), (0.1, 0.35), (0.3, 0), (0.55, 0.1), (0.7, 0.5), (0.62, 0.85), (0.45, 1)]],
@@ -71,7 +72,7 @@ class PenDigits(Generated):
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
-        more = {"features": list(FEATURES), **feature_card(splits["train"].inputs)}
+        more = {"features": list(FEATURES), **feature_card(splits["train"].inputs.values)}
         least, most = self.digits
         stated = {name: value for name, value in source.items() if name != "glyphs"}
         write_transcripts(
@@ -85,7 +86,7 @@ class PenDigits(Generated):
         """``rows`` numbers, their features (T, F) and their digits."""
         numbers = ["".join(map(str, generator.integers(10, size=self.length(generator)))) for _ in range(rows)]
         inputs = [pen_features(self.written(number, generator), spacing=self.spacing) for number in numbers]
-        return Examples(inputs, numbers)
+        return Examples(concatenate(inputs), numbers)
 
     def length(self, generator: np.random.Generator) -> int:
         """The number of digits of a row, drawn uniformly."""

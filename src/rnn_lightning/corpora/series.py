@@ -5,7 +5,7 @@ Japanese Vowels (Kudo et al., "Multidimensional Curve Classification Using Passi
 Shapes: T steps, F features.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -18,18 +18,9 @@ from numpy.typing import NDArray
 from .card import CardFields
 from .class_names import require_class
 from .corpus import CorpusError, Pairs, RawSplit
-from .examples import (
-    Examples,
-    check_widths,
-    concatenate,
-    feature_card,
-    features_of,
-    read_examples,
-    read_splits,
-    write_classes,
-    write_numbers,
-)
-from .parquet import read_table
+from .examples import feature_card, features_of, read_splits, write_classes, write_numbers
+from .parquet import FEW, Tables, read_table
+from .reading import Examples, Raw, check_widths, read_examples
 from .reads import Column, given
 from .source import FromSource
 
@@ -71,9 +62,9 @@ class Series(FromSource):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
-        splits = read_splits(raw, self.read)
-        check_widths(splits.examples, f"a row of {self.sequence!r} has another number of measurements")
-        more = {**feature_card(splits.examples["train"].inputs), **splits.card}
+        splits = read_splits(raw, partial(self.read, folder=processed.parent))
+        check_widths((some.inputs.values.shape[1:] for some in splits.examples.values()), self.advice)
+        more = {**feature_card(splits.examples["train"].inputs.values), **splits.card}
         fields = CardFields(f"{self.origin.title}, {self.label or self.value}", source, more=more)
         if self.label is None:
             write_numbers(processed, splits.examples, fields)
@@ -83,34 +74,39 @@ class Series(FromSource):
     def raw_split(self, path: Path) -> RawSplit:
         if self.label is None:
             examples = self.read(path)[0]
-            return RawSplit("values", Pairs(*concatenate(examples.inputs), np.array(examples.answers, np.float32)))
+            return RawSplit("values", Pairs(*examples.inputs, np.fromiter(examples.answers, np.float32)))
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
-    def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of rows left out, and the class names, if there are classes."""
-        answer = self.label or self.value or ""
-        table = read_table(path, [answer, *([self.sequence] if isinstance(self.sequence, str) else [])])
-        answers, names = (table[answer].to_pylist(), []) if self.label is None else self.class_names(table, path)
-        check = float_of if self.label is None else require_class
-        readers = (
-            (place, partial(read_row, steps, answers[row], check)) for place, row, steps in self.rows_of(table, answers, path)
-        )
-        examples, left_out = read_examples(readers, most_left_out=self.most_left_out)
-        return examples, left_out, names
+    @property
+    def advice(self) -> str:
+        """What is said of series whose steps have not as many numbers as others."""
+        return f"a row of {self.sequence!r} has another number of measurements"
 
-    def rows_of(self, table: Any, answers: Sequence[Any], path: Path) -> Iterator[tuple[str, int, Any]]:
-        """The place of each series, the row that has its answer, and its steps."""
+    def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names, if there
+        are classes."""
+        classes = None if self.label is None else self.classes_of(path)
+        rows = self.rows_of(path, (lambda value: value) if classes is None else classes.name)
+        reader = partial(read_row, float_of if classes is None else require_class)
+        most, workers, place = self.most_left_out, self.workers, {"folder": folder, "at_once": FEW, "advice": self.advice}
+        examples, left_out = read_examples(rows, reader, most_left_out=most, workers=workers, **place)
+        return examples, left_out, [] if classes is None else classes.names
+
+    def rows_of(self, path: Path, answer_of: Callable[[Any], Any]) -> Iterator[Raw]:
+        """The place of each series, its steps and its answer; a table whose columns are steps is read as a whole."""
+        answer = self.label or self.value or ""
         if isinstance(self.sequence, str):
-            for row, steps in enumerate(table[self.sequence].to_pylist()):
-                yield f"row {row} of {path}", row, steps
+            cells = Tables(path, [answer, self.sequence], rows=FEW).lists(self.sequence, answer)
+            yield from (Raw(f"row {row} of {path}", (steps, answer_of(given))) for row, (steps, given) in enumerate(cells))
             return
-        steps = columns_of(table, self.sequence, path)
+        table = read_table(path, [answer])
+        answers, steps = [answer_of(given) for given in table[answer].to_pylist()], columns_of(table, self.sequence, path)
         if self.series is None:
-            for row, numbers in enumerate(steps):
-                yield f"row {row} of {path}", row, numbers
+            yield from (Raw(f"row {row} of {path}", (steps[row], answers[row])) for row in range(len(answers)))
             return
         for name, rows in by_series(table[self.series].to_pylist(), answers, f"{path}").items():
-            yield f"series {name!r} of {path}", next((row for row in rows if not is_empty(answers[row])), rows[0]), steps[rows]
+            first = next((row for row in rows if not is_empty(answers[row])), rows[0])
+            yield Raw(f"series {name!r} of {path}", (steps[rows], answers[first]))
 
 
 def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict[Any, list[int]]:
@@ -152,7 +148,7 @@ def columns_of(table: Any, names: Sequence[str], path: Path) -> NDArray[np.float
         raise CorpusError(f"{path} has a column of {found} that holds no numbers: {error}") from None
 
 
-def read_row(steps: Any, answer: Any, check: Any) -> tuple[NDArray[np.float32], Any]:
+def read_row(check: Callable[[Any], Any], steps: Any, answer: Any) -> tuple[NDArray[np.float32], Any]:
     """The features (T, F) of a row and its answer, which ``check`` returns; steps of one number each have F = 1.
 
     Raises:

@@ -1,19 +1,21 @@
 """A corpus of a published or local data set: fetched from the Hub or from files, and divided into three splits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .class_names import read_classes
+from .class_names import Classes, find_classes
 from .corpus import SPLITS, Corpus, CorpusError, RawSplit
 from .dividing import WAYS, HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
 from .files import verified_source
 from .hub import HubSource, write_fetched
 from .local import LocalSource
+from .parquet import Tables
 from .reads import Column, named
 from .retries import log
+from .streaming import Streaming
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,7 +24,8 @@ class FromSource(Corpus):
 
     ``splits`` says what the data set calls the splits, ``{validation: dev}``, or which rows of which split they are,
     ``{train: "train[:90%]", validation: "train[90%:]"}``. ``held_out`` (the keywords of `HeldOut`) draws a validation split,
-    and a test split if wanted, from the training split, where the data set has none. ``rows`` are the numbers of rows that
+    and a test split if wanted, from the training split, where the data set has none. ``streaming`` (the keywords of
+    `Streaming`) reads a part of a data set on the Hub that is larger than the disk. ``rows`` are the numbers of rows that
     splits must have before that. ``classes`` are the names of classes that are numbers from 0.
     """
 
@@ -42,6 +45,7 @@ class FromSource(Corpus):
     rows: Mapping[str, int] | None = None
     splits: Mapping[str, str] | None = None
     held_out: Mapping[str, Any] | None = None
+    streaming: Mapping[str, Any] | None = None
     classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +57,8 @@ class FromSource(Corpus):
     def _local(self) -> LocalSource:
         if self.files is None:
             raise ValueError("either repository (a data set on the Hub) or files, such as {train: train.csv}, must be given")
+        if self.streaming is not None:
+            raise ValueError("streaming is for a data set on the Hub, and these are files: leave it out")
         return LocalSource(self.files, self.format, self.separator, self.licence, self.columns())
 
     def _hub(self, repository: str) -> HubSource:
@@ -60,7 +66,8 @@ class FromSource(Corpus):
             raise ValueError(f"either repository or files must be given, not both {repository!r} and {self.files!r}")
         if self.config is None or self.revision is None or self.record is None:
             raise ValueError(f"repository {repository!r} needs config, revision and record too")
-        return HubSource(repository, self.config, self.revision, Path(self.record), self.rows, self.splits)
+        streaming = None if self.streaming is None else Streaming.of(self.streaming)
+        return HubSource(repository, self.config, self.revision, Path(self.record), self.rows, self.splits, streaming)
 
     @property
     def needed(self) -> Sequence[str]:
@@ -71,10 +78,14 @@ class FromSource(Corpus):
         """The columns that are read."""
         return []
 
-    def class_names(self, table: Any, path: Path) -> tuple[list[str | None], list[str]]:
-        """The class of each row of a ``pyarrow.Table``, and all classes in their order; ``classes`` may name them."""
+    def classes_of(self, path: Path) -> Classes:
+        """The classes of a Parquet file; ``classes`` may name them."""
+        tables = Tables(path, named(self.columns(), "class"))
+        return self._classes_in(tables, tables.schema, path)
+
+    def _classes_in(self, tables: Iterable[Any], schema: Any, path: Path) -> Classes:
         (column,) = named(self.columns(), "class")
-        return read_classes(table, column, path, self.classes)
+        return find_classes(tables, schema, column, path, self.classes)
 
     def spec(self) -> dict[str, Any]:
         """The specification of what ``fetch`` leaves, which ``source.json`` holds."""
@@ -122,7 +133,8 @@ class FromSource(Corpus):
         if not classes:
             return held_out.draw(len(train))
         table = train.select_columns(classes).with_format("arrow")[:]
-        return held_out.draw(len(train), self.class_names(table, Path(f"{self.origin}"))[0])
+        found = self._classes_in([table], table.schema, Path(f"{self.origin}"))
+        return held_out.draw(len(train), [found.name(value) for value in table[classes[0]].to_pylist()])
 
     def check_part(self, split: str, part: Any) -> None:
         """Check that a split has the columns that settings name, fields of structs by ``column.field``.
@@ -130,7 +142,7 @@ class FromSource(Corpus):
         Raises:
             CorpusError: naming the setting and the columns that there are.
         """
-        there = [*part.column_names, *part.flatten().column_names]
+        there = [*part.column_names, *part.features.arrow_schema.empty_table().flatten().column_names]
         for key, name, *_ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):
                 known = ", ".join(part.column_names)

@@ -6,7 +6,7 @@ Shapes: N samples, T frames, F features.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,12 @@ from numpy.typing import NDArray
 
 from ..audio import Spectra
 from .card import CardFields
-from .class_names import require_class
+from .class_names import Classes, require_class
 from .corpus import RawSplit
-from .examples import (
-    Examples,
-    feature_card,
-    read_examples,
-    read_splits,
-    write_classes,
-    write_frames,
-    write_transcripts,
-)
-from .parquet import read_table
+from .examples import feature_card, read_splits, write_classes, write_frames, write_transcripts
+from .moments import standardize_speakers
+from .parquet import FEW, Tables
+from .reading import Examples, Raw, read_examples
 from .reads import Column, given
 from .signals import samples_of
 from .source import FromSource
@@ -63,9 +57,9 @@ class Speech(FromSource):
     def answer_of(self) -> Column:
         """The column of the answers: labels of segments, transcripts or classes."""
 
-    @abstractmethod
-    def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        """The raw answers of the rows of a ``pyarrow.Table``, and the class names if they are classes."""
+    def answer_classes(self, path: Path) -> Classes | None:
+        """The classes of a Parquet file, if the answers are classes."""
+        return None
 
     @abstractmethod
     def answer(self, raw: Any, frames: int) -> Any:
@@ -86,29 +80,37 @@ class Speech(FromSource):
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
-        splits = read_splits(raw, self.read)
-        more = {**feature_card(splits.examples["train"].inputs), **splits.card, "spectra": vars(self.frontend)}
+        splits = read_splits(raw, partial(self.read, folder=processed.parent))
+        more = {**feature_card(splits.examples["train"].inputs.values), **splits.card, "spectra": vars(self.frontend)}
         title = f"{self.origin.title}, {self.answer_of().name}"
         self.write(processed, splits.examples, splits.classes, CardFields(title, source, more=more))
 
-    def read(self, path: Path) -> tuple[Examples, list[str], list[str]]:
-        """The examples of a Parquet file, the places of rows left out, and the class names."""
-        columns = [column for column in (self.row, self.per_speaker, self.group) if column is not None]
-        table = read_table(path, [self.answer_of().name, *columns, f"{self.audio}.bytes"])
-        answers, classes = self.read_answers(table, path)
-        names = table[self.row].to_pylist() if self.row else range(len(table))
-        places = [f"row {name} of {path}" for name in names]
-        sounds = zip(table[f"{self.audio}.bytes"].to_pylist(), answers, strict=True)
-        readers = zip(places, (partial(self.read_row, *sound) for sound in sounds), strict=True)
-        examples, left_out = read_examples(readers, most_left_out=self.most_left_out)
-        kept = [row for row, place in enumerate(places) if place not in set(left_out)]
-        of_rows = {column: table[column].to_pylist() for column in columns}
+    def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
+        """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names.
+
+        The ``others`` of an example are its group, if there are groups.
+        """
+        names, classes = [f"{self.audio}.bytes", self.answer_of().name], self.answer_classes(path)
+        more = [column for column in (self.row, self.per_speaker, self.group) if column is not None]
+        rows = self.rows_of(Tables(path, [*names, *more], rows=FEW), classes)
+        most, place = self.most_left_out, {"folder": folder, "at_once": FEW}
+        examples, left_out = read_examples(rows, self.read_row, most_left_out=most, workers=self.workers, **place)
+        others = list(examples.others or [])
         if self.per_speaker:
-            speakers = [of_rows[self.per_speaker][row] for row in kept]
-            examples = examples._replace(inputs=standardize_speakers(examples.inputs, speakers))
-        if self.group:
-            examples = examples._replace(groups=[str(of_rows[self.group][row]) for row in kept])
-        return examples, left_out, classes
+            examples = examples._replace(
+                inputs=standardize_speakers(examples.inputs, [speaker for speaker, _ in others], folder)
+            )
+        groups = [str(group) for _, group in others] if self.group else None
+        return examples._replace(others=groups), left_out, [] if classes is None else classes.names
+
+    def rows_of(self, tables: Tables, classes: Classes | None) -> Iterator[Raw]:
+        """The rows: their sound and answer, and beside these the speaker and the group."""
+        columns = [self.row, self.per_speaker, self.group]
+        cells = tables.lists(f"{self.audio}.bytes", self.answer_of().name, *(column for column in columns if column))
+        for number, (sound, answer, *some) in enumerate(cells):
+            name, speaker, group = (some.pop(0) if column else None for column in columns)
+            place = f"row {number if self.row is None else name} of {tables.path}"
+            yield Raw(place, (sound, answer if classes is None else classes.name(answer)), (speaker, group))
 
     def read_row(self, data: bytes | None, raw_answer: Any) -> tuple[NDArray[np.float32], Any]:
         """The features (T, F) of a row's sound, and its answer.
@@ -141,9 +143,6 @@ class FramewiseSpeech(Speech):
     def answer_of(self) -> Column:
         return Column("segments", self.segments)
 
-    def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        return table[self.segments].to_pylist(), []
-
     def answer(self, raw: Any, frames: int) -> list[str]:
         return frame_labels(raw or [], self.label, self.frontend.centres(frames))
 
@@ -173,9 +172,6 @@ class TranscribedSpeech(Speech):
     def answer_of(self) -> Column:
         return Column("text", self.text, "text" if self.label is None else "anything")
 
-    def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        return table[self.text].to_pylist(), []
-
     def answer(self, raw: Any, frames: int) -> Sequence[str]:
         if not raw:
             raise ValueError("it has no transcript")
@@ -199,8 +195,8 @@ class SpokenClasses(Speech):
     def answer_of(self) -> Column:
         return Column("label", self.label, "class")
 
-    def read_answers(self, table: Any, path: Path) -> tuple[list[Any], list[str]]:
-        return self.class_names(table, path)
+    def answer_classes(self, path: Path) -> Classes:
+        return self.classes_of(path)
 
     def answer(self, raw: Any, frames: int) -> str:
         return require_class(raw)
@@ -226,13 +222,3 @@ def frame_labels(segments: Sequence[Mapping[str, Any]], label: str, centres: NDA
         raise ValueError("its segments overlap or are out of order")
     indices = np.searchsorted(starts, centres, side="right") - 1
     return [segments[max(index, 0)][label] for index in indices.tolist()]
-
-
-def standardize_speakers(inputs: Sequence[NDArray[np.float32]], speakers: Sequence[str]) -> list[NDArray[np.float32]]:
-    """The features of each speaker standardized to mean 0 and deviation 1 over all of the speaker's rows."""
-    numbers = {}
-    for speaker in set(speakers):
-        frames = np.concatenate([some for some, name in zip(inputs, speakers, strict=True) if name == speaker])
-        numbers[speaker] = frames.mean(0), np.maximum(frames.std(0), 1e-6)
-    standardized = [(some - numbers[speaker][0]) / numbers[speaker][1] for some, speaker in zip(inputs, speakers, strict=True)]
-    return [some.astype(np.float32) for some in standardized]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import read_text
 from ..sliced import SpooledArray
+from ..workers import ALONE, Workers
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, RawSplit, Stream
 from .encoding import encode
@@ -82,7 +83,7 @@ def write_text_corpus(
     end_of_line: bool,
     vocabulary_size: int | None = None,
     references: Mapping[str, float] | None = None,
-    workers: int = 1,
+    workers: Workers = ALONE,
 ) -> None:
     """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
 
@@ -111,7 +112,7 @@ def write_text_corpus(
     write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
 
 
-def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, workers: int) -> tuple[Stream, int, int]:
+def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, workers: Workers) -> tuple[Stream, int, int]:
     """The ``lines`` as one document of which every token is scored, in a file of ``folder``; their characters, and how many
     they are."""
     tokens, scored = SpooledArray(np.int32, folder), SpooledArray(np.bool_, folder)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sliced import SpooledArray, SpooledLines
+from ..sliced import SpooledLines, SpooledRows
+from ..workers import ALONE, Workers
 from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, Pairs, RawSplit
 from .encoding import Encoded, Row, encode
@@ -119,7 +120,7 @@ def write_translation(
     title: str,
     source: Mapping[str, Any],
     tokens: Tokens,
-    workers: int = 1,
+    workers: Workers = ALONE,
 ) -> None:
     """Learn the tokenizers from the training ``texts`` and write every split, its text, both tokenizers and the card.
 
@@ -179,22 +180,20 @@ class EncodedPairs:
     """The pairs of a split and their text, in files of a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.tokens = [SpooledArray(np.int32, folder) for _ in range(2)]
-        self.lengths: list[list[NDArray[np.int64]]] = [[np.zeros(1, np.int64)] for _ in range(2)]
+        self.tokens = [SpooledRows(np.int32, folder) for _ in range(2)]
         self.texts = [SpooledLines(folder) for _ in range(2)]
 
     def append(self, rows: Sequence[Row], sides: Encoded, kept: NDArray[np.bool_]) -> None:
         """Those of the ``rows`` (R,) that are ``kept`` (R,), and what the tokenizers made of them."""
         for place, (ids, offsets) in enumerate(sides):
             lengths = np.diff(offsets)
-            self.tokens[place].append(ids[np.repeat(kept, lengths)])
-            self.lengths[place].append(lengths[kept])
+            self.tokens[place].append(ids[np.repeat(kept, lengths)], lengths[kept])
             self.texts[place].append(compress((row[place] for row in rows), kept))
 
     def pairs(self) -> Pairs:
         """The arrays of source and target."""
-        source, target = (np.cumsum(np.concatenate(lengths)) for lengths in self.lengths)
-        return Pairs(self.tokens[0], source, self.tokens[1], target)
+        source, target = self.tokens
+        return Pairs(source.values, source.offsets, target.values, target.offsets)
 
 
 def card_fields(

@@ -43,7 +43,7 @@ class WordInputs(Inputs):
             return NOTHING
         rows = self.lexicon.encode([words])
         assert rows.characters is not None and rows.character_offsets is not None
-        sizes = np.diff(rows.character_offsets)[:, None]  # (T, 1)
+        sizes = np.diff(rows.character_offsets[:])[:, None]  # (T, 1)
         steps = np.zeros((len(words), 1 + sizes.max()), np.int64)  # (T, 1 + C)
         steps[:, 0] = rows.inputs[:]
         steps[:, 1:][np.arange(sizes.max()) < sizes] = rows.characters[:]
