@@ -90,7 +90,7 @@ NO_CLUSTER = "task=adding engine=ray", "engine=ray is for preprocess and sweep: 
     ],
 )
 def test_every_stage_checks_all_settings_that_it_is_given(
-    stage: str, line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stage: str, line: str, said: str, tmp_path: Path, *, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [stage, *words(line)])
