@@ -50,7 +50,7 @@ def check_range(name: str, numbers: Tensor, size: int, *, lengths: Tensor | None
     Raises:
         ValueError: naming the first wrong one and its place.
     """
-    if not numbers.numel() or within(numbers, size):
+    if lengths is None and (not numbers.numel() or within(numbers, size)):
         return
     outside = real_only((numbers < 0) | (numbers >= size), lengths)
     wrong = (outside if also is None else outside & (numbers != also)).nonzero()
