@@ -9,7 +9,8 @@ import pytest
 from corpora import write_pairs, write_sequence_pairs, write_series, write_stream, write_tagged, write_values
 from distributed_worker import write_signals
 from lightning.pytorch.tuner.tuning import Tuner
-from test_lightning_features import build, every_system, trainer
+from often import some
+from test_lightning_features import SYSTEMS, build, every_system, trainer
 
 from rnn_lightning import AtomicCheckpointIO, Durable, PairModule, StreamModule, WindowModule
 
@@ -56,7 +57,7 @@ def test_no_warning_reaches_whoever_uses_it_as_it_is_meant(name: str, tmp_path: 
     assert resumed.global_step > 4
 
 
-@every_system
+@pytest.mark.parametrize("name", some([*SYSTEMS], 3))
 def test_a_batch_size_is_found_with_our_data_modules(name: str, tmp_path: Path) -> None:
     data = module(name, tmp_path / "data")
     scaled = Tuner(trainer(default_root_dir=tmp_path)).scale_batch_size(

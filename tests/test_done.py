@@ -51,6 +51,7 @@ def test_a_training_that_is_done_is_left_as_it_is(project: Path) -> None:
     assert not HEAVY & imported
 
 
+@pytest.mark.slow
 def test_what_is_damaged_is_made_again(project: Path) -> None:
     (trained,) = (project / "trained/adding").iterdir()
     for stage, words, file in (
@@ -64,6 +65,7 @@ def test_what_is_damaged_is_made_again(project: Path) -> None:
         assert file.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_other_rows_are_made(project: Path) -> None:
     more = ["task=adding", "task.corpus.rows={train: 41, validation: 10, test: 10}"]
     command("fetch", more, project)

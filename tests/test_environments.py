@@ -30,6 +30,7 @@ def test_a_training_that_goes_on_elsewhere_warns_in_one_line(tmp_path: Path, cap
     assert warned.count("\n") == 1 and f"cpu_capability was {here['cpu_capability']!r}, is 'OTHER'" in warned
 
 
+@pytest.mark.slow
 def test_a_killed_training_that_goes_on_with_other_instructions_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

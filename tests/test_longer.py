@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from often import some
 
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
@@ -65,7 +66,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("task", "more"), CASES)
+@pytest.mark.parametrize(("task", "more"), some(CASES, 2))
 def test_a_finished_training_goes_on_to_the_bits_of_a_longer_one(
     task: str, more: list[str], places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,7 +128,7 @@ def test_a_training_whose_learning_rate_depends_on_its_epochs_begins_anew(
     assert "begins anew, and not from work/adding-gru-" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("other", ["task.model.dropout=0.1", "seed=2", "task.training.clip=0.5"])
+@pytest.mark.parametrize("other", some(["task.model.dropout=0.1", "seed=2", "task.training.clip=0.5"], 1))
 def test_what_differs_in_more_than_epochs_is_another_training(
     other: str, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,7 +66,8 @@ def run(place: Path, stage: str, *arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_seeds_that_are_trained_side_by_side_save_and_stop_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
     for stage in ("fetch", "preprocess"):
         run(tmp_path, stage)
