@@ -63,11 +63,12 @@ def write_reviews(folder: Path) -> None:
 
 
 def write_series(folder: Path) -> None:
-    """A row a step, and a number and a class of the whole series."""
-    drawn, lines = draws(), ["id,x,y,kind,weight"]
+    """A row a step, and two numbers and a class of the whole series."""
+    drawn, lines = draws(), ["id,x,y,kind,weight,height"]
     for row in range(ROWS):
-        kind = "ab"[row % 2]
-        lines += [f"{row},{x:.3f},{y:.3f},{kind},{row / 10}" for x, y in drawn.normal(row % 2, 1, (drawn.integers(3, 8), 2))]
+        kind, numbers = "ab"[row % 2], f"{row / 10},{row % 7}"
+        steps = drawn.normal(row % 2, 1, (drawn.integers(3, 8), 2))
+        lines += [f"{row},{x:.3f},{y:.3f},{kind},{numbers}" for x, y in steps]
     (folder / "series.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -141,6 +142,11 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, dict[str, Any]]] = {
         write_series,
         "Series",
         {"files": "series.csv", "series": "id", "sequence": ["x", "y"], "value": "weight"},
+    ),
+    "series with numbers": (
+        write_series,
+        "Series",
+        {"files": "series.csv", "series": "id", "sequence": ["x", "y"], "value": ["weight", "height"]},
     ),
     "a series a row": (write_wide, "Series", {"files": "wide.csv", "sequence": ["t*"], "label": "label"}),
     "sound with a transcript": (

@@ -28,6 +28,10 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "text with a class": (["--from", "reviews.csv", "--text", "body", "--label", "stars"], "the cat, they say"),
     "series with a class": (["from=series.csv", "sequence=[x,y]", "series=id", "label=kind"], "[[0.1, 0.2], [1, 2]]"),
     "series with a number": (["from=series.csv", "sequence=[x,y]", "series=id", "value=weight"], "[[0.1, 0.2], [1, 2]]"),
+    "series with numbers": (
+        ["from=series.csv", "sequence=[x,y]", "series=id", "value=[weight,height]"],
+        "[[0.1, 0.2], [1, 2]]",
+    ),
     "a series a row": (["from=wide.csv", "sequence=[t*]", "label=label"], "[[0.1], [0.2]]"),
     "sound with a transcript": (["from=spoken.csv", "audio=file"], "sounds/3.wav"),
     "sound with a class": (["from=words"], "sounds/3.wav"),

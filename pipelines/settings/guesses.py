@@ -10,7 +10,7 @@ from pipelines.settings.headings import check_columns, columns_in, first_row, na
 from pipelines.settings.windows import window_of
 
 KEYS = {
-    **{"text": "a column of text", "label": "a column of classes", "value": "a column of numbers to predict"},
+    **{"text": "a column of text", "label": "a column of classes", "value": "a column of numbers to predict, or [a,b]"},
     **{"source": "a column of text to translate", "target": "its translation"},
     **{"words": "a column of words, in CoNLL-U form, else a number from 1", "tags": "the column of their tags"},
     **{"sequence": "a column of lists of numbers, or [x,y], columns of numbers", "series": "the column that names a series"},
@@ -75,6 +75,10 @@ KINDS = (
 )
 
 
+SEVERAL_NUMBERS = {"model": {"_target_": "rnn_lightning.SequenceRegressor"}, "metric": {"name": "test/mse", "mode": "min"}}
+"""What differs where several numbers are to be told of a series."""
+
+
 class Guess(NamedTuple):
     """What is guessed: ``what`` the data are, the task that they are ``like`` and what differs, files and columns by name."""
 
@@ -102,6 +106,8 @@ def guess(given: Any, columns: Mapping[str, Any]) -> Guess:
     if "words" in known:
         like = scheme_of(first, known, like)
     more = sound_settings(first, known) if "audio" in known else {}
+    if isinstance(known.get("value"), list):
+        changes |= SEVERAL_NUMBERS
     if "targets" in known:
         known |= {key: [known[key]] for key in ("targets", "known") if isinstance(known.get(key), str)}
         changes |= window_of(Path(names_of(first)[0]), known)

@@ -11,7 +11,7 @@ from rnn_lightning import System, hidden_size_for
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
 OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}
 OF_CARD |= {name: name for name in ("input_size", "standardize", "classes", "num_classes", "labels")}
-OF_CARD |= {name: name for name in ("targets", "horizon", "known", "seasonal_errors")}
+OF_CARD |= {name: name for name in ("targets", "standardize_targets", "horizon", "known", "seasonal_errors")}
 """Keywords of a system that the corpus decides: keys of its card, and the keywords they are passed as."""
 
 

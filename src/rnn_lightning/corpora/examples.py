@@ -4,7 +4,7 @@ Shapes: T steps of a sequence, F features of a step, R rows of a split, N steps 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -62,13 +62,29 @@ def write_classes(
     write_processed(processed, pairs, replace(fields, more=more), texts)
 
 
-def write_numbers(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
-    """Write examples of a number each; the mean over the training split is a reference."""
-    numbers = {split: np.fromiter(some.answers, np.float32) for split, some in splits.items()}
+def write_numbers(
+    processed: Path, splits: Mapping[str, Examples], fields: CardFields, targets: Sequence[str] | None = None
+) -> None:
+    """Write examples of a number each, or of several, the ``targets``; the mean over the training split is a reference.
+
+    Several are learnt and measured as multiples of their standard deviations in the training split, which the card has.
+    """
+    numbers = {split: as_numbers(some.answers, len(targets or [])) for split, some in splits.items()}
     pairs = {split: Pairs(*some.inputs, numbers[split]) for split, some in splits.items()}
-    mean = numbers["train"].mean(dtype=np.float64)
-    baseline = float(((numbers["test"].astype(np.float64) - mean) ** 2).mean())
-    write_processed(processed, pairs, replace(fields, references={"baseline_mean_squared_error": baseline}))
+    mean, errors = numbers["train"].mean(0, dtype=np.float64), numbers["test"].astype(np.float64)
+    more = dict(fields.more)
+    if targets is not None:
+        scale = numbers["train"].std(0, dtype=np.float64)
+        scale = np.where(scale > 0, scale, 1.0)
+        more |= {"targets": [*targets], "standardize_targets": {"mean": mean.tolist(), "std": scale.tolist()}}
+        errors, mean = errors / scale, mean / scale
+    references = {"baseline_mean_squared_error": float(((errors - mean) ** 2).mean())}
+    write_processed(processed, pairs, replace(fields, references=references, more=more))
+
+
+def as_numbers(answers: Iterable[Any], several: int = 0) -> NDArray[np.float32]:
+    """The numbers (R,) of R rows, or (R, K) where each has ``several``, which is K."""
+    return np.fromiter(answers, np.dtype((np.float32, several)) if several else np.float32)
 
 
 def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:

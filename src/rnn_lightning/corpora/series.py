@@ -1,4 +1,4 @@
-"""Time series: series of measurements with a class each, or a number.
+"""Time series: series of measurements with a class each, or with numbers.
 
 Japanese Vowels (Kudo et al., "Multidimensional Curve Classification Using Passing-Through Regions", 1999): nine speakers.
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .card import CardFields
 from .class_names import require_class
 from .corpus import CorpusError, Pairs, RawSplit
-from .examples import feature_card, features_of, read_splits, write_classes, write_numbers
+from .examples import as_numbers, feature_card, features_of, read_splits, write_classes, write_numbers
 from .parquet import FEW, Tables, read_table
 from .reading import Examples, Raw, check_widths, read_examples
 from .reads import Column, given
@@ -27,7 +27,7 @@ from .source import FromSource
 
 @dataclass(kw_only=True, eq=False)
 class Series(FromSource):
-    """A pairs corpus of series and the column ``label``, a class, or ``value``, a number.
+    """A pairs corpus of series and the column ``label``, a class, or ``value``, a number, or ``[a, b]``, several.
 
     ``sequence`` is a column of lists of steps, each a number or F of them. As a list it names columns of numbers, one each or
     by a pattern (``t*``): with ``series``, the column that numbers or names the series, a row is a step and these are its F
@@ -38,7 +38,7 @@ class Series(FromSource):
 
     sequence: str | Sequence[str]
     label: str | None = None
-    value: str | None = None
+    value: str | Sequence[str] | None = None
     series: str | None = None
     most_left_out: float = 0.01
 
@@ -46,35 +46,39 @@ class Series(FromSource):
         super().__post_init__()
         if (self.label is None) == (self.value is None):
             raise ValueError(f"either label or value must name a column, not {self.label!r} and {self.value!r}")
+        self.answers = [self.label] if self.label is not None else names_of(self.value)
+        if not isinstance(self.value, str | None) and (len(self.answers) < 2 or len({*self.answers}) < len(self.answers)):
+            raise ValueError(f"value must name a column, or two and more once each, not {self.value!r}")
         if self.series is not None and isinstance(self.sequence, str):
             raise ValueError(f"sequence must be a list of columns beside series, such as [x, y], not {self.sequence!r}")
 
     def columns(self) -> list[Column]:
         steps = [self.sequence] if isinstance(self.sequence, str) else self.sequence
-        answer = [*given("label", self.label, "class"), *given("value", self.value, "number")]
+        answer = [*given("label", self.label, "class"), *(Column("value", name, "number") for name in names_of(self.value))]
         return [*(Column("sequence", step, "number") for step in steps), *answer, *given("series", self.series, "unit")]
 
     def check_part(self, split: str, part: Any) -> None:
         super().check_part(split, part)
         if self.series is not None:
             flat = part.flatten()
-            by_series(flat[self.series], flat[self.label or self.value], f"the {split} split of {self.origin}")
+            answers = zip(*(flat[name] for name in self.answers), strict=True)
+            by_series(flat[self.series], [*map(alone, answers)], f"the {split} split of {self.origin}")
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
         splits = read_splits(raw, partial(self.read, folder=processed.parent))
         check_widths((some.inputs.values.shape[1:] for some in splits.examples.values()), self.advice)
         more = {**feature_card(splits.examples["train"].inputs.values), **splits.card}
-        fields = CardFields(f"{self.origin.title}, {self.label or self.value}", source, more=more)
+        fields = CardFields(f"{self.origin.title}, {', '.join(self.answers)}", source, more=more)
         if self.label is None:
-            write_numbers(processed, splits.examples, fields)
+            write_numbers(processed, splits.examples, fields, targets=None if isinstance(self.value, str) else self.answers)
         else:
             write_classes(processed, splits.examples, splits.classes, fields)
 
     def raw_split(self, path: Path) -> RawSplit:
         if self.label is None:
-            examples = self.read(path)[0]
-            return RawSplit("values", Pairs(*examples.inputs, np.fromiter(examples.answers, np.float32)))
+            examples, several = self.read(path)[0], 0 if isinstance(self.value, str) else len(self.answers)
+            return RawSplit("values", Pairs(*examples.inputs, as_numbers(examples.answers, several)))
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
     @property
@@ -87,26 +91,38 @@ class Series(FromSource):
         are classes."""
         classes = None if self.label is None else self.classes_of(path)
         rows = self.rows_of(path, (lambda value: value) if classes is None else classes.name)
-        reader = partial(read_row, float_of if classes is None else require_class)
+        reader = partial(read_row, numbers_of if classes is None else require_class)
         most, workers, place = self.most_left_out, self.workers, {"folder": folder, "at_once": FEW, "advice": self.advice}
         examples, left_out = read_examples(rows, reader, most_left_out=most, workers=workers, **place)
         return examples, left_out, [] if classes is None else classes.names
 
     def rows_of(self, path: Path, answer_of: Callable[[Any], Any]) -> Iterator[Raw]:
         """The place of each series, its steps and its answer; a table whose columns are steps is read as a whole."""
-        answer = self.label or self.value or ""
         if isinstance(self.sequence, str):
-            cells = Tables(path, [answer, self.sequence], rows=FEW).lists(self.sequence, answer)
-            yield from (Raw(f"row {row} of {path}", (steps, answer_of(given))) for row, (steps, given) in enumerate(cells))
+            cells = Tables(path, [*self.answers, self.sequence], rows=FEW).lists(self.sequence, *self.answers)
+            yield from (
+                Raw(f"row {row} of {path}", (steps, answer_of(alone(some)))) for row, (steps, *some) in enumerate(cells)
+            )
             return
-        table = read_table(path, [answer])
-        answers, steps = [answer_of(given) for given in table[answer].to_pylist()], columns_of(table, self.sequence, path)
+        table = read_table(path, self.answers)
+        given = zip(*(table[name].to_pylist() for name in self.answers), strict=True)
+        answers, steps = [answer_of(alone(some)) for some in given], columns_of(table, self.sequence, path)
         if self.series is None:
             yield from (Raw(f"row {row} of {path}", (steps[row], answers[row])) for row in range(len(answers)))
             return
         for name, rows in by_series(table[self.series].to_pylist(), answers, f"{path}").items():
             first = next((row for row in rows if not is_empty(answers[row])), rows[0])
             yield Raw(f"series {name!r} of {path}", (steps[rows], answers[first]))
+
+
+def names_of(value: str | Sequence[str] | None) -> list[str]:
+    """The names of columns, one or several."""
+    return [value] if isinstance(value, str) else list(value or [])
+
+
+def alone(cells: Sequence[Any]) -> Any:
+    """The only one of the ``cells``, or all of them."""
+    return tuple(cells) if len(cells) > 1 else cells[0]
 
 
 def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict[Any, list[int]]:
@@ -129,7 +145,9 @@ def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell has no value: nothing, no number (NaN) or only blanks."""
+    """Whether a cell has no value: nothing, no number (NaN) or only blanks; of several cells, whether all have none."""
+    if isinstance(cell, tuple):
+        return all(map(is_empty, cell))
     return cell is None or (isinstance(cell, float) and np.isnan(cell)) or not str(cell).strip()
 
 
@@ -156,6 +174,15 @@ def read_row(check: Callable[[Any], Any], steps: Any, answer: Any) -> tuple[NDAr
     """
     flat = len(steps or []) > 0 and np.ndim(steps[0]) == 0 if not isinstance(steps, np.ndarray) else steps.ndim == 1
     return features_of(np.asarray(steps)[:, None] if flat else steps), check(answer)
+
+
+def numbers_of(value: Any) -> float | list[float]:
+    """A number, or several, checked to be finite.
+
+    Raises:
+        ValueError: where one is none.
+    """
+    return [*map(float_of, value)] if isinstance(value, tuple) else float_of(value)
 
 
 def float_of(value: Any) -> float:
