@@ -84,7 +84,8 @@ def write_numbers(
 
 def as_numbers(answers: Iterable[Any], several: int = 0) -> NDArray[np.float32]:
     """The numbers (R,) of R rows, or (R, K) where each has ``several``, which is K."""
-    return np.fromiter(answers, np.dtype((np.float32, several)) if several else np.float32)
+    kind: Any = (np.float32, several) if several else np.float32
+    return np.fromiter(answers, np.dtype(kind))
 
 
 def write_transcripts(processed: Path, splits: Mapping[str, Examples], fields: CardFields) -> None:
