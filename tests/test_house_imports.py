@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
-    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve"},
     *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
