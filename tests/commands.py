@@ -79,6 +79,14 @@ def check_serve(arguments: list[str]) -> None:
     assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
 
 
+def check_microscope(arguments: list[str]) -> None:
+    """The settings are ones that there are; the folders are ones that the pipeline makes."""
+    from pipelines.microscope import read_words
+
+    for top, task, rnn, seed in (Path(folder).parts for folder in read_words(arguments).run):
+        assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
 def check_reproduce(arguments: list[str]) -> None:
     find(arguments[0], None)
 
@@ -101,6 +109,7 @@ MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.sweep": check_sweep,
     "pipelines.predict": check_predict,
     "pipelines.serve": check_serve,
+    "pipelines.microscope": check_microscope,
     "pipelines.reproduce": check_reproduce,
     "pipelines.new": check_new,
     "pipelines.compare": check_compare,
