@@ -82,8 +82,10 @@ def look_at(folder: Path, look: Look) -> tuple[str, dict[str, Any]]:
 def line_of(seen: dict[str, Any]) -> str:
     """What is seen of a run, in a line."""
     back, steps = seen["horizon"], seen["steps"]
-    reach = f"{back} steps back" if back < steps else f"to the first of {steps} steps"
-    parts = [f"the gradient reaches {reach}", f"largest singular value {seen['singular_values'][0]:.3f}"]
+    bound = f"{seen['share']:.0%} of its largest norm"
+    reach = f"falls below {bound} {back} step{'s' if back > 1 else ''} back"
+    reach = reach if back < steps else f"stays above {bound} over all {steps} steps"
+    parts = [f"the gradient {reach}", f"largest singular value {seen['singular_values'][0]:.3f}"]
     parts += [f"{gate} gate {of['below']:.0%} closed, {of['above']:.0%} open" for gate, of in seen["gates"].items()]
     clipped = seen["clipped_share"]
     return "; ".join([*parts, *([] if clipped is None else [f"{clipped:.0%} of batches clipped"])])

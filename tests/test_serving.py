@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import run_folders
 from bad_requests import BODIES, PARAMETERS, of
 from documents import ROOT, blocks
 from fastapi.testclient import TestClient
 from run_folders import store_task, store_values
 
 from pipelines.tracking.finished import parameters_of
-from pipelines.tracking.serving import application, model_of_run
+from pipelines.tracking.serving import application, model_of_run, stored_model
+from pipelines.tracking.store import client
 from rnn_lightning import load_predictor
 from rnn_lightning.predictors import PREDICTORS
 
@@ -134,6 +136,24 @@ def test_the_signature_lists_the_parameters_of_each_kind(runs: Path) -> None:
         shown = str(model.metadata.signature)
     for line in ("'length': long (default: 50)", "'temperature': double (default: 0.7)", "'score': boolean (default: False)"):
         assert line in shown
+
+
+def test_a_model_of_the_registry_is_served_with_its_parameters(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import register_model
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    version = register_model(run_folders.stored_model(runs / "nested"), "words").version
+    client().set_registered_model_alias("words", "best", version)
+    server = TestClient(application(stored_model("models:/words@best", LIMITS), max_bytes=10_000))
+    answers = load_predictor(runs / "nested", length=3)(["the dog"])
+    assert ask(server, of("the dog", params={"length": 3})) == (200, {"predictions": answers})
+    check_refused(server, of("the dog", params={"length": 501}), "length: 501, and this server answers at most 500")
+    for wrong in ("models:/words@beast", "models:/nothing@best", "runs/nested", "models:/", "http://127.0.0.1:1/x"):
+        with pytest.raises(ValueError, match=f"model={wrong} is none: .*; give models:/NAME@ALIAS, or run=FOLDER"):
+            stored_model(wrong, LIMITS)
 
 
 BAD = {

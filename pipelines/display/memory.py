@@ -22,6 +22,7 @@ def draw_memory(seen: Mapping[str, Mapping[str, Any]], file: Path) -> None:
         right.axhline(1, color="grey", linestyle=":")
         right.set(title="Singular values, state to state", xlabel="rank", ylabel="mean over steps", ylim=(0, None))
         draw_gates(middle, [(name, found["gates"]) for name, found in seen.items() if found["gates"]])
+        left.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # without mathematics, which the look leaves out
         left.legend()
         save(figure, file)
 

@@ -53,7 +53,7 @@ def stored_model(uri: str, limits: Mapping[str, int]) -> "PyFuncModel":
 
     try:
         return pyfunc.load_model(uri, model_config=dict(limits))
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ValueError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"model={uri} is none: {said}; give models:/NAME@ALIAS, or run=FOLDER") from None
 
