@@ -200,7 +200,7 @@ def test_the_callback_logs_what_it_sees_and_changes_no_weight() -> None:
         def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
             seen.update(trainer.callback_metrics)
 
-    callback = Microscope(rows=4)
+    callback = Microscope(every_n_validations=1, rows=4)
     watched, alone = trained([callback, Listener()]), trained([])
     assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))
     assert list(callback.findings) == [4, 8]

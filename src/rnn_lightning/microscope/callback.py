@@ -11,13 +11,13 @@ from .examine import SHARE, Findings, examine
 
 
 class Microscope(Callback):
-    """Examines the system on the first validation batch, after every ``every_n_validations``-th validation.
+    """Examines the system on the first validation batch, at every ``every_n_validations``-th validation.
 
     It logs ``memory/horizon``, ``memory/singular_value``, ``memory/GATE_saturated`` and, where gradients are clipped,
     ``memory/clipped_share`` of the steps since the last time; ``findings`` has all of it, by step.
     """
 
-    def __init__(self, *, every_n_validations: int = 1, rows: int = 16, share: float = SHARE) -> None:
+    def __init__(self, *, every_n_validations: int = 2, rows: int = 16, share: float = SHARE) -> None:
         """Look at the first ``rows`` rows; the horizon ends at a ``share`` of the largest gradient."""
         check_counts(every_n_validations=every_n_validations, rows=rows)
         check_number("share", share, above=0, below=1)
