@@ -5,6 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 GRID ?= generated
 PORT ?= 5000
 SWEEPS_PORT ?= 8080
+SERVE_PORT ?= 5001
 TESTS_AT_ONCE ?= auto
 
 # Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
@@ -19,7 +20,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-all check dashboard results bench clean
+.PHONY: help setup repro test test-all check dashboard serve results bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -55,6 +56,9 @@ dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tri
 	  $(BIN)/optuna-dashboard --quiet --host 127.0.0.1 --port $(SWEEPS_PORT) sqlite:///$(CURDIR)/sweeps.db & sweeps=$$!; \
 	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
+
+serve: setup  ## answer requests over HTTP, http://127.0.0.1:5001/invocations: RUN=runs/dates/lstm/1, or MODEL=models:/ewt@best
+	$(BIN)/python -m pipelines.serve $(if $(RUN),run=$(RUN)) $(if $(MODEL),model=$(MODEL)) port=$(SERVE_PORT)
 
 results: setup  ## store the finished runs in results/; write the tables, pictures and map of README and docs
 	$(BIN)/python -m pipelines.results

@@ -139,7 +139,10 @@ def noise(draw: random.Random) -> Line:
     ]
     text = "".join(draw.choice(signs) for _ in range(draw.randrange(1, 9)))
     command = draw.choice(
-        [*STAGES, "sweep", "predict", "compare", "repro", "plan", "grid", "publish", "results", "reproduce", "digest"]
+        [
+            *(*STAGES, "sweep", "predict", "serve", "microscope", "compare", "repro"),
+            *("plan", "grid", "publish", "results", "reproduce", "digest"),
+        ]
     )
     words = ["task=adding", "seed=1"] if command in STAGES else []
     if command == "sweep":

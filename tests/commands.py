@@ -70,6 +70,23 @@ def check_predict(arguments: list[str]) -> None:
     assert validate(options_of(PREDICTORS[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]), keywords)
 
 
+def check_serve(arguments: list[str]) -> None:
+    """The settings are ones that there are; a folder is one that the pipeline makes."""
+    from pipelines.serve import read_words
+
+    settings = read_words(arguments)
+    top, task, rnn, seed = Path(settings.run or "runs/dates/lstm/1").parts
+    assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
+def check_microscope(arguments: list[str]) -> None:
+    """The settings are ones that there are; the folders are ones that the pipeline makes."""
+    from pipelines.microscope import read_words
+
+    for top, task, rnn, seed in (Path(folder).parts for folder in read_words(arguments).run):
+        assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
 def check_reproduce(arguments: list[str]) -> None:
     find(arguments[0], None)
 
@@ -91,6 +108,8 @@ def check_results(arguments: list[str]) -> None:
 MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.sweep": check_sweep,
     "pipelines.predict": check_predict,
+    "pipelines.serve": check_serve,
+    "pipelines.microscope": check_microscope,
     "pipelines.reproduce": check_reproduce,
     "pipelines.new": check_new,
     "pipelines.compare": check_compare,
@@ -127,6 +146,21 @@ def check_pip(arguments: list[str]) -> None:
     assert "-c" not in arguments or (ROOT / arguments[arguments.index("-c") + 1]).exists()
 
 
+def check_curl(arguments: list[str]) -> None:
+    """A request to a model server: its JSON is one, and its parameters are of one kind of predictors."""
+    from pipelines.tracking.finished import parameters_of
+    from pipelines.tracking.requests import check_request, read_body
+    from rnn_lightning.predictors import PREDICTORS
+
+    quiet, address, *rest = arguments
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
+    assert quiet == "-s" and address.endswith("/invocations") and options["-H"] == "Content-Type: application/json"
+    if (body := options["-d"].encode()) != b"@-":
+        given = {*read_body(body).get("params", {})}
+        kinds = [{each["name"]: each["type"] for each in parameters_of(kind)} for kind in PREDICTORS.values()]
+        check_request(body, next(kind for kind in kinds if given <= {*kind}))
+
+
 def check_launcher(arguments: list[str]) -> None:
     """What is started behind ``--`` is checked as it is alone."""
     if "--" in arguments:
@@ -140,6 +174,7 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "make": check_make,
     "dvc": check_dvc,
     "pip": check_pip,
+    "curl": check_curl,
     "ray": check_launcher,
     "srun": check_launcher,
 }

@@ -101,6 +101,21 @@ def store_run(folder: Path, experiment: "Experiment", system: "System", card: di
     return folder
 
 
+def store_task(folder: Path, *settings: str) -> Path:
+    """As ``store_run``, of a small network on the generated task that the ``settings`` name; its data lie in ``data/``."""
+    from pipelines.settings.compose import compose
+    from pipelines.training.building import build_system
+    from rnn_lightning.files import read_json
+
+    rows = "task.corpus.rows={train: 80, validation: 5, test: 50}"
+    experiment = compose([*settings, rows, "task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"])
+    corpus = experiment.task.corpus.build()
+    corpus.fetch(experiment.raw())
+    corpus.preprocess(experiment.raw(), experiment.processed())
+    card = read_json(experiment.processed() / "card.json")
+    return store_run(folder, experiment, build_system(experiment, card, planned=10), card)
+
+
 def store_values(folder: Path) -> Path:
     """As ``store_run``, of a network from arrays (T, 2) to a value."""
     from pipelines.settings.compose import compose

@@ -60,9 +60,10 @@ def stage(name: str) -> Callable[[Any, list[str]], None]:
     return start
 
 
+NAMED = ("sweep", "plan", "predict", "serve", "microscope")
 START: dict[str, Callable[[Any, list[str]], None]] = {
     **{name: stage(name) for name in ("train", "evaluate")},
-    **{name: (lambda module, arguments, name=name: getattr(module, name)(arguments)) for name in ("sweep", "plan", "predict")},
+    **{name: (lambda module, arguments, name=name: getattr(module, name)(arguments)) for name in NAMED},
     **{name: (lambda module, arguments: module.main()) for name in ("repro", "reproduce")},
     "compare": lambda module, arguments: module.main(arguments),
 }
@@ -108,6 +109,8 @@ HELPED = {
     "preprocess": "seed ",
     "sweep": "trials ",
     "predict": "beam_size",
+    "serve": "max_bytes",
+    "microscope": "share",
     "compare": "task=nested task=mine",
     "plan": "settings",
     "repro": "generated",

@@ -16,7 +16,7 @@ from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
 from pipelines.settings.compose import CONF, compose
 
-EXISTING = ("test.de", "one.wav", ".venv/bin/activate")
+EXISTING = ("test.de", "one.wav", "next.csv", ".venv/bin/activate")
 """Files that a reader of the pages has."""
 
 
@@ -78,6 +78,9 @@ WRONG = {
     "python -m pipelines.predict run=runs/nested/lstm": ValueError,
     "python -m pipelines.reproduce nested/lstm/99": ValueError,
     "pip install -e '.[nothing]'": AssertionError,
+    "rnn serve run=runs/nested/lstm/1 prot=1": ValueError,
+    """curl -s http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"input": []}'""": ValueError,
+    """curl -s http://127.0.0.1:5001/invocations -d '{"inputs": []}'""": KeyError,
 }
 
 

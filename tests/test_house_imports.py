@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "products": {"packed"},
     "inference": {"checks", "recurrent", "packed", "products"},
     "laws": {"checks", "sequences"},
+    "microscope": {"checks", "sequences", "recurrent", "systems"},
     "data": {"checks", "files", "mapped", "pieces", "sliced", "registry", "sequences", "processes", "progress", "pen"},
     "corpora": {
         *{"archives", "files", "leftovers", "pieces", "sliced", "workers", "symbols", "vectors", "pen", "audio", "tag_schemes"},
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
-    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict"},
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "microscope"},
     *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
@@ -90,7 +91,7 @@ COMMANDS_MAY_IMPORT: dict[str, set[str]] = {
 PIPELINE_TOOLS = {"hydra", "omegaconf", "mlflow", "optuna", "dvc", "pydantic"}
 CORPUS_TOOLS = {"datasets", "tokenizers"}
 LIGHTNING = {"lightning", "pytorch_lightning"}
-LIGHTNING_ROOMS = {"systems", "data"}
+LIGHTNING_ROOMS = {"systems", "data", "microscope"}
 CORPUS_ROOMS = {"corpora", "predictors"}
 KNOWS_MLFLOW = ("pipelines/tracking",)
 

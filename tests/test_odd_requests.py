@@ -45,6 +45,8 @@ def test_a_server_takes_the_text_of_a_file_or_its_bytes_in_base64() -> None:
         (answer,) = predictor([predictor.inputs.from_request(request)])
         assert answer == predictor([{"OT": [1, 2, 3]}])[0]
     assert ArrayInputs(1).from_request("[[1]]") == "[[1]]"
+    long = base64.b64encode(("OT\n" + "5\n" * 60_000 + "1\n2\n3\n").encode()).decode()  # more than csv's largest field
+    assert predictor([predictor.inputs.from_request(long)]) == predictor([{"OT": [1, 2, 3]}])
 
 
 @pytest.mark.parametrize("horizon, more", [(2_000_000_000, {}), (2_000, {"highway": 2_000_000_000})])

@@ -1,7 +1,10 @@
 """A finished run in the dashboard: its page, and its model in a form that can be served."""
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pipelines import tracking
 from pipelines.display.numbers import duration, number, short
@@ -9,8 +12,15 @@ from pipelines.runs.folders import Run, read_points
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.tasks import Task
 from pipelines.tracking.record import Registration
+from pipelines.tracking.servable import Servable
 from rnn_lightning.files import SUMS, read_json
-from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, load_predictor, read_description
+from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, Predictor, load_predictor, read_description
+
+SERVED = Path(__file__).with_name("served.py")
+TYPES = {int: "long", float: "double", bool: "boolean", str: "string"}
+"""Types of options of a predictor, and MLflow's names of them."""
+OF_SERVER = ("folder", "batch_size", "weights")
+"""Options of a predictor that no request gives."""
 
 
 def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str:
@@ -60,14 +70,30 @@ def publish_model(run_id: str, folder: Path, registration: Registration | None =
 
     With a ``registration`` it is also to have a place in the model registry.
     """
+    model = servable(folder)._asdict()
+    tracking.log_model(run_id, **model, registration=registration and registration._asdict())
+
+
+def servable(folder: Path) -> Servable:
+    """The predictor of an evaluated run's ``folder``.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where a file is damaged.
+    """
     files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, SUMS, *read_description(folder)["files"])}
-    tracking.log_model(
-        run_id,
-        served=Path(tracking.__file__).with_name("served.py"),
-        files=files,
-        packages=load_predictor(folder).inputs.packages,
-        registration=registration and registration._asdict(),
-    )
+    predictor = load_predictor(folder)
+    return Servable(SERVED, files, predictor.inputs.packages, list(parameters_of(type(predictor))))
+
+
+def parameters_of(predictor: type[Predictor[Any]]) -> Iterator[dict[str, Any]]:
+    """The options of a class of predictors that a request may give: name, MLflow's type, default (``None``: as in the run)."""
+    types = get_type_hints(predictor.load)
+    for name, each in inspect.signature(predictor.load).parameters.items():
+        first, *_ = [kind for kind in get_args(types[name]) or (types[name],) if kind is not NoneType]
+        kind = str if get_origin(types[name]) is Literal else first
+        if name not in OF_SERVER and kind in TYPES:
+            yield {"name": name, "type": TYPES[kind], "default": each.default}
 
 
 def describe(run: Run, task: Task) -> str:

@@ -3,13 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelines.settings.places import LIBRARY
 from pipelines.settings.tuned import Finding
 from pipelines.tracking.names import shown_name
+from pipelines.tracking.servable import Servable
 from pipelines.tracking.store import client
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 FINDING = "finding"
 """The tag of a model version that holds what it was found with, as JSON."""
-SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
 class Point(NamedTuple):
@@ -93,6 +91,7 @@ def log_model(
     served: Path,
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
+    parameters: Iterable[Mapping[str, Any]] = (),
     registration: Mapping[str, Any] | None = None,
 ) -> None:
     """Store the model so that ``mlflow models serve`` can run it without this project.
@@ -104,41 +103,30 @@ def log_model(
             say what it takes.
         files: what that file loads, by name; all of them lie in one folder.
         packages: what it needs besides the packages of the library.
+        parameters: what a request may set: ``name``, ``type`` and ``default`` of each.
         registration: also make it, unless it is, the newest version of a name in the model registry, if the alias moves to
             it; the fields of a `Registration`.
     """
+    model = Servable(served, files, list(packages), list(parameters))
     if registration is None:
-        return _store_model(run_id, served, files, packages, None)
+        return _store_model(run_id, model, None)
     wanted = Registration(**registration)
     if reason := _why_not(wanted, run_id):
         shown = f"{wanted.name}@{wanted.alias} of the model registry"
         return print(f"{shown} stays as it is: {reason} (force=true replaces it)", file=sys.stderr)
     if not _is_newest(wanted.name, run_id):
-        _store_model(run_id, served, files, packages, wanted.name)
+        _store_model(run_id, model, wanted.name)
     return _name_newest(wanted)
 
 
-def _store_model(
-    run_id: str, served: Path, files: Mapping[str, Path], packages: Iterable[str], registered_name: str | None
-) -> None:
+def _store_model(run_id: str, model: Servable, registered_name: str | None) -> None:
     experiment = client().get_run(run_id).info.experiment_id
     _forget_models(experiment, run_id)
-    from mlflow import pyfunc, set_experiment
+    from mlflow import set_experiment
     from mlflow.models import Model
 
     set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
-    Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=pyfunc,
-        run_id=run_id,
-        python_model=str(served),
-        artifacts={key: str(path) for key, path in files.items()},
-        code_paths=[str(LIBRARY)],
-        # Left to itself MLflow finds the packages by loading the model in another process, which takes ten seconds.
-        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in (*SERVING_PACKAGES, *packages)],
-        registered_model_name=registered_name,
-    )
+    Model.log(artifact_path=None, name="model", flavor=model, run_id=run_id, registered_model_name=registered_name)
 
 
 def _name_newest(registration: Registration) -> None:

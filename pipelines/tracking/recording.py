@@ -159,9 +159,10 @@ def log_model(
     served: Path,
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
+    parameters: Iterable[Mapping[str, Any]] = (),
     registration: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a model that can be served; the arguments are those of `pipelines.tracking.record.log_model`."""
     paths = {name: str(path.absolute()) for name, path in files.items()}
     stored = {"served": str(served.absolute()), "files": paths, "packages": list(packages)}
-    note(run, "log_model", stored | {"registration": registration})
+    note(run, "log_model", stored | {"parameters": list(parameters), "registration": registration})

@@ -1,33 +1,65 @@
 """What the model server runs, for every kind: items in, each a string, and answers out, each a JSON object.
 
-A request is ``{"inputs": ["...", "..."]}``. An item is text; numbers of tokens with blanks between; an array (T, F) or the
-strokes of a pen in JSON, of any length; the bytes of a sound or picture file in base64; or, of forecasts, the text of a CSV
-file, or its bytes in base64. No item names a file of the server.
-The answers, ``{"predictions": [{...}, {...}]}``, are those of ``rnn_lightning.load_predictor`` without options.
+A request is ``{"inputs": ["...", "..."], "params": {"beam_size": 8}}``. An item is text; numbers of tokens with blanks between;
+an array (T, F) or the strokes of a pen in JSON; the bytes of a sound or picture file in base64; or, of forecasts, the text of
+a CSV file, or its bytes in base64. No item names a file of the server. ``params`` may be left out: they are options
+of the predictor, and the model's signature lists them.
+The answers, ``{"predictions": [{...}, {...}]}``, are those of ``rnn_lightning.load_predictor`` with these options. All items of
+a request are answered in batches, and requests one after another.
 """
+
+import threading
+from functools import lru_cache
+from typing import Any
 
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+KEPT = 4
+"""Predictors that are kept loaded, each with options of its own."""
+LENGTHS, BEAMS = ("length", "max_length", "min_length"), ("beam_size", "groups", "n_best")
+
 
 class Server(PythonModel):
-    """Answers by the predictor whose files are the model's artifacts; needs no package but those of the library."""
+    """Answers by the predictor whose files are the model's artifacts; needs no package but those of the library.
+
+    Its configuration limits requests: ``max_items``, ``max_steps`` of an item or of a text that is found, ``max_beam``.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         from pathlib import Path
 
         from rnn_lightning import load_predictor
 
-        self.predictor = load_predictor(Path(context.artifacts["predictor.json"]).parent)
+        folder = Path(context.artifacts["predictor.json"]).parent
+        self.limits = dict(context.model_config or {})
+        self.lock = threading.Lock()
+        self.load = lru_cache(KEPT)(lambda options: load_predictor(folder, **dict(options)))
+        self.load(())
 
-    def predict(self, context: PythonModelContext, model_input: list[str]):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def predict(self, context: PythonModelContext, model_input: list[str], params: dict[str, Any] | None = None):  # pyright: ignore[reportIncompatibleMethodOverride]
         """The answers, a list of dicts (which the signature leaves out: MLflow warns of values of any type)."""
         from mlflow.exceptions import MlflowException
 
+        options = {name: value for name, value in (params or {}).items() if value is not None}
         try:
-            return self.predictor([self.predictor.inputs.from_request(item) for item in model_input])
+            self.check("inputs: items", len(model_input), "max_items")
+            for name in sorted({*LENGTHS, *BEAMS} & {*options}):
+                self.check(name, options[name], "max_steps" if name in LENGTHS else "max_beam")
+            with self.lock:  # a predictor answers one call at a time
+                predictor = self.load(tuple(sorted(options.items())))
+                encoded = predictor.encoded(model_input, requested=True)
+                for number, item in enumerate(encoded):
+                    self.check(f"item {number}: steps", len(item.steps), "max_steps")
+                return predictor.answer(encoded)
         except ValueError as error:  # MLflow shows its own exceptions, of others only that there was one
             raise MlflowException.invalid_parameter_value(str(error)) from None
+
+    def check(self, what: str, count: int, limit: str) -> None:
+        """Refuse a ``count`` above a limit of the configuration."""
+        most = self.limits.get(limit)
+        if most is not None and count > most:
+            raise ValueError(f"{what}: {count}, and this server answers at most {most} ({limit})")
 
 
 set_model(Server())

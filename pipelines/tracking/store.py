@@ -52,6 +52,7 @@ def ask_patiently() -> None:
 
 def load_client() -> None:
     """Import MLflow: on the thread that calls, since two that import at once may find modules half made."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # it shows copies of three files as downloads
     from mlflow.store.tracking import rest_store, sqlalchemy_store  # noqa: F401
 

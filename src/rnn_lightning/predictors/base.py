@@ -67,15 +67,23 @@ class Predictor(ABC, Generic[AnySystem]):
         """
         if not isinstance(items, Iterable) or isinstance(items, str | bytes):
             raise ValueError(f"items must be a list of them, such as predictor([item]), not {shown(items)}")
-        encoded = []
+        return self.answer(self.encoded(items))
+
+    def encoded(self, items: Iterable[Any], *, requested: bool = False) -> list[Encoded]:
+        """Raw items as a network reads them; ``requested`` are those that strings of a request to a server stand for.
+
+        Raises:
+            ValueError: for one that cannot be encoded; names it by its number, from 0 on.
+        """
+        made = []
         for number, item in enumerate(items):
             try:
-                encoded.append(self.inputs.encode(item))
+                made.append(self.inputs.encode(self.inputs.from_request(item) if requested else item))
             except ValueError as error:
                 raise ValueError(f"item {number}: {error}") from None
             except (TypeError, AttributeError):
                 raise ValueError(f"item {number}: {type(item).__name__} is no type of an item here: {shown(item)}") from None
-        return self.answer(encoded)
+        return made
 
     @torch.no_grad()
     def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:

@@ -37,7 +37,10 @@ class SeriesInputs(Inputs):
 
     def from_request(self, item: str) -> Any:
         """The bytes of a CSV file, which may be its text as it is, or base64."""
-        heading = next(csv.reader([item.partition("\n")[0].strip()]), [])
+        try:
+            heading = next(csv.reader([item.partition("\n")[0].strip()]), [])
+        except csv.Error:  # a line that is longer than a field may be
+            heading = []
         return item.encode() if {*self.columns.names()} <= {*heading} else super().from_request(item)
 
     def encode(self, item: Any) -> Encoded:

@@ -4,6 +4,7 @@ from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
+from .inspection import gates_of, make_stepwise, outer_networks
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .stepwise import Cell, Unrolled
@@ -34,8 +35,11 @@ __all__ = [
     "as_network",
     "build_network",
     "fused_layers",
+    "gates_of",
     "is_network",
     "layers_of_fixed_weights",
+    "make_stepwise",
+    "outer_networks",
     "output_size_of",
     "recurrent",
     "recurrent_weights",

@@ -1,0 +1,45 @@
+"""A trained predictor as an MLflow model: its files, its code, and a signature with the parameters of a request."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipelines.settings.places import LIBRARY
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
+
+SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
+LIMITS = {"max_items": 10_000, "max_steps": 10_000, "max_beam": 100}
+"""What a server answers at most: items of a request, steps of one and tokens of an answer, hypotheses of a beam."""
+
+
+class Servable(NamedTuple):
+    """What `MLflow` saves: the Python file that answers requests, what it loads by name, packages, parameters of a request."""
+
+    served: Path
+    files: Mapping[str, Path]
+    packages: Sequence[str] = ()
+    parameters: Sequence[Mapping[str, Any]] = ()
+
+    def save_model(self, path: str, mlflow_model: "Model") -> None:
+        """Save it in the folder ``path``, as ``Model.log`` asks a flavor to."""
+        from mlflow import pyfunc
+        from mlflow.types import ParamSchema, ParamSpec
+
+        pyfunc.save_model(
+            path,
+            mlflow_model=mlflow_model,
+            python_model=str(self.served),
+            artifacts={key: str(file) for key, file in self.files.items()},
+            code_paths=[str(LIBRARY)],
+            model_config=dict(LIMITS),
+            # Left to itself MLflow finds the packages by loading the model in another process, which takes ten seconds.
+            pip_requirements=[f"{each}=={version(each).split('+')[0]}" for each in (*SERVING_PACKAGES, *self.packages)],
+        )
+        if self.parameters:  # MLflow infers them from values alone, and an option may have none
+            specs = [ParamSpec(each["name"], each["type"], each["default"]) for each in self.parameters]
+            assert mlflow_model.signature is not None
+            mlflow_model.signature.params = ParamSchema(specs)
+            mlflow_model.save(str(Path(path) / "MLmodel"))
