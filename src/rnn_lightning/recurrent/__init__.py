@@ -6,6 +6,7 @@ from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
+from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
 from .wrappers import Bidirectional, Deep, Residual
@@ -16,19 +17,27 @@ recurrent = build_network
 __all__ = [
     "CELLS",
     "GRU",
+    "LRU",
     "LSTM",
+    "QRNN",
+    "QRNN1",
+    "SRU",
     "Architecture",
     "Bidirectional",
     "Cell",
     "Deep",
     "Elman",
     "ElmanReLU",
+    "IndRNN",
     "LayerNormLSTM",
     "Layout",
+    "MinGRU",
+    "MinLSTM",
     "NetworkOptions",
     "PeepholeLSTM",
     "Recurrent",
     "Residual",
+    "ScanCell",
     "Unrolled",
     "WeightDrop",
     "as_network",
