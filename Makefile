@@ -63,8 +63,9 @@ serve: setup  ## answer requests over HTTP, http://127.0.0.1:5001/invocations: R
 results: setup  ## store the finished runs in results/; write the tables, pictures and map of README and docs
 	$(BIN)/python -m pipelines.results
 
-bench: setup  ## measure speed: the recurrence beside torch.nn, loops and packing, a training beside a bare PyTorch loop
+bench: setup  ## measure speed: the recurrence beside torch.nn, loops and packing, scans, a training beside a bare PyTorch loop
 	$(BIN)/python -m benchmarks.recurrence
+	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.overhead
 
 clean:  ## remove data, runs, reports and the dashboard's store, but not the environment

@@ -1,4 +1,5 @@
-"""The peephole and the layer-normalised LSTM as people write them: a cell in plain PyTorch and a loop over it.
+"""The peephole and the layer-normalised LSTM as people write them, a cell in plain PyTorch and a loop over it, and the minimal
+GRU as it was published, in log space.
 
 They share the parameters of the package's own cells. Shapes: B rows, T steps, F features in, H hidden units.
 """
@@ -42,3 +43,14 @@ def loop(name: str, cell: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
         hidden, memory = STEPS[name](cell, features, hidden, memory)
         outputs.append(hidden)
     return torch.stack(outputs, 1), memory
+
+
+def min_gru_in_log_space(cell: Any, inputs: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """The outputs (B, T, H) of the minimal GRU (Feng et al. 2024, appendix B) for ``inputs`` (B, T, F) and a state (B, H) above
+    0, and the last of them, with the parameters of `rnn_lightning.recurrent.MinGRU`."""
+    update, candidate = F.linear(inputs, cell.input_weight, cell.bias).chunk(2, -1)
+    log_candidate = torch.where(candidate >= 0, (candidate.relu() + 0.5).log(), -F.softplus(-candidate))
+    log_values = torch.cat([start.log().unsqueeze(1), -F.softplus(-update) + log_candidate], 1)
+    log_products = F.pad((-F.softplus(update)).cumsum(1), (0, 0, 1, 0))
+    outputs = (log_products + (log_values - log_products).logcumsumexp(1)).exp()[:, 1:]
+    return outputs, outputs[:, -1]

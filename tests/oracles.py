@@ -3,6 +3,7 @@
 Shapes: T steps, F features in, H hidden units. W (G * H, F), U (G * H, H), b and c (G * H,) hold G gates one above the other.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,60 @@ def layernorm_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Ar
     return h, (h, c)
 
 
+def positive(x: Array) -> Array:
+    """The g of Feng et al. (2024, appendix B.3)."""
+    return np.where(x >= 0, x + 0.5, sigmoid(x))
+
+
+def mingru(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    z, n = np.split(p["W"] @ x + p["b"], 2)
+    h = (1 - sigmoid(z)) * h + sigmoid(z) * positive(n)
+    return h, h
+
+
+def minlstm(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    f, i, n = np.split(p["W"] @ x + p["b"], 3)
+    total = sigmoid(f) + sigmoid(i)
+    h = sigmoid(f) / total * h + sigmoid(i) / total * positive(n)
+    return h, h
+
+
+def sru(x: Array, c: Array, p: Weights) -> tuple[Array, Array]:
+    n, f, r, skip = np.split(p["W"] @ x + p["b"], 4)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * n
+    return sigmoid(r) * c + (1 - sigmoid(r)) * skip, c
+
+
+def qrnn1(x: Array, c: Array, p: Weights) -> tuple[Array, Array]:
+    z, f, o = np.split(p["W"] @ x + p["b"], 3)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
+    return sigmoid(o) * c, c
+
+
+def qrnn(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    before, c = state
+    w, v = np.split(p["W"], 2, axis=1)
+    z, f, o = np.split(w @ x + v @ before + p["b"], 3)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
+    return sigmoid(o) * c, (x, c)
+
+
+def lru(x: Array, state: Array, p: Weights) -> tuple[Array, Array]:
+    hidden = state[::2] + 1j * state[1::2]
+    real, imaginary, skip = np.split(p["W"] @ x + p["b"], 3)
+    decay = np.exp(-np.exp(p["log_decay"]) + 1j * np.exp(p["log_phase"]))
+    hidden = decay * hidden + np.exp(p["log_scale"]) * (real + 1j * imaginary)
+    c = p["C"][:, ::2] - 1j * p["C"][:, 1::2]
+    y = (c @ hidden).real + skip
+    erf = np.array([math.erf(value / math.sqrt(2)) for value in y])
+    return y * (1 + erf) / 2, np.stack([hidden.real, hidden.imag], 1).reshape(-1)
+
+
+def indrnn(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    h = np.maximum(0, p["W"] @ x + p["b"] + p["U"] * h)
+    return h, h
+
+
 def feedforward(x: Array, state: Array, p: Weights) -> tuple[Array, Array]:
     return np.tanh(p["W"] @ x + p["b"]), state
 
@@ -76,11 +131,19 @@ EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
     "lstm": lstm,
     "layernorm_lstm": layernorm_lstm,
     "peephole_lstm": peephole_lstm,
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "sru": sru,
+    "qrnn": qrnn,
+    "qrnn1": qrnn1,
+    "lru": lru,
+    "indrnn": indrnn,
     "feedforward": feedforward,
 }
 
 FUSED_NAMES = {"W": "core.weight_ih_l0", "U": "core.weight_hh_l0", "b": "core.bias_ih_l0", "c": "core.bias_hh_l0"}
 GATED_NAMES = {"W": "cell.input_weight", "U": "cell.recurrent_weight", "b": "cell.bias"}
+UNREAD_NAMES = {"W": "cell.input_weight", "b": "cell.bias"}
 NORMS = {"x": "input", "h": "recurrent", "c": "cell"}
 WEIGHT_NAMES: dict[str, dict[str, str]] = {
     "elman": FUSED_NAMES,
@@ -98,7 +161,13 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
         "p_f": "cell.forget_peephole",
         "p_o": "cell.output_peephole",
     },
-    "feedforward": {"W": "cell.input_weight", "b": "cell.bias"},
+    **dict.fromkeys(("mingru", "minlstm", "sru", "qrnn", "qrnn1", "feedforward"), UNREAD_NAMES),
+    "lru": {
+        **UNREAD_NAMES,
+        **{name: f"cell.{name}" for name in ("log_decay", "log_phase", "log_scale")},
+        "C": "cell.output_weight",
+    },
+    "indrnn": GATED_NAMES,
 }
 """Where a network of one layer keeps the letters of the equations."""
 

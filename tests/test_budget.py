@@ -69,9 +69,12 @@ def test_flops_are_two_for_each_weight_of_each_gate(
 ) -> None:
     with torch.device("meta"):
         network = build_network(cell, features, hidden, layers, bidirectional=directions == 2)
-    widths = [features, *[hidden * directions] * (layers - 1)]
-    gates, read_back = len(CELLS[cell].gates), hidden if recurrent_weights(network) else 0
-    assert flops_per_step(network) == sum(2 * directions * gates * hidden * (width + read_back) for width in widths)
+    widths = [getattr(CELLS[cell], "window", 1) * width for width in [features, *[hidden * directions] * (layers - 1)]]
+    read_back = hidden if any(weight.dim() == 2 for _, weight in recurrent_weights(network)) else 0
+    gates, read_out = len(CELLS[cell].gates), 2 * hidden if cell == "lru" else 0  # real and imaginary parts
+    assert flops_per_step(network) == sum(
+        2 * directions * hidden * (gates * (width + read_back) + read_out) for width in widths
+    )
 
 
 @every_cell
@@ -143,8 +146,9 @@ def test_the_table_compares_cells_at_one_budget() -> None:
     for cell, (hidden_size, cost) in table.items():
         assert cost == cost_of(build_network(cell, 16, hidden_size, 2))
         assert abs(cost.parameters - 50_000) < 1_000
-        of_one_unit = cost_of(build_network(cell, 16, 1)).state_bytes
-        assert cost.state_bytes == 2 * of_one_unit * hidden_size
+        of_units = cost_of(build_network(cell, hidden_size, hidden_size)).state_bytes
+        of_inputs = 4 * (16 - hidden_size) if cell == "qrnn" else 0  # the first layer keeps its last input
+        assert cost.state_bytes == 2 * of_units + of_inputs
     assert cost_of(build_network("elman", 2, 3)) == Cost(parameters=21, flops_per_step=30, state_bytes=12)
     assert cost_of(build_network("lstm", 2, 3, bidirectional=True).double()).state_bytes == 2 * 2 * 3 * 8
 

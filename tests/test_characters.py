@@ -45,7 +45,8 @@ def test_a_word_is_the_same_alone_and_beside_any_other(name: str, width: int) ->
     for word, vectors in zip(WORDS, together, strict=True):
         alone = encoder(spelled([word], len(word)))[0]
         torch.testing.assert_close(vectors, alone, rtol=0, atol=1e-12)
-        assert bool(vectors.any()) == bool(word)
+        silent = name.startswith("indrnn")  # rectified units, which may all be zero
+        assert bool(vectors.any()) == bool(word) or silent
 
 
 def test_a_filter_s_answer_is_its_strongest_by_hand() -> None:

@@ -22,8 +22,8 @@ from rnn_lightning.sequences import Batch
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
 VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50, "multi30k_en_de": 4000}
-VOCABULARIES |= {"foresight": 40, "ewt": 19675, "sequoia": 8455, "wnut17": 3706, "clinc": 2921}
-TAGS = {"foresight": 10, "ewt": 17, "sequoia": 16, "wnut17": 13}
+VOCABULARIES |= {"foresight": 40, "parity": 3, "ewt": 19675, "sequoia": 8455, "wnut17": 3706, "clinc": 2921}
+TAGS = {"foresight": 10, "parity": 2, "ewt": 17, "sequoia": 16, "wnut17": 13}
 LABELS = {"strokes": 11, "unipen": 66, "phonemes_ctc": 47, "yesno": 3}
 FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12, "phonemes_ctc": 39, "yesno": 23, "digits": 32}
 FEATURES |= {"phonemes": 39}
@@ -154,7 +154,7 @@ REFUSED = {
 def test_a_bad_command_line_is_refused_in_lines_that_say_why(arguments: str) -> None:
     with pytest.raises(ValueError, match=REFUSED[arguments]) as refusal:
         compose(arguments.split())
-    assert all(len(line) < 500 for line in str(refusal.value).splitlines())
+    assert all(len(line) < 600 for line in str(refusal.value).splitlines())
 
 
 def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> None:

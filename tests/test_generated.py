@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from corpora import contents, made
 
-from rnn_lightning.corpora import SPLITS, Adding, Copying, Corpus, CorpusError, Dates, Foresight, Nested, PenDigits
+from rnn_lightning.corpora import SPLITS, Adding, Copying, Corpus, CorpusError, Dates, Foresight, Nested, Parity, PenDigits
 from rnn_lightning.corpora.generated import random_stream
 
 ROWS = {"train": 40, "validation": 10, "test": 12}
@@ -21,6 +21,7 @@ GENERATED: dict[str, Callable[..., Corpus]] = {
     "copying": partial(Copying, rows=ROWS, delay=5, symbols=4, alphabet=3),
     "dates": partial(Dates, rows=ROWS),
     "foresight": partial(Foresight, rows=ROWS),
+    "parity": partial(Parity, rows=ROWS),
     "pen_digits": partial(PenDigits, rows=ROWS),
     "nested": partial(Nested, rows=ROWS, classes=4, max_depth=3),
 }

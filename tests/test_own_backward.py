@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 from rnn_lightning import LinearChainCRF
-from rnn_lightning.recurrent import CELLS, Recurrent, Unrolled, build_network
+from rnn_lightning.recurrent import CELLS, Cell, Recurrent, Unrolled, build_network
 from rnn_lightning.sequences import leaves, map_state
 from rnn_lightning.systems.language_model import MANY, cross_entropy
 
 F, H = 5, 4
 LENGTHS = torch.tensor([6, 1, 0, 4])
-OWN = ["layernorm_lstm", "peephole_lstm"]
+OWN = ["layernorm_lstm", "peephole_lstm", "mingru", "minlstm", "sru", "qrnn", "qrnn1", "lru", "indrnn"]
 USES: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "outputs": lambda outputs, _: outputs.sin().sum(),
     "state": lambda _, state: sum((leaf.cos().sum() for leaf in leaves(state)), torch.zeros(())),
     "both": lambda outputs, state: outputs.sin().sum() + sum(leaf.cos().sum() for leaf in leaves(state)),
-    "memory cell": lambda _, state: leaves(state)[1].square().sum(),
+    "memory cell": lambda _, state: leaves(state)[-1].square().sum(),
 }
 
 
@@ -81,8 +81,8 @@ def test_a_second_derivative_is_refused(cell: str) -> None:
         torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
     network.layers[0].at_once = False
     (gradient,) = torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
-    gradient.sum().backward()
-    assert inputs.grad is not None and inputs.grad.abs().max() > 0
+    gradient.square().sum().backward()
+    assert any(part.grad is not None and part.grad.abs().max() > 0 for part in network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,11 @@ def test_losses_by_hand_refuse_a_second_derivative_too(loss: Callable[[Tensor], 
 
 
 def test_the_cells_with_a_backward_pass_of_their_own_are_these() -> None:
-    state = (torch.zeros(2, H), torch.zeros(2, H))
-    own = []
-    for name, cell in CELLS.items():
-        layer: Any = build_network(name, F, H)
-        if cell.backend != "fused" and layer.layers[0].cell.sequence(torch.zeros(2, 3, 4 * H), state) is not None:
-            own.append(name)
+    own = [name for name, cell in CELLS.items() if issubclass(cell, Cell) and cell.sequence is not Cell.sequence]
     assert own == OWN
 
 
-@pytest.mark.parametrize("cell", OWN)
+@pytest.mark.parametrize("cell", [cell for cell in OWN if not getattr(CELLS[cell], "scans", False)])
 def test_autocast_reads_step_by_step(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network, inputs = build_network(cell, F, H), torch.randn(2, 3, F)
     with torch.autocast("cpu", torch.bfloat16):

@@ -13,6 +13,7 @@ from .images import Images
 from .labelled_text import LabelledText
 from .local import LocalSource
 from .nested import Nested
+from .parity import Parity
 from .pen_digits import PenDigits
 from .series import Series
 from .speech import FramewiseSpeech, SpokenClasses, TranscribedSpeech
@@ -37,6 +38,7 @@ __all__ = [
     "LocalSource",
     "Nested",
     "Pairs",
+    "Parity",
     "PenDigits",
     "Series",
     "SpokenClasses",

@@ -7,6 +7,7 @@ from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .inspection import gates_of, make_stepwise, outer_networks
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
+from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
 from .wrappers import Bidirectional, Deep, Residual
@@ -17,19 +18,27 @@ recurrent = build_network
 __all__ = [
     "CELLS",
     "GRU",
+    "LRU",
     "LSTM",
+    "QRNN",
+    "QRNN1",
+    "SRU",
     "Architecture",
     "Bidirectional",
     "Cell",
     "Deep",
     "Elman",
     "ElmanReLU",
+    "IndRNN",
     "LayerNormLSTM",
     "Layout",
+    "MinGRU",
+    "MinLSTM",
     "NetworkOptions",
     "PeepholeLSTM",
     "Recurrent",
     "Residual",
+    "ScanCell",
     "Unrolled",
     "WeightDrop",
     "as_network",

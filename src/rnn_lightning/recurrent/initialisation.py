@@ -26,8 +26,9 @@ def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias:
 
     Args:
         gates: the names of the G blocks, in their order.
-        init: ``orthogonal``: each block of U orthogonal (Saxe et al. 2014, arXiv:1312.6120), each of W as Glorot and Bengio
-            (2010) draw a layer, b zero. ``uniform``: all of them from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
+        init: ``orthogonal``: each block of U orthogonal (Saxe et al. 2014, arXiv:1312.6120), a diagonal U from U(0, 1), each
+            block of W as Glorot and Bengio (2010) draw a layer, b zero. ``uniform``: all of them from U(-1/sqrt(H), 1/sqrt(H)),
+            as torch.nn does.
             ``{"uniform": r}``: from U(-r, r).
         forget_bias: where the bias of a gate named "forget" starts, whatever ``init`` is; ``None`` leaves it to ``init``.
         drawn: the module comes from torch.nn, which has drawn all of them ``uniform`` already.
@@ -56,6 +57,8 @@ def draw_(name: str, parameter: Tensor, gates: int, init: Init) -> None:
         nn.init.uniform_(parameter, -bound, bound)
     elif name.startswith(BIAS):
         nn.init.zeros_(parameter)
+    elif parameter.dim() == 1:
+        nn.init.uniform_(parameter)
     else:
         draw_block_ = nn.init.orthogonal_ if name.startswith(RECURRENT_WEIGHT) else nn.init.xavier_uniform_
         for block in parameter.chunk(gates):

@@ -10,6 +10,7 @@ from .contract import Recurrent
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .initialisation import Init
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
 
@@ -20,6 +21,13 @@ CELLS: dict[str, type[Architecture]] = {
     "gru": GRU,
     "layernorm_lstm": LayerNormLSTM,
     "peephole_lstm": PeepholeLSTM,
+    "mingru": MinGRU,
+    "minlstm": MinLSTM,
+    "sru": SRU,
+    "qrnn": QRNN,
+    "qrnn1": QRNN1,
+    "lru": LRU,
+    "indrnn": IndRNN,
     "feedforward": Feedforward,
 }
 

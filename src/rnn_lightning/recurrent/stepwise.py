@@ -25,12 +25,16 @@ class Cell(nn.Module, Architecture):
     """One step of a recurrent network, in three methods: the state at the start, the input's projection, the step itself.
 
     A cell declares its ``gates`` and is given W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as
-    ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. ``renamed`` maps the names that its
-    parameters had in older checkpoints to those of today.
+    ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. A ``diagonal`` U has shape (G * H,);
+    W has ``window`` * F columns. ``renamed`` maps the names that its parameters had in older checkpoints to those of today.
     """
 
     backend = "python loop"
     has_recurrent_weight: ClassVar[bool] = True
+    diagonal: ClassVar[bool] = False
+    window: ClassVar[int] = 1
+    scans: ClassVar[bool] = False
+    """Whether its `sequence` is for every device and precision, not only for single precision and more on the CPU."""
     renamed: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
@@ -39,9 +43,9 @@ class Cell(nn.Module, Architecture):
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
         rows = len(self.gates) * hidden_size
-        self.input_weight = nn.Parameter(torch.empty(rows, input_size))
+        self.input_weight = nn.Parameter(torch.empty(rows, self.window * input_size))
         if self.has_recurrent_weight:
-            self.recurrent_weight = nn.Parameter(torch.empty(rows, hidden_size))
+            self.recurrent_weight = nn.Parameter(torch.empty(rows) if self.diagonal else torch.empty(rows, hidden_size))
         self.bias = nn.Parameter(torch.empty(rows))
         initialise(self, self.gates, init, forget_bias)
         for name, value in self.extra_parameters().items():
@@ -92,7 +96,8 @@ def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], p
 class Unrolled(Recurrent):
     """The loop over time: a cell run over the steps of a sequence, one after the other.
 
-    On the CPU a cell that has a `Cell.sequence` computes all steps by it, unless ``at_once`` is false.
+    On the CPU, and everywhere if it `scans`, a cell that has a `Cell.sequence` computes all steps by it, unless ``at_once`` is
+    false.
     """
 
     bidirectional = False
@@ -121,7 +126,8 @@ class Unrolled(Recurrent):
 
     def _read_at_once(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         steps = inputs.shape[1] if lengths is None else max(1, int(lengths.max()))
-        if not self.at_once or steps == 1 or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        by_loop = inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+        if not self.at_once or steps == 1 or (by_loop and not self.cell.scans):
             return None
         found = self.cell.sequence(self.cell.project(inputs[:, :steps].transpose(0, 1)), state)
         if found is None:
