@@ -63,13 +63,20 @@ def write_reviews(folder: Path) -> None:
 
 
 def write_series(folder: Path) -> None:
-    """A row a step, and two numbers and a class of the whole series."""
-    drawn, lines = draws(), ["id,x,y,kind,weight,height"]
+    """A row a step, and a number and a class of the whole series."""
+    drawn, lines = draws(), ["id,x,y,kind,weight"]
     for row in range(ROWS):
-        kind, numbers = "ab"[row % 2], f"{row / 10},{row % 7}"
-        steps = drawn.normal(row % 2, 1, (drawn.integers(3, 8), 2))
-        lines += [f"{row},{x:.3f},{y:.3f},{kind},{numbers}" for x, y in steps]
+        kind = "ab"[row % 2]
+        lines += [f"{row},{x:.3f},{y:.3f},{kind},{row / 10}" for x, y in drawn.normal(row % 2, 1, (drawn.integers(3, 8), 2))]
     (folder / "series.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_bodies(folder: Path) -> None:
+    """A row a step, and two numbers of the whole series."""
+    write_series(folder)
+    heading, *lines = (folder / "series.csv").read_text().splitlines()
+    heights = [f"{line},{int(line.partition(',')[0]) % 7}" for line in lines]
+    (folder / "bodies.csv").write_text("\n".join([f"{heading},height", *heights]) + "\n")
 
 
 def write_wide(folder: Path) -> None:
@@ -144,9 +151,9 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, dict[str, Any]]] = {
         {"files": "series.csv", "series": "id", "sequence": ["x", "y"], "value": "weight"},
     ),
     "series with numbers": (
-        write_series,
+        write_bodies,
         "Series",
-        {"files": "series.csv", "series": "id", "sequence": ["x", "y"], "value": ["weight", "height"]},
+        {"files": "bodies.csv", "series": "id", "sequence": ["x", "y"], "value": ["weight", "height"]},
     ),
     "a series a row": (write_wide, "Series", {"files": "wide.csv", "sequence": ["t*"], "label": "label"}),
     "sound with a transcript": (

@@ -50,7 +50,7 @@ def origin(task: str) -> str:
     return task
 
 
-@pytest.mark.parametrize(("task", "rnn", "trainer"), zip(TASKS, itertools.cycle(RNNS), itertools.cycle(TRAINERS)))
+@pytest.mark.parametrize(("task", "rnn", "trainer"), [*zip(TASKS, itertools.cycle(RNNS), itertools.cycle(TRAINERS))])
 def test_every_task_composes_with_architectures_and_hardware_in_turn(task: str, rnn: str, trainer: str) -> None:
     experiment = compose([f"task={task}", f"rnn={rnn}", f"trainer={trainer}", "seed=3"])
     assert (experiment.task_name, experiment.rnn_name, experiment.all_seeds()) == (task, rnn, [3])

@@ -29,7 +29,7 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "series with a class": (["from=series.csv", "sequence=[x,y]", "series=id", "label=kind"], "[[0.1, 0.2], [1, 2]]"),
     "series with a number": (["from=series.csv", "sequence=[x,y]", "series=id", "value=weight"], "[[0.1, 0.2], [1, 2]]"),
     "series with numbers": (
-        ["from=series.csv", "sequence=[x,y]", "series=id", "value=[weight,height]"],
+        ["from=bodies.csv", "sequence=[x,y]", "series=id", "value=[weight,height]"],
         "[[0.1, 0.2], [1, 2]]",
     ),
     "a series a row": (["from=wide.csv", "sequence=[t*]", "label=label"], "[[0.1], [0.2]]"),

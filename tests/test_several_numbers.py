@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from own_files import write_series
+from own_files import write_bodies
 
 from rnn_lightning import PairModule, SequenceRegressor
 from rnn_lightning.corpora import Series
@@ -19,9 +19,9 @@ STEPS: dict[str, Any] = {"sequence": ["x", "y"], "series": "id", "held_out": {"s
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The card of two numbers a series, and of each alone, whose folders are named after them."""
     monkeypatch.chdir(tmp_path)
-    write_series(tmp_path)
+    write_bodies(tmp_path)
     names = {"both": ["weight", "height"], "weight": "weight", "height": "height"}
-    return {name: Series(files="series.csv", value=value, **STEPS).prepare(tmp_path / name) for name, value in names.items()}
+    return {name: Series(files="bodies.csv", value=value, **STEPS).prepare(tmp_path / name) for name, value in names.items()}
 
 
 def test_each_number_is_that_of_its_column_alone(made: dict[str, Any]) -> None:
@@ -54,13 +54,13 @@ def test_they_are_learnt_and_measured_in_standard_deviations(made: dict[str, Any
 @pytest.mark.parametrize("value", [["weight"], ["weight", "weight"], []])
 def test_names_that_are_not_several_are_refused(value: list[str]) -> None:
     with pytest.raises(ValueError, match="value must name a column, or two and more once each"):
-        Series(files="series.csv", value=value, **STEPS)
+        Series(files="bodies.csv", value=value, **STEPS)
 
 
 def test_a_row_that_lacks_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_series(tmp_path)
-    lines = Path("series.csv").read_text().splitlines()
-    Path("series.csv").write_text("\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n")
-    with pytest.raises(ValueError, match=r"series.csv:2: '' in column 'height' is no number"):
-        Series(files="series.csv", value=["weight", "height"], **STEPS).prepare(tmp_path / "made")
+    write_bodies(tmp_path)
+    lines = Path("bodies.csv").read_text().splitlines()
+    Path("bodies.csv").write_text("\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n")
+    with pytest.raises(ValueError, match=r"bodies.csv:2: '' in column 'height' is no number"):
+        Series(files="bodies.csv", value=["weight", "height"], **STEPS).prepare(tmp_path / "made")

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -77,10 +77,13 @@ class Workers:
             file = Path(folder) / "work"
             file.write_bytes(pickle.dumps(work))
             pool: Executor
+            others = set(active_children())
             with ProcessPoolExecutor(self.count, get_context("spawn"), _begin, (file,)) as pool:
                 try:
                     yield lambda part: pool.submit(_work, part).result
                 except (BrokenProcessPool, BrokenPipeError):  # the latter where it had not read yet what to do
+                    for worker in set(active_children()) - others:
+                        worker.kill()  # the pool's SIGTERM is lost on one that is still a copy of this process
                     raise LostWorkerError(
                         f"one of {self.count} workers was ended, for want of memory or by a signal: preprocess again"
                     ) from None
