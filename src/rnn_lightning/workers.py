@@ -79,11 +79,18 @@ class Workers:
             pool: Executor
             others = set(active_children())
             with ProcessPoolExecutor(self.count, get_context("spawn"), _begin, (file,)) as pool:
+
+                def submit(part: list[Row]) -> Callable[[], Result]:
+                    try:
+                        return pool.submit(_work, part).result
+                    except OSError:  # a pipe of a worker that is gone
+                        raise BrokenProcessPool from None
+
                 try:
-                    yield lambda part: pool.submit(_work, part).result
-                except (BrokenProcessPool, BrokenPipeError):  # the latter where it had not read yet what to do
+                    yield submit
+                except BrokenProcessPool:
                     for worker in set(active_children()) - others:
-                        worker.kill()  # the pool's SIGTERM is lost on one that is still a copy of this process
+                        worker.kill()  # the pool has forgotten one that it began meanwhile, and would wait for it
                     raise LostWorkerError(
                         f"one of {self.count} workers was ended, for want of memory or by a signal: preprocess again"
                     ) from None
