@@ -8,18 +8,16 @@ share of an epoch's batches spread over all lengths each time.
 
 import argparse
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.timing import seconds
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import seconds, store
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
 from rnn_lightning import Batch, System
-from rnn_lightning.files import read_json, write_json
+from rnn_lightning.files import read_json
 from rnn_lightning.sequences import IGNORED
 
 
@@ -63,7 +61,7 @@ def main() -> None:
         "share_of_real_targets": {kind: tokens[kind] / numel[kind] for kind in kinds},
     }
     print(results)
-    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+    store(__file__, results)
 
 
 if __name__ == "__main__":

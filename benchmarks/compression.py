@@ -8,17 +8,15 @@ chrF, the share of lines that stay the same, and sentences a second.
 
 import sys
 from functools import partial
-from pathlib import Path
 
 import torch
 
-from benchmarks.timing import timed
+from benchmarks.timing import store, timed
 from pipelines.kinds.translation import read_texts, score_texts, translate_split
-from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
-from rnn_lightning.files import read_json, write_json
+from rnn_lightning.files import read_json
 from rnn_lightning.inference import WEIGHTS, prepared
 from rnn_lightning.predictors.translation import search_keywords
 
@@ -50,7 +48,7 @@ def main(arguments: list[str]) -> None:
     (seed,) = experiment.all_seeds()
     torch.set_num_threads(1)
     results = {"run": str(experiment.run(seed)), "rows": measure(experiment, seed)}
-    write_json(Path(__file__).with_suffix(".json"), results | {"hardware": hardware("cpu"), "threads": 1, "commit": commit()})
+    store(__file__, results)
 
 
 if __name__ == "__main__":

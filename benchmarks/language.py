@@ -9,15 +9,12 @@ WikiText-2. All in turn, in processor time, on one thread. Writes benchmarks/lan
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.timing import in_turn
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import in_turn, store
 from rnn_lightning import Batch, LanguageModel, prepared
-from rnn_lightning.files import write_json
 from rnn_lightning.models.language_model import OUTPUTS
 
 WORDS, UNITS, ROWS, STEPS = 33_278, 200, 20, 35
@@ -71,8 +68,7 @@ def main() -> None:
         "scored_tokens_per_second": {name: round(TEXT * LINES * (LONG - 1) / each.median) for name, each in scores.items()},
     }
     print(results)
-    record = {"hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), results | record)
+    store(__file__, results)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,9 @@ import lightning
 import numpy as np
 import torch
 
-from benchmarks.timing import seconds
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import seconds, store
 from pipelines.training.trainers import quieten
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, StreamModule
-from rnn_lightning.files import write_json
 from rnn_lightning.sequences import map_state
 from rnn_lightning.systems.language_model import cross_entropy
 
@@ -127,8 +125,7 @@ def main() -> None:
         print(
             f"{name}: {1000 * results[name]['step']:.1f} ms a step, {results[name]['ratio']:.3f} of the bare loop", flush=True
         )
-    origin = {"hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), {"cases": results} | origin)
+    store(__file__, {"cases": results})
 
 
 if __name__ == "__main__":

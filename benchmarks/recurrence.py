@@ -12,7 +12,6 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,8 +19,7 @@ from torch import Tensor
 
 from benchmarks.plain_cells import loop
 from benchmarks.recurrence_picture import draw
-from benchmarks.timing import in_turn
-from rnn_lightning.files import write_json
+from benchmarks.timing import in_turn, store
 from rnn_lightning.recurrent import CELLS, Recurrent, build_network, fused_layers
 from rnn_lightning.recurrent.fused import Fused
 
@@ -171,14 +169,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one small size of each form")
     options = parser.parse_args()
-    from pipelines.runs.provenance import commit, hardware
 
     torch.set_num_threads(1)
     rows, grown = measure(short=options.short)
-    origin = {"hardware": hardware("cpu" if DEVICE == "cpu" else "gpu"), "threads": 1, "commit": commit()}
-    file = Path(__file__).with_suffix(".json")
-    write_json(file, {"rows": rows, "growth": grown, **origin})
-    draw(rows, grown, file.with_suffix(".png"))
+    draw(rows, grown, store(__file__, {"rows": rows, "growth": grown}).with_suffix(".png"))
 
 
 if __name__ == "__main__":

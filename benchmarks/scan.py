@@ -10,7 +10,6 @@ chunks, which divide by products and so are not for use.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,8 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.plain_cells import min_gru_in_log_space
 from benchmarks.recurrence import DEVICE, Row, kept_for_backward, training
-from benchmarks.timing import in_turn
-from rnn_lightning.files import write_json
+from benchmarks.timing import in_turn, store
 from rnn_lightning.recurrent import CELLS, build_network
 from rnn_lightning.recurrent.parallel import by_doubling, by_loop
 
@@ -91,13 +89,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one small size")
     options = parser.parse_args()
-    from pipelines.runs.provenance import commit, hardware
 
     torch.set_num_threads(1)
     sizes = [(7, 2, 8)] if options.short else SIZES
-    rows = {part.__name__: [row for size in sizes for row in part(*size)] for part in (cells, scans)}
-    origin = {"hardware": hardware("cpu" if DEVICE == "cpu" else "gpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), {**rows, **origin})
+    store(__file__, {part.__name__: [row for size in sizes for row in part(*size)] for part in (cells, scans)})
 
 
 if __name__ == "__main__":

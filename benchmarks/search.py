@@ -12,16 +12,13 @@ measures). JoeyNMT's search is timed beside them where it is installed (`benchma
 import argparse
 import copy
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.peers import joeynmt, joeynmt_is_there, joeynmt_translations
-from benchmarks.timing import in_turn, processor_seconds
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import in_turn, processor_seconds, store
 from rnn_lightning import Seq2Seq
-from rnn_lightning.files import write_json
 from rnn_lightning.inference import WEIGHTS, prepared
 from rnn_lightning.sequences import map_state
 
@@ -103,8 +100,7 @@ def main() -> None:
         rows.append(compare(system, torch.randint(1, VOCABULARY, (batch, SOURCE)), options.pairs))
         rounded = {name: round(value, 2) for name, value in rows[-1].items()}
         print(", ".join(f"{name} {value:g}" for name, value in rounded.items()), flush=True)
-    results = {"sentences_per_second": rows, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), results)
+    store(__file__, {"sentences_per_second": rows})
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
 import torch
+
+from rnn_lightning.files import write_json
 
 Result = TypeVar("Result")
 
@@ -26,6 +29,15 @@ def seconds(action: Callable[[], object]) -> float:
 def processor_seconds(action: Callable[[], object]) -> float:
     """The processor time in seconds that ``action`` takes: other work on the machine counts little."""
     return timed(action, time.process_time)[1]
+
+
+def store(script: str, results: Mapping[str, object]) -> Path:
+    """Write ``results`` with the hardware, the threads and the commit that made them to the JSON file beside a ``script``."""
+    from pipelines.runs.provenance import commit, hardware
+
+    device, file = "gpu" if torch.cuda.is_available() else "cpu", Path(script).with_suffix(".json")
+    write_json(file, {**results, "hardware": hardware(device), "threads": torch.get_num_threads(), "commit": commit()})
+    return file
 
 
 class Spread(NamedTuple):

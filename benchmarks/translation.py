@@ -10,7 +10,6 @@ lengths together. A step is loss, backward pass, clipping and Adam; counted are 
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -18,10 +17,8 @@ from torch import Tensor
 
 from benchmarks.peers import joeynmt, joeynmt_is_there, joeynmt_loss
 from benchmarks.search import END, VOCABULARY, model
-from benchmarks.timing import in_turn
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import in_turn, store
 from rnn_lightning import Seq2Seq
-from rnn_lightning.files import write_json
 from rnn_lightning.sequences import IGNORED, Batch
 
 PAIRS, MEAN, DEVIATION, LEAST = 64, 13, 4, 4
@@ -102,8 +99,7 @@ def main() -> None:
     for name, feeding in (("input feeding", True), ("no feeding", False)):
         rows[name] = compare(some, options.rounds, input_feeding=feeding)
         print(f"{name}: " + ", ".join(f"{form} {speed:.0f}" for form, speed in rows[name].items()), flush=True)
-    results = {"target_tokens_per_second": rows, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), results)
+    store(__file__, {"target_tokens_per_second": rows})
 
 
 if __name__ == "__main__":

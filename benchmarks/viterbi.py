@@ -12,16 +12,13 @@ import importlib
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.timing import in_turn
-from pipelines.runs.provenance import commit, hardware
+from benchmarks.timing import in_turn, store
 from rnn_lightning import LinearChainCRF
-from rnn_lightning.files import write_json
 
 TAGS, STEPS, ROWS = (5, 17, 50), (10, 35, 100, 400), (1, 8, 64)
 PEER = "torchcrf"
@@ -69,8 +66,7 @@ def main() -> None:
     for tags, steps, rows in product(TAGS, STEPS, ROWS):
         measured.append(measure(tags, steps, rows, options.rounds))
         print(", ".join(f"{name} {value:g}" for name, value in measured[-1].items()), flush=True)
-    results = {"decoding": measured, "hardware": hardware("cpu"), "threads": 1, "commit": commit()}
-    write_json(Path(__file__).with_suffix(".json"), results)
+    store(__file__, {"decoding": measured})
 
 
 if __name__ == "__main__":

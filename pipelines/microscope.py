@@ -38,7 +38,7 @@ def read_words(words: Sequence[str]) -> Look:
     check_once([*dict.fromkeys(word for word in words if not word.startswith("run="))])
     others = [parse(word) for word in words if not word.startswith("run=")]
     runs = list(dict.fromkeys(word.removeprefix("run=").rstrip("/") for word in words if word.startswith("run=")))
-    if not runs:
+    if not runs or not all(runs):
         raise ValueError("run=FOLDER must name the folder of an evaluated run, once or more, such as runs/adding/lstm/1")
     return validate(Look, {"run": runs} | {each.key_or_group: each.value() for each in others})
 

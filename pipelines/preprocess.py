@@ -5,14 +5,13 @@
 """
 
 import os
-import shlex
 
 from pipelines.runs.cards import note_corpus
 from pipelines.runs.cluster import ClusterWorkers
 from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.runs.processes import made_alone
 from pipelines.settings.compose import run_stage
-from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH
+from pipelines.settings.overrides import FOLDER, GROUPS, fetching
 from pipelines.settings.schema import Experiment
 from rnn_lightning.workers import Workers
 
@@ -21,8 +20,7 @@ def preprocess(experiment: Experiment) -> None:
     """All of the files or none of them, and what they were made with."""
     corpus, processed = experiment.task.corpus.build(), experiment.processed()
     if not experiment.raw().exists():
-        words = [word for word in experiment.command_line if word.startswith(("task=", "task.corpus.", SEARCHPATH))]
-        raise FileNotFoundError(f"{experiment.raw()} has no data: `python -m pipelines.fetch {shlex.join(words)}` first")
+        raise FileNotFoundError(f"{experiment.raw()} has no data: `{fetching(experiment)}` first")
     if any(word.startswith(("workers=", "engine=")) for word in experiment.command_line):
         corpus.workers = (ClusterWorkers if experiment.engine == "ray" else Workers)(experiment.workers)
         os.environ.setdefault("RAYON_NUM_THREADS", str(experiment.workers))  # with which a vocabulary is learned

@@ -27,6 +27,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "a number": (b"3", "the request must be an object"),
     "text": (b'"[[0.5, 1]]"', "the request must be an object"),
     "a list": (b'["[[0.5, 1]]"]', "the request must be an object"),
+    "a key twice": (b'{"inputs": ["[[1, 2]]"], "inputs": ["[[3, 4]]"]}', "the request is no JSON: a key is given twice"),
     "no key": (b"{}", "inputs must be a list of strings"),
     "a wrong key": (b'{"input": ["[[0.5, 1]]"]}', "a request has inputs and params, and no 'input'"),
     "another key": (of("[[0.5, 1]]", seed=1), "a request has inputs and params, and no 'seed'"),

@@ -2,12 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from corpora import write_fetched
 
 from rnn_lightning.files import write_sums
 
@@ -139,6 +140,32 @@ def stored_model(folder: Path) -> str:
 
 
 @contextmanager
+def own_place(place: Path) -> Iterator[None]:
+    """``place`` is the working folder, and has the dashboard's store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        yield
+
+
+@contextmanager
+def run_on_tables(place: Path, arguments: list[str], tables: Callable[[Any], Any]) -> Iterator[Path]:
+    """As ``run_by_stages``, on the ``tables`` that ``fetch`` would leave of the corpus that they are given."""
+    from pipelines.evaluate import evaluate
+    from pipelines.preprocess import preprocess
+    from pipelines.settings.compose import compose
+    from pipelines.train import train
+
+    with own_place(place):
+        experiment = compose(arguments)
+        corpus = experiment.task.corpus.build()
+        write_fetched(experiment.raw(), tables(corpus), corpus.spec())
+        for stage in (preprocess, train, evaluate):
+            stage(experiment)
+        yield place / experiment.run(1)
+
+
+@contextmanager
 def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
     """The run of seed 1 that all stages make in ``place``, which is also the working folder as long as it is in use."""
     from pipelines.evaluate import evaluate
@@ -147,9 +174,7 @@ def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
     from pipelines.settings.compose import compose
     from pipelines.train import train
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    with own_place(place):
         experiment = compose([*arguments, "seed=1"])
         for stage in (fetch, preprocess, train, evaluate):
             stage(experiment)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from corpora import divided, write_fetched
+from corpora import divided
+from run_folders import run_on_tables
 from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
     multiclass_f1_score,
@@ -17,12 +18,9 @@ from torchmetrics.functional.classification import (
 )
 
 from pipelines import tracking
-from pipelines.evaluate import evaluate, finite
+from pipelines.evaluate import finite
 from pipelines.kinds.base import class_table, scores_of
 from pipelines.kinds.classification import apart, most_confused
-from pipelines.preprocess import preprocess
-from pipelines.settings.compose import compose
-from pipelines.train import train
 
 SMALL = ["rnn=bilstm", "seed=1", "task.parameters=null", "+task.rnn.hidden_size=6", "task.training.epochs=3"]
 SPLITS = ("train", "validation", "test")
@@ -59,16 +57,9 @@ TASKS: dict[str, tuple[Any, list[str]]] = {
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run of a small task, in a place of its own."""
     columns, more = TASKS[request.param]
-    place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose([f"task={request.param}", *SMALL, *more])
-        corpus = experiment.task.corpus.build()
-        write_fetched(experiment.raw(), divided(corpus, columns()), corpus.spec())
-        for stage in (preprocess, train, evaluate):
-            stage(experiment)
-        yield place / experiment.run(1)
+    words = [f"task={request.param}", *SMALL, *more]
+    with run_on_tables(tmp_path_factory.mktemp("place"), words, lambda corpus: divided(corpus, columns())) as run:
+        yield run
 
 
 def told(run: Path) -> tuple[list[str], list[str], dict[str, Any], dict[str, float]]:

@@ -58,6 +58,11 @@ def test_the_configuration_of_the_project_comes_before_the_installed_one(
     assert places.configuration(tmp_path / "project") == tmp_path / "project/conf"
 
 
+def test_a_clone_has_its_configuration(tmp_path: Path) -> None:
+    code, _, errors = rnn("init", cwd=tmp_path)
+    assert code == 2 and "commands of a clone of the repository read" in errors and not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_the_wheel_has_all_that_the_commands_need(tmp_path: Path) -> None:
     """Built and installed beside the packages of this environment: the smallest task from nothing to an answer."""

@@ -80,7 +80,7 @@ def test_the_page_on_laws_names_all_of_them(capsys: pytest.CaptureFixture[str]) 
     assert [law for law in LAWS if f"- {law}" not in page] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for link in links(page):
         target, _, anchor = link.partition("#")

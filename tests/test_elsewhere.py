@@ -10,6 +10,7 @@ import pytest
 import yaml
 from corpora import divided, write_fetched
 from often import some
+from run_folders import own_place
 from test_classes import requests, voices
 from test_frames import spoken
 
@@ -86,9 +87,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working folder of all runs."""
     place = tmp_path_factory.mktemp("place")
     (place / "mine/task").mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    with own_place(place):
         yield place
 
 

@@ -77,6 +77,15 @@ def test_what_cannot_be_measured_is_refused_in_one_line(place: Path, words: list
     assert not (place / "measured/adding/lstm-small/1").exists()
 
 
+def test_a_task_of_the_folder_conf_is_known_by_its_name(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "own/task").mkdir(parents=True)
+    (tmp_path / "own/task/exam.yaml").write_text("defaults: [adding, _self_]\ntitle: An exam\n")
+    with pytest.raises(ValueError, match=f"`python -m pipelines.fetch task=exam conf={tmp_path}/own` first"):
+        measure_elsewhere([RUN, "on=exam", f"conf={tmp_path}/own"])
+    with pytest.raises(ValueError, match=r"on must be one of .*exam"):
+        measure_elsewhere([RUN, "on=exams", f"conf={tmp_path}/own"])
+
+
 def test_the_command_ends_in_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([RUN, "on=dates"])

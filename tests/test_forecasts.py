@@ -13,14 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from corpora import write_fetched
+from run_folders import run_on_tables
 from test_forecasting_corpus import START, table
 
-from pipelines.evaluate import evaluate
 from pipelines.predict import reader
-from pipelines.preprocess import preprocess
-from pipelines.settings.compose import compose
-from pipelines.train import train
 from rnn_lightning import Forecaster, WindowModule, load_predictor
 from rnn_lightning.files import read_json, write_json, write_sums
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION
@@ -36,15 +32,8 @@ QUANTILES = "task.model.quantiles=[0.1, 0.5, 0.9]"
 @pytest.fixture(scope="module", params=["etth1_ot_24", "etth1_ot_24_quantiles"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run of a small task, in a place of its own."""
-    place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose([f"task={request.param}", *SMALL])
-        write_fetched(experiment.raw(), table(), experiment.task.corpus.build().spec())
-        for stage in (preprocess, train, evaluate):
-            stage(experiment)
-        yield place / experiment.run(1)
+    with run_on_tables(tmp_path_factory.mktemp("place"), [f"task={request.param}", *SMALL], lambda _: table()) as run:
+        yield run
 
 
 def processed_of(run: Path) -> Path:
@@ -104,6 +93,7 @@ def test_the_command_answers_with_a_row_a_step(run: Path, tmp_path: Path) -> Non
     assert header[:3] == ["date", "one", "two"] and len(rows) == 4
     (line,) = reader({"run": run, "format": "json"}).answer(io.BytesIO(f"{file}\n".encode()))
     assert [float(row[1]) for row in rows] == pytest.approx(json.loads(line)["forecast"]["one"])
+    assert load_predictor(run)([Path(file).read_text()]) == load_predictor(run)([file])
     columns: dict[str, Any] = {name: values[:89] for name, values in table()["train"].items()}
     columns |= {name: [*columns[name][:85], None, None, None, None] for name in ("one", "two")}
     assert load_predictor(run)([columns])[0]["forecast"]["one"] == pytest.approx(json.loads(line)["forecast"]["one"])

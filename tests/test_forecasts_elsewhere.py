@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 from corpora import write_fetched
+from run_folders import run_on_tables
 from test_forecasting_corpus import table
 from test_forecasts import SMALL
 
 from pipelines.compare import compare
-from pipelines.evaluate import evaluate
 from pipelines.measuring.elsewhere import measure_elsewhere
-from pipelines.preprocess import preprocess
 from pipelines.settings.compose import CONF, compose
-from pipelines.train import train
 from rnn_lightning.files import read_json
 
 OTHERS = {"same": {}, "wide": {"horizon": 9, "context": 5}, "renamed": {"targets": ["two", "one"]}}
@@ -27,13 +25,7 @@ SERIES |= {"borders": {"train": [0, 60], "validation": [60, 80], "test": [80, 11
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run, and files of other tasks whose series is ten times its own, and five more."""
     place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose(["task=etth1_ot_24", *SMALL])
-        write_fetched(experiment.raw(), table(), experiment.task.corpus.build().spec())
-        for stage in (preprocess, train, evaluate):
-            stage(experiment)
+    with run_on_tables(place, ["task=etth1_ot_24", *SMALL], lambda _: table()) as run:
         Path("mine/task").mkdir(parents=True)
         other = table()
         for name in ("one", "two", "price"):
@@ -43,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             Path(f"mine/task/{name}.yaml").write_text(yaml.safe_dump(values))
             made = compose([f"task={name}", f"hydra.searchpath=[file://{place}/mine]"])
             write_fetched(made.raw(), other, made.task.corpus.build().spec())
-        yield experiment.run(1)
+        yield run.relative_to(place)
 
 
 def measured(run: Path, on: str) -> dict[str, float]:

@@ -13,14 +13,11 @@ import pyarrow
 import pytest
 import soundfile
 import torch
-from corpora import cut_rows, write_fetched
+from corpora import cut_rows
+from run_folders import run_on_tables
 
 from pipelines import tracking
-from pipelines.evaluate import evaluate
 from pipelines.kinds.frames import by_group, classify_frames
-from pipelines.preprocess import preprocess
-from pipelines.settings.compose import compose
-from pipelines.train import train
 from rnn_lightning import FrameClassifier, PairModule
 
 SMALL = ["rnn=bilstm", "seed=1", "task.parameters=null", "+task.rnn.hidden_size=6", "task.training.epochs=3"]
@@ -54,15 +51,8 @@ def spoken() -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run of a small task, in a place of its own."""
-    place = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-        experiment = compose(["task=phonemes", *SMALL])
-        write_fetched(experiment.raw(), spoken(), experiment.task.corpus.build().spec())
-        for stage in (preprocess, train, evaluate):
-            stage(experiment)
-        yield place / experiment.run(1)
+    with run_on_tables(tmp_path_factory.mktemp("place"), ["task=phonemes", *SMALL], lambda _: spoken()) as run:
+        yield run
 
 
 def processed_of(run: Path) -> Path:

@@ -12,10 +12,11 @@ import torch
 from run_folders import run_by_stages
 from torch import Tensor
 
+from pipelines.display.memory import draw_memory
 from pipelines.microscope import microscope
 from rnn_lightning import Batch, SequenceClassifier, SequenceRegressor, System
 from rnn_lightning.microscope import Microscope, examine, horizon, jacobian
-from rnn_lightning.recurrent import Cell, Unrolled, build_network
+from rnn_lightning.recurrent import CELLS, Cell, Unrolled, build_network
 from rnn_lightning.sequences import State
 
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -129,9 +130,6 @@ def test_states_gates_and_jacobians_are_those_of_finite_differences(cell: str, s
     np.testing.assert_allclose(given.numpy(), expected, atol=1e-8)
 
 
-CELLS = ["elman", "elman_relu", "lstm", "gru", "layernorm_lstm", "peephole_lstm", "feedforward"]
-
-
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_each_row_counts_alone_and_padding_not_at_all(cell: str, layers: int) -> None:
@@ -230,3 +228,10 @@ def test_the_command_keeps_numbers_and_a_picture(tmp_path: Path, capsys: pytest.
             assert seen["rows"] == 8 and seen["share"] == 0.2 and len(seen["singular_values"]) == 5
         with pytest.raises(ValueError, match="nowhere was not started: give the folder of an evaluated run"):
             microscope(["run=nowhere"])
+
+
+def test_a_picture_that_cannot_be_replaced_costs_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "microscope.png").mkdir()
+    seen = {"a": {"share": 0.1, "gradient_norms": [1.0, 0.5], "singular_values": [1.0], "gates": {}}}
+    draw_memory(seen, tmp_path / "microscope.png")
+    assert capsys.readouterr().err.startswith("warning: there is no microscope.png")

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from corpora import write_fetched
 from PIL import Image
-from run_folders import store_run, store_values, stored_model
+from run_folders import own_place, store_run, store_values, stored_model
 
 from pipelines.predict import reader
 from pipelines.settings.compose import compose
@@ -109,10 +109,8 @@ KINDS: dict[str, tuple[list[str], dict[str, Any] | None, Callable[[Experiment], 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        where = tmp_path_factory.mktemp("place")
-        patch.chdir(where)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{where}/mlflow.db")
+    where = tmp_path_factory.mktemp("place")
+    with own_place(where):
         yield where
 
 

@@ -97,6 +97,16 @@ def test_labels_have_their_end_put_behind_them() -> None:
     assert torch.equal(loss, expected) and count == known == 8
     assert torch.equal(named.log_probabilities(without), plain.log_probabilities(with_end))
     assert named.text([1, 3, 2]) == "a b"
+    more = Batch(inputs[[0, 1, 2, 0]], LENGTHS[[0, 1, 2, 0]], *targets_and_one_left_out(without))
+    loss_of_three, still = named.loss_on(more, "val")
+    torch.testing.assert_close(loss_of_three, expected)
+    assert still == 8
+
+
+def targets_and_one_left_out(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The targets of ``batch`` and of a row whose targets all count nowhere, and their lengths."""
+    assert batch.target_lengths is not None
+    return torch.cat([batch.targets, torch.full((1, 3), -100)]), torch.cat([batch.target_lengths, torch.tensor([3])])
 
 
 def test_errors_are_counted_as_a_recognizer_counts_them(tmp_path: Path) -> None:

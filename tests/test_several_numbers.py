@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from own_files import write_bodies
 
 from rnn_lightning import PairModule, SequenceRegressor
 from rnn_lightning.corpora import Series
+from rnn_lightning.corpora.series import by_series
 from rnn_lightning.mapped import map_arrays
 
 STEPS: dict[str, Any] = {"sequence": ["x", "y"], "series": "id", "held_out": {"share": 0.2, "test": 0.2, "seed": 1}}
@@ -64,3 +67,36 @@ def test_a_row_that_lacks_one_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     Path("bodies.csv").write_text("\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n")
     with pytest.raises(ValueError, match=r"bodies.csv:2: '' in column 'height' is no number"):
         Series(files="bodies.csv", value=["weight", "height"], **STEPS).prepare(tmp_path / "made")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"value": "x"}, {"value": ["weight", "y"]}, {"value": "id"}, {"label": "x"}, {"value": "w", "sequence": ["*"]}],
+    ids=str,
+)
+def test_what_is_to_be_told_is_not_read(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is what is to be predicted of a series"):
+        Series(files="series.csv", **{**STEPS, **settings})
+
+
+@pytest.mark.parametrize("value", [3, [1, 2], ["weight", ""]])
+def test_what_is_no_name_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="a column is called by its name"):
+        Series(files="series.csv", value=value, **STEPS)
+
+
+@pytest.mark.parametrize("wrong", [1e39, float("nan"), None])
+def test_a_number_that_single_precision_does_not_have_is_named(wrong: float | None, tmp_path: Path) -> None:
+    rows = {"steps": [[0.5, float(row)] for row in range(20)], "a": [1.0] * 20, "b": [*[2.0] * 19, wrong]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "rows.parquet")
+    more: dict[str, Any] = {"held_out": STEPS["held_out"], "most_left_out": 0.0}
+    for value in ("b", ["a", "b"]):
+        corpus = Series(files=str(tmp_path / "rows.parquet"), sequence="steps", value=value, **more)
+        with pytest.raises(ValueError, match=r"its value is no number up to 3.4e\+38"):
+            corpus.prepare(tmp_path / "made")
+
+
+def test_a_row_without_one_of_the_numbers_takes_those_of_its_series() -> None:
+    assert by_series(["a", "a", "a"], [(None, 1.0), (2.0, 1.0), (float("nan"), 1.0)], "it") == {"a": [0, 1, 2]}
+    with pytest.raises(ValueError, match="row 1 of it has"):
+        by_series(["a", "a"], [(2.0, 1.0), (2.0, 3.0)], "it")

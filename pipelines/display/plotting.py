@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ def drawing(file: Path, *, look: Any = LOOK) -> Iterator[None]:
 
     What goes wrong costs a line on standard error, and there is no file.
     """
-    try:
+    with suppress(OSError):  # of a file that cannot be removed, the work of the picture says why it cannot be written
         file.unlink(missing_ok=True)
+    try:
         with plt.rc_context(look), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from")  # one for each sign that the font lacks
             yield

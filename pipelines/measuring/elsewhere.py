@@ -24,7 +24,7 @@ from pipelines.runs.provenance import commit, hardware, versions
 from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
-from pipelines.settings.overrides import SEARCHPATH, check_once
+from pipelines.settings.overrides import FOLDER, SEARCHPATH, check_once, fetching
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import task_names
 from pipelines.tracking.finished import publish_measured
@@ -83,18 +83,19 @@ def read_words(words: Sequence[str]) -> tuple[Path, Experiment]:
     given = {key: value for key, _, value in (word.partition("=") for word in words)}
     if not given.get("run") or not given.get("on"):
         raise ValueError("run=FOLDER and on=TASK go together, such as run=runs/ewt/bilstm/1 on=sequoia")
-    return Path(given["run"]), compose([*task_words(given["on"]), *(w for w in words if not w.startswith(("run=", "on=")))])
+    own = [word for word in words if not word.startswith(("run=", "on="))]
+    return Path(given["run"]), compose([*task_words(given["on"], given.get("conf")), *own])
 
 
-def task_words(on: str) -> list[str]:
-    """The words that choose a task by its name, or by its file ``.../task/NAME.yaml``.
+def task_words(on: str, conf: str | None = None) -> list[str]:
+    """The words that choose a task by its name, which may be one of the folder ``conf``, or by its file ``.../task/NAME.yaml``.
 
     Raises:
         ValueError: for a name that no task has, a file elsewhere than in a folder ``task``, or by the name of another task.
         FileNotFoundError: where there is no such file.
     """
     if not on.endswith(".yaml"):
-        if on not in (tasks := task_names(CONF)):
+        if on not in (tasks := [*task_names(CONF), *([] if conf is None else task_names(Path(conf).expanduser()))]):
             raise ValueError(f"{named('on', on, tasks)}; of a file of your own give .../task/{on}.yaml")
         return [f"task={on}"]
     file, known = Path(on).resolve(), CONF / "task" / Path(on).name
@@ -106,12 +107,12 @@ def task_words(on: str) -> list[str]:
         raise ValueError(f"on={on}: a task file lies in a folder named task: move it to {file.parent / 'task' / file.name}")
     if known.exists():
         raise ValueError(f"on={on}: conf/task has a task {file.stem} too: give the file another name")
-    return [f"task={file.stem}", f"{SEARCHPATH}[file://{file.parent.parent}]"]
+    return [f"task={file.stem}", f"{FOLDER}{file.parent.parent}"]
 
 
 def name_of(other: Experiment) -> str:
     """The name of the other corpus: its task, with a hash of the settings that the command line changes."""
-    changed = [word for word in other.command_line if not word.startswith(("task=", SEARCHPATH))]
+    changed = [word for word in other.command_line if not word.startswith(("task=", FOLDER, SEARCHPATH))]
     digest = hashlib.sha256(json.dumps(sorted(changed)).encode()).hexdigest()[:8]
     return f"{other.task_name}-{digest}" if changed else other.task_name
 
@@ -122,9 +123,8 @@ def read_rows(folder: Path, experiment: Experiment, other: Experiment) -> RawSpl
     Raises:
         ValueError: where it is not fetched, or of another kind.
     """
-    words = [word for word in other.command_line if word.startswith(("task=", SEARCHPATH, "task.corpus."))]
     if not (other.raw() / "source.json").exists():
-        raise ValueError(f"{other.raw()} has no data: `python -m pipelines.fetch {shlex.join(words)}` first")
+        raise ValueError(f"{other.raw()} has no data: `{fetching(other)}` first")
     description, mine, theirs = read_description(folder), experiment.task.corpus.build(), other.task.corpus.cls()
     shared = {name: getattr(mine, name) for name in theirs.item_settings if name in mine.item_settings}
     corpus = other.task.corpus.build(**shared)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ def _searched(folder: str) -> str:
                 f"{FOLDER}{folder}: {group}/{min(both)}.yaml is in conf/ too, which prevails: give it another name"
             )
     return f"{SEARCHPATH}['file://{path}']"
+
+
+def fetching(experiment: Experiment) -> str:
+    """The command that fetches the data of an experiment, its task chosen as it was."""
+    words = [word for word in experiment.command_line if word.startswith(("task=", "task.corpus.", FOLDER, SEARCHPATH))]
+    return f"python -m pipelines.fetch {shlex.join(words)}"
 
 
 def rewritten(overrides: Sequence[str]) -> list[str]:

@@ -45,13 +45,20 @@ def read_body(body: bytes) -> Any:
     if not body.strip():
         raise ValueError(f"the request is empty: send {EXAMPLE}")
     try:
-        return json.loads(body.decode(), parse_constant=_refuse_constant)
+        return json.loads(body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_each_once)
     except UnicodeDecodeError as error:
         raise ValueError(f"the request is not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise ValueError(f"the request is nested too deeply: send {EXAMPLE}") from None
     except ValueError as error:
         raise ValueError(f"the request is no JSON: {error}") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    once = dict(pairs)
+    if len(once) < len(pairs):
+        raise ValueError(f"a key is given twice; the keys are {', '.join(map(shown, once))}")
+    return once
 
 
 def _refuse_constant(name: str) -> None:

@@ -98,7 +98,7 @@ async def refusal(request: "Request", parameters: Mapping[str, str], max_bytes: 
             async for _ in request.stream():
                 pass
         return 413, f"the request has {length} bytes, and this server reads at most {max_bytes} (max_bytes): send fewer items"
-    if kind.partition(";")[0].strip() != JSON:
+    if kind.partition(";")[0].strip().lower() != JSON:
         return 415, f"the header Content-Type must be {JSON}, not {kind[:80]!r}"
     try:
         check_request(await request.body(), parameters)

@@ -108,8 +108,11 @@ def read_examples(
     these.
 
     Raises:
+        ValueError: for a share that is none.
         CorpusError: where more than the share ``most_left_out`` of the rows is invalid, or steps have several widths.
     """
+    if not 0 <= most_left_out <= 1:
+        raise ValueError(f"most_left_out must be a share from 0 to 1, not {most_left_out}")
     folder = folder or Path(tempfile.gettempdir())
     inputs, answers, others = None, Spooled(folder), Spooled(folder)
     left_out: list[str] = []

@@ -24,6 +24,9 @@ from .reading import Examples, Raw, check_widths, read_examples
 from .reads import Column, given
 from .source import FromSource
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number of single precision, in which values are kept."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Series(FromSource):
@@ -46,9 +49,12 @@ class Series(FromSource):
         super().__post_init__()
         if (self.label is None) == (self.value is None):
             raise ValueError(f"either label or value must name a column, not {self.label!r} and {self.value!r}")
-        self.answers = [self.label] if self.label is not None else names_of(self.value)
+        self.answers = names_of(self.label if self.label is not None else self.value)
         if not isinstance(self.value, str | None) and (len(self.answers) < 2 or len({*self.answers}) < len(self.answers)):
             raise ValueError(f"value must name a column, or two and more once each, not {self.value!r}")
+        read = [*names_of(self.sequence), *([] if self.series is None else [self.series])]
+        if leaks := [name for name in self.answers if any(fnmatchcase(name, pattern) for pattern in read)]:
+            raise ValueError(f"{leaks[0]!r} is what is to be predicted of a series: sequence and series must be other columns")
         if self.series is not None and isinstance(self.sequence, str):
             raise ValueError(f"sequence must be a list of columns beside series, such as [x, y], not {self.sequence!r}")
 
@@ -115,9 +121,16 @@ class Series(FromSource):
             yield Raw(f"series {name!r} of {path}", (steps[rows], answers[first]))
 
 
-def names_of(value: str | Sequence[str] | None) -> list[str]:
-    """The names of columns, one or several."""
-    return [value] if isinstance(value, str) else list(value or [])
+def names_of(value: Any) -> list[str]:
+    """The names of columns, one or several.
+
+    Raises:
+        ValueError: for what is no name.
+    """
+    names = [value] if isinstance(value, str) else list(value or []) if isinstance(value, Sequence | None) else [value]
+    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+        raise ValueError(f"a column is called by its name, or several by a list of names, not by {wrong[0]!r}")
+    return names
 
 
 def alone(cells: Sequence[Any]) -> Any:
@@ -145,9 +158,9 @@ def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell has no value: nothing, no number (NaN) or only blanks; of several cells, whether all have none."""
+    """Whether a cell has no value: nothing, no number (NaN) or only blanks; of several cells, whether one has none."""
     if isinstance(cell, tuple):
-        return all(map(is_empty, cell))
+        return any(map(is_empty, cell))
     return cell is None or (isinstance(cell, float) and np.isnan(cell)) or not str(cell).strip()
 
 
@@ -186,11 +199,11 @@ def numbers_of(value: Any) -> float | list[float]:
 
 
 def float_of(value: Any) -> float:
-    """A number, checked to be finite.
+    """A number, checked to be finite in single precision too.
 
     Raises:
         ValueError: where it is none.
     """
-    if not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"its value is no number, but {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise ValueError(f"its value is no number up to {LARGEST:.3g}, but {value!r}")
     return float(value)

@@ -3,10 +3,12 @@
 Shapes: T steps of context, H steps of horizon, F features, K targets, Q quantiles.
 """
 
+import base64
 import csv
 import io
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ import numpy as np
 import torch
 
 from ..corpora.calendar import dates_after, read_dates, steps_of, uneven_steps, usual_width
-from ..corpora.steps import Columns
+from ..corpora.steps import Columns, is_missing
 from ..models import Forecaster
 from ..models.quantiles import middle
 from .base import Answer, Encoded, Predictor
@@ -23,7 +25,7 @@ from .inputs import NOTHING, Inputs, SignalInputs
 
 
 class SeriesInputs(Inputs):
-    """A series as the name of a CSV file, as its bytes, or as its columns by name, a list of values each.
+    """A series as the name of a CSV file, as its bytes or text, or as its columns by name, a list of values each.
 
     The last ``context`` rows that have targets are read. The rows after them, whose targets are empty, give what is known of
     the ``horizon``; of dates alone they may be left out, as the time from row to row is the usual one. That must be the
@@ -36,23 +38,27 @@ class SeriesInputs(Inputs):
         self.columns, self.context, self.horizon, self.width = Columns(**columns), context, horizon, width
 
     def from_request(self, item: str) -> Any:
-        """The bytes of a CSV file, which may be its text as it is, or base64."""
+        """The bytes of a CSV file, given in base64 or as its text."""
         try:
-            heading = next(csv.reader([item.partition("\n")[0].strip()]), [])
-        except csv.Error:  # a line that is longer than a field may be
-            heading = []
-        return item.encode() if {*self.columns.names()} <= {*heading} else super().from_request(item)
+            return base64.b64decode(item, validate=True)
+        except ValueError:  # it has other signs, such as the end of a line
+            return item.encode()
 
     def encode(self, item: Any) -> Encoded:
         if isinstance(item, str) and not item.strip():
             return NOTHING
+        if isinstance(item, str) and "\n" in item:
+            item = item.encode()
         content = item if isinstance(item, bytes | Mapping) else SignalInputs.file(item)
         columns = read_columns(content) if isinstance(content, bytes) else content
         if missing := [name for name in self.columns.names() if name not in columns]:
             raise ValueError(f"there is no column {missing[0]!r}, only {list(columns)}")
         rows = {name: list(columns[name]) for name in self.columns.names()}
         origin = self.origin(rows)
-        past = self.columns.filled({name: values[:origin] for name, values in rows.items()})
+        given = {name: values[:origin] for name, values in rows.items()}
+        if self.columns.missing and (lacking := sum(map(is_missing, chain(*(given[name] for name in self.columns.numbers()))))):
+            print(f"warning: {lacking} missing numbers of a forecast's rows are filled with the last before", file=sys.stderr)
+        past = self.columns.filled(given)
         rows = {name: [*past[name], *values[origin:]] for name, values in rows.items()}
         if origin < self.context:
             raise ValueError(f"a forecast reads {self.context} rows, and only {origin} come before those without targets")

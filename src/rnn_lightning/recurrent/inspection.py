@@ -5,7 +5,7 @@ from torch import nn
 from .architecture import Architecture
 from .contract import Recurrent
 from .fused import fused_layers
-from .stepwise import Unrolled
+from .stepwise import Cell, Unrolled
 
 
 def outer_networks(module: nn.Module) -> list[Recurrent]:
@@ -16,8 +16,14 @@ def outer_networks(module: nn.Module) -> list[Recurrent]:
 
 
 def gates_of(network: Recurrent) -> tuple[str, ...]:
-    """The gates of the cell that ``network`` is made of, in the order of their blocks; none for another network."""
-    return next((tuple(part.gates) for part in network.modules() if isinstance(part, Architecture)), ())
+    """The gates of the cell that ``network`` is made of, in the order of their blocks.
+
+    None for another network, and for cells that scan: not every sigmoid of theirs is a gate.
+    """
+    made_of = next((part for part in network.modules() if isinstance(part, Architecture)), None)
+    if made_of is None or (isinstance(made_of, Cell) and made_of.scans):
+        return ()
+    return tuple(made_of.gates)
 
 
 def make_stepwise(module: nn.Module) -> None:

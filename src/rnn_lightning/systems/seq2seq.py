@@ -40,7 +40,9 @@ class Seq2Seq(Model, LabelSystem):
         """
         targets = real_targets(batch.targets, batch.target_lengths, self.target_vocab_size, "target_lengths")
         if self.labels is not None:
-            return put_end(targets, self.end)
+            lengths = targets.shape[1] if batch.target_lengths is None else batch.target_lengths.to(targets.device)
+            unlabelled = (targets == IGNORED).all(1) & torch.as_tensor(lengths > 0, device=targets.device)
+            return put_end(targets, self.end).masked_fill(unlabelled.unsqueeze(1), IGNORED)
         if targets.device.type == "cpu":
             check_ends(targets, self.end)
         return targets
@@ -48,9 +50,10 @@ class Seq2Seq(Model, LabelSystem):
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         targets = self.real_targets(batch)
         if self.labels is not None and split != "train":
-            right = [row[row != IGNORED][:-1].tolist() for row in targets]
+            right = [row[row != IGNORED].tolist() for row in targets]
             found = self.best(self.translate(batch.inputs, batch.lengths, beam_size=1))
-            self.count_errors(split, found, right)
+            pairs = [(one, other[:-1]) for one, other in zip(found, right, strict=True) if other]
+            self.count_errors(split, *([pair[side] for pair in pairs] for side in (0, 1)))
         memory = self.encode(batch.inputs, batch.lengths)
         own = self._own_probability() if split == "train" else 0.0
         features = self.teacher_forced(memory, targets, own)
