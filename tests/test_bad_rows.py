@@ -1,10 +1,11 @@
 """Rows of local files that would be read as something else than is meant: each is refused in one line that names the row."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from own_files import HELD, fetched, write_series
+from own_files import HELD, KINDS, fetched, write_series
 
 from rnn_lightning.corpora import SPLITS
 
@@ -45,7 +46,7 @@ def test_a_step_belongs_to_one_series_of_one_answer(row: str, settings: Words, s
     write_series(place)
     with (place / "series.csv").open("a") as file:
         file.write(f"{row}\n")
-    assert f"row 216 of the train split of series.csv {said}" in refusal(place, "Series", settings)
+    assert f"series.csv:218 {said}" in refusal(place, "Series", settings)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +66,8 @@ def test_a_stray_quote_swallows_no_rows(rows: str, line: int, place: Path) -> No
 @pytest.mark.parametrize(
     ("rows", "settings", "said"),
     [
-        (STARS, {"classes": ["bad", "good", "great"]}, "row 2 of reviews.csv has the class 3 in column 'stars'"),
-        (f"{SCORES}one,-1\n", FEW, "row 40 of raw/train.parquet has the class -1 in column 'stars'"),
+        (STARS, {"classes": ["bad", "good", "great"]}, "reviews.csv:4 has the class 3 in column 'stars'"),
+        (f"{SCORES}one,-1\n", FEW, "reviews.csv:42 has the class -1 in column 'stars'"),
     ],
 )
 def test_a_number_that_names_no_class_is_no_row_to_leave_out(rows: str, settings: Words, said: str, place: Path) -> None:
@@ -74,6 +75,28 @@ def test_a_number_that_names_no_class_is_no_row_to_leave_out(rows: str, settings
     names = settings["classes"]
     said += f"; the classes {names} are the numbers 0 to {len(names) - 1}"
     assert said in refusal(place, "LabelledText", {**TEXTS, **settings, "most_left_out": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "row", "name"),
+    [
+        ("sound with a transcript", "sounds/3.wav", "no sound", "spoken.csv:5"),
+        ("sound with a class", "words/yes/3.wav", "no sound", "words/yes/3.wav"),
+        ("lines in pictures", "lines/3.png", "no picture", "lines/metadata.csv:5"),
+        ("pen strokes", "pen.jsonl", '{"strokes": [], "word": "hi"}', "pen.jsonl:5"),
+        ("a series a row", "wide.csv", "1,2,3,4,5,", "wide.csv:5"),
+        ("text with a class", "reviews.csv", "a text,", "reviews.csv:5"),
+    ],
+)
+def test_what_cannot_be_read_is_named_as_the_person_has_it(kind: str, file: str, row: str, name: str, place: Path) -> None:
+    write, corpus, settings = KINDS[kind]
+    write(place)
+    lines = [row] if file.endswith((".wav", ".png")) else [*(place / file).read_text().splitlines()]
+    if len(lines) > 1:
+        lines[4] = row
+    (place / file).write_text("\n".join(lines) + "\n")
+    said = refusal(place, corpus, {**settings, **HELD})
+    assert re.search(rf"^1 of \d+ rows cannot be read, the last {name}: [^\n<>]*$", said), said
 
 
 @pytest.mark.parametrize("settings", [{"shar": 0.1, "seed": 1}, {"share": 0.1}])

@@ -144,7 +144,7 @@ def test_what_is_no_date_with_separators_is_refused_in_a_line(text: str) -> None
 def test_numbers_in_the_column_of_dates_are_refused(tmp_path: Path) -> None:
     columns = table()
     columns["train"]["date"] = [20230101 + row for row in range(120)]
-    with pytest.raises(CorpusError, match=r"train\.parquet: row 0 has the date '20230101': every date must be"):
+    with pytest.raises(CorpusError, match=r"^row 0 of .*train\.parquet has the date '20230101': every date must be"):
         processed(corpus(calendar=["hour"]), tmp_path, columns)
 
 
@@ -196,11 +196,11 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 BAD_TABLES: list[tuple[str, int, Any, str]] = [
-    ("two", 7, None, "row 7 of 'two' is None: give it a finite number"),
-    ("one", 100, float("inf"), "row 100 of 'one' is inf: give it a finite number"),
-    ("date", 5, "2024-13-01", "row 5 has the date '2024-13-01': every date must be as 2023-01-31 05:00:00"),
-    ("date", 5, None, "the date of row 5 is missing"),
-    ("date", 5, str(START), "dates must ascend: row 5 has"),
+    ("two", 7, None, "row 7 of FILE has None in 'two': give it a finite number"),
+    ("one", 100, float("inf"), "row 100 of FILE has inf in 'one': give it a finite number"),
+    ("date", 5, "2024-13-01", "row 5 of FILE has the date '2024-13-01': every date must be as 2023-01-31 05:00:00"),
+    ("date", 5, None, "the date of row 5 of FILE is missing"),
+    ("date", 5, str(START), "dates must ascend: row 5 of FILE has"),
 ]
 
 
@@ -208,14 +208,14 @@ BAD_TABLES: list[tuple[str, int, Any, str]] = [
 def test_a_bad_value_is_named_with_its_row(tmp_path: Path, column: str, row: int, value: Any, words: str) -> None:
     columns = table()
     columns["train"][column][row] = value
-    with pytest.raises(CorpusError, match=f"train.parquet: {words}"):
+    with pytest.raises(CorpusError, match=words.replace("FILE", "\\S*train.parquet")):
         processed(corpus(), tmp_path, columns)
 
 
 def test_text_among_numbers_is_named_with_its_row(tmp_path: Path) -> None:
     columns = table()
     columns["train"]["two"] = [*map(str, columns["train"]["two"][:9]), "n/a", *map(str, columns["train"]["two"][10:])]
-    with pytest.raises(CorpusError, match="row 9 of 'two' is 'n/a': give it a finite number, or leave the column out"):
+    with pytest.raises(CorpusError, match="has 'n/a' in 'two': give it a finite number, or leave the column out"):
         processed(corpus(), tmp_path, columns)
 
 

@@ -131,7 +131,7 @@ def test_a_bad_file_is_named(run: Path, tmp_path: Path, content: str, capsys: py
 def test_what_is_no_number_is_named_with_its_row(run: Path, tmp_path: Path, written: str) -> None:
     file = as_file(tmp_path / "past.csv", 20)
     file.write_text(file.read_text().replace(str(table()["train"]["two"][15]), written))
-    with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match=f"row 15 of 'two' is '{written}'"):
+    with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match=f"row 15 has '{written}' in 'two'"):
         load_predictor(run)([str(file)])
 
 

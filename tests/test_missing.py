@@ -50,7 +50,7 @@ def test_the_last_number_is_carried_forward_and_counted(tmp_path: Path, capsys: 
 def test_a_series_that_begins_without_a_number_is_refused(tmp_path: Path) -> None:
     corpus = Forecasting(files=str(write_csv(tmp_path / "load.csv", first="")), **WINDOW, missing="last")
     corpus.fetch(tmp_path / "raw")
-    with pytest.raises(CorpusError, match=r"row 0 of 'load' is (nan|None): give it a finite number"):
+    with pytest.raises(CorpusError, match=r"^.*load\.csv:2 has (nan|None) in 'load': give it a finite number"):
         corpus.preprocess(tmp_path / "raw", tmp_path / "processed")
 
 

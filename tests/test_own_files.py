@@ -36,13 +36,13 @@ def test_conllu_is_read_as_its_standard_says(place: Path) -> None:
     write_conllu(place)
     settings = {"words": "form", "tags": "upos", "files": "bank.conllu"}
     rows = fetched("Tagging", **settings, **HELD)
-    read = sorted((row for some in rows.values() for row in some), key=lambda row: int(row["place"].partition(":")[2]))
+    read = sorted((row for some in rows.values() for row in some), key=lambda row: int(row["file:line"].partition(":")[2]))
     assert [" ".join(row["form"][:-1]) for row in read] == sentences(ROWS)
     assert {row["form"][-1] for row in read} == {"10\u00a0000"} and {tag for row in read for tag in row["upos"]} == {
         "NOUN",
         "X",
     }
-    assert read[0]["place"] == "bank.conllu:4"
+    assert read[0]["file:line"] == "bank.conllu:4"
     documents = [{row["document"] for row in rows[split]} for split in SPLITS]
     assert [len(some) for some in documents] == [6, 2, 2] and not documents[0] & (documents[1] | documents[2])
 
@@ -123,7 +123,7 @@ def test_rows_without_a_class_are_named_and_left_out(place: Path, capsys: pytest
     fetched("LabelledText", **settings, most_left_out=0.1)
     card = json.loads(Path("processed/card.json").read_text())
     assert card["classes"] == ["1", "2"] and card["left_out"] == dict.fromkeys(SPLITS, 1)
-    assert "preprocess: left out row 0 of raw/train.parquet: it has no class" in capsys.readouterr().err
+    assert "preprocess: left out a.csv:2: it has no class" in capsys.readouterr().err
 
 
 def test_pictures_in_parquet_are_read_as_they_are(place: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .corpus import CorpusError
+from .parquet import places_in
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,24 @@ def find_classes(tables: Iterable[Any], schema: Any, column: str, path: Path, na
         known = _names_in(schema, column) if names is None else list(names)
         if known is None:
             return Classes([str(number) for number in sorted(set(values) - {None})], numbers=False, none=(None,))
-        for row, value in enumerate(values):
-            if value not in none and not 0 <= value < len(known):
-                wanted = f"the classes {known} are the numbers 0 to {len(known) - 1}"
-                raise CorpusError(f"row {row} of {path} has the class {value} in column {column!r}; {wanted}")
+        _check_numbers(tables, column, path, known, none)
         return Classes(known, numbers=True, none=none)
     wanted = "classes are text, integers or booleans" if names is None else f"the classes {list(names)} are for integers"
     raise CorpusError(f"{path} has no classes in column {column!r}, but {kind}; {wanted}")
+
+
+def _check_numbers(tables: Iterable[Any], column: str, path: Path, names: Sequence[str], none: Sequence[Any]) -> None:
+    """Refuse a number in the ``column`` that no class has and that is not among ``none``; names its row."""
+    before = 0
+    for table in tables:
+        for row, value in enumerate(table[column].to_pylist()):
+            if value not in none and not 0 <= value < len(names):
+                place, wanted = (
+                    places_in(table, path, before)[row],
+                    f"the classes {names} are the numbers 0 to {len(names) - 1}",
+                )
+                raise CorpusError(f"{place} has the class {value} in column {column!r}; {wanted}")
+        before += len(table)
 
 
 def _names_in(schema: Any, column: str) -> list[str] | None:

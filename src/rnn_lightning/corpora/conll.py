@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..files import read_lines
 from .corpus import CorpusError
+from .reads import PLACE
 
 MOST_COLUMNS = 100
 BORDER = "-DOCSTART-"
@@ -105,7 +106,8 @@ def _lines(path: Path, origin: Path | None, copy: str) -> Iterator[tuple[int, st
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """The columns of CoNLL-U; those of other files are numbered from 1."""
-DOCUMENT, PLACE = OWN = ("document", "place")
+DOCUMENT = "document"
+OWN = (DOCUMENT, PLACE)
 """The columns that a sentence has besides those of its words: the number of its document, and its file and line."""
 
 

@@ -3,6 +3,7 @@
 Shapes: N steps, K targets, F features of a step.
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from .card import CardFields, write_processed
 from .corpus import SPLITS, CorpusError, RawSplit, TimeSeries
 from .dividing import WAYS
 from .examples import feature_card
-from .parquet import read_table
+from .parquet import places_in, read_table
 from .reads import Column, given
 from .source import FromSource
 from .steps import Columns, is_missing
@@ -158,14 +159,16 @@ class Forecasting(FromSource):
         """The features (N, F) of a file.
 
         Raises:
-            CorpusError: naming file, column and row of what is no number or date.
+            CorpusError: naming column, file and line, or row, of what is no number or date.
         """
         table = read_table(path, self.step.names())
         try:
             return self.step.features(self.step.filled({name: table[name].to_pylist() for name in self.step.names()}))
         except ValueError as error:
             advice = "" if self.missing or "finite" not in str(error) else "; missing: last takes the last one before"
-            raise CorpusError(f"{path}: {error}{advice}") from None
+            places = places_in(table, path)
+            said = re.sub(r"\brow (\d+)", lambda row: places[int(row[1])], f"{error}", count=1)
+            raise CorpusError(f"{said if said != str(error) else f'{path}: {error}'}{advice}") from None
 
     def series(self, features: NDArray[np.float32], before: int) -> TimeSeries:
         """The ``features`` (N, F) of a split, of which the first ``before`` steps are context alone."""

@@ -69,8 +69,8 @@ class Handwriting(FromSource):
 
     def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str]]:
         """The examples of a Parquet file, in files of ``folder``, and the places of rows left out."""
-        cells = Tables(path, [self.strokes, self.text], rows=FEW).lists(self.strokes, self.text)
-        rows = (Raw(f"row {row} of {path}", some) for row, some in enumerate(cells))
+        cells = Tables(path, [self.strokes, self.text], rows=FEW).placed(self.strokes, self.text)
+        rows = (Raw(place, some) for place, some in cells)
         most, workers = self.most_left_out, self.workers
         return read_examples(rows, self.read_row, most_left_out=most, workers=workers, folder=folder, at_once=FEW)
 

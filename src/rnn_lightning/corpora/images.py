@@ -83,11 +83,10 @@ class Images(FromSource):
     def read(self, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names, if there
         are classes."""
-        pictures = Tables(path, [f"{self.image}.bytes"], rows=FEW).lists(f"{self.image}.bytes")
+        pictures = Tables(path, [f"{self.image}.bytes"], rows=FEW).placed(f"{self.image}.bytes")
         classes = None if self.label is None else self.classes_of(path)
         answers = TextColumns(path, [self.text or ""]) if classes is None else self.names_of(path, classes)
-        cells = enumerate(zip(pictures, answers, strict=True))
-        rows = (Raw(f"row {row} of {path}", (picture, answer)) for row, ((picture,), (answer,)) in cells)
+        rows = (Raw(at, (picture, answer)) for (at, (picture,)), (answer,) in zip(pictures, answers, strict=True))
         most, workers, place = self.most_left_out, self.workers, {"folder": folder, "at_once": FEW, "advice": ADVICE}
         examples, left_out = read_examples(rows, self.read_row, most_left_out=most, workers=workers, **place)
         return examples, left_out, [] if classes is None else classes.names
@@ -140,7 +139,9 @@ def decode_image(picture: bytes | None, height: int | None) -> NDArray[np.float3
     try:
         with Image.open(io.BytesIO(picture)) as opened:
             grey = to_greyscale(ImageOps.exif_transpose(opened))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise ValueError("its picture is damaged: it is of no format that is known") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"its picture is damaged: {' '.join(str(error).split())[:100]}") from error
     if height is not None and grey.height != height:
         grey = grey.resize((max(1, round(grey.width * height / grey.height)), height), Image.Resampling.BOX)

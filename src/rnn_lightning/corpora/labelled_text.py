@@ -76,8 +76,8 @@ class LabelledText(FromSource):
     def read(self, tokenizer: Any, path: Path, folder: Path | None = None) -> tuple[Examples, list[str], list[str]]:
         """The examples of a Parquet file, in files of ``folder``, the places of rows left out, and the class names."""
         classes = self.classes_of(path)
-        cells = zip(TextColumns(path, [self.text]), Tables(path, [self.label]).lists(self.label), strict=True)
-        rows = (Raw(f"row {row} of {path}", (text, classes.name(label))) for row, ((text,), (label,)) in enumerate(cells))
+        cells = zip(TextColumns(path, [self.text]), Tables(path, [self.label]).placed(self.label), strict=True)
+        rows = (Raw(place, (text, classes.name(label))) for (text,), (place, (label,)) in cells)
         reader, most = partial(read_row, tokenizer), self.most_left_out
         examples, left_out = read_examples(rows, reader, most_left_out=most, workers=self.workers, folder=folder)
         return examples, left_out, classes.names

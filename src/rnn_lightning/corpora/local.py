@@ -13,17 +13,16 @@ from ..leftovers import unfinished_name
 from .conll import column_rows
 from .corpus import CorpusError
 from .dividing import Loaded
+from .loading import beside, load, with_places
 from .media import check_named_files, files_in, with_bytes
 from .reads import Column, named
-from .tables import check_json, check_numbers, csv_columns, explanation, separator_of, text_lines
+from .tables import check_json, check_numbers, csv_columns, separator_of, text_lines
 
 SUFFIXES = {".txt": "text", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 SUFFIXES |= dict.fromkeys((".conll", ".conllu", ".bio", ".iob"), "conll")
 FORMATS = (*dict.fromkeys(SUFFIXES.values()), "folder")
 FILE_NAME = "file_name"
 """The column of files in the table ``metadata.csv`` of a folder."""
-TEXT = "text"
-"""The column of a file of text."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,15 @@ class LocalSource:
         paths = [path for some in files.values() for path in some]
         options = self._checked(form, paths)
         media = next(iter(named(self.columns, "media")), None)
+        if media is not None:
+            check_named_files(paths, media, self.separator)
+        separator = self.separator or separator_of(paths[0])
+        splits = {
+            split: with_places(part, form, files[split], separator, cache)
+            for split, part in load(form, files, cache, options).items()
+        }
         if media is None:
-            return load(form, files, cache, options)
-        check_named_files(paths, media, self.separator)
-        splits = load(form, files, cache, options)
+            return splits
         folders = {split: {path.parent for path in some} for split, some in files.items()}
         if apart := [split for split, some in folders.items() if len(some) > 1]:
             raise CorpusError(f"files.{apart[0]} lie in several folders; files that name others must be in one")
@@ -207,43 +211,3 @@ def digest(paths: Sequence[Path]) -> str:
     """One SHA-256 of files, and of those in folders."""
     files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()]
     return sha256(*files)
-
-
-def beside(columns: Mapping[str, Sequence[Path]], cache: str) -> Any:
-    """Files of text as columns, a row for each of their lines.
-
-    Raises:
-        CorpusError: where they have not as many lines as each other.
-    """
-    from datasets import concatenate_datasets
-
-    counts = {column: sum(map(text_lines, paths)) for column, paths in columns.items()}
-    if len(set(counts.values())) > 1:
-        said = " and ".join(f"{', '.join(map(str, columns[column]))} {count}" for column, count in counts.items())
-        shortest = min(counts, key=counts.__getitem__)
-        raise CorpusError(
-            f"{columns[shortest][-1]}:{counts[shortest]} is its last line: parallel files must have as many lines, not {said}"
-        )
-    parts = [
-        load("text", {"train": paths}, cache, {"encoding": "utf-8-sig"})["train"].rename_column(TEXT, column)
-        for column, paths in columns.items()
-    ]
-    return concatenate_datasets(parts, axis=1)
-
-
-def load(form: str, files: Mapping[str, Sequence[Path]], cache: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The splits of files, as the builder ``form`` of `datasets` reads them.
-
-    Raises:
-        CorpusError: where it cannot; names the file and, where it can be told, the line.
-    """
-    from datasets import load_dataset
-
-    given = {split: [str(path) for path in paths] for split, paths in files.items()}
-    try:
-        return dict(load_dataset(form, data_files=given, cache_dir=cache, **options).items())  # pyright: ignore[reportAttributeAccessIssue]
-    except Exception as error:
-        paths = [path for some in files.values() for path in some]
-        if form == "json":
-            check_json(paths)
-        raise CorpusError(f"{', '.join(map(str, paths))} cannot be read as {form}: {explanation(error)}") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .corpus import CorpusError
+from .reads import PLACE
 from .tables import csv_rows, json_rows, separator_of
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
@@ -12,7 +13,7 @@ SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".au")
 
 
 def files_in(folders: Sequence[Path], column: str) -> dict[str, list[str]]:
-    """The sounds or pictures in folders and those below them, as the ``column``, and as ``label`` the folder that each is in.
+    """The sounds or pictures in folders and those below them, as the ``column`` and as `PLACE`, and as ``label`` their folders.
 
     Raises:
         CorpusError: where there is none.
@@ -20,7 +21,8 @@ def files_in(folders: Sequence[Path], column: str) -> dict[str, list[str]]:
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix.lower() in (*PICTURES, *SOUNDS)]
     if not found:
         raise CorpusError(f"{', '.join(map(str, folders))} has no sound or picture: none of {', '.join((*PICTURES, *SOUNDS))}")
-    return {column: [str(path) for path in found], "label": [path.parent.name for path in found]}
+    names = [str(path) for path in found]
+    return {column: names, "label": [path.parent.name for path in found], PLACE: names}
 
 
 def with_bytes(part: Any, column: str, folder: Path) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .corpus import CorpusError
+from .reads import PLACE
 
 ROWS = 4096
 """The rows that are read at once."""
@@ -18,17 +19,17 @@ FEW = 64
 class Tables:
     """A Parquet file as tables (``pyarrow.Table``) of at most ``rows`` rows, as often as it is iterated.
 
-    They have the columns ``names``, and those of ``besides`` that are there; fields of structs are columns:
-    ``translation.en`` is the field ``en`` of the column ``translation``.
+    They have the columns ``names``, and `PLACE` where it is there; fields of structs are columns: ``translation.en`` is the
+    field ``en`` of the column ``translation``.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], besides: Sequence[str] = (), rows: int | None = None) -> None:
+    def __init__(self, path: Path, names: Sequence[str], rows: int | None = None) -> None:
         """Open the file, and read none of its rows.
 
         Raises:
             CorpusError: where the file is missing or damaged, or has no such column.
         """
-        self.path, self.names, self.rows = path, [*names, *besides], rows
+        self.path, self.names, self.rows = path, [*names, PLACE], rows
         with _errors_told(path), self._open() as file:
             self.schema = file.schema_arrow.empty_table().flatten().schema
         _check_columns(path, names, self.schema.names)
@@ -52,6 +53,22 @@ class Tables:
         """The rows of the columns ``names``, as plain values."""
         for table in self:
             yield from zip(*(table[name].to_pylist() for name in names), strict=True)
+
+    def placed(self, *names: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The rows as `lists` has them, each behind the place that errors name."""
+        row = 0
+        for table in self:
+            yield from zip(
+                places_in(table, self.path, row), zip(*(table[name].to_pylist() for name in names), strict=True), strict=True
+            )
+            row += len(table)
+
+
+def places_in(table: Any, source: Path | str, first: int = 0) -> Sequence[str]:
+    """The place of each row of a ``pyarrow.Table``: `PLACE`, or else its number in the ``source``, from ``first`` on."""
+    if PLACE in table.column_names:
+        return table[PLACE].to_pylist()
+    return [f"row {row} of {source}" for row in range(first, first + len(table))]
 
 
 class TextColumns:

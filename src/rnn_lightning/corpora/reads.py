@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+PLACE = "file:line"
+"""The column of local data in which each row states the file and line that it was read from, so that errors name these."""
+
 
 class Column(NamedTuple):
     """A column, the setting ``key`` that names it, and what it ``holds``.

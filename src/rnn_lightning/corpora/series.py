@@ -19,9 +19,9 @@ from .card import CardFields
 from .class_names import require_class
 from .corpus import CorpusError, Pairs, RawSplit
 from .examples import as_numbers, feature_card, features_of, read_splits, write_classes, write_numbers
-from .parquet import FEW, Tables, read_table
+from .parquet import FEW, Tables, places_in, read_table
 from .reading import Examples, Raw, check_widths, read_examples
-from .reads import Column, given
+from .reads import PLACE, Column, given
 from .source import FromSource
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -66,9 +66,10 @@ class Series(FromSource):
     def check_part(self, split: str, part: Any) -> None:
         super().check_part(split, part)
         if self.series is not None:
-            flat = part.flatten()
-            answers = zip(*(flat[name] for name in self.answers), strict=True)
-            by_series(flat[self.series], [*map(alone, answers)], f"the {split} split of {self.origin}")
+            table = part.flatten().with_format("arrow")[:]
+            series, *answers = (table[name].to_pylist() for name in (self.series, *self.answers))
+            places = places_in(table, f"the {split} split of {self.origin}")
+            by_series(series, [*map(alone, zip(*answers, strict=True))], places)
 
     def preprocess(self, raw: Path, processed: Path) -> None:
         source = self.verified(raw)
@@ -105,20 +106,19 @@ class Series(FromSource):
     def rows_of(self, path: Path, answer_of: Callable[[Any], Any]) -> Iterator[Raw]:
         """The place of each series, its steps and its answer; a table whose columns are steps is read as a whole."""
         if isinstance(self.sequence, str):
-            cells = Tables(path, [*self.answers, self.sequence], rows=FEW).lists(self.sequence, *self.answers)
-            yield from (
-                Raw(f"row {row} of {path}", (steps, answer_of(alone(some)))) for row, (steps, *some) in enumerate(cells)
-            )
+            cells = Tables(path, [*self.answers, self.sequence], rows=FEW).placed(self.sequence, *self.answers)
+            yield from (Raw(place, (steps, answer_of(alone(some)))) for place, (steps, *some) in cells)
             return
         table = read_table(path, self.answers)
+        places = places_in(table, path)
         given = zip(*(table[name].to_pylist() for name in self.answers), strict=True)
         answers, steps = [answer_of(alone(some)) for some in given], columns_of(table, self.sequence, path)
         if self.series is None:
-            yield from (Raw(f"row {row} of {path}", (steps[row], answers[row])) for row in range(len(answers)))
+            yield from (Raw(place, (steps[row], answers[row])) for row, place in enumerate(places))
             return
-        for name, rows in by_series(table[self.series].to_pylist(), answers, f"{path}").items():
+        for name, rows in by_series(table[self.series].to_pylist(), answers, places).items():
             first = next((row for row in rows if not is_empty(answers[row])), rows[0])
-            yield Raw(f"series {name!r} of {path}", (steps[rows], answers[first]))
+            yield Raw(f"series {name!r} from {places[rows[0]]} on", (steps[rows], answers[first]))
 
 
 def names_of(value: Any) -> list[str]:
@@ -138,22 +138,20 @@ def alone(cells: Sequence[Any]) -> Any:
     return tuple(cells) if len(cells) > 1 else cells[0]
 
 
-def by_series(names: Sequence[Any], answers: Sequence[Any], source: str) -> dict[Any, list[int]]:
+def by_series(names: Sequence[Any], answers: Sequence[Any], places: Sequence[str]) -> dict[Any, list[int]]:
     """The rows of each series, in order; the series are in the order of their first rows.
 
     Raises:
-        CorpusError: for a row that names no series, or that has another answer than its series; names the row.
+        CorpusError: for a row that names no series, or that has another answer than its series; names its place.
     """
     rows: dict[Any, list[int]] = {}
     first: dict[Any, Any] = {}
     for row, (name, answer) in enumerate(zip(names, answers, strict=True)):
         if is_empty(name):
-            raise CorpusError(f"row {row} of {source} names no series: fill its id in, or take the row out")
+            raise CorpusError(f"{places[row]} names no series: fill its id in, or take the row out")
         rows.setdefault(name, []).append(row)
         if not is_empty(answer) and first.setdefault(name, answer) != answer:
-            raise CorpusError(
-                f"row {row} of {source} has {answer!r}, but series {name!r} has {first[name]!r} before: give it one"
-            )
+            raise CorpusError(f"{places[row]} has {answer!r}, but series {name!r} has {first[name]!r} before: give it one")
     return rows
 
 
@@ -170,9 +168,10 @@ def columns_of(table: Any, names: Sequence[str], path: Path) -> NDArray[np.float
     Raises:
         CorpusError: where a name has no column, or a column no numbers.
     """
-    found = [column for name in names for column in table.column_names if fnmatchcase(column, name)]
+    there = [name for name in table.column_names if name != PLACE]
+    found = [column for name in names for column in there if fnmatchcase(column, name)]
     if missing := [name for name in names if not any(fnmatchcase(column, name) for column in found)]:
-        raise CorpusError(f"{path} has no column {missing[0]!r}; sequence must be of {table.column_names}")
+        raise CorpusError(f"{path} has no column {missing[0]!r}; sequence must be of {there}")
     try:
         return np.stack([table[column].to_numpy().astype(np.float64) for column in found], axis=1)
     except (ValueError, TypeError) as error:

@@ -13,7 +13,7 @@ from .files import verified_source
 from .hub import HubSource, write_fetched
 from .local import LocalSource
 from .parquet import Tables
-from .reads import Column, named
+from .reads import PLACE, Column, named
 from .retries import log
 from .streaming import Streaming
 
@@ -119,7 +119,7 @@ class FromSource(Corpus):
 
     def _draw(self, held_out: HeldOut, train: Any) -> dict[str, Any]:
         """The numbers of the training rows that each split gets."""
-        by, there = held_out.by, train.column_names
+        by, there = held_out.by, [name for name in train.column_names if name != PLACE]
         if by is not None and by not in there:
             raise CorpusError(f"{self.origin} has no column {by!r}; held_out.by must be one of {', '.join(there)}")
         for unit in named(self.columns(), "unit"):
@@ -132,7 +132,7 @@ class FromSource(Corpus):
         classes = named(self.columns(), "class")
         if not classes:
             return held_out.draw(len(train))
-        table = train.select_columns(classes).with_format("arrow")[:]
+        table = train.select_columns([*classes, *({PLACE} & {*train.column_names})]).with_format("arrow")[:]
         found = self._classes_in([table], table.schema, Path(f"{self.origin}"))
         return held_out.draw(len(train), [found.name(value) for value in table[classes[0]].to_pylist()])
 
@@ -142,10 +142,10 @@ class FromSource(Corpus):
         Raises:
             CorpusError: naming the setting and the columns that there are.
         """
-        there = [*part.column_names, *part.features.arrow_schema.empty_table().flatten().column_names]
+        there = {*part.column_names, *part.features.arrow_schema.empty_table().flatten().column_names} - {PLACE}
         for key, name, *_ in self.columns():
             if key is not None and not any(fnmatchcase(column, name) for column in there):
-                known = ", ".join(part.column_names)
+                known = ", ".join(name for name in part.column_names if name != PLACE)
                 raise CorpusError(f"{self.origin}: the {split} split has no column {name!r}; {key} must be of {known}")
 
     def test_split(self, raw: Path) -> RawSplit:

@@ -23,7 +23,7 @@ from .examples import feature_card, read_splits, write_classes, write_frames, wr
 from .moments import standardize_speakers
 from .parquet import FEW, Tables
 from .reading import Examples, Raw, read_examples
-from .reads import Column, given
+from .reads import PLACE, Column, given
 from .signals import samples_of
 from .source import FromSource
 
@@ -106,11 +106,15 @@ class Speech(FromSource):
     def rows_of(self, tables: Tables, classes: Classes | None) -> Iterator[Raw]:
         """The rows: their sound and answer, and beside these the speaker and the group."""
         columns = [self.row, self.per_speaker, self.group]
-        cells = tables.lists(f"{self.audio}.bytes", self.answer_of().name, *(column for column in columns if column))
-        for number, (sound, answer, *some) in enumerate(cells):
+        cells = tables.placed(f"{self.audio}.bytes", self.answer_of().name, *(column for column in columns if column))
+        for place, (sound, answer, *some) in cells:
             name, speaker, group = (some.pop(0) if column else None for column in columns)
-            place = f"row {number if self.row is None else name} of {tables.path}"
-            yield Raw(place, (sound, answer if classes is None else classes.name(answer)), (speaker, group))
+            named = self.row is not None and PLACE not in tables.schema.names
+            yield Raw(
+                f"row {name} of {tables.path}" if named else place,
+                (sound, answer if classes is None else classes.name(answer)),
+                (speaker, group),
+            )
 
     def read_row(self, data: bytes | None, raw_answer: Any) -> tuple[NDArray[np.float32], Any]:
         """The features (T, F) of a row's sound, and its answer.

@@ -98,7 +98,7 @@ def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if len(wrong):
         row = int(wrong[0])
-        raise ValueError(f"row {first + row} of {name!r} is {values[row]!r}: give it a finite number, or leave the column out")
+        raise ValueError(f"row {first + row} has {values[row]!r} in {name!r}: give it a finite number, or leave the column out")
     return numbers
 
 

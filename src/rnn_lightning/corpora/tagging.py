@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .conll import DOCUMENT, PLACE
+from .conll import DOCUMENT
 from .corpus import SPLITS, Corpus, CorpusError, RawSplit
 from .lexicon import LONGEST_WORD
 from .parquet import Tables
-from .reads import Column, given
+from .reads import PLACE, Column, given
 from .sentences import NO_TAG, Sentence
 from .source import FromSource
 from .tagged import Reading, write_tagging
@@ -94,15 +94,13 @@ class TaggedRows:
 
     def __init__(self, corpus: Tagging, path: Path) -> None:
         needed = [corpus.words, corpus.tags, *([corpus.row] if corpus.row else [])]
-        self.corpus, self.tables = corpus, Tables(path, needed, besides=[PLACE])
+        self.corpus, self.tables = corpus, Tables(path, needed)
         self.names = tag_names(self.tables.schema, corpus.tags, path)
 
     def __iter__(self) -> Iterator[Sentence]:
-        path, column = self.tables.path, PLACE if PLACE in self.tables.schema.names else self.corpus.row
-        columns = [self.corpus.words, self.corpus.tags, *([column] if column else [])]
-        for number, (words, tags, *name) in enumerate(self.tables.lists(*columns)):
-            place = name[0] if column == PLACE else f"row {name[0] if name else number} of {path}"
-            yield self.corpus.sentence(place, words, tags, self.names)
+        row = None if PLACE in self.tables.schema.names else self.corpus.row
+        for place, (words, tags, *name) in self.tables.placed(self.corpus.words, self.corpus.tags, *([row] if row else [])):
+            yield self.corpus.sentence(f"row {name[0]} of {self.tables.path}" if name else place, words, tags, self.names)
 
 
 def tag_names(schema: Any, column: str, path: Path) -> list[str] | None:
