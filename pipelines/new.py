@@ -18,6 +18,8 @@ from pipelines.settings.overrides import FOLDER, check_once, parse
 from rnn_lightning.files import write_text
 
 FIRST = "# {place}: made by python -m pipelines.new {words}\n# All that is not here is as in conf/task/{like}.yaml.\n"
+FILES_ASKED = {"audio": "wav", "image": "png", "targets": "csv"}
+"""The columns in whose stead a prediction takes the names of files."""
 HOLDS_OUT = {"share": 0.1, "seed": 1}
 
 
@@ -47,7 +49,7 @@ def new(arguments: Sequence[str]) -> None:
     print("Next:")
     for stage in ("fetch", "preprocess", "train", "evaluate"):
         print(f"  python -m pipelines.{stage} {' '.join([f'task={name}', *place])}")
-    print(f"  python -m pipelines.predict run=runs/{name}/lstm/1 < lines")
+    print("  " + predicting(name, found))
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -106,6 +108,13 @@ def said_of(found: Guess) -> list[str]:
         window = {key: found.changes["corpus"][key] for key in ("context", "horizon", "season", "borders")}
         lines[-1:] = [f"  windows: {', '.join(f'{key} {value}' for key, value in window.items())}"]
     return lines
+
+
+def predicting(name: str, found: Guess) -> str:
+    """The command that asks the trained model: of names of files, or of lines."""
+    command = f"python -m pipelines.predict run=runs/{name}/lstm/1"
+    files = [suffix for key, suffix in FILES_ASKED.items() if key in found.columns]
+    return f"ls *.{files[0]} | {command}" if files else f"{command} < lines"
 
 
 def shown(value: Any) -> str:

@@ -30,7 +30,9 @@ def made(tmp_path: Path, **more: Any) -> dict[str, Any]:
 
 
 def test_a_missing_number_is_refused_with_its_line_and_the_setting(tmp_path: Path) -> None:
-    said = r"load.csv:5: '' in column 'load' is no number: give it a number, or set missing: last, which takes the last number"
+    said = (
+        r"load.csv:5: '' in column 'load' is no number: give it a number, or set corpus.missing to last, which takes the last"
+    )
     with pytest.raises(CorpusError, match=said):
         made(tmp_path)
     with pytest.raises(ValueError, match=r"missing must be last, .*, or null, not 'zero'"):

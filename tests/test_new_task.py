@@ -12,6 +12,7 @@ from own_files import KINDS, write_pictures, write_reviews, write_sounds
 from pipelines.new import new, read_arguments
 from pipelines.settings.compose import compose
 
+BODIES = ["from=bodies.csv", "series=id", "sequence=[x,y]"]
 MINE = """
 from pathlib import Path
 from rnn_lightning.corpora import LabelledText
@@ -43,9 +44,28 @@ def test_it_says_what_is_guessed_and_what_is_next(place: Path, capsys: pytest.Ca
     assert said.startswith("own/task/mine.yaml: text with a class, with the network and the training of the task clinc\n")
     assert "columns: text=body, label=stars\n" in said
     assert "splits: train; held out of train are 10% for validation and 10% for the test\n" in said
-    assert "python -m pipelines.fetch task=mine conf=own\n" in said
+    assert "python -m pipelines.fetch task=mine conf=own\n" in said and said.endswith("predict run=runs/mine/lstm/1 < lines\n")
     experiment = compose(["task=mine", "conf=own"])
     assert experiment.task.title == "mine" and experiment.task.references == [] and experiment.run_name == "lstm"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "first", "last"),
+    [
+        ("sound with a class", ["from=words", "audio=audio", "label=label"], "sound with a class", "ls *.wav | python -m"),
+        ("lines in pictures", ["from=lines", "image=image", "text=text"], "lines of text in pictures", "ls *.png | python -m"),
+        ("series with numbers", [*BODIES, "value=[weight,height]"], "series with several numbers", "python -m"),
+    ],
+)
+def test_what_is_next_is_of_the_kind(
+    kind: str, words: list[str], first: str, last: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    KINDS[kind][0](place)
+    made(*words)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"own/task/mine.yaml: {first}, with") and lines[-1].startswith(
+        f"  {last} pipelines.predict run="
+    )
 
 
 def test_columns_of_the_usual_names_and_splits_by_their_files_are_found(place: Path) -> None:

@@ -102,18 +102,18 @@ def guess(given: Any, columns: Mapping[str, Any]) -> Guess:
     kind = kind_of(columns, there, str(first))
     check_columns(columns, first, there)
     known = {key: columns.get(key, there.get(key)) for key in (*kind.needs, *kind.may) if key in columns or key in there}
-    changes, like = dict(kind.changes), kind.like
+    changes, like, what = dict(kind.changes), kind.like, kind.what
     if "words" in known:
         like = scheme_of(first, known, like)
     more = sound_settings(first, known) if "audio" in known else {}
     if isinstance(known.get("value"), list):
-        changes |= SEVERAL_NUMBERS
+        changes, what = changes | SEVERAL_NUMBERS, "series with several numbers"
     if "targets" in known:
         known |= {key: [known[key]] for key in ("targets", "known") if isinstance(known.get(key), str)}
         changes |= window_of(Path(names_of(first)[0]), known)
         changes["corpus"] |= {} if files.keys() == {"train"} else {"borders": None}
     changes["corpus"] = {**changes.get("corpus", {}), **known, **more}
-    return Guess(kind.what, like, changes, files, known, [Path(name).name for name in names_of(first)])
+    return Guess(what, like, changes, files, known, [Path(name).name for name in names_of(first)])
 
 
 def files_of(given: Any) -> dict[str, Any]:

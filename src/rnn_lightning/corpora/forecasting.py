@@ -29,7 +29,7 @@ CUTS = (
     "or by splits, such as {train: 'train[:80%]', validation: 'train[80%:90%]', test: 'train[90%:]'}"
 )
 
-ADVICE = "give it a number, or set missing: last, which takes the last number before it"
+ADVICE = "give it a number, or set corpus.missing to last, which takes the last number before it"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -165,7 +165,11 @@ class Forecasting(FromSource):
         try:
             return self.step.features(self.step.filled({name: table[name].to_pylist() for name in self.step.names()}))
         except ValueError as error:
-            advice = "" if self.missing or "finite" not in str(error) else "; missing: last takes the last one before"
+            advice = (
+                ""
+                if self.missing or "finite" not in str(error)
+                else "; or set corpus.missing to last, which takes the one before"
+            )
             places = places_in(table, path)
             said = re.sub(r"\brow (\d+)", lambda row: places[int(row[1])], f"{error}", count=1)
             raise CorpusError(f"{said if said != str(error) else f'{path}: {error}'}{advice}") from None
