@@ -1,6 +1,7 @@
 """A project of its own in a folder, with tasks so small that every stage takes a second, and runs of them."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ def copy_project(project: Path) -> Path:
     return project
 
 
-def make_runs(project: Path, worker: Worker) -> None:
+def make_runs(project: Path, worker: Worker, tasks: Sequence[str]) -> None:
     """The run TASK/lstm/1 of each task."""
-    for task in TASKS:
+    for task in tasks:
         for stage in STAGES:
             told = worker.run(stage, [f"task={task}", "rnn=lstm", "seed=1"], project)
             assert told.code == 0, told

@@ -3,13 +3,13 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from command_fuzz import DONE, EITHER, REFUSED, TOLD, Line, lines
 from command_worker import Told, Worker, worker
-from small_project import copy_project, make_runs
+from small_project import TASKS, copy_project, make_runs
 
 SEED = 15
 MOST_SECONDS, MOST_MEGABYTES, LONGEST = 20, 2_000, 1_200
@@ -17,12 +17,12 @@ MOST_SECONDS, MOST_MEGABYTES, LONGEST = 20, 2_000, 1_200
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Worker, Path, Path]]:
-    """What runs commands, the project that they run in, and another one as it was at first."""
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Worker, Path, Path]]:
+    """What runs commands, the project that they run in, with runs of some tasks, and another one as it was at first."""
     folder = tmp_path_factory.mktemp("fuzz")
     project = copy_project(folder / "project")
     with worker(project) as made:
-        make_runs(project, made)
+        make_runs(project, made, request.param)
         shutil.copytree(project, folder / "first")
         yield made, project, folder / "first"
 
@@ -54,23 +54,26 @@ def fault(line: Line, told: Told) -> str:
     return ""
 
 
-def check(count: int, place: tuple[Worker, Path, Path], most: float) -> None:
+def check(some: Sequence[Line], place: tuple[Worker, Path, Path], most: float) -> None:
     ends: Counter[str] = Counter()
     faults = []
-    for line in lines(count, SEED):
+    for line in some:
         told = ended(line, place)
         wrong = fault(line, told)
         ends[f"{line.end}, {wrong or 'right'}"] += 1
         if wrong:
             faults.append(f"{wrong}: {line.command} {line.words} ({line.end} {line.names}): {told}"[:2000])
     print(*(f"{count:5} {end}" for end, count in sorted(ends.items())), sep="\n")
-    assert len(faults) <= most * count, "\n".join(faults)
+    assert len(faults) <= most * len(some), "\n".join(faults)
 
 
+@pytest.mark.parametrize("place", [TASKS[:2]], indirect=True)
 def test_a_few_random_lines(place: tuple[Worker, Path, Path]) -> None:
-    check(12, place, most=0)
+    of_these = [line for line in lines(30, SEED) if not any(task in word for task in TASKS[2:] for word in line.words)]
+    check(of_these[:10], place, most=0)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", [TASKS], indirect=True)
 def test_a_thousand_random_lines(place: tuple[Worker, Path, Path]) -> None:
-    check(1000, place, most=0)
+    check(lines(1000, SEED), place, most=0)

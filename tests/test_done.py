@@ -6,6 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from run_folders import own_place
+
+from pipelines.fetch import fetch
+from pipelines.preprocess import preprocess
+from pipelines.settings.compose import compose
+from pipelines.train import train
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["task=adding", "rnn=lstm", "task.parameters=null", "+task.rnn.hidden_size=4", "task.training.validate_every=null"]
@@ -30,8 +36,9 @@ def command(stage: str, words: list[str], project: Path) -> tuple[str, set[str]]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of 60 rows, and with a training."""
     folder = tmp_path_factory.mktemp("project")
-    for stage, words in {"fetch": CORPUS, "preprocess": CORPUS, "train": [*SMALL, *ROWS]}.items():
-        command(stage, words, folder)
+    with own_place(folder):
+        for stage, words in ((fetch, CORPUS), (preprocess, CORPUS), (train, [*SMALL, *ROWS])):
+            stage(compose(words))
     return folder
 
 

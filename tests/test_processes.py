@@ -132,6 +132,7 @@ def test_of_two_preprocessings_at_once_one_waits_and_both_end_well(tmp_path: Pat
     check_sums(tmp_path / "data/processed/adding", again="")
 
 
+@pytest.mark.slow
 def test_of_two_evaluations_at_once_one_waits_and_both_leave_what_one_alone_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
