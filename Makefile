@@ -20,7 +20,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-all check dashboard serve results bench clean
+.PHONY: help setup repro test test-all check dashboard serve results bench docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,7 +40,7 @@ test: setup  ## the tests, one process a core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
 test-all: setup  ## the tests and the slow tests
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[cluster]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[cluster,docs]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ""
 
 check: setup  ## lint, formatting and types
@@ -68,5 +68,9 @@ bench: setup  ## measure speed: the recurrence beside torch.nn, loops and packin
 	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.overhead
 
+docs: setup  ## the site of the documentation, site/index.html; a warning is an error
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 clean:  ## remove data, runs, reports and the dashboard's store, but not the environment
-	rm -rf data runs trained evaluated plan work reports mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock hub/dvc.lock
+	rm -rf data runs trained evaluated plan work reports site mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock hub/dvc.lock

@@ -11,6 +11,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+CODE_WORDS = re.compile(r"`([^`]+)`")
+"""What stands between backticks."""
 RECORD = """#!/bin/bash
 /bin/cat > /dev/null
 printf '%s\\x1f' "${0##*/}" "$@" >> "$CALLS"

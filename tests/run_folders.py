@@ -148,6 +148,18 @@ def own_place(place: Path) -> Iterator[None]:
         yield
 
 
+def with_corpus(place: Path, arguments: list[str]) -> Path:
+    """``place``, with the corpus of a task that needs no network, fetched and preprocessed."""
+    from pipelines.fetch import fetch
+    from pipelines.preprocess import preprocess
+    from pipelines.settings.compose import compose
+
+    with own_place(place):
+        for stage in (fetch, preprocess):
+            stage(compose(arguments))
+    return place
+
+
 @contextmanager
 def run_on_tables(place: Path, arguments: list[str], tables: Callable[[Any], Any]) -> Iterator[Path]:
     """As ``run_by_stages``, on the ``tables`` that ``fetch`` would leave of the corpus that they are given."""

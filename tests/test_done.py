@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_folders import own_place
+from run_folders import own_place, with_corpus
 
-from pipelines.fetch import fetch
-from pipelines.preprocess import preprocess
 from pipelines.settings.compose import compose
 from pipelines.train import train
 
@@ -36,9 +34,8 @@ def command(stage: str, words: list[str], project: Path) -> tuple[str, set[str]]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of 60 rows, and with a training."""
     folder = tmp_path_factory.mktemp("project")
-    with own_place(folder):
-        for stage, words in ((fetch, CORPUS), (preprocess, CORPUS), (train, [*SMALL, *ROWS])):
-            stage(compose(words))
+    with own_place(with_corpus(folder, CORPUS)):
+        train(compose([*SMALL, *ROWS]))
     return folder
 
 

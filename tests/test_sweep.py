@@ -13,11 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 from omegaconf import OmegaConf
-from run_folders import own_place
-
-from pipelines.fetch import fetch
-from pipelines.preprocess import preprocess
-from pipelines.settings.compose import compose
+from run_folders import with_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.checkpoint_seconds=0"]
@@ -42,10 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in FILES.items():
         (place / f"conf/sweep/{name}.yaml").write_text(text)
-    with own_place(place):
-        for stage in (fetch, preprocess):
-            stage(compose(TASK))
-    left = place / "work/sweeps/adding-gru-modest/0/last.ckpt"  # by a sweep that the study knows nothing of
+    left = with_corpus(place, TASK) / "work/sweeps/adding-gru-modest/0/last.ckpt"  # by a sweep that the study knows nothing of
     left.parent.mkdir(parents=True)
     left.write_bytes(b"of another network")
     return place
