@@ -53,13 +53,14 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "an item with infinity": (of("[[1e999, 1]]"), "item 0: "),
     "a number beyond single precision": (of("[[1e300, 1]]"), "item 0: "),
     "a nested item": (of("[" * 100_000), "item 0: it is no JSON"),
-    "half a pair of signs": (b'{"inputs": ["\\ud800"]}', "item 0: "),
+    "half a pair of signs": (b'{"inputs": ["\\ud800"]}', "item 0 is no text: it has half of a surrogate pair"),
     "half a pair of signs as a key": (b'{"\\ud800": 1}', "a request has inputs and params, and no "),
     "too many items": (of(*["[[1, 2]]"] * 201), "inputs: items: 201, and this server answers at most 200 (max_items)"),
     "too many steps": (of(json.dumps([[1, 2]] * 501)), "item 0: steps: 501, and this server answers at most 500 (max_steps)"),
     "too many bytes": (of("x" * 10_000_000), "bytes, and this server reads at most 1000000 (max_bytes)"),
 }
 PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "half a pair": ({"temperature": "\ud800"}, "params: temperature is no text: it has half of a surrogate pair"),
     "text": ({"length": "5"}, "params: length must be a whole number, not '5'"),
     "true": ({"length": True}, "params: length must be a whole number, not True"),
     "a fraction": ({"length": 5.5}, "params: length must be a whole number, not 5.5"),

@@ -33,7 +33,14 @@ def check_request(body: bytes, parameters: Mapping[str, str]) -> None:
     for number, item in enumerate(inputs):
         if not isinstance(item, str):
             raise ValueError(f"inputs: item {number} must be a string, not {shown(item)}")
+        if not is_text(item):
+            raise ValueError(f"inputs: item {number} is no text: it has half of a surrogate pair")
     check_params(request.get("params", {}), parameters)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is no string that JSON can write and UTF-8 cannot."""
+    return not isinstance(value, str) or value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def read_body(body: bytes) -> Any:
@@ -77,6 +84,8 @@ def check_params(params: Any, parameters: Mapping[str, str]) -> None:
         if name not in parameters:
             known = f"only {', '.join(parameters)}" if parameters else "none at all"
             raise ValueError(f"params: this model takes no {shown(name)}, {known}")
+        if not is_text(value):
+            raise ValueError(f"params: {name} is no text: it has half of a surrogate pair")
         if value is not None and not _fits(value, parameters[name]):
             raise ValueError(f"params: {name} must be {WORDS[parameters[name]]}, not {shown(value)}")
 
