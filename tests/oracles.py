@@ -66,6 +66,42 @@ def layernorm_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Ar
     return h, (h, c)
 
 
+def coupled_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    h, c = state
+    f, o, g = np.split(p["W"] @ x + p["U"] @ h + p["b"], 3)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return h, (h, c)
+
+
+def layernorm_gru(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    (wg, wn), (ug, un) = (np.split(p[name] @ of, [2 * len(h)]) for name, of in (("W", x), ("U", h)))
+    (gg, gn), (kg, kn), (bg, bn) = (np.split(p[name], [2 * len(h)]) for name in ("gain_x", "gain_h", "b"))
+    z, r = np.split(sigmoid(normalise(ug, kg) + normalise(wg, gg) + bg), 2)
+    h = (1 - z) * h + z * np.tanh(normalise(wn, gn) + bn + r * normalise(un, kn))
+    return h, h
+
+
+def ligru(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    (wz, wn), (gz, gn), (uz, un) = (np.split(each, 2) for each in (p["W"] @ x, p["gain_x"], p["U"] @ h + p["b"]))
+    z = sigmoid(normalise(wz, gz) + uz)
+    h = z * h + (1 - z) * np.maximum(0, normalise(wn, gn) + un)
+    return h, h
+
+
+def mgu(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    (wf, wn), (uf, un) = np.split(p["W"] @ x + p["b"], 2), np.split(p["U"], 2)
+    f = sigmoid(wf + uf @ h)
+    h = (1 - f) * h + f * np.tanh(wn + un @ (f * h))
+    return h, h
+
+
+def janet(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
+    f, n = np.split(p["W"] @ x + p["U"] @ h + p["b"], 2)
+    h = sigmoid(f) * h + (1 - sigmoid(f - 1.0)) * np.tanh(n)
+    return h, h
+
+
 def positive(x: Array) -> Array:
     """The g of Feng et al. (2024, appendix B.3)."""
     return np.where(x >= 0, x + 0.5, sigmoid(x))
@@ -131,6 +167,11 @@ EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
     "lstm": lstm,
     "layernorm_lstm": layernorm_lstm,
     "peephole_lstm": peephole_lstm,
+    "coupled_lstm": coupled_lstm,
+    "layernorm_gru": layernorm_gru,
+    "ligru": ligru,
+    "mgu": mgu,
+    "janet": janet,
     "mingru": mingru,
     "minlstm": minlstm,
     "sru": sru,
@@ -161,6 +202,9 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
         "p_f": "cell.forget_peephole",
         "p_o": "cell.output_peephole",
     },
+    **dict.fromkeys(("coupled_lstm", "mgu", "janet"), GATED_NAMES),
+    "layernorm_gru": {**GATED_NAMES, "gain_x": "cell.input_gain", "gain_h": "cell.recurrent_gain"},
+    "ligru": {**GATED_NAMES, "gain_x": "cell.input_gain"},
     **dict.fromkeys(("mingru", "minlstm", "sru", "qrnn", "qrnn1", "feedforward"), UNREAD_NAMES),
     "lru": {
         **UNREAD_NAMES,

@@ -4,6 +4,7 @@ from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
+from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, outer_networks
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
@@ -18,6 +19,7 @@ recurrent = build_network
 __all__ = [
     "CELLS",
     "GRU",
+    "JANET",
     "LRU",
     "LSTM",
     "QRNN",
@@ -26,14 +28,18 @@ __all__ = [
     "Architecture",
     "Bidirectional",
     "Cell",
+    "CoupledLSTM",
     "Deep",
     "Elman",
     "ElmanReLU",
     "IndRNN",
+    "LayerNormGRU",
     "LayerNormLSTM",
     "Layout",
+    "LiGRU",
     "MinGRU",
     "MinLSTM",
+    "MinimalGatedUnit",
     "NetworkOptions",
     "PeepholeLSTM",
     "Recurrent",

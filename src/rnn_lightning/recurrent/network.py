@@ -8,6 +8,7 @@ from ..sequences import check_memory
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
+from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .initialisation import Init
 from .lstm_cells import LayerNormLSTM, PeepholeLSTM
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
@@ -21,6 +22,11 @@ CELLS: dict[str, type[Architecture]] = {
     "gru": GRU,
     "layernorm_lstm": LayerNormLSTM,
     "peephole_lstm": PeepholeLSTM,
+    "coupled_lstm": CoupledLSTM,
+    "layernorm_gru": LayerNormGRU,
+    "ligru": LiGRU,
+    "mgu": MinimalGatedUnit,
+    "janet": JANET,
     "mingru": MinGRU,
     "minlstm": MinLSTM,
     "sru": SRU,
