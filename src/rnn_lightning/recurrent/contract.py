@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..checks import shown
 from ..sequences import State, check_lengths, check_tensors, leaves, length_mask
+from .resets import check_fresh, read_pieces
 
 
 class Recurrent(nn.Module, ABC):
@@ -33,11 +34,19 @@ class Recurrent(nn.Module, ABC):
         """
         return not self.bidirectional
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        state: State | None = None,
+        fresh: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
         """Read ``inputs`` (B, T, F) on from ``state`` (``None``: from the start).
 
         Args:
             lengths: (B,) the real steps of each row, 0 to T; ``None`` means all of them.
+            fresh: (B, T) booleans: before which steps the row starts anew, as if what follows were a row of its own. With it
+                a network that is not causal takes no ``state``.
 
         Returns:
             The outputs (B, T, H), zero behind each row's length, and the state after each row's last real step.
@@ -52,6 +61,10 @@ class Recurrent(nn.Module, ABC):
             raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
         if lengths is not None:
             check_lengths(lengths, inputs)
+        if fresh is not None:
+            check_fresh(fresh, inputs)
+            if state is not None and not self.causal:
+                raise ValueError("a network that reads backwards takes no state beside fresh: leave one of them out")
         rows, steps, _ = shape
         if state is None:
             state = self.start(inputs)
@@ -59,6 +72,8 @@ class Recurrent(nn.Module, ABC):
             self._check_state(state, inputs)
         if not rows or not steps:
             return inputs.new_zeros(rows, steps, self.output_size), state
+        if fresh is not None:
+            return read_pieces(self, inputs, lengths, state, fresh)
         if lengths is None or bool((lengths == inputs.shape[1]).all()):
             return self.read(inputs, None, state)
         padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
