@@ -54,18 +54,12 @@ class Recurrent(nn.Module, ABC):
         Raises:
             ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
-        shape = inputs.shape if isinstance(inputs, Tensor) else ()
-        if len(shape) != 3 or shape[2] != self.input_size or not inputs.is_floating_point():
-            check_tensors(inputs=inputs)
-            kind = f"{inputs.dtype} of shape {tuple(inputs.shape)}"
-            raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
-        if lengths is not None:
-            check_lengths(lengths, inputs)
+        self._check_inputs(inputs, lengths)
         if fresh is not None:
             check_fresh(fresh, inputs)
             if state is not None and not self.causal:
                 raise ValueError("a network that reads backwards takes no state beside fresh: leave one of them out")
-        rows, steps, _ = shape
+        rows, steps, _ = inputs.shape
         if state is None:
             state = self.start(inputs)
         elif not fits(state, self._nesting, rows):
@@ -79,6 +73,16 @@ class Recurrent(nn.Module, ABC):
         padding = ~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2)  # (B, T, 1)
         outputs, state = self.read(inputs.masked_fill(padding, 0), lengths, state)
         return outputs.masked_fill(padding, 0), state
+
+    def _check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        """Refuse inputs of another shape or width, and lengths that do not fit them."""
+        shape = inputs.shape if isinstance(inputs, Tensor) else ()
+        if len(shape) != 3 or shape[2] != self.input_size or not inputs.is_floating_point():
+            check_tensors(inputs=inputs)
+            kind = f"{inputs.dtype} of shape {tuple(inputs.shape)}"
+            raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
+        if lengths is not None:
+            check_lengths(lengths, inputs)
 
     def _check_state(self, state: State, inputs: Tensor) -> None:
         """Refuse a ``state`` that is nested otherwise than the one from the start, or has other rows than ``inputs``."""
