@@ -142,7 +142,9 @@ def check_pip(arguments: list[str]) -> None:
     """What is installed in place has the extras that are asked for, and the constraints exist."""
     extras = [extra for group in re.findall(r"\.\[([\w,]+)\]", " ".join(arguments)) for extra in group.split(",")]
     pyproject = (ROOT / "pyproject.toml").read_text()
-    assert arguments[0] == "install" and all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras)
+    assert arguments[0] in ("install", "wheel") and all(
+        re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras
+    )
     assert "-c" not in arguments or (ROOT / arguments[arguments.index("-c") + 1]).exists()
 
 
@@ -168,6 +170,15 @@ def check_launcher(arguments: list[str]) -> None:
         PROGRAMS[program](rest)
 
 
+def check_docker(arguments: list[str]) -> None:
+    """There is a file to build from, and what is run mounts the folder of a run that the pipeline makes."""
+    assert arguments[0] in ("build", "run") and (ROOT / "Dockerfile").exists()
+    for mount in (word for word in arguments if word.endswith(":ro")):
+        folder, inside, _ = mount.split(":")
+        *_, task, rnn, seed = Path(folder).parts
+        assert inside == "/run" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
 PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "python": check_python,
     "rnn": check_rnn,
@@ -175,6 +186,7 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "dvc": check_dvc,
     "pip": check_pip,
     "curl": check_curl,
+    "docker": check_docker,
     "ray": check_launcher,
     "srun": check_launcher,
 }

@@ -1,5 +1,6 @@
 """``rnn``, which has all commands, in a clone and as an installed package."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 import rnn_lightning
 from pipelines.__main__ import ORDER, commands, overview, summary
+from pipelines.serve import read_words
 from pipelines.settings import places
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +63,19 @@ def test_the_configuration_of_the_project_comes_before_the_installed_one(
 def test_a_clone_has_its_configuration(tmp_path: Path) -> None:
     code, _, errors = rnn("init", cwd=tmp_path)
     assert code == 2 and "commands of a clone of the repository read" in errors and not any(tmp_path.iterdir())
+
+
+def test_the_container_takes_what_is_there_and_serves_by_a_right_command() -> None:
+    lines = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text()).splitlines()
+    words = {line.partition(" ")[0]: line.partition(" ")[2] for line in lines if line and not line.startswith("#")}
+    program, command = json.loads(words["ENTRYPOINT"]), json.loads(words["CMD"])
+    assert (
+        program == ["rnn", "serve"] and read_words(command).host == "0.0.0.0" and f"EXPOSE {read_words(command).port}" in lines
+    )
+    assert (ROOT / "constraints.txt").read_text().count("\ntorch==") == 1
+    assert words["COPY"].split()[:2] == ["constraints.txt", "dist/*.whl"]
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert ignored == ["*", "!constraints.txt", "!dist/*.whl"]
 
 
 @pytest.mark.slow

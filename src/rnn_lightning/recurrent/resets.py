@@ -22,8 +22,8 @@ class Reader(Protocol):
 
 
 class Pieces(NamedTuple):
-    """Where the pieces of a batch are: of each its ``row``, its ``first`` step and its ``length``, (P,) all of them; of each step
-    whether it is ``real``, the ``number`` of its piece, and its ``place`` in that, (B, T) all of them."""
+    """Where the pieces of a batch are: of each its ``row``, its ``first`` step and its ``length``, all (P,); of each step
+    whether it is ``real``, the ``number`` of its piece, and its ``place`` in that, all (B, T)."""
 
     row: Tensor
     first: Tensor
