@@ -3,13 +3,13 @@
 # builds for the CPU alone, which are much smaller. docs/serving.md has the requests.
 FROM python:3.11-slim
 ARG TORCH_INDEX=
-RUN useradd --create-home rnn
+RUN useradd --create-home rnn && install -d -o rnn /work
 COPY constraints.txt dist/*.whl /tmp/
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch==$(sed -n 's/^torch==//p' /tmp/constraints.txt)" \
  && pip install --no-cache-dir -c /tmp/constraints.txt "$(ls /tmp/*.whl)[pipelines]" \
  && rm /tmp/*.whl
 USER rnn
-WORKDIR /home/rnn
+WORKDIR /work
 EXPOSE 5001
 HEALTHCHECK --start-period=60s CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:5001/ping', timeout=5)"
 ENTRYPOINT ["rnn", "serve"]
