@@ -22,7 +22,7 @@ from rnn_lightning.sequences import Batch
 ROOT = CONF.parent
 TASKS, RNNS, TRAINERS = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("task", "rnn", "trainer"))
 VOCABULARIES = {"wikitext2": 33278, "shakespeare": 65, "copying": 10, "nested": 26, "dates": 50, "multi30k_en_de": 4000}
-VOCABULARIES |= {"foresight": 40, "parity": 3, "ewt": 19675, "sequoia": 8455, "wnut17": 3706, "clinc": 2921}
+VOCABULARIES |= {"recall": 24, "foresight": 40, "parity": 3, "ewt": 19675, "sequoia": 8455, "wnut17": 3706, "clinc": 2921}
 TAGS = {"foresight": 10, "parity": 2, "ewt": 17, "sequoia": 16, "wnut17": 13}
 LABELS = {"strokes": 11, "unipen": 66, "phonemes_ctc": 47, "yesno": 3}
 FEATURES = {"strokes": 4, "unipen": 4, "mnist_rows": 28, "japanese_vowels": 12, "phonemes_ctc": 39, "yesno": 23, "digits": 32}

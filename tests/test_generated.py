@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +12,26 @@ import numpy as np
 import pytest
 from corpora import contents, made
 
-from rnn_lightning.corpora import SPLITS, Adding, Copying, Corpus, CorpusError, Dates, Foresight, Nested, Parity, PenDigits
+from rnn_lightning.corpora import (
+    SPLITS,
+    Adding,
+    AssociativeRecall,
+    Copying,
+    Corpus,
+    CorpusError,
+    Dates,
+    Foresight,
+    Nested,
+    Parity,
+    PenDigits,
+    SelectiveCopying,
+)
 from rnn_lightning.corpora.generated import random_stream
 
 ROWS = {"train": 40, "validation": 10, "test": 12}
 GENERATED: dict[str, Callable[..., Corpus]] = {
+    "recall": partial(AssociativeRecall, rows=ROWS, pairs=3, keys=5, values=4),
+    "selective_copying": partial(SelectiveCopying, rows=ROWS, delay=5, symbols=4, alphabet=3),
     "adding": partial(Adding, rows=ROWS, steps=7),
     "copying": partial(Copying, rows=ROWS, delay=5, symbols=4, alphabet=3),
     "dates": partial(Dates, rows=ROWS),
@@ -85,6 +100,36 @@ def test_copying_asks_for_what_was_said_and_scores_nothing_else(tmp_path: Path) 
             assert scored[start:end].tolist() == [False] * 10 + [True] * 4
     assert card["vocabulary_size"] == 5
     assert card["references"]["chance_nats_per_scored_token"] == pytest.approx(-math.log(1 / 3))
+
+
+def documents_of(name: str, folder: Path) -> Iterator[tuple[list[int], list[bool]]]:
+    """The tokens of every document, and which are scored."""
+    _, arrays = processed(GENERATED[name](seed=3), fetched(GENERATED[name](seed=3), folder))
+    for split, rows in ROWS.items():
+        tokens, documents, scored = (arrays[split][key].tolist() for key in ("tokens", "documents", "scored"))
+        assert len(documents) == rows + 1 and documents[-1] == len(tokens)
+        yield from ((tokens[start:end], scored[start:end]) for start, end in pairwise(documents))
+
+
+def test_selective_copying_asks_for_the_symbols_among_blanks(tmp_path: Path) -> None:
+    places = set()
+    for tokens, scored in documents_of("selective_copying", tmp_path):
+        read, mark, said = tokens[:9], tokens[9], tokens[10:]
+        assert mark == 4 and [token for token in read if token != 3] == said and set(said) <= {0, 1, 2} and len(said) == 4
+        assert scored == [False] * 10 + [True] * 4
+        places |= {place for place, token in enumerate(read) if token != 3}
+    assert places == set(range(9))
+
+
+def test_associative_recall_asks_each_key_again(tmp_path: Path) -> None:
+    moved = 0
+    for tokens, scored in documents_of("recall", tmp_path):
+        first, second = ([*zip(half[::2], half[1::2], strict=True)] for half in (tokens[:6], tokens[6:]))
+        assert sorted(first) == sorted(second) and len(dict(first)) == 3
+        assert {key for key, _ in first} <= set(range(5)) and {value for _, value in first} <= set(range(5, 9))
+        assert scored == [False] * 6 + [False, True] * 3
+        moved += first != second
+    assert moved > 20
 
 
 def log_probability(corpus: Nested, words: list[str]) -> float:
@@ -166,6 +211,11 @@ def test_a_folder_of_other_parameters_is_refused(tmp_path: Path) -> None:
         (lambda: Adding(steps=9, rows={"train": 1}, seed=0), "rows must give a positive number for each of"),
         (lambda: Adding(steps=10**12, rows=ROWS, seed=0), "steps must be a whole number of 2 to 1000000, not 1000000000000"),
         (lambda: Adding(steps=9, rows={**ROWS, "test": 10**12}, seed=0), "rows.test must be a whole number of 1 to 100000000"),
+        (lambda: AssociativeRecall(pairs=3, keys=2, rows=ROWS, seed=0), "keys must be a whole number of 3 to 1000000, not 2"),
+        (
+            lambda: SelectiveCopying(delay=5, symbols=0, rows=ROWS, seed=0),
+            "symbols must be a whole number of 1 to 1000000, not 0",
+        ),
         (lambda: Copying(delay=-1, rows=ROWS, seed=0), "delay must be a whole number of 0 to 1000000, not -1"),
         (lambda: Nested(rows=ROWS, seed=0, classes=99), r"classes must lie in 1..16, not 99"),
         (lambda: Nested(rows=ROWS, seed=0, nest=1.0), "nest must be a probability below 1"),

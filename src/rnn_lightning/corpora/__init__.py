@@ -15,6 +15,7 @@ from .local import LocalSource
 from .nested import Nested
 from .parity import Parity
 from .pen_digits import PenDigits
+from .recalling import AssociativeRecall, SelectiveCopying
 from .series import Series
 from .speech import FramewiseSpeech, SpokenClasses, TranscribedSpeech
 from .tagging import Tagging
@@ -24,6 +25,7 @@ from .translation import Translation
 __all__ = [
     "SPLITS",
     "Adding",
+    "AssociativeRecall",
     "Copying",
     "Corpus",
     "CorpusError",
@@ -40,6 +42,7 @@ __all__ = [
     "Pairs",
     "Parity",
     "PenDigits",
+    "SelectiveCopying",
     "Series",
     "SpokenClasses",
     "Stream",
