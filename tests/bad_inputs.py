@@ -46,7 +46,7 @@ COUNTS = {
 }
 PROBABILITIES = {
     "build_network": ("dropout", "weight_drop"),
-    "LanguageModel": ("dropout", "input_dropout"),
+    "LanguageModel": ("dropout", "input_dropout", "embedding_dropout"),
     "Tagger": ("dropout", "word_dropout"),
     "FrameClassifier": ("dropout",),
     "SequenceClassifier": ("dropout",),

@@ -59,6 +59,9 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"vocab_size": 7, "rnn": GRU, "embedding_size": 3, "tied": False, "locked": False, "dropout": 0.1, "unit": "word"}
         | {
             "input_dropout": 0.1,
+            "embedding_dropout": 0.1,
+            "size_penalty": 2.0,
+            "change_penalty": 1.0,
             "evaluation_state": "carry",
             "embedding_range": 0.1,
             "optimizer": {"name": "sgd", "lr": 0.1},

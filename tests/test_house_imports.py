@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sequences": {"checks", "symbols"},
     "processes": {"sequences"},
     "progress": set(),
-    "regularize": {"checks"},
+    "regularize": {"checks", "sequences"},
     "derivatives": set(),
     "output_layer": {"derivatives", "products", "sequences"},
     "standardize": {"checks"},

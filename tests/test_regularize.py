@@ -2,14 +2,16 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rnn_lightning import LanguageModel
-from rnn_lightning.regularize import LockedDropout, make_dropout
+from rnn_lightning import Batch, LanguageModel
+from rnn_lightning.regularize import EmbeddingDropout, LockedDropout, change_penalty, make_dropout, size_penalty
+from rnn_lightning.sequences import length_mask
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -98,3 +100,38 @@ def test_a_language_model_drops_its_inputs_and_outputs_as_set(dropouts: dict, dr
     nn.init.ones_(model.embedding.weight)
     model(torch.zeros(50, 2, dtype=torch.int64))
     assert [bool((read == 0).any()) for read in seen] == drops
+
+
+def test_a_dropped_word_is_zero_wherever_it_stands() -> None:
+    torch.manual_seed(0)
+    module, tokens = EmbeddingDropout(0.5, 40), torch.randint(40, (6, 50))
+    dropped = module(torch.ones(6, 50, 3), tokens)
+    values = {word: set(dropped[tokens == word].flatten().tolist()) for word in tokens.unique().tolist()}
+    assert all(len(found) == 1 for found in values.values()) and set.union(*values.values()) == {0.0, 2.0}
+    assert module.eval()(torch.ones(6, 50, 3), tokens).eq(1).all()
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 2, 0, 1])])
+def test_penalties_are_means_over_real_steps(lengths: Tensor | None) -> None:
+    outputs = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(1))
+    if lengths is not None:
+        outputs = outputs.masked_fill(~length_mask(lengths, 5).unsqueeze(2), 0)
+    rows = [row[:length].numpy() for row, length in zip(outputs, [5] * 4 if lengths is None else lengths.tolist(), strict=True)]
+    sizes, changes = np.concatenate(rows), np.concatenate([np.diff(row, axis=0) for row in rows])
+    assert size_penalty(outputs, lengths).item() == pytest.approx((sizes**2).mean(), rel=1e-5)
+    assert change_penalty(outputs, lengths).item() == pytest.approx((changes**2).mean(), rel=1e-5)
+    assert change_penalty(outputs[:, :1], None).item() == 0
+
+
+def test_penalties_are_of_the_loss_of_the_training_alone() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(9, {"cell": "gru", "hidden_size": 4}, 4, size_penalty=2.0, change_penalty=1.0)
+    tokens = torch.randint(9, (3, 7))
+    batch = Batch(tokens[:, :-1], torch.tensor([6, 2, 4]), tokens[:, 1:])
+    hidden, _ = model.network(model.embedding(batch.inputs), batch.lengths)
+    expected = 2 * size_penalty(hidden, batch.lengths) + change_penalty(hidden, batch.lengths)
+    plain, _ = model.eval().loss_on(batch, "val")
+    punished, _ = model.train().loss_on(batch, "train")
+    torch.testing.assert_close(punished, plain + expected)
+    with pytest.raises(ValueError, match="size_penalty must be"):
+        LanguageModel(9, {"cell": "gru", "hidden_size": 4}, 4, size_penalty=-1.0)

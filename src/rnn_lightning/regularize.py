@@ -1,12 +1,13 @@
 """Dropout for sequences.
 
-Shapes: B rows, T steps, F features.
+Shapes: B rows, T steps, F features, V words.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import check_flags, check_probability
+from .sequences import length_mask
 
 
 class LockedDropout(nn.Module):
@@ -21,6 +22,42 @@ class LockedDropout(nn.Module):
         if not self.training or self.probability == 0:
             return sequence
         return sequence * F.dropout(sequence.new_ones(sequence.shape[0], 1, sequence.shape[2]), self.probability)
+
+
+class EmbeddingDropout(nn.Module):
+    """Dropout of words: one that is dropped is zero wherever it stands in the batch (Gal and Ghahramani 2016,
+    arXiv:1512.05287; Merity et al. 2018, arXiv:1708.02182, section 4.3)."""
+
+    def __init__(self, probability: float, words: int) -> None:
+        super().__init__()
+        self.probability, self.words = probability, words
+
+    def forward(self, embedded: Tensor, tokens: Tensor) -> Tensor:
+        """Drop the ``embedded`` (B, T, F) of some of the ``tokens`` (B, T)."""
+        if not self.training or self.probability == 0:
+            return embedded
+        return embedded * F.dropout(embedded.new_ones(self.words, 1), self.probability)[tokens]
+
+
+def size_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The mean square of ``outputs`` (B, T, F), zero behind each length: AR of Merity et al. (2017, arXiv:1708.01009)."""
+    return outputs.square().sum() / _count(outputs, lengths, behind=0)
+
+
+def change_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The mean square of the change of ``outputs`` (B, T, F) from step to step: TAR of Merity et al. (2017)."""
+    changes = outputs[:, 1:] - outputs[:, :-1]
+    if lengths is not None:
+        changes = changes.masked_fill(~length_mask(lengths.to(outputs.device) - 1, changes.shape[1]).unsqueeze(2), 0)
+    return changes.square().sum() / _count(outputs, lengths, behind=1)
+
+
+def _count(outputs: Tensor, lengths: Tensor | None, behind: int) -> Tensor | int:
+    """How many numbers the real steps of ``outputs`` have, those before ``behind`` left out; at least 1."""
+    rows, steps, features = outputs.shape
+    if lengths is None:
+        return max(1, rows * max(0, steps - behind) * features)
+    return (lengths.to(outputs.device) - behind).clamp(min=0).sum().clamp(min=1) * features
 
 
 def make_dropout(probability: float, *, locked: bool) -> nn.Module:

@@ -14,7 +14,7 @@ from ..checks import check_choice, check_counts, check_flags, check_number, chec
 from ..output_layer import AdaptiveSoftmax
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
-from ..regularize import make_dropout
+from ..regularize import EmbeddingDropout, change_penalty, make_dropout, size_penalty
 from ..sequences import State, at_least_single, check_memory, check_tensors, length_mask
 from .model import Model
 
@@ -39,6 +39,9 @@ class LanguageModel(Model):
             a linear map without bias leads from one to the other.
         dropout: on the network's outputs and, where ``input_dropout`` says nothing else, on the embeddings; ``locked``:
             one mask for all steps of a row.
+        embedding_dropout: of whole words, each zero wherever it stands in a batch of the training.
+        size_penalty, change_penalty: weights of the mean square of the network's outputs after dropout (AR), and of their
+            change from step to step (TAR), in the loss of the training (Merity et al. 2017, arXiv:1708.01009).
         unit: what a token is, ``word`` or ``character``; decides whether perplexity or bits per character are logged.
         evaluation_state: ``carry`` the state where a batch goes on, as in training, or ``reset`` it for every batch.
         embedding_range: draw the embeddings from U(-range, range); ``None``: from N(0, 1 / E).
@@ -62,6 +65,9 @@ class LanguageModel(Model):
         dropout: float = 0.0,
         input_dropout: float | None = None,
         locked: bool = False,
+        embedding_dropout: float = 0.0,
+        size_penalty: float = 0.0,
+        change_penalty: float = 0.0,
         unit: str = "word",
         evaluation_state: str = "carry",
         embedding_range: float | None = None,
@@ -78,8 +84,13 @@ class LanguageModel(Model):
             check_number("embedding_range", embedding_range, above=0)
         if input_dropout is not None:
             check_probability("input_dropout", input_dropout)
+        check_probability("embedding_dropout", embedding_dropout)
+        check_number("size_penalty", size_penalty, least=0)
+        check_number("change_penalty", change_penalty, least=0)
+        self.penalties = size_penalty, change_penalty
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
+        self.embedding_dropout = EmbeddingDropout(embedding_dropout, vocab_size)
         self.network = as_network(rnn, embedding_size)
         if not self.network.causal:
             raise ValueError("a language model must not read ahead: rnn.bidirectional must be false")
@@ -134,8 +145,17 @@ class LanguageModel(Model):
 
     def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """What ``run`` does, short of the output layer: hidden (B, T, E or H)."""
-        hidden, after = self.network(self.input_dropout(self.embedding(tokens)), lengths, state)
+        hidden, after = self.network(self.embed(tokens), lengths, state)
         return self.bridge(self.output_dropout(hidden)), after
+
+    def penalty(self, hidden: Tensor, dropped: Tensor, lengths: Tensor | None) -> Tensor:
+        """What the ``penalties`` add to the loss, of the network's outputs (B, T, H), before dropout and after it."""
+        size, change = self.penalties
+        return size * size_penalty(dropped, lengths) + change * change_penalty(hidden, lengths)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """What the network reads of ``tokens`` (B, T): (B, T, E)."""
+        return self.input_dropout(self.embedding_dropout(self.embedding(tokens), tokens))
 
     def step(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step: ``tokens`` (N,) to log-probabilities (N, V) of the next token, and the state after it.

@@ -24,11 +24,13 @@ class LanguageModel(Model, System):
 
     Where ``batch.fresh`` says that a row goes on, its state is carried over from the batch before and detached (truncated
     backpropagation through time); else it starts anew. The carried state is saved with the checkpoint. Validation, test and
-    prediction keep states of their own. Predictions are the log-probabilities (B, T, V) of what follows each token.
+    prediction keep states of their own. ``train/loss`` has the penalties of the model, ``val/loss`` and ``test/loss`` have not.
+    Predictions are the log-probabilities (B, T, V) of what follows each token.
     """
 
     def complete(self) -> None:
         self.states: dict[str, State] = {}
+        self._penalty: Tensor | None = None
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         if batch.targets.shape != batch.inputs.shape:
@@ -43,9 +45,17 @@ class LanguageModel(Model, System):
             hidden, targets = hidden[counted], targets[counted]
         if not len(targets):
             return hidden.sum() * 0.0, 0
-        if self.adaptive:
-            return -self.of_targets(hidden, targets).mean(), len(targets)
-        return cross_entropy(hidden, self.output, targets), len(targets)
+        of_targets = -self.of_targets(hidden, targets).mean() if self.adaptive else cross_entropy(hidden, self.output, targets)
+        return of_targets if self._penalty is None else of_targets + self._penalty, len(targets)
+
+    def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        self._penalty = None
+        if not self.training or not any(self.penalties):
+            return super().read(tokens, lengths, state)
+        hidden, after = self.network(self.embed(tokens), lengths, state)
+        dropped = self.output_dropout(hidden)
+        self._penalty = self.penalty(hidden, dropped, lengths)
+        return self.bridge(dropped), after
 
     def predict_on(self, batch: Batch) -> Tensor:
         return at_least_single(self._carry(self.run, batch, "predict")).log_softmax(-1)
