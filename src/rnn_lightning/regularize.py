@@ -6,7 +6,7 @@ Shapes: B rows, T steps, F features, V words.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import check_flags, check_probability
+from .checks import check_flags, check_number, check_probability
 from .sequences import length_mask
 
 
@@ -30,6 +30,7 @@ class EmbeddingDropout(nn.Module):
 
     def __init__(self, probability: float, words: int) -> None:
         super().__init__()
+        check_probability("embedding_dropout", probability)
         self.probability, self.words = probability, words
 
     def forward(self, embedded: Tensor, tokens: Tensor) -> Tensor:
@@ -37,6 +38,13 @@ class EmbeddingDropout(nn.Module):
         if not self.training or self.probability == 0:
             return embedded
         return embedded * F.dropout(embedded.new_ones(self.words, 1), self.probability)[tokens]
+
+
+def check_penalties(**weights: float) -> tuple[float, ...]:
+    """The weights of penalties, each checked to be a number of at least 0."""
+    for name, weight in weights.items():
+        check_number(name, weight, least=0)
+    return tuple(weights.values())
 
 
 def size_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:

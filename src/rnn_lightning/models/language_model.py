@@ -14,7 +14,7 @@ from ..checks import check_choice, check_counts, check_flags, check_number, chec
 from ..output_layer import AdaptiveSoftmax
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
-from ..regularize import EmbeddingDropout, change_penalty, make_dropout, size_penalty
+from ..regularize import EmbeddingDropout, change_penalty, check_penalties, make_dropout, size_penalty
 from ..sequences import State, at_least_single, check_memory, check_tensors, length_mask
 from .model import Model
 
@@ -78,16 +78,8 @@ class LanguageModel(Model):
         check_counts(vocab_size=vocab_size, embedding_size=embedding_size)
         check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         check_flags(tied=tied, locked=locked)
-        check_choice("unit", unit, sorted(UNITS))
-        check_choice("evaluation_state", evaluation_state, EVALUATION_STATES)
-        if embedding_range is not None:
-            check_number("embedding_range", embedding_range, above=0)
-        if input_dropout is not None:
-            check_probability("input_dropout", input_dropout)
-        check_probability("embedding_dropout", embedding_dropout)
-        check_number("size_penalty", size_penalty, least=0)
-        check_number("change_penalty", change_penalty, least=0)
-        self.penalties = size_penalty, change_penalty
+        check_choices(unit, evaluation_state, embedding_range, input_dropout)
+        self.penalties = check_penalties(size_penalty=size_penalty, change_penalty=change_penalty)
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.embedding_dropout = EmbeddingDropout(embedding_dropout, vocab_size)
@@ -224,3 +216,17 @@ def make_output(name: str, width: int, vocab_size: int, cutoffs: Sequence[int] |
 def usual_cutoffs(vocab_size: int) -> list[int]:
     """Cutoffs that make a step cheap where the frequency of words falls as their number rises (Zipf's law)."""
     return sorted({int(vocab_size * part) for part in (1 / 32, 1 / 10, 1 / 4, 1 / 2, 3 / 4)} - {0})
+
+
+def check_choices(unit: str, evaluation_state: str, embedding_range: float | None, input_dropout: float | None) -> None:
+    """Refuse names that are none, and numbers outside their range.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    check_choice("unit", unit, sorted(UNITS))
+    check_choice("evaluation_state", evaluation_state, EVALUATION_STATES)
+    if embedding_range is not None:
+        check_number("embedding_range", embedding_range, above=0)
+    if input_dropout is not None:
+        check_probability("input_dropout", input_dropout)
