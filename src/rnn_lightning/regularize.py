@@ -40,11 +40,11 @@ class EmbeddingDropout(nn.Module):
         return embedded * F.dropout(embedded.new_ones(self.words, 1), self.probability)[tokens]
 
 
-def check_penalties(**weights: float) -> tuple[float, ...]:
-    """The weights of penalties, each checked to be a number of at least 0."""
-    for name, weight in weights.items():
-        check_number(name, weight, least=0)
-    return tuple(weights.values())
+def check_penalties(size: float, change: float) -> tuple[float, float]:
+    """The weights of both penalties, checked to be numbers of at least 0."""
+    check_number("size_penalty", size, least=0)
+    check_number("change_penalty", change, least=0)
+    return size, change
 
 
 def size_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:

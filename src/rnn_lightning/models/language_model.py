@@ -79,7 +79,7 @@ class LanguageModel(Model):
         check_memory(vocab_size=vocab_size, embedding_size=embedding_size)
         check_flags(tied=tied, locked=locked)
         check_choices(unit, evaluation_state, embedding_range, input_dropout)
-        self.penalties = check_penalties(size_penalty=size_penalty, change_penalty=change_penalty)
+        self.penalties = check_penalties(size_penalty, change_penalty)
         self.vocab_size, self.unit, self.evaluation_state = vocab_size, unit, evaluation_state
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.embedding_dropout = EmbeddingDropout(embedding_dropout, vocab_size)
