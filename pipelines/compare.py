@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.comparing import across, figures, report, summary
+from pipelines.comparing import across, figures, findings, report, summary, web
 from pipelines.comparing.dashboard import publish_comparison
-from pipelines.comparing.report import CrossTaskSummary, Section
+from pipelines.comparing.sections import CrossTaskSummary, Section
 from pipelines.comparing.summary import as_text
 from pipelines.comparing.tables import TABLES, write_tables
 from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_points, read_runs
@@ -20,6 +20,8 @@ from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import planned_runs
 from pipelines.settings.tasks import Task, read_card, task_of_runs
 from rnn_lightning.files import write_text
+
+RUNNING_LOSS = "train/running_loss"
 
 
 def compare(
@@ -40,12 +42,10 @@ def compare(
     apart = [task for task in known if task.variant is None or task.variant.of not in names]
     beside = {task.name: [other for other in known if other.variant and other.variant.of == task.name] for task in apart}
     sections = [_section(runs, out, [(one, *read[one.name]) for one in (task, *beside[task.name])]) for task in apart]
-    together = [
-        CrossTaskSummary(scores, figures.cross_task_scores(scores, out / f"together-{at}.png"))
-        for at, scores in enumerate(across.cross_task_scores([(section.task, section.rows) for section in sections]), 1)
-    ]
+    scores = across.cross_task_scores([(section.task, section.rows) for section in sections])
+    together = [CrossTaskSummary(scores, figures.cross_task_scores(scores, out / "together.png"))] if scores else []
     pages = [out / f"comparison.{kind}" for kind in ("md", "html", "json")]
-    texts = [make(sections, together) for make in (report.markdown, report.web_page, report.as_json)]
+    texts = [make(sections, together) for make in (report.markdown, web.web_page, report.as_json)]
     for page, text in zip(pages, texts, strict=True):
         write_text(page, text)
     _print(sections, together)
@@ -57,7 +57,9 @@ def _print(sections: Sequence[Section], together: Sequence[CrossTaskSummary]) ->
     for section in sections:
         print(report.terminal(section), end="\n\n")
     for summed in together:
-        print(as_text(across.table(summed.cross_task_scores)), end="\n\n")
+        print(f"{summed.title}\n\n{as_text(across.table(summed.cross_task_scores))}", end="\n\n")
+    for section in sections:
+        print(findings.sentences(section))
 
 
 def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[Missing]]]) -> Section:
@@ -67,10 +69,13 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
     made = summary.in_order([row for one, finished, _ in read for row in summary.rows(finished, one)], task)
     if not made:
         return Section(task, made, missing, [])
-    curves = [(row, [_curve(runs, task.metric.monitor, row, run) for run in row.runs]) for row in made]
+    losses, curves = (
+        [(row, [_curve(runs, metric, row, run) for run in row.runs]) for row in made]
+        for metric in (RUNNING_LOSS, task.metric.monitor)
+    )
     drawn = [
         figures.quality(made, task, out / f"{task.name}-quality.png"),
-        figures.learning_curves(curves, task, out / f"{task.name}-learning.png"),
+        figures.learning_curves(losses, curves, task, out / f"{task.name}-learning.png"),
         figures.quality_and_cost(made, task, out / f"{task.name}-cost.png"),
     ]
     measured = [each for one, finished, _ in read for each in read_measured(runs, one.name, finished)]
@@ -78,8 +83,10 @@ def _section(runs: Path, out: Path, read: Sequence[tuple[Task, list[Run], list[M
 
 
 def _curve(runs: Path, metric: str, row: summary.Row, run: Run) -> figures.Curve:
+    """A metric by step; of a run that has no running loss, the loss from validation to validation."""
     points = read_points(folder_of(runs, row.task.name, run.folder_name, run.seed))
-    return {step: value for key, step, value in points if key == metric}
+    found = {step: value for key, step, value in points if key == metric}
+    return found or {step: value for key, step, value in points if metric == RUNNING_LOSS and key == "train/loss"}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from run_folders import make_run, make_task
 
 from pipelines import compare as stage
 from pipelines.comparing import figures
-from pipelines.comparing.report import Section
+from pipelines.comparing.sections import Section
 from pipelines.display import numbers
 from pipelines.runs.folders import Expected, read_points, read_run
 from rnn_lightning.files import write_sums

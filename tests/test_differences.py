@@ -12,7 +12,7 @@ from run_folders import make_run, make_task
 
 from pipelines import compare as stage
 from pipelines.comparing.differences import Difference, differences
-from pipelines.comparing.report import Section
+from pipelines.comparing.sections import Section
 from pipelines.comparing.summary import Spread
 from pipelines.results import results
 from pipelines.settings.schema import Metric

@@ -37,23 +37,26 @@ class CrossTaskScore(NamedTuple):
         return fmean(self.ranks.values())
 
 
-def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[list[CrossTaskScore]]:
-    """For each set of architectures that several tasks have in common and no others, how these stand; the best first.
+def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[CrossTaskScore]:
+    """How the architectures stand that several tasks have in common, and no others; the best first.
+
+    Of several sets of such tasks it is the largest. Of two architectures there is no score: it would be 0 and 1.
 
     Args:
-        compared: tasks with their rows. Rows of variants are left aside; so is a task with one architecture alone, with two
+        compared: tasks with their rows. Rows of variants are left aside; so is a task with two architectures or one, with two
             configurations of one, or without any difference.
     """
     eligible = [(task, {row.rnn: row for row in own}) for task, rows in compared if (own := _own(task, rows))]
     eligible.sort(key=lambda pair: sorted(pair[1]))
     groups = [list(group) for _, group in groupby(eligible, key=lambda pair: sorted(pair[1]))]
-    return [_scores_of_group(group) for group in groups if len(group) > 1]
+    largest = max(groups, key=len, default=[])
+    return _scores_of_group(largest) if len(largest) > 1 else []
 
 
 def _own(task: Task, rows: Sequence[Row]) -> list[Row]:
     own = [row for row in rows if row.task.variant is None]
     names, means = {row.rnn for row in own}, {row.spread(task.metric.name).mean for row in own}
-    return own if len(names) == len(own) > 1 and len(means) > 1 else []
+    return own if len(names) == len(own) > 2 and len(means) > 1 else []
 
 
 def _scores_of_group(group: Sequence[tuple[Task, dict[str, Row]]]) -> list[CrossTaskScore]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines import tracking
 from pipelines.comparing import report
-from pipelines.comparing.report import CrossTaskSummary, Section
+from pipelines.comparing.sections import CrossTaskSummary, Section
 
 
 def publish_comparison(

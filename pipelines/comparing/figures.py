@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from pipelines.comparing.across import CrossTaskScore
 from pipelines.comparing.summary import Row
@@ -52,25 +52,35 @@ def _named(row: Row) -> str:
     return textwrap.fill(row.label, 32)
 
 
-def learning_curves(curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path) -> Path:
-    """The validation metric against the step: a line for the mean over seeds, a band from the lowest to the highest seed."""
-    with drawing(file):
-        figure, axes = plt.subplots()
-        for row, seeds in curves:
-            steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
-            at_step = [[curve[step] for curve in seeds] for step in steps]
-            lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
-            colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
-            axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(
-                steps, [fmean(values) for values in at_step], color=colour, linestyle=dashes, linewidth=2, label=_named(row)
-            )
-        axes.set(xlabel="training step", ylabel=task.metric.monitor, title=f"{task.title}: while learning")
-        axes.xaxis.set_major_formatter(EngFormatter())
-        _draw_references(axes, task)
-        axes.legend()
+def learning_curves(
+    losses: Sequence[tuple[Row, Sequence[Curve]]], curves: Sequence[tuple[Row, Sequence[Curve]]], task: Task, file: Path
+) -> Path:
+    """The loss in training and the validation metric against the step: a line for the mean over seeds, a band for them all."""
+    with drawing(file, look=LOOK | {"figure.figsize": (13, 5)}):
+        figure, (left, right) = plt.subplots(1, 2)
+        _draw_curves(left, losses)
+        _draw_curves(right, curves)
+        left.set(ylabel="training loss", title=f"{task.title}: while learning", yscale="log")
+        left.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # without mathematics, which the look leaves out
+        left.yaxis.set_minor_formatter(NullFormatter())
+        right.set(ylabel=task.metric.monitor)
+        _draw_references(right, task)
+        figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         save(figure, file)
     return file
+
+
+def _draw_curves(axes: Axes, curves: Sequence[tuple[Row, Sequence[Curve]]]) -> None:
+    for row, seeds in curves:
+        steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
+        at_step = [[curve[step] for curve in seeds] for step in steps]
+        lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
+        colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
+        axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
+        means = [fmean(values) for values in at_step]
+        axes.plot(steps, means, color=colour, linestyle=dashes, linewidth=2, label=_named(row))
+    axes.set(xlabel="training step")
+    axes.xaxis.set_major_formatter(EngFormatter())
 
 
 def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
@@ -81,7 +91,15 @@ def quality(made: Sequence[Row], task: Task, file: Path) -> Path:
             look, measured = _style(row), row.spread(task.metric.name)
             seeds = [run.metrics[task.metric.name] for run in row.runs]
             axes.plot(seeds, [height] * len(seeds), linestyle="", marker="|", markersize=14, color=look["color"], alpha=0.7)
-            axes.errorbar(measured.mean, height, xerr=measured.half, capsize=4, markersize=8, linewidth=2, **look)
+            axes.errorbar(
+                measured.mean,
+                height,
+                xerr=measured.sides,
+                capsize=4,
+                markersize=8,
+                linewidth=2,
+                **look,
+            )
         axes.set_yticks(range(len(made)), [_named(row) for row in reversed(made)])
         axes.set(
             ylim=(-0.6, len(made) - 0.4),
@@ -101,7 +119,7 @@ def quality_and_cost(made: Sequence[Row], task: Task, file: Path) -> Path:
         for axes, (cost, label) in zip(both, costs.items(), strict=True):
             for row in made:
                 measured, look = row.spread(task.metric.name), {"capsize": 4, "markersize": 9, "linewidth": 2, **_style(row)}
-                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.half, label=_named(row), **look)
+                axes.errorbar(row.mean(cost), measured.mean, yerr=measured.sides, label=_named(row), **look)
             costs_of_rows = [row.mean(cost) for row in made]
             # Networks of equal cost should look equal: the axis does not magnify a difference of a percent.
             axes.set_xlim(min(costs_of_rows) * 0.85, max(costs_of_rows) * 1.15)

@@ -1,5 +1,6 @@
 """Runs over several seeds as one row each, and rows as tables: in Markdown, in plain text, in cells for a web page."""
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +12,61 @@ from pipelines.runs.folders import Run
 from pipelines.settings.tasks import Task
 
 CONFIDENCE = 0.95
+SHARES = {"accuracy", "f1", "precision", "recall"}
+AMOUNTS = {"cer", "wer", "per", "mse", "mae", "rmse", "mase", "perplexity", "bleu", "chrf"}
+"""Words in the names of metrics that are shares, and of those that are never negative."""
 NONE = "\N{EN DASH}"
 Cells = list[list[str]]
 """Rows of a table as it is read, the heading first."""
 
 
 class Spread(NamedTuple):
-    """A mean and the half width of its 95% interval (Student's t over seeds); ``None`` where there is one value."""
+    """A mean and the half width of its 95% interval (Student's t over seeds); ``None`` where there is one value.
+
+    The interval goes from ``low`` to ``high``: by the half width on both sides, but not below ``least`` or above ``most``,
+    where the metric itself ends.
+    """
 
     mean: float
     half: float | None
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def low(self) -> float:
+        low = self.mean - (self.half or 0.0)
+        return low if self.least is None else max(low, self.least)
+
+    @property
+    def high(self) -> float:
+        high = self.mean + (self.half or 0.0)
+        return high if self.most is None else min(high, self.most)
+
+    @property
+    def sides(self) -> list[list[float]] | None:
+        """How far the interval goes below and above the mean, as Matplotlib has it."""
+        return None if self.half is None else [[self.mean - self.low], [self.high - self.mean]]
 
     def shown(self, digits: int) -> str:
+        if self.half is not None and (self.low, self.high) != (self.mean - self.half, self.mean + self.half):
+            return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
         return f"{self.mean:.{digits}f} ± {NONE if self.half is None else f'{self.half:.{digits}f}'}"
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """The mean of ``values`` and how far it can be trusted."""
+def spread(values: Sequence[float], least: float | None = None, most: float | None = None) -> Spread:
+    """The mean of ``values``, which go from ``least`` to ``most``, and how far it can be trusted."""
     if len(values) < 2:
-        return Spread(values[0], None)
+        return Spread(values[0], None, least, most)
     from scipy.stats import t as student
 
     quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return Spread(statistics.fmean(values), quantile * statistics.stdev(values) / len(values) ** 0.5)
+    return Spread(statistics.fmean(values), quantile * statistics.stdev(values) / len(values) ** 0.5, least, most)
+
+
+def bounds(metric: str) -> tuple[float | None, float | None]:
+    """Between which values the metric lies whatever a model does: a share from 0 to 1, a rate of errors from 0."""
+    words = set(re.split(r"[/_\W]+", metric))
+    return (0.0, 1.0) if words & SHARES else (0.0, None) if words & AMOUNTS else (None, None)
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,7 @@ class Row:
 
     def spread(self, metric: str) -> Spread:
         """Over the runs of which the metric could be measured."""
-        return spread([run.metrics[metric] for run in self.runs if metric in run.metrics])
+        return spread([run.metrics[metric] for run in self.runs if metric in run.metrics], *bounds(metric))
 
     def mean(self, field: str) -> float:
         return statistics.fmean(getattr(run, field) for run in self.runs)
@@ -98,7 +131,7 @@ def table(made: Sequence[Row], task: Task) -> Cells:
     metric = task.metric.name
     others = sorted({name for row in made for name in row.metrics} - {metric})
     heading = ["architecture", f"{metric} (95%)", *others, "seeds", "parameters", "training", f"{task.unit}/s", "memory"]
-    digits = _digits([row.spread(metric) for row in made])
+    digits = digits_of([row.spread(metric) for row in made])
     scores = [row.spread(metric).shown(digits) for row in made]
     return [
         heading,
@@ -106,7 +139,7 @@ def table(made: Sequence[Row], task: Task) -> Cells:
     ]
 
 
-def _digits(spreads: Sequence[Spread]) -> int:
+def digits_of(spreads: Sequence[Spread]) -> int:
     """Decimals of a column: two digits of a typical interval, or four of a typical mean where there is no interval."""
     halves = [each.half for each in spreads if each.half]
     if halves:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 
-from pipelines.comparing.report import Section
+from pipelines.comparing.sections import Section
 from pipelines.comparing.summary import Row
 from pipelines.runs.folders import read_curves
 from rnn_lightning.files import whole_folder, write_json
