@@ -154,7 +154,7 @@ REFUSED = {
 def test_a_bad_command_line_is_refused_in_lines_that_say_why(arguments: str) -> None:
     with pytest.raises(ValueError, match=REFUSED[arguments]) as refusal:
         compose(arguments.split())
-    assert all(len(line) < 600 for line in str(refusal.value).splitlines())
+    assert all(len(line) < 300 for line in str(refusal.value).splitlines())
 
 
 def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> None:

@@ -16,6 +16,10 @@ PLAIN = (bool, int, float, str, type(None), Path)
 """Types of single values that YAML can write; of a union, other classes are left out."""
 
 
+MOST_NAMED, FEW = 20, 5
+"""Names that are all listed, and how many are of more."""
+
+
 def refuse(lines: Iterable[str]) -> None:
     """Raise a ``ValueError`` of the ``lines``, each once, if there are any."""
     if bad := list(lines):
@@ -80,5 +84,8 @@ def nearest_first(name: str, allowed: Iterable[str]) -> list[str]:
 
 
 def named(what: str, name: Any, known: Sequence[str]) -> str:
-    """The line on a name that is none of the ``known``."""
-    return f"{what} must be one of {', '.join(nearest_first(str(name), known))}, not {shown(name)}"
+    """The line on a name that is none of the ``known``, of which it names the nearest."""
+    near = nearest_first(str(name), known)
+    if len(near) > MOST_NAMED:
+        near = [*near[:FEW], f"... ({len(near) - FEW} more, which --help lists)"]
+    return f"{what} must be one of {', '.join(near)}, not {shown(name)}"
