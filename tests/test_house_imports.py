@@ -73,7 +73,7 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"settings"},
     "tracking": {"display", "settings", "runs"},
     "kinds": {"display", "settings", "runs", "tracking"},
-    "training": {"settings", "runs", "tracking", "kinds"},
+    "training": {"display", "settings", "runs", "tracking", "kinds"},
     "measuring": {"settings", "runs", "tracking", "kinds", "training"},
     "comparing": {"display", "settings", "runs", "tracking"},
     "documenting": {"display", "settings", "runs", "comparing"},

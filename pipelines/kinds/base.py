@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
+from pipelines.display.progress import Progress
 from pipelines.settings.schema import Experiment
 from rnn_lightning.data.pairs import PairModule
 from rnn_lightning.files import write_json, write_sums
@@ -71,11 +72,12 @@ class Kind(Generic[AnySystem]):
 
 def answer_split(system: System, data: PairModule, split: str, answer: Callable[[Batch], Sequence[Answer]]) -> list[Answer]:
     """What ``answer`` says of every row of a split, in its order; the batches are those of the test."""
-    dataset = data.dataset(split)
-    answers: dict[int, Answer] = {}
-    for rows in dataset.in_order():
-        batch = system.transfer_batch_to_device(dataset[rows], system.device, 0)
-        answers |= zip(rows, answer(batch), strict=True)
+    dataset, answers = data.dataset(split), dict[int, Answer]()
+    with Progress(f"answers of {split}", len(dataset.lengths), "rows") as progress:
+        for rows in dataset.in_order():
+            batch = system.transfer_batch_to_device(dataset[rows], system.device, 0)
+            answers |= zip(rows, answer(batch), strict=True)
+            progress.reach(len(answers))
     return [answers[row] for row in range(len(dataset.lengths))]
 
 

@@ -17,13 +17,14 @@ def measure(experiment: Experiment, system: Any, folder: Path) -> dict[str, floa
     ``folder``."""
     from pipelines.kinds import kind_of
     from pipelines.training.memory import check_search
-    from pipelines.training.trainers import make_trainer, quieten, set_precision
+    from pipelines.training.trainers import Testing, make_trainer, quieten, set_precision
 
     quieten()
     set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed())
     check_search(experiment, system, data)
-    (metrics,) = make_trainer(experiment, processes=1, logger=False).test(system, data, verbose=False)
+    callbacks = [Testing(f"test of {experiment.task_name} {experiment.rnn_name}")]
+    (metrics,) = make_trainer(experiment, processes=1, logger=False, callbacks=callbacks).test(system, data, verbose=False)
     return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import tracking
-from pipelines.display.numbers import duration, number
+from pipelines.display.numbers import number
+from pipelines.display.progress import Progress
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder
 from pipelines.settings.schema import Experiment
@@ -52,7 +52,6 @@ class SweepRunner:
         self.url = arguments.storage or default_storage()
         self.shown_in = f"{experiment.task_name} sweeps"
         self.slots: dict[int, tuple[FrozenTrial, Job]] = {}
-        self._began = time.monotonic()
         with ExitStack() as held:
             held.enter_context(lock_folder(self.folder, f"sweep {self.name}"))
             storage = open_storage(self.url)
@@ -102,13 +101,16 @@ class SweepRunner:
             wanted = min(wanted, len(points))
             for number, point in enumerate(points):  # with a folder it is enqueued again when a go ends that has asked for it
                 self.study.enqueue_trial(point, {FOLDER: str(self.folder / str(number))}, skip_if_exists=True)
-        while len(counted(self.study)) < wanted:
-            for slot in range(self.arguments.workers):
-                if slot not in self.slots and len(counted(self.study)) + len(self.slots) < wanted:
-                    self._start(slot)
-            self.engine.wait([job for _, job in self.slots.values()], BEAT)
-            self.lease.check()
-            self._settle_ended(wanted)
+        with Progress(f"sweep {self.name}", wanted, "trials") as progress:
+            progress.begin(len(counted(self.study)))
+            while (over := len(counted(self.study))) < wanted:
+                progress.reach(over)
+                for slot in range(self.arguments.workers):
+                    if slot not in self.slots and over + len(self.slots) < wanted:
+                        self._start(slot)
+                self.engine.wait([job for _, job in self.slots.values()], BEAT)
+                self.lease.check()
+                self._settle_ended(progress)
 
     def _start(self, slot: int) -> None:
         spaces = {key: parameter.distribution() for key, parameter in self.sweep.space.items()}
@@ -147,12 +149,12 @@ class SweepRunner:
         threads = max((os.cpu_count() or 1) // self.arguments.workers, 1)
         return [] if given else [f"trainer.threads={threads}"]
 
-    def _settle_ended(self, wanted: int) -> None:
+    def _settle_ended(self, progress: Progress) -> None:
         for slot, (trial, job) in list(self.slots.items()):
             if not job.alive():
                 del self.slots[slot]
                 self._settle(trial, job.reason())
-                self._report(trial.number, wanted)
+                self._report(trial.number, progress)
 
     def _settle(self, trial: FrozenTrial, otherwise: str, *, alone: bool = True) -> None:
         """Tell the study what came of a trial; one that left nothing is begun again, unless it was begun too often.
@@ -214,14 +216,13 @@ class SweepRunner:
             points += [("objective", trial.number, value), ("best", trial.number, best)]
         tracking.log_curves(self.run_id, points)
 
-    def _report(self, last: int, wanted: int) -> None:
-        over = counted(self.study)
+    def _report(self, last: int, progress: Progress) -> None:
         trial = self._trial(last)
-        spent, made = time.monotonic() - self._began, max(len(over), 1)
         value = ", ".join(map(number, trial.values)) if trial.values else trial.user_attrs.get(REASON, "")
-        state = trial.state.name.lower()
-        left = duration(spent / made * max(wanted - len(over), 0))
-        print(f"trial {last} {state} {value}; {len(over)} of {wanted} over, about {left} left", file=sys.stderr, flush=True)
+        progress.reach(len(counted(self.study)))
+        state = progress.state()
+        said = ", ".join(filter(None, [state.count, state.estimate]))
+        print(f"trial {last} {trial.state.name.lower()} {value}; {said}", file=sys.stderr, flush=True)
 
     def keep(self) -> list[str]:
         """Keep the best of all; returns what there is to say of it."""

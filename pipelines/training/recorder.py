@@ -2,9 +2,8 @@
 
 import csv
 import resource
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from pipelines import tracking
+from pipelines.display.progress import Progress
+from pipelines.training.signals import Point
 from rnn_lightning.processes import all_reduce_sum, rank_and_world_size
 from rnn_lightning.sequences import Batch
 from rnn_lightning.systems import Durable
 
 COLUMNS = ("step", "epoch", "seconds", "metric", "value")
-SECONDS_BETWEEN_LINES = 5.0
 
 
 class Recorder(Callback):
@@ -27,13 +28,13 @@ class Recorder(Callback):
     processes the first writes; each counts what it reads itself, until at the end ``units`` is what all have read.
     """
 
-    def __init__(self, folder: Path, *, name: str, epochs: int, durable: Durable, units_in: Callable[[Batch], int]) -> None:
-        self.file, self.name, self.epochs, self.durable = folder / "curves.csv", name, epochs, durable
+    def __init__(
+        self, folder: Path, *, progress: Progress, epochs: int, durable: Durable, units_in: Callable[[Batch], int]
+    ) -> None:
+        self.file, self.progress, self.epochs, self.durable = folder / "curves.csv", progress, epochs, durable
         self.units_in = units_in
         self.units = 0
         self.seconds = 0.0
-        self._began = self._said = 0.0
-        self._first_step = 0
 
     def state_dict(self) -> dict[str, Any]:
         return {"units": all_reduce_sum(self.units), "seconds": self.seconds}
@@ -42,8 +43,9 @@ class Recorder(Callback):
         self.units, self.seconds = (state_dict["units"] if rank_and_world_size()[0] == 0 else 0), state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._first_step, self._began = trainer.global_step, time.monotonic()
+        self._per_epoch = trainer.num_training_batches / self.epochs
         if trainer.is_global_zero:
+            self.progress.begin(trainer.global_step)
             self._begin_table(trainer)
 
     def _begin_table(self, trainer: lightning.Trainer) -> None:
@@ -64,32 +66,35 @@ class Recorder(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        now = time.monotonic()
-        self.seconds += now - self._step_began
+        self.seconds += time.monotonic() - self._step_began
         self.units += self.units_in(batch)
-        if trainer.is_global_zero and now - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = now
-            self._say(trainer)
+        if trainer.is_global_zero:
+            self.progress.reach(trainer.global_step)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        epoch = trainer.global_step / (trainer.num_training_batches / self.epochs)
+        self._write([(metric, trainer.global_step, value) for metric, value in validated(trainer)])
+        self.progress.reach(trainer.global_step, shown(trainer))
+
+    def write_signals(self, run: str, points: Sequence[Point]) -> None:
+        """Add what `Signals` saw to the table, and to the dashboard's ``run``."""
+        self._write(points)
+        tracking.log_curves(run, points)
+
+    def _write(self, points: Sequence[Point]) -> None:
+        seconds = round(self.durable.seconds(), 2)
         with self.file.open("a", newline="") as out:
-            for metric, value in validated(trainer):
-                seconds = round(self.durable.seconds(), 2)
-                csv.writer(out).writerow([trainer.global_step, round(epoch, 4), seconds, metric, value])
-        self._say(trainer)
+            for metric, step, value in points:
+                csv.writer(out).writerow([step, round(step / self._per_epoch, 4), seconds, metric, value])
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.units = all_reduce_sum(self.units)
 
-    def _say(self, trainer: lightning.Trainer) -> None:
-        step, planned = trainer.global_step, trainer.num_training_batches
-        spent = time.monotonic() - self._began
-        left = spent / max(step - self._first_step, 1) * (planned - step)
-        shown = "".join(f"  {name} {value:.4g}" for name, value in validated(trainer))
-        print(f"{self.name}: step {step}/{planned}, {left:.0f} s left{shown}", file=sys.stderr, flush=True)
+
+def shown(trainer: lightning.Trainer) -> str:
+    """The metrics of the last validation in words."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in validated(trainer))
 
 
 def validated(trainer: lightning.Trainer) -> list[tuple[str, float]]:

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import lightning
 
 from pipelines import tracking
+from pipelines.display.progress import Progress
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.done import said_of_trained, work_folder
@@ -21,9 +23,11 @@ from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
 from pipelines.training.keywords import check_system
+from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
 from pipelines.training.memory import check_memory
 from pipelines.training.recorder import Recorder, peak_memory_mb
+from pipelines.training.signals import Signals
 from pipelines.training.trainers import fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
@@ -54,6 +58,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
             begin_with_shorter(experiment, seed, facts, work)
             environments = note_environment(work, facts["versions"])
             begin, watching = partial(begin_tracking, experiment, seed, facts, card), [StateBeforeEnd(work)]
+            watching += [Layers(spoken_name(experiment, seed))] if seed == experiment.all_seeds()[0] else []
             measured = fit(experiment, seed, card, work, begin, watching=watching)
             write_json(work / "training.json", facts | measured | {"environments": environments})
             write_sums(work, KEPT)
@@ -115,19 +120,25 @@ def fit(
     system = prepared_system(experiment, seed, card, data)
     metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
     durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
-    name = name or f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
-    recorder = Recorder(work, name=name, epochs=training.epochs, durable=durable, units_in=kind.units_in)
+    progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
+    recorder = Recorder(work, progress=progress, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
-    with tracking.recording(run_id) if is_first(experiment) else following():
-        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, *watching]
+    with seen(run_id, progress) if is_first(experiment) else following():
+        signals = Signals(partial(recorder.write_signals, run_id))
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, signals, *watching]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
         if trainer.global_step != planned:
-            raise RuntimeError(f"{name} ended after {trainer.global_step} of {planned} steps")
+            raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
             keep_model(durable.best, work / "model.ckpt")
     shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict()}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
+
+
+def spoken_name(experiment: Experiment, seed: int) -> str:
+    """What a training is called on the terminal."""
+    return f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
 
 
 def data_of(experiment: Experiment, seed: int) -> Any:
@@ -185,6 +196,16 @@ def interval(training: Training, planned: int) -> int:
             f"task.training.validate_every is {every}, but all epochs have {planned} steps: set it lower, or to null"
         )
     return every
+
+
+@contextmanager
+def seen(run_id: str, progress: Progress) -> Iterator[None]:
+    """A training in the dashboard and on the terminal."""
+    with ExitStack() as held:
+        held.enter_context(tracking.recording(run_id))
+        held.enter_context(progress)
+        yield
+    print(progress.ended(), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import lightning
 import torch
 
 from pipelines import tracking
+from pipelines.display.progress import Progress
 from pipelines.settings.schema import Experiment
 from pipelines.training.products import Products, products_of
 from rnn_lightning import AtomicCheckpointIO
@@ -57,11 +58,31 @@ def fitting_trainer(
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        log_every_n_steps=min(50, between),
+        log_every_n_steps=0,  # between validations, Signals do it
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
+
+
+class Testing(lightning.Callback):
+    """Says how many batches of a test are measured."""
+
+    def __init__(self, name: str) -> None:
+        self.progress = Progress(name, None, "batches")
+
+    def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.progress.total = sum(trainer.num_test_batches)
+        self.progress.__enter__()
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.progress.reach(batch_idx + 1)
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.progress.__exit__()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self.progress.__exit__()
 
 
 def quieten() -> None:
