@@ -48,7 +48,7 @@ def evaluate_one(experiment: Experiment, seed: int, card: dict[str, Any]) -> Non
         metrics = complete_run(experiment, seed, card)
         print(f"{folder}: {shown(metrics)}")
         run_id = publish_run(folder, read_run(folder), task_of(experiment, card), card)
-        publish_model(run_id, folder)
+        publish_model(run_id, folder, processed=experiment.processed())
         tracking.flush()
 
 

@@ -98,7 +98,7 @@ def test_the_alias_moves_to_a_better_model_alone(
     def store(run_id: str, *rest: Any) -> None:
         client.create_model_version(rest[-1], str(tmp_path), run_id)
 
-    def publish(run_id: str, folder: Path, registration: record.Registration) -> None:
+    def publish(run_id: str, folder: Path, registration: record.Registration, *, processed: Path) -> None:
         record.log_model(run_id, served=tmp_path, files={}, registration=registration._asdict())
 
     monkeypatch.setattr(record, "_store_model", store)

@@ -147,7 +147,8 @@ def register(best: FrozenTrial, experiment: Experiment, finding: Finding, *, for
     if not folder.exists():
         return f"the model registry has no new {name}@{ALIAS}: {folder} of the best trial is on another machine"
     kind_of(experiment).write_predictor(experiment, card_of(experiment), folder)
-    publish_model(run_id, folder, Registration(name, ALIAS, finding.model_dump(mode="json"), force))
+    place = Registration(name, ALIAS, finding.model_dump(mode="json"), force)
+    publish_model(run_id, folder, place, processed=experiment.processed())
     return f"the model registry gets it as {name}@{ALIAS}, unless that names a better one"
 
 

@@ -10,6 +10,7 @@ from pipelines.tracking.courier import deliver_waiting, flush, held_back, shown_
 from pipelines.tracking.recording import (
     finish,
     lightning_logger,
+    log_config,
     log_curves,
     log_data,
     log_files,
@@ -30,6 +31,7 @@ __all__ = [
     "flush",
     "held_back",
     "lightning_logger",
+    "log_config",
     "log_curves",
     "log_data",
     "log_files",

@@ -11,12 +11,19 @@ from pipelines.display.numbers import duration, number, short
 from pipelines.runs.folders import Run, read_points
 from pipelines.runs.provenance import run_tags
 from pipelines.settings.tasks import Task
+from pipelines.tracking.examples import example_of
 from pipelines.tracking.record import Registration
 from pipelines.tracking.servable import Servable
 from rnn_lightning.files import SUMS, read_json
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, Predictor, load_predictor, read_description
 
 SERVED = Path(__file__).with_name("served.py")
+FILES: dict[str | None, tuple[str, ...]] = {
+    None: ("metrics.json", "training.json", "search.json", "curves.csv"),
+    "figures": ("*.png", "*.md"),
+    "predictions": ("*.txt", "*.csv.gz"),
+}
+"""By folder in the dashboard, files of a run."""
 TYPES = {int: "long", float: "double", bool: "boolean", str: "string"}
 """Types of options of a predictor, and MLflow's names of them."""
 OF_SERVER = ("folder", "batch_size", "weights")
@@ -41,8 +48,15 @@ def publish_run(folder: Path, run: Run, task: Task, card: dict[str, Any]) -> str
         tracking.log_metrics(run_id, run.metrics)
         if card:
             tracking.log_data(run_id, card)
-        tracking.log_files(run_id, sorted([*folder.glob("*.png"), *folder.glob("*.md")]), "figures")
+        log_results(run_id, folder)
+        tracking.log_config(run_id, run.config)
     return run_id
+
+
+def log_results(run_id: str, folder: Path) -> None:
+    """Attach the files of results in ``folder``: what was measured, curves, figures and tables, predictions."""
+    for place, patterns in FILES.items():
+        tracking.log_files(run_id, sorted(file for pattern in patterns for file in folder.glob(pattern)), place)
 
 
 def publish_measured(folder: Path, run_folder: Path, run: Run) -> None:
@@ -62,15 +76,18 @@ def publish_measured(folder: Path, run_folder: Path, run: Run) -> None:
     with tracking.recording(run_id):
         tracking.log_metrics(run_id, metrics)
         tracking.log_data(run_id, card)
-        tracking.log_files(run_id, sorted([*folder.glob("*.png"), *folder.glob("*.md")]), "figures")
+        log_results(run_id, folder)
 
 
-def publish_model(run_id: str, folder: Path, registration: Registration | None = None) -> None:
+def publish_model(
+    run_id: str, folder: Path, registration: Registration | None = None, *, processed: Path | None = None
+) -> None:
     """Store the predictor of an evaluated run's ``folder`` so that it can be served.
 
-    With a ``registration`` it is also to have a place in the model registry.
+    With a ``registration`` it is also to have a place in the model registry, with its ``processed`` corpus an example of what
+    it takes.
     """
-    model = servable(folder)._asdict()
+    model = servable(folder)._replace(example=processed and example_of(folder, processed))._asdict()
     tracking.log_model(run_id, **model, registration=registration and registration._asdict())
 
 

@@ -12,8 +12,11 @@ from pipelines.tracking.servable import Servable
 from pipelines.tracking.store import client
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as the description."""
 FINDING = "finding"
 """The tag of a model version that holds what it was found with, as JSON."""
 
@@ -79,6 +82,11 @@ def log_data(run_id: str, card: Mapping[str, Any]) -> None:
     client().log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
 
+def log_config(run_id: str, config: Mapping[str, Any]) -> None:
+    """Attach nested plain values as ``config.yaml``."""
+    client().log_dict(run_id, dict(config), "config.yaml")
+
+
 def log_files(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
     """Attach files to the run, under ``folder`` if named."""
     for file in files:
@@ -92,6 +100,7 @@ def log_model(
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
     parameters: Iterable[Mapping[str, Any]] = (),
+    example: str | None = None,
     registration: Mapping[str, Any] | None = None,
 ) -> None:
     """Store the model so that ``mlflow models serve`` can run it without this project.
@@ -104,10 +113,11 @@ def log_model(
         files: what that file loads, by name; all of them lie in one folder.
         packages: what it needs besides the packages of the library.
         parameters: what a request may set: ``name``, ``type`` and ``default`` of each.
+        example: an item of a request.
         registration: also make it, unless it is, the newest version of a name in the model registry, if the alias moves to
             it; the fields of a `Registration`.
     """
-    model = Servable(served, files, list(packages), list(parameters))
+    model = Servable(served, files, list(packages), list(parameters), example)
     if registration is None:
         return _store_model(run_id, model, None)
     wanted = Registration(**registration)
@@ -120,13 +130,46 @@ def log_model(
 
 
 def _store_model(run_id: str, model: Servable, registered_name: str | None) -> None:
-    experiment = client().get_run(run_id).info.experiment_id
-    _forget_models(experiment, run_id)
+    run = client().get_run(run_id)
+    _forget_models(run.info.experiment_id, run_id)
     from mlflow import set_experiment
     from mlflow.models import Model
 
-    set_experiment(experiment_id=experiment)  # without it the model goes to "Default", whatever run_id says
-    Model.log(artifact_path=None, name="model", flavor=model, run_id=run_id, registered_model_name=registered_name)
+    set_experiment(experiment_id=run.info.experiment_id)  # without it the model goes to "Default", whatever run_id says
+    known = run.data.tags
+    stored = Model.log(
+        artifact_path=None,
+        name="-".join(known[key] for key in ("task", "rnn") if key in known) or "model",
+        flavor=model,
+        run_id=run_id,
+        registered_model_name=registered_name,
+        tags={DESCRIPTION: known.get(DESCRIPTION, "")},
+        validate_serving_input=False,
+    )
+    _link_data(run, stored.model_id)
+    if registered_name is not None:
+        _describe(registered_name, run)
+
+
+def _link_data(run: "Run", model_id: str | None) -> None:
+    """Have the model's page name the data sets of its run: MLflow finds them by metrics that are measured on them."""
+    from mlflow.entities import Metric
+
+    data = [each.dataset for each in run.inputs.dataset_inputs] if run.inputs else []
+    if data and model_id:
+        known = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
+        facts = {"model_id": model_id, "dataset_name": data[0].name, "dataset_digest": data[0].digest}
+        metrics = [Metric(key, value, run.info.end_time or run.info.start_time, 0, **facts) for key, value in known.items()]
+        client().log_batch(run.info.run_id, metrics=metrics)
+
+
+def _describe(name: str, run: "Run") -> None:
+    """Describe a registered model by what its newest version is."""
+    said = run.data.tags.get(DESCRIPTION, "")
+    newest = _newest(name)
+    client().update_registered_model(name, said)
+    if newest is not None:
+        client().update_model_version(name, newest.version, said)
 
 
 def _name_newest(registration: Registration) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Points = list[tuple[str, int, float]]
 """Metric, step, value."""
+SHOWN = {"train/running_loss": "train/loss"}
+"""Metrics that the dashboard has by another name: of a loss over few steps and over many, it shows the first."""
 
 
 def start_run(
@@ -124,7 +126,7 @@ def set_tags(run: str, tags: Mapping[str, str]) -> None:
 
 def log_curves(run: str, points: Sequence[tuple[str, int, float]]) -> None:
     """Add the points (metric, step, value) that the run does not have; what it has stays as it is."""
-    note(run, "log_curves", {"points": list(points)})
+    note(run, "log_curves", {"points": [(SHOWN.get(metric, metric), step, value) for metric, step, value in points]})
 
 
 def log_metrics(run: str, metrics: Mapping[str, float | None]) -> None:
@@ -148,6 +150,11 @@ def log_data(run: str, card: Mapping[str, Any]) -> None:
     note(run, "log_data", {"card": dict(card)})
 
 
+def log_config(run: str, config: Mapping[str, Any]) -> None:
+    """Attach the settings of the run as they were composed, ``config.yaml``."""
+    note(run, "log_config", {"config": dict(config)})
+
+
 def log_files(run: str, files: Iterable[Path], folder: str | None = None) -> None:
     """Attach files to the run, under ``folder`` if named; they are read when they are delivered."""
     note(run, "log_files", {"files": [str(file.absolute()) for file in files], "folder": folder})
@@ -160,9 +167,10 @@ def log_model(
     files: Mapping[str, Path],
     packages: Iterable[str] = (),
     parameters: Iterable[Mapping[str, Any]] = (),
+    example: str | None = None,
     registration: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a model that can be served; the arguments are those of `pipelines.tracking.record.log_model`."""
     paths = {name: str(path.absolute()) for name, path in files.items()}
     stored = {"served": str(served.absolute()), "files": paths, "packages": list(packages)}
-    note(run, "log_model", stored | {"parameters": list(parameters), "registration": registration})
+    note(run, "log_model", stored | {"parameters": list(parameters), "example": example, "registration": registration})

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pipelines.runs.processes import start_time
-from pipelines.tracking.names import shown_name
+from pipelines.tracking.names import HIDDEN, PREFIX, hidden, shown_name, tag
 from pipelines.tracking.store import client, open_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-BEGUN_BY = ("stage", "mlflow.source.name")
+BEGUN_BY = (f"{PREFIX}stage", "mlflow.source.name")
 """Tags of who began a run; whoever goes on with it leaves them as they are."""
 
 
@@ -47,8 +47,9 @@ def begin(
     """
     mark_dead_runs_killed()
     store, experiment_id = client(), open_experiment(experiment, about)
-    here = list(store.search_runs([experiment_id], f"tags.place = '{tags['place']}'"))
-    same = [run for run in here if run.data.tags["fingerprint"] == tags["fingerprint"]]
+    here = _search([experiment_id], {"place": tags["place"]})
+    same = [run for run in here if tag(run.data.tags, "fingerprint") == tags["fingerprint"]]
+    tags = hidden(tags)
     if any(run.info.start_time > at for run in here if run not in same):
         raise Superseded
     if same:
@@ -66,8 +67,18 @@ def find_run(name: str) -> str | None:
     """The id of the run that is called ``PLACE-FINGERPRINT``, if the dashboard has it."""
     store, (place, _, fingerprint) = client(), name.partition("-")
     experiments = [each.experiment_id for each in store.search_experiments()]
-    found = store.search_runs(experiments, f"tags.place = '{place}' and tags.fingerprint = '{fingerprint}'")
+    found = _search(experiments, {"place": place, "fingerprint": fingerprint})
     return found[0].info.run_id if found else None
+
+
+def _search(experiments: list[str], tags: Mapping[str, str], *conditions: str) -> list["Run"]:
+    """The runs with these tags, also those that an earlier version has begun, which showed them all."""
+    assert tags.keys() <= HIDDEN
+    found: dict[str, Run] = {}
+    for prefix in (PREFIX, ""):
+        wanted = [*conditions, *(f"tags.`{prefix}{key}` = '{value}'" for key, value in tags.items())]
+        found |= {run.info.run_id: run for run in client().search_runs(experiments, " and ".join(wanted))}
+    return list(found.values())
 
 
 def _delete_superseded(runs: list["Run"], successor: str) -> None:
@@ -89,8 +100,8 @@ def mark_dead_runs_killed() -> int:
     """Mark the RUNNING runs of this machine whose process is gone as KILLED; returns how many there were."""
     store = client()
     experiments = [each.experiment_id for each in store.search_experiments()]
-    running = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
-    gone = [run.info.run_id for run in store.search_runs(experiments, running) if not _alive(run.data.tags)]
+    running = _search(experiments, {"host": socket.gethostname()}, "attributes.status = 'RUNNING'")
+    gone = [run.info.run_id for run in running if not _alive(run.data.tags)]
     # Since the search a process may have ended its run, and itself, and another may have taken the run up.
     again = [store.get_run(run_id) for run_id in gone]
     dead = [run.info.run_id for run in again if run.info.status == "RUNNING" and not _alive(run.data.tags)]
@@ -102,7 +113,7 @@ def mark_dead_runs_killed() -> int:
 def _alive(tags: Mapping[str, str]) -> bool:
     """Whether the process lives: the number of a dead one is given to another sooner or later, its time of birth is not."""
     try:
-        return str(start_time(int(tags["pid"]))) == tags["pid_born"]
+        return str(start_time(int(tag(tags, "pid") or 0))) == tag(tags, "pid_born")
     except psutil.NoSuchProcess:
         return False
 

@@ -16,16 +16,19 @@ LIMITS = {"max_items": 10_000, "max_steps": 10_000, "max_beam": 100}
 
 
 class Servable(NamedTuple):
-    """What `MLflow` saves: the Python file that answers requests, what it loads by name, packages, parameters of a request."""
+    """What `MLflow` saves: the Python file that answers requests, what it loads by name, packages, parameters of a request,
+    and an ``example`` of an item."""
 
     served: Path
     files: Mapping[str, Path]
     packages: Sequence[str] = ()
     parameters: Sequence[Mapping[str, Any]] = ()
+    example: str | None = None
 
-    def save_model(self, path: str, mlflow_model: "Model") -> None:
+    def save_model(self, path: str, mlflow_model: "Model", validate_serving_input: bool = False) -> None:
         """Save it in the folder ``path``, as ``Model.log`` asks a flavor to."""
         from mlflow import pyfunc
+        from mlflow.models.utils import _save_example  # pyfunc would answer the example, on the thread that delivers
         from mlflow.types import ParamSchema, ParamSpec
 
         pyfunc.save_model(
@@ -42,4 +45,6 @@ class Servable(NamedTuple):
             specs = [ParamSpec(each["name"], each["type"], each["default"]) for each in self.parameters]
             assert mlflow_model.signature is not None
             mlflow_model.signature.params = ParamSchema(specs)
-            mlflow_model.save(str(Path(path) / "MLmodel"))
+        if self.example is not None:
+            _save_example(mlflow_model, [self.example], path)
+        mlflow_model.save(str(Path(path) / "MLmodel"))

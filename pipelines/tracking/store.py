@@ -19,6 +19,10 @@ PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES
 """How long (s) a server may take for an answer, and how often it is asked again: while work goes on, and while none does."""
 MISREAD = re.compile(r"\?|%[0-9a-fA-F]{2}")
 """What in the path of a database is not taken as it is written: the beginning of a query, and signs by their numbers."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag by which MLflow shows an experiment as one of models, and not of chats."""
+EXPERIMENT = "EXPERIMENT_ID"
+"""In a tag, what stands for the id of its experiment."""
 _ANSWERED: set[str] = set()
 
 
@@ -102,8 +106,9 @@ def open_experiment(name: str, tags: Mapping[str, str] | None = None) -> str:
 
 
 def _tagged(store: "MlflowClient", experiment_id: str, tags: Mapping[str, str] | None) -> str:
-    carried = store.get_experiment(experiment_id).tags if tags else {}
-    for key, value in (tags or {}).items():
+    carried = store.get_experiment(experiment_id).tags
+    wanted = {key: value.replace(EXPERIMENT, experiment_id) for key, value in {**KIND, **(tags or {})}.items()}
+    for key, value in wanted.items():
         if carried.get(key) == value:
             continue
         try:
