@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from pipelines import tracking
 from pipelines.runs.processes import start_time
+from pipelines.tracking.names import tag
 from pipelines.tracking.runs import finish, set_tags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +76,7 @@ def test_a_run_that_is_taken_up_while_the_dead_are_counted_stays_running(
     set_tags(run_id, {"pid_born": "0.0"})
 
     def take_up(tags: Mapping[str, str]) -> bool:
-        if tags["folder"] == str(tmp_path) and tags["pid_born"] == "0.0":
+        if tags["folder"] == str(tmp_path) and tag(tags, "pid_born") == "0.0":
             set_tags(run_id, {"pid_born": str(start_time(os.getpid()))})
             return False
         return alive(tags)

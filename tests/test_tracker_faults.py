@@ -24,6 +24,7 @@ from tracker_faults import ADDING, ERROR, Relay
 from pipelines.fetch import fetch
 from pipelines.preprocess import preprocess
 from pipelines.settings.compose import compose
+from pipelines.tracking.names import PREFIX
 from pipelines.tracking.recording import digest
 from pipelines.training.launching import fork_server
 
@@ -80,7 +81,7 @@ def points(uri: str, folder: Path | None = None) -> Counter[tuple[str, int, floa
     store = MlflowClient(uri)
     (experiment,) = [each for each in store.search_experiments() if each.name == "adding"]
     place = digest([socket.gethostname(), str(folder.resolve() / "runs/adding/elman-small/1")]) if folder else "%"
-    (run,) = store.search_runs([experiment.experiment_id], f"tags.place like '{place}'")
+    (run,) = store.search_runs([experiment.experiment_id], f"tags.`{PREFIX}place` like '{place}'")
     assert run.info.status == "FINISHED"
     histories = [store.get_metric_history(run.info.run_id, key) for key in run.data.metrics]
     return Counter((each.key, each.step, each.value) for history in histories for each in history)

@@ -61,7 +61,7 @@ def test_a_new_tag_that_another_process_set_first_is_set_again(store: MlflowClie
 
     monkeypatch.setattr(MlflowClient, "set_experiment_tag", set_tag)
     tracking.open_experiment("tagged", {"title": "one", "mlflow.note.content": "two"})
-    assert refused == ["title", "mlflow.note.content"]
+    assert refused == ["mlflow.experimentKind", "title", "mlflow.note.content"]
     assert store.get_experiment_by_name("tagged").tags["title"] == "one"
 
 

@@ -129,4 +129,4 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     """Set or replace tags; ``mlflow.note.content`` is the description on the run's page."""
     from mlflow.entities import RunTag
 
-    client().log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+    client().log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in hidden(tags).items()])
