@@ -7,6 +7,7 @@ from typing import Any
 from pipelines import tracking
 from pipelines.comparing import report
 from pipelines.comparing.sections import CrossTaskSummary, Section
+from pipelines.comparing.summary import Row
 
 
 def publish_comparison(
@@ -30,12 +31,20 @@ def publish_comparison(
 
 
 def means_by_architecture(sections: Sequence[Section]) -> dict[str, dict[str, float]]:
-    """By label, the means over seeds: the name of each begins with its task, by which the dashboard groups."""
+    """By label, the means over seeds, of the task's metric with the interval: the name of each begins with its task, by which
+    the dashboard groups."""
     means: dict[str, dict[str, float]] = {}
     for section in sections:
         for row in section.rows:
             costs = {name: row.mean(name) for name in ("parameters", "seconds", "units_per_second", "peak_memory_mb")}
-            scores = {name.replace("/", " "): row.spread(name).mean for name in row.metrics}
+            scores = {name.replace("/", " "): row.spread(name).mean for name in row.metrics} | interval_of(row)
             named = {f"{section.task.name}/{name}": value for name, value in (scores | costs).items()}
             means[row.label] = means.get(row.label, {}) | named
     return means
+
+
+def interval_of(row: Row) -> dict[str, float]:
+    """The ends of the 95% interval of the task's metric, where there is one."""
+    name = row.task.metric.name
+    measured, shown = row.spread(name), name.replace("/", " ")
+    return {} if measured.half is None else {f"{shown} low": measured.low, f"{shown} high": measured.high}
