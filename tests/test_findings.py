@@ -29,13 +29,13 @@ def compare(project: Path, losses: dict[str, list[float]], *expected: Expected, 
     return stage.compare(project / "runs", project / "reports", **folders, expected=expected)
 
 
-def test_the_best_is_named_with_what_chance_makes(tmp_path: Path) -> None:
+def test_the_best_is_named_with_how_significant_that_is(tmp_path: Path) -> None:
     (section,) = compare(tmp_path, LOSSES)
     by_other = {each.other: each.p for each in section.differences}
     assert by_other["Elman RNN (tanh)"] < 0.05 < by_other["GRU"]
     assert findings.sentences(section) == (
-        "Words: LSTM is best, test/loss 2.15 ± 0.21, 0.058 less than GRU. More than chance makes it better than "
-        f"Elman RNN (tanh) (p {findings._p(by_other['Elman RNN (tanh)'])}); chance may make as much of a difference to "
+        "Words: LSTM is best, test/loss 2.15 ± 0.21, 0.058 less than GRU. It is significantly better than "
+        f"Elman RNN (tanh) (p {findings._p(by_other['Elman RNN (tanh)'])}), not significantly better than "
         f"GRU (p {findings._p(by_other['GRU'])})."
     )
 
@@ -43,7 +43,7 @@ def test_the_best_is_named_with_what_chance_makes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        ({"lstm": [2.0], "gru": [3.0]}, "is best, test/loss 2.000, 1.000 less than GRU. Whether that is chance, single seeds"),
+        ({"lstm": [2.0], "gru": [3.0]}, "is best, test/loss 2.000, 1.000 less than GRU. With one seed there is no test"),
         ({"lstm": [2.0, 2.1]}, "Words: LSTM alone was run, test/loss 2.05 ± 0.64."),
         ({}, "Words: nothing was run."),
     ],

@@ -23,7 +23,7 @@ def publish_comparison(
         tracking.log_files(run_id, pages)
         drawn = [figure for section in sections for figure in section.figures]
         drawn += [each.figure for each in together if each.figure.exists()]
-        tracking.log_files(run_id, drawn, "figures")
+        tracking.log_images(run_id, {file.stem.replace("-", "/", 1): file for file in drawn})
     for label, values in means_by_architecture(sections).items():
         run_id = tracking.start_run(out / label, name=label, **shown)
         with tracking.recording(run_id):

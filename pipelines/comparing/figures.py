@@ -28,6 +28,8 @@ COLOURS = {
     "bilstm": "#882255",  # of Paul Tol's colours, as those of Okabe and Ito are all taken
 }
 MARKERS = "osD^vPX"
+FEW = 8
+"""Fewer points than that of a curve are marked."""
 Curve = Mapping[int, float]
 """Step to value."""
 
@@ -78,7 +80,8 @@ def _draw_curves(axes: Axes, curves: Sequence[tuple[Row, Sequence[Curve]]]) -> N
         colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
         axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
         means = [fmean(values) for values in at_step]
-        axes.plot(steps, means, color=colour, linestyle=dashes, linewidth=2, label=_named(row))
+        marker = "o" if len(steps) < FEW else ""
+        axes.plot(steps, means, color=colour, linestyle=dashes, linewidth=2, marker=marker, label=_named(row))
     axes.set(xlabel="training step")
     axes.xaxis.set_major_formatter(EngFormatter())
 
@@ -154,22 +157,21 @@ def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:
     """A dashed line for each reference that is near; one so far off that it would flatten all else is only named."""
     low, high = axes.get_xlim() if upright else axes.get_ylim()
     span = high - low
-    far = []
+    below = []
     for each in task.references:
         if low - span <= each.value <= high + span:
             (axes.axvline if upright else axes.axhline)(each.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
-            _name_reference(axes, each, upright)
+            if upright:  # a name beside the line would hide seeds
+                below.append(f"dashed: {each.name}, {number(each.value)}")
+            else:
+                _name_reference(axes, each)
         else:
             side = "below" if each.value < low else "above"
-            far.append(f"({each.name}, {number(each.value)}, is far {side})")
-    if far:
-        axes.set_xlabel("\n".join([axes.get_xlabel(), *far]))
+            below.append(f"({each.name}, {number(each.value)}, is far {side})")
+    if below:
+        axes.set_xlabel("\n".join([axes.get_xlabel(), *below]))
 
 
-def _name_reference(axes: Axes, reference: Reference, upright: bool) -> None:
+def _name_reference(axes: Axes, reference: Reference) -> None:
     look: Any = {"textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8, "ha": "right"}
-    if upright:
-        place = {"xycoords": ("data", "axes fraction"), "xytext": (-2, 0), "rotation": 90, "va": "top"}
-        axes.annotate(reference.name, (reference.value, 1), **look, **place)
-    else:
-        axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)
+    axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)

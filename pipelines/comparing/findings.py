@@ -1,4 +1,4 @@
-"""What a comparison found, in sentences: which architecture is best at what, by how much, and whether chance makes as much."""
+"""What a comparison found, in sentences: which architecture is best at what, by how much, and how significantly."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from pipelines.comparing.summary import NONE, Cells, digits_of
 from pipelines.display.numbers import decimals
 
 LEVEL = 0.05
-"""The corrected p-value below which a difference counts as more than chance makes."""
+"""The corrected p-value below which a difference counts as significant."""
 NOT_RUN, NOT_PLANNED = "What was not run", "was not planned"
 
 
@@ -48,16 +48,12 @@ def _ahead(section: Section) -> str:
 
 def _chance(differences: Sequence[Difference]) -> str:
     if not differences:
-        return "Whether that is chance, single seeds do not tell."
+        return "With one seed there is no test of significance."
     beyond = [each for each in differences if each.p is not None and each.p < LEVEL]
     others = [each for each in differences if each not in beyond]
-    said = []
-    if beyond:
-        said.append(f"More than chance makes it better than {_named(beyond)}")
-    if others:
-        said.append(f"chance may make as much of a difference to {_named(others)}")
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
+    said = [f"significantly better than {_named(beyond)}"] if beyond else []
+    said += [f"not significantly better than {_named(others)}"] if others else []
+    return f"It is {', '.join(said)}."
 
 
 def _named(differences: Sequence[Difference]) -> str:

@@ -8,7 +8,8 @@ from pipelines.comparing.sections import CrossTaskSummary, Section
 from pipelines.display.numbers import number
 
 CAPTION = (
-    "± is the half width of a 95% interval of the mean over seeds (Student's t); with one seed there is none. "
+    "± is the half width of a 95% interval of the mean over seeds (Student's t), which brackets show where the metric itself "
+    "ends within it; with one seed there is none. "
     "A difference that is small beside these intervals is not a finding."
 )
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipelines.tracking.record import Point, log_config, log_curves, log_data, log_files, log_metrics, log_model
+from pipelines.tracking.record import Point, log_config, log_curves, log_data, log_files, log_images, log_metrics, log_model
 from pipelines.tracking.runs import Superseded, begin, find_run, finish, mark_dead_runs_killed, set_tags
 from pipelines.tracking.spool import Delivered, Entry, discard, lock_of, read_entries, run_of, waiting_files
 from pipelines.tracking.store import store_uri
@@ -149,6 +149,7 @@ _ACTIONS: dict[str, Callable[[str, Sequence[Entry]], None]] = {
     "log_metrics": lambda run_id, batch: log_metrics(run_id, batch[0].arguments["metrics"], batch[0].at),
     "log_data": lambda run_id, batch: log_data(run_id, batch[0].arguments["card"]),
     "log_config": lambda run_id, batch: log_config(run_id, batch[0].arguments["config"]),
+    "log_images": lambda run_id, batch: log_images(run_id, batch[0].arguments["files"]),
     "log_files": lambda run_id, batch: _log_files(run_id, **batch[0].arguments),
     "log_model": lambda run_id, batch: _log_model(run_id, batch[0].arguments),
     "set_tags": lambda run_id, batch: set_tags(run_id, batch[0].arguments["tags"]),

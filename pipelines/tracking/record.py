@@ -93,6 +93,17 @@ def log_files(run_id: str, files: Iterable[Path], folder: str | None = None) -> 
         client().log_artifact(run_id, str(file), folder)
 
 
+def log_images(run_id: str, files: Mapping[str, str]) -> None:
+    """Show the pictures that are still there, by name, among the charts; one that the run has already stays as it is."""
+    from PIL import Image
+
+    there = {Path(each.path).name.partition("+step+")[0] for each in client().list_artifacts(run_id, "images")}
+    for name, file in files.items():
+        if name.replace("/", "~") not in there and Path(file).exists():  # MLflow writes a slash of a name so
+            with Image.open(file) as picture:
+                client().log_image(run_id, picture, key=name, step=0, synchronous=True)
+
+
 def log_model(
     run_id: str,
     *,

@@ -160,6 +160,11 @@ def log_files(run: str, files: Iterable[Path], folder: str | None = None) -> Non
     note(run, "log_files", {"files": [str(file.absolute()) for file in files], "folder": folder})
 
 
+def log_images(run: str, files: Mapping[str, Path]) -> None:
+    """Show pictures among the charts of the run, by name; what is before a slash groups them."""
+    note(run, "log_images", {"files": {name: str(file.absolute()) for name, file in files.items()}})
+
+
 def log_model(
     run: str,
     *,
