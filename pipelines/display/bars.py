@@ -47,8 +47,12 @@ class Bars:
         self._held.close()
 
     def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for state in (self._state(), *noted(self._folder)):
+        table, states = Table.grid(padding=(0, 2)), [self._state(), *noted(self._folder)]
+        texts = zip(*((state.name, state.count, state.estimate) for state in states), strict=True)
+        name, count, estimate = (max(map(len, column)) for column in texts)
+        for width in (name, WIDTH, count, estimate, 0):  # what there is more to say is cut off first
+            table.add_column(no_wrap=True, min_width=width)
+        for state in states:
             bar = ProgressBar(state.total, state.done, WIDTH) if state.total else Spinner("line")
             table.add_row(state.name, bar, state.count, state.estimate, state.more)
         return table

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from pipelines.display.progress import Progress
 from pipelines.runs.beginning import STARTER
 from pipelines.runs.following import follow, signal_on_death_of_parent
 from pipelines.settings.schema import Experiment
@@ -67,8 +68,10 @@ def train_side_by_side(experiment: Experiment, seeds: list[int]) -> list[str]:
     context = fork_server()
     waiting, failures = list(seeds), []
     running: dict[Any, SeedProcess] = {}
-    with on_signal(stop_all):
+    name = f"{experiment.task_name} {experiment.trained(seeds[0]).parent.name}"
+    with Progress(name, len(seeds), "seeds") as progress, on_signal(stop_all):
         while waiting or running:
+            progress.reach(len(seeds) - len(waiting) - len(running))
             while waiting and len(running) < experiment.workers:
                 reasons, sender = context.Pipe(duplex=False)
                 process = context.Process(target=train_in_child, args=(experiment, waiting[0], sender))
