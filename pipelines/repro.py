@@ -80,7 +80,7 @@ def repro(report: str) -> None:
     wanted = longest_first(targets(runs))
     if failed := make_tasks(wanted, runs, Progress(report, sum(run.seeds for run in runs), "runs")):
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
-    if _dvc("repro", comparison):
+    if _dvc("repro", "--quiet", comparison):
         raise ValueError(f"stage {comparison} failed, as said above")
     register(wanted)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -170,7 +171,8 @@ def _link_data(run: "Run", model_id: str | None) -> None:
     if data and model_id:
         known = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
         facts = {"model_id": model_id, "dataset_name": data[0].name, "dataset_digest": data[0].digest}
-        metrics = [Metric(key, value, run.info.end_time or run.info.start_time, 0, **facts) for key, value in known.items()]
+        now = int(time.time() * 1000)  # at the time of the run, the model has them already, without the data
+        metrics = [Metric(key, value, now, 0, **facts) for key, value in known.items()]
         client().log_batch(run.info.run_id, metrics=metrics)
 
 
