@@ -138,7 +138,9 @@ def log_model(
         return print(f"{shown} stays as it is: {reason} (force=true replaces it)", file=sys.stderr)
     if not _is_newest(wanted.name, run_id):
         _store_model(run_id, model, wanted.name)
-    return _name_newest(wanted)
+    finding = Finding.model_validate(wanted.finding)
+    found = f"{finding.metric} {finding.value:.4g}, by `{' '.join(finding.overrides)}`"
+    return _name_newest(wanted, client().get_run(run_id).data.tags.get(DESCRIPTION) or found)
 
 
 def _store_model(run_id: str, model: Servable, registered_name: str | None) -> None:
@@ -159,8 +161,6 @@ def _store_model(run_id: str, model: Servable, registered_name: str | None) -> N
         validate_serving_input=False,
     )
     _link_data(run, stored.model_id)
-    if registered_name is not None:
-        _describe(registered_name, run)
 
 
 def _link_data(run: "Run", model_id: str | None) -> None:
@@ -176,20 +176,13 @@ def _link_data(run: "Run", model_id: str | None) -> None:
         client().log_batch(run.info.run_id, metrics=metrics)
 
 
-def _describe(name: str, run: "Run") -> None:
-    """Describe a registered model by what its newest version is."""
-    said = run.data.tags.get(DESCRIPTION, "")
-    newest = _newest(name)
-    client().update_registered_model(name, said)
-    if newest is not None:
-        client().update_model_version(name, newest.version, said)
-
-
-def _name_newest(registration: Registration) -> None:
+def _name_newest(registration: Registration, description: str) -> None:
     """Let the alias name the newest version of the registered model, and no other; the version carries what was found."""
     name = registration.name
     newest = _newest(name)
     assert newest is not None
+    client().update_registered_model(name, description)
+    client().update_model_version(name, newest.version, description)
     client().set_model_version_tag(name, newest.version, FINDING, json.dumps(registration.finding))
     client().set_registered_model_alias(name, registration.alias, newest.version)
 
