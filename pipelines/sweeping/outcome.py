@@ -51,8 +51,10 @@ def keep(study: optuna.Study, sweep: Sweep, experiment: Experiment, run_id: str,
     tuned, lines_of_file = keep_values(study, best, experiment, name, finding, force=force)
     tracking.log_files(run_id, [*files, tuned])
     values = ", ".join(f"{key} {value}" for key, value in best.params.items())
+    found = f"best of {len(complete)} complete trials: {best.number}, {number(best.values[0])} on validation, {values}"
+    tracking.set_tags(run_id, {"mlflow.note.content": found})
     return [
-        f"best of {len(complete)} complete trials: {best.number}, {number(best.values[0])} on validation, {values}",
+        found,
         lines_of_file,
         f"{folder} has the trials and the figures",
         register(best, experiment, finding, force=force),
