@@ -67,7 +67,7 @@ def _p(value: float) -> str:
 
 def not_run(sections: Sequence[Section]) -> Cells:
     """What the report does not have: planned runs that are not finished, and architectures of some tasks on the others."""
-    labels = {row.rnn: row.label for section in sections for row in section.rows}
+    labels = {row.rnn: row.runs[0].label for section in sections for row in section.rows}
     body = [[section.task.title, *row] for section in sections for row in _lacking(section, labels)]
     return [["task", "architecture", "seeds", "why"], *body]
 
