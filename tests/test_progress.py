@@ -12,6 +12,8 @@ import pytest
 
 from pipelines.display import progress as module
 from pipelines.display.progress import FOLDER, Progress, State, noted
+from pipelines.preprocess import CountedWorkers
+from rnn_lightning.workers import Workers
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +118,11 @@ def test_a_terminal_has_a_bar_for_each_process_below_what_they_print() -> None:
     assert "250 of 1,000 steps" in text and "1 of 4 trials" in text and "━" in text and " left" in text
     assert text.index("1 of 4 trials") < text.index("said by a child") < text.index("said by itself")
     assert text.replace("\r", "").endswith("afterwards 250\n") and "\0" not in text
+
+
+def test_rows_are_counted_as_often_as_they_are_gone_through() -> None:
+    with Progress("preprocess", None, "rows") as work:
+        workers = CountedWorkers(Workers(1), work, rows=10)
+        for passes in (1, 2):
+            assert [part for part, _ in workers.map(len, range(7), at_once=5)] == [[0, 1, 2, 3, 4], [5, 6]]
+            assert (work.done, work.total) == (7 * passes, 10 * passes)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.repro import comparison_of, longest_first, shares, targets
+from pipelines.display.progress import Progress
+from pipelines.repro import STAGE, Made, comparison_of, longest_first, shares, targets
 from pipelines.results import read_results
 from pipelines.settings.compose import CONF
 from pipelines.settings.grids import MAIN, read_grids
@@ -70,3 +71,26 @@ def test_a_report_that_is_not_there_is_refused() -> None:
     outcome = run("pipelines.repro", "speach")
     assert outcome.returncode == 2
     assert outcome.stderr.startswith("error: grid must be one of speech, ") and "not 'speach'" in outcome.stderr
+
+
+def test_runs_are_counted_as_their_stages_end() -> None:
+    count = Progress("generated", 60, "runs")
+    made, stages = Made(GRIDS[MAIN], count), targets(GRIDS[MAIN])["adding"]
+    made.over(stages[:4])
+    assert (count.done, stages[3]) == (3, "evaluate@adding-elman")
+    left = count.state().left
+    made.over(stages[4:6], skipped=True)
+    assert count.done == 6, "what is skipped is there, but took no time"
+    assert left > count.state().left > 0
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("Running stage 'train@adding-lstm':", ("Running stage", "train@adding-lstm")),
+        ("Stage 'hub/dvc.yaml:fetch@ewt' didn't change, skipping", ("Stage", "hub/dvc.yaml:fetch@ewt")),
+        ("Stage 'train@dates-gru' is cached - skipping run, checking out outputs", ("Stage", "train@dates-gru")),
+    ],
+)
+def test_dvc_says_at_which_stage_it_is(line: str, found: tuple[str, str]) -> None:
+    assert STAGE.match(line).groups() == found

@@ -14,7 +14,7 @@ from pipelines.comparing.across import CrossTaskScore
 from pipelines.comparing.summary import Row
 from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK, drawing, plt, save
-from pipelines.settings.tasks import Reference, Task
+from pipelines.settings.tasks import Task
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
 COLOURS = {
@@ -82,7 +82,7 @@ def _draw_curves(axes: Axes, curves: Sequence[tuple[Row, Sequence[Curve]]]) -> N
         means = [fmean(values) for values in at_step]
         marker = "o" if len(steps) < FEW else ""
         axes.plot(steps, means, color=colour, linestyle=dashes, linewidth=2, marker=marker, label=_named(row))
-    axes.set(xlabel="training step")
+    axes.set(xlabel="training step", xlim=(0, None))
     axes.xaxis.set_major_formatter(EngFormatter())
 
 
@@ -161,17 +161,9 @@ def _draw_references(axes: Axes, task: Task, upright: bool = False) -> None:
     for each in task.references:
         if low - span <= each.value <= high + span:
             (axes.axvline if upright else axes.axhline)(each.value, color="black", linestyle="--", linewidth=1, alpha=0.7)
-            if upright:  # a name beside the line would hide seeds
-                below.append(f"dashed: {each.name}, {number(each.value)}")
-            else:
-                _name_reference(axes, each)
+            below.append(f"dashed: {each.name}, {number(each.value)}")  # beside the line it would hide what is measured
         else:
             side = "below" if each.value < low else "above"
             below.append(f"({each.name}, {number(each.value)}, is far {side})")
     if below:
         axes.set_xlabel("\n".join([axes.get_xlabel(), *below]))
-
-
-def _name_reference(axes: Axes, reference: Reference) -> None:
-    look: Any = {"textcoords": "offset points", "fontsize": 10.5, "alpha": 0.8, "ha": "right"}
-    axes.annotate(reference.name, (1, reference.value), xycoords=("axes fraction", "data"), xytext=(0, 2), **look)
