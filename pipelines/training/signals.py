@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import Callback
 
 from rnn_lightning import System
 
-POINTS, LOOKS = 16, 8
-"""Points of a curve, at least, from one power of two of the steps to the next; norms that are looked at for each point."""
+POINTS, LOOKS, LEAST = 16, 2, 4
+"""Points of a curve from one power of two of the steps to the next; norms that are looked at for each; steps between two."""
 SECONDS_BETWEEN_NOTES = 5.0
 Point = tuple[str, int, float]
 """Metric, step, value."""
@@ -40,22 +40,25 @@ class Signals(Callback):
         self._sum, self._weight = state_dict["sum"], state_dict["weight"]
         self._looked, self._clipped = state_dict["looked"], state_dict["clipped"]
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._step, self._writes = trainer.global_step, trainer.is_global_zero
+        self._clip, self._between = trainer.gradient_clip_val or math.inf, trainer.val_check_batch or math.inf
+        self._weights = [*pl_module.parameters()]
+
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        if not trainer.is_global_zero:
-            return
-        step, clip = trainer.global_step + 1, trainer.gradient_clip_val or math.inf
-        every = interval(step)
-        due = step % every == 0 or step % (trainer.val_check_batch or math.inf) == 0
-        if due or step % max(every // LOOKS, 1) == 0:
-            norm = torch.nn.utils.get_total_norm([each.grad for each in pl_module.parameters() if each.grad is not None])
+        self._step += 1
+        every = interval(self._step)
+        due = self._step % every == 0 or self._step % self._between == 0
+        if self._writes and (due or self._step % (every // LOOKS) == 0):
+            norms = [weight.grad.norm() for weight in self._weights if weight.grad is not None]
+            norm = torch.stack(norms).norm()  # as torch.nn.utils has it, at half of its price for few weights
             self._looked += 1
-            self._clipped = self._clipped + (norm > clip)  # on the device: to ask for it would be waited for
+            self._clipped = self._clipped + (norm > self._clip)  # on the device: to ask for it would be waited for
             if due:
-                rate = optimizer.param_groups[0]["lr"]
-                values = {"learning_rate": float(rate), "gradient_norm": norm.item()}
-                self._add(step, cast(System, pl_module), values, clipped=clip < math.inf)
+                values = {"learning_rate": float(optimizer.param_groups[0]["lr"]), "gradient_norm": norm.item()}
+                self._add(self._step, cast(System, pl_module), values, clipped=self._clip < math.inf)
 
     def _add(self, step: int, system: System, values: dict[str, float], *, clipped: bool) -> None:
         loss: Any = system.metric("train")
@@ -92,4 +95,4 @@ class Signals(Callback):
 
 def interval(step: int) -> int:
     """The steps from one point to the next, around ``step``."""
-    return max(2 ** (step.bit_length() - 1) // POINTS, 1)
+    return max(2 ** (step.bit_length() - 1) // POINTS, LEAST)
