@@ -30,7 +30,7 @@ from pipelines.tracking.spool import waiting_files
 
 AT_ONCE = "SEEDS_AT_ONCE"
 """The variable that ``conf/config.yaml`` takes ``workers`` from."""
-STAGE = re.compile(r"(Running stage|Stage) '(.+)'")
+STAGE = re.compile(r"(Running stage|Stage) '([^']+)'")
 """How DVC says at which stage it is: it runs it, or skips one that has not changed."""
 _running: list[subprocess.Popen[str]] = []
 _ending = threading.Event()
