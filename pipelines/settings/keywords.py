@@ -87,5 +87,6 @@ def named(what: str, name: Any, known: Sequence[str]) -> str:
     """The line on a name that is none of the ``known``, of which it names the nearest."""
     near = nearest_first(str(name), known)
     if len(near) > MOST_NAMED:
-        near = [*near[:FEW], f"... ({len(near) - FEW} more, which --help lists)"]
+        like = difflib.get_close_matches(str(name), near, FEW, cutoff=0.5) or near[:FEW]
+        near = [*like, f"... ({len(near) - len(like)} more, which --help lists)"]
     return f"{what} must be one of {', '.join(near)}, not {shown(name)}"
