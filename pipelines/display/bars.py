@@ -48,13 +48,13 @@ class Bars:
 
     def _table(self) -> Table:
         table, states = Table.grid(padding=(0, 2)), [self._state(), *noted(self._folder)]
-        texts = zip(*((state.name, state.count, state.estimate) for state in states), strict=True)
+        texts = zip(*((state.name, state.counted, state.estimate) for state in states), strict=True)
         name, count, estimate = (max(map(len, column)) for column in texts)
         for width in (name, WIDTH, count, estimate, 0):  # what there is more to say is cut off first
             table.add_column(no_wrap=True, min_width=width)
         for state in states:
             bar = ProgressBar(state.total, state.done, WIDTH) if state.total else Spinner("line")
-            table.add_row(state.name, bar, state.count, state.estimate, state.more)
+            table.add_row(state.name, bar, state.counted, state.estimate, state.more)
         return table
 
 

@@ -30,7 +30,7 @@ class State(NamedTuple):
     more: str = ""
 
     @property
-    def count(self) -> str:
+    def counted(self) -> str:
         """How much is done, in words."""
         whole = "" if self.total is None else f" of {self.total:,.0f}"
         return f"{self.done:,.0f}{whole} {self.unit}"
@@ -40,7 +40,7 @@ class State(NamedTuple):
         return "" if self.left is None else f"{duration(self.left)} left"
 
     def line(self) -> str:
-        return ", ".join(filter(None, [f"{self.name}: {self.count}", self.estimate, self.more]))
+        return ", ".join(filter(None, [f"{self.name}: {self.counted}", self.estimate, self.more]))
 
 
 class Progress:
@@ -100,7 +100,7 @@ class Progress:
 
     def ended(self) -> str:
         """What there is to say when it is over."""
-        return ", ".join(filter(None, [f"{self.name}: {self.state().count} in {duration(self.seconds)}", self.more]))
+        return ", ".join(filter(None, [f"{self.name}: {self.state().counted} in {duration(self.seconds)}", self.more]))
 
     def _say(self) -> None:
         if self._note is None:

@@ -221,7 +221,7 @@ class SweepRunner:
         value = ", ".join(map(number, trial.values)) if trial.values else trial.user_attrs.get(REASON, "")
         progress.reach(len(counted(self.study)))
         state = progress.state()
-        said = ", ".join(filter(None, [state.count, state.estimate]))
+        said = ", ".join(filter(None, [state.counted, state.estimate]))
         print(f"trial {last} {trial.state.name.lower()} {value}; {said}", file=sys.stderr, flush=True)
 
     def keep(self) -> list[str]:

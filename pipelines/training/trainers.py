@@ -75,7 +75,9 @@ class Testing(lightning.Callback):
         self.progress.total = sum(trainer.num_test_batches)
         self.progress.__enter__()
 
-    def on_test_batch_end(self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_test_batch_end(  # noqa: PLR0917 - as Lightning's Callback has it
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         self.progress.reach(batch_idx + 1)
 
     def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
