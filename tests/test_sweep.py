@@ -15,8 +15,6 @@ import pytest
 from omegaconf import OmegaConf
 from run_folders import with_corpus
 
-from pipelines.tracking.names import tag
-
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "task.corpus.steps=10", "task.parameters=600", "trainer.checkpoint_seconds=0"]
 TASK += [f"task.corpus.rows.{split}={rows}" for split, rows in {"train": 400, "validation": 40, "test": 40}.items()]
@@ -129,7 +127,7 @@ def check_what_is_kept(project: Path, best: optuna.trial.FrozenTrial) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db", registry_uri=f"sqlite:///{project}/mlflow.db")
     kept = client.get_model_version_by_alias("adding-gru", "best")
     of_best = client.get_run(str(kept.run_id)).data.tags
-    assert f"{tag(of_best, 'place')}-{tag(of_best, 'fingerprint')}" == best.user_attrs["run"]
+    assert "-".join(of_best[f"mlflow.pipelines.{name}"] for name in ("place", "fingerprint")) == best.user_attrs["run"]
     assert str(kept.version) == "1"  # though the sweep was ended twice
     experiment = client.get_experiment_by_name("adding sweeps")
     assert experiment is not None
