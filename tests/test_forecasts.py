@@ -19,8 +19,8 @@ from test_forecasting_corpus import START, table
 from pipelines.predict import reader
 from rnn_lightning import Forecaster, WindowModule, load_predictor
 from rnn_lightning.files import read_json, write_json, write_sums
+from rnn_lightning.items.series import SeriesInputs
 from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION
-from rnn_lightning.predictors.forecasts import SeriesInputs
 
 SMALL = ["rnn=gru", "seed=1", "task.rnn.hidden_size=6", "task.training.epochs=2", "task.training.validate_every=null"]
 SMALL += ["task.corpus.targets=[one,two]", "+task.corpus.known=[price]", "task.corpus.calendar=[hour]", "task.corpus.context=8"]
