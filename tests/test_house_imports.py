@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"label_names", "quantiles"},
+        *{"exporting", "label_names", "quantiles"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {

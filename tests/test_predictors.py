@@ -51,7 +51,8 @@ def test_the_command_the_served_model_and_python_answer_alike(stored: Stored, pl
 @pytest.mark.parametrize("stored", some([*KINDS], 3), indirect=True)
 def test_the_first_answer_waits_for_no_import_but_those_that_it_needs(stored: Stored) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "pipelines.predict", f"run={stored.folder}"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    root = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
     done = subprocess.run(command, input=f"{stored.items[0]}\n", env=environment, capture_output=True, text=True, check=True)
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert {"torch", "rnn_lightning.predictors"} <= imported

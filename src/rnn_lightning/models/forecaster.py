@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_counts, check_flags, check_names
+from ..exporting import exportable
 from ..products import Linear
 from ..quantiles import check_quantiles, middle
 from ..recurrent import Recurrent, as_network
@@ -162,7 +163,7 @@ class Forecaster(Model):
     def fold(self, window: Tensor) -> Tensor:
         """Each target of ``window`` (B, T, F) as a row of its own, with what is no target beside it: (B K, T, 1 + P + G)."""
         own, others = window.tensor_split([len(self.targets)], 2)
-        rows = own.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+        rows = exportable(own.transpose(1, 2)).flatten(0, 1).unsqueeze(2)
         return torch.cat([rows, repeated(others, len(self.targets))], 2)
 
     def at_once(self, window: Tensor, ahead: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
@@ -190,7 +191,7 @@ class Forecaster(Model):
             return self.of_past(window[:, :, :targets], lengths)
         side_by_side = window[:, :, 0].unflatten(0, (-1, targets)).transpose(1, 2)  # (B, T, K)
         values = self.of_past(side_by_side, None if lengths is None else lengths[::targets])
-        return values.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+        return exportable(values.transpose(1, 2)).flatten(0, 1).unsqueeze(2)
 
     def one_by_one(
         self, window: Tensor, ahead: Tensor, lengths: Tensor | None, state: State | None, right: Tensor | None
