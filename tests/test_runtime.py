@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from run_folders import own_place
 from stored_kinds import KINDS, store_kind
 
-from rnn_lightning import load_predictor
+from rnn_lightning import LinearChainCRF, ctc_align, ctc_beam_search, ctc_greedy, load_predictor, span_constraints
 from rnn_lightning.export import export_run
+from rnn_lightning.export.kinds import KINDS as KINDS_EXPORTED
+from rnn_lightning.models import Seq2Seq
+from rnn_lightning.runtime import ctc
+from rnn_lightning.runtime.search import Decoder, Rules
+from rnn_lightning.runtime.viterbi import best_path
+from rnn_lightning.search import make_normalisation
 
 ROOT = Path(__file__).parents[1]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -66,12 +73,87 @@ def same(one: Any, other: Any) -> bool:
     return one == other
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("language", "recognition", "tagging", "translation")
+"""Kinds that the ordinary tests try, one for each way of decoding."""
+
+
+@pytest.mark.parametrize("kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
 def test_an_exported_run_answers_as_its_predictor(kind: str, place: Path) -> None:
     run = store_kind(place, kind)
-    export_run(run.folder, place / "exports" / kind)
-    for options in OPTIONS.get(kind, [{}]):
-        expected = load_predictor(run.folder, **options)(run.items)
-        found = answers_of(place / "exports" / kind, run.items, options)
+    check_equal(run.folder, run.items, OPTIONS.get(kind, [{}]))
+
+
+def check_equal(run: Path, items: list[Any], asked: list[dict[str, Any]]) -> None:
+    """The export of the ``run`` answers as its predictor, with each of the options that it is ``asked`` with."""
+    target = run.parent / "export"
+    export_run(run, target)
+    for options in asked:
+        expected = load_predictor(run, **options)(items)
+        found = answers_of(target, items, options)
         equal = [same(one, other) for one, other in zip(found, expected, strict=True)]
         assert all(equal), (options, equal.index(False), found[equal.index(False)], expected[equal.index(False)])
+
+
+def test_tags_of_a_field_are_found_as_it_finds_them() -> None:
+    torch.manual_seed(0)
+    tags = ["O", "B-X", "I-X", "B-Y", "I-Y"]
+    field = LinearChainCRF(len(tags), span_constraints(tags, "BIO"))
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.normal_()
+    emissions, lengths = 2 * torch.randn(40, 9, len(tags)), torch.randint(1, 10, (40,))
+    transitions, best = field.transition_scores(torch.float32).detach().numpy(), field.decode(emissions, lengths).tags[:, 0]
+    for row, length, path in zip(emissions.numpy(), lengths.tolist(), best.tolist(), strict=True):
+        assert best_path(row[:length], transitions) == path[:length]
+
+
+def test_a_signal_is_decoded_and_aligned_as_the_library_does() -> None:
+    torch.manual_seed(0)
+    log_probs = (2 * torch.randn(20, 12, 4)).log_softmax(2)
+    greedy, beam = ctc_greedy(log_probs), ctc_beam_search(log_probs, beam_size=5, n_best=3)
+    aligned = ctc_align(log_probs, beam.labels[:, 0], None, beam.lengths[:, 0])
+    for row, numbers in enumerate(log_probs.numpy()):
+        labels, score = ctc.best_path(numbers, 0)
+        assert labels == greedy.labels[row, 0, : greedy.lengths[row, 0]].tolist()
+        assert score == pytest.approx(float(greedy.scores[row, 0]), rel=1e-5)
+        found = ctc.beam_search(numbers, 0, 5)[:3]
+        sizes = beam.lengths[row].tolist()
+        assert [one for one, _ in found] == [beam.labels[row, n, :size].tolist() for n, size in enumerate(sizes)]
+        assert [score for _, score in found] == pytest.approx(beam.scores[row].tolist(), rel=1e-5)
+        times = zip(*(part[row].tolist() for part in (aligned.starts, aligned.ends, aligned.confidence)), strict=True)
+        assert ctc.align(numbers, found[0][0], 0) == [pytest.approx(span, rel=1e-5) for span in [*times][: sizes[0]]]
+
+
+SEARCHES: list[dict[str, Any]] = [
+    {"beam_size": 1, "stop": "first"},
+    {"beam_size": 4, "n_best": 3, "min_length": 3},
+    {"beam_size": 4, "n_best": 2, "normalisation": {"name": "gnmt", "alpha": 0.6}, "stop": "first"},
+    {"beam_size": 3, "normalisation": {"name": "power"}, "stop": "patience", "patience": 0.5},
+    {"beam_size": 5, "normalisation": {"name": "reward", "reward": 0.3}, "max_length": 6},
+    {"beam_size": 3, "coverage": 0.4, "n_best": 2},
+]
+
+
+@pytest.mark.parametrize("options", SEARCHES, ids=str)
+def test_a_search_finds_what_that_of_the_library_finds(options: dict[str, Any]) -> None:
+    """With the modules that are exported in the place of graphs."""
+    torch.manual_seed(0)
+    model = Seq2Seq(7, 6, {"cell": "gru", "hidden_size": 5}, end=5, embedding_size=4).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(1.2 * torch.randn(parameter.shape))
+    sources, lengths = torch.randint(7, (6, 8)), torch.tensor([8, 3, 5, 1, 8, 2])
+    named = options | ({"normalisation": make_normalisation(options["normalisation"])} if "normalisation" in options else {})
+    expected = model.translate(sources, lengths, **named)
+    encoder, step = (KINDS_EXPORTED["translation"].graphs(model)[name] for name in ("encoder", "step"))
+    longest = [options.get("max_length", 2 * length + 10) for length in lengths.tolist()]
+    decoder = Decoder(lambda *arrays: [part.numpy() for part in step(*map(torch.from_numpy, arrays))], 3, True)
+    with torch.no_grad():
+        parts = [part.numpy() for part in encoder(sources, lengths)]
+        found = decoder.search(Rules(5, **options), longest, parts)
+    for row, ranked in enumerate(found):
+        sizes = [size for size in expected.lengths[row].tolist() if size]
+        assert [tokens for _, tokens in ranked] == [
+            expected.tokens[row, n, : size - 1].tolist() for n, size in enumerate(sizes)
+        ]
+        assert [score for score, _ in ranked] == pytest.approx(expected.scores[row, : len(sizes)].tolist(), rel=1e-4)
