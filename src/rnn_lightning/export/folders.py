@@ -15,6 +15,7 @@ from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, read_description
 from ..predictors import predictor_class
 from ..predictors.base import load_system
 from .formats import GRAPHS
+from .graphs import Exportable
 from .kinds import KINDS
 from .parity import check_parity, first_line
 from .weights import write_weights
@@ -67,7 +68,7 @@ def check_target(target: Path) -> None:
         raise ValueError(f"to={target} is there, and no exported network: give another folder, or remove it")
 
 
-def write_graph(form: str, name: str, graph: Any, folder: Path) -> dict[str, Any]:
+def write_graph(form: str, name: str, graph: Exportable, folder: Path) -> dict[str, Any]:
     """Write a ``graph`` to a file of ``folder`` in a ``form``, and compare what is there with it; gives what is told of it."""
     file = folder / f"{name}{GRAPHS[form].ending}"
     try:

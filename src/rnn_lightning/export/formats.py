@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from .graphs import Exportable
+
 Run: TypeAlias = Callable[..., tuple[Tensor, ...]]
 """A graph that has been read from its file: tensors to tensors."""
 
@@ -21,7 +23,7 @@ class Format(NamedTuple):
     """The ending of a graph's file, how it is written, and how it is read."""
 
     ending: str
-    write: Callable[[Any, Path], None]
+    write: Callable[[Exportable, Path], None]
     read: Callable[[Path], Run]
 
 
@@ -39,7 +41,7 @@ def quietly() -> Iterator[None]:
         logging.disable(level)
 
 
-def write_onnx(graph: Any, file: Path) -> None:
+def write_onnx(graph: Exportable, file: Path) -> None:
     """Write a graph for ONNX."""
     inputs, outputs = graph.names()
     with quietly():
@@ -68,7 +70,7 @@ def read_onnx(file: Path) -> Run:
     return run
 
 
-def write_program(graph: Any, file: Path) -> None:
+def write_program(graph: Exportable, file: Path) -> None:
     """Write a graph as `torch.export` does."""
     with quietly(), torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         program = torch.export.export(graph, graph.example(), dynamic_shapes=shapes_of(graph), strict=False)
@@ -80,7 +82,7 @@ def read_program(file: Path) -> Run:
     return torch.export.load(file).module()
 
 
-def shapes_of(graph: Any) -> dict[str, Any]:
+def shapes_of(graph: Exportable) -> dict[str, Any]:
     """The axes of any size of what ``graph`` takes, as `torch.export` is given them."""
     rows = torch.export.Dim("rows", min=1)  # one number for all tensors; each other axis finds out what it may be
     axes = [

@@ -3,8 +3,9 @@
 Shapes: B rows, T steps, S steps that an encoder makes, N hypotheses, V tokens, E features that attention averages.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +21,25 @@ BATCHES = ((1, 1), (1, 6), (2, 3), (5, 17), (3, 40))
 """Rows, and how many times the fewest steps they have at most."""
 
 
-class Exportable(Protocol):
+class Exportable(nn.Module, ABC):
     """A module of tensors, with an example of them, and their names and axes of any size."""
 
+    state_sizes: list[list[int]]
+    """The sizes behind the rows of the tensors of the state that goes in."""
+
+    @abstractmethod
     def example(self) -> tuple[Tensor, ...]:
         """Tensors that ``forward`` takes."""
 
+    @abstractmethod
     def names(self) -> tuple[list[str], list[str]]:
         """The names of what ``forward`` takes, and of what it returns."""
 
+    @abstractmethod
     def axes(self) -> list[dict[int, str]]:
         """The axes of any size of each tensor that ``forward`` takes, by name."""
 
+    @abstractmethod
     def cases(self) -> Iterator[tuple[Tensor, ...]]:
         """Tensors of several sizes for ``forward``, on which a graph is compared with it."""
 
@@ -60,7 +68,7 @@ class Kept(NamedTuple):
         return torch.zeros(rows.shape[0], *form, device=rows.device) if 0 in form else next(parts)
 
 
-class Whole(nn.Module):
+class Whole(Exportable):
     """``model`` from inputs, lengths and, where it ``streams``, the parts of a state to what ``answer`` makes of its outputs,
     and the parts of the state after them. The same graph reads whole rows, and goes on with them."""
 
@@ -100,7 +108,7 @@ class Whole(nn.Module):
                 yield inputs, (lengths - 1).clamp(min=0), *self(*given)[1:]
 
 
-class Encoder(nn.Module):
+class Encoder(Exportable):
     """The encoder of ``model``: sources and their lengths to what its decoder looks at, and the decoder's first state."""
 
     def __init__(self, model: Seq2Seq) -> None:
@@ -131,7 +139,7 @@ class Encoder(nn.Module):
         yield from batches(self.model)
 
 
-class DecoderStep(nn.Module):
+class DecoderStep(Exportable):
     """A step of the decoder of ``model``: the last token (N,), what the decoder looks at for each hypothesis and its state to
     the log-probabilities (N, V) of the next token, with attention the weights (N, S) of the source's steps, and the state."""
 

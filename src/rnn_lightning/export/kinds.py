@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..models import (
     CTCRecognizer,
@@ -16,28 +16,28 @@ from ..models import (
     SequenceRegressor,
     Tagger,
 )
-from .graphs import DecoderStep, Encoder, Whole
+from .graphs import DecoderStep, Encoder, Exportable, Whole
 
 
 class Kind(NamedTuple):
     """The class of the ``model`` of a kind of run, its ``graphs`` by name, and its ``settings`` in plain values."""
 
     model: type[Model]
-    graphs: Callable[[Any], dict[str, nn.Module]]
+    graphs: Callable[[Any], dict[str, Exportable]]
     settings: Callable[[Any], dict[str, Any]]
 
 
-def one_graph(model: Model) -> dict[str, nn.Module]:
+def one_graph(model: Model) -> dict[str, Exportable]:
     """The outputs of ``model`` as they are."""
     return {"model": Whole(model, lambda outputs: outputs, streams=True)}
 
 
-def in_units(model: Any, *, streams: bool) -> dict[str, nn.Module]:
+def in_units(model: Any, *, streams: bool) -> dict[str, Exportable]:
     """The outputs of ``model`` in the units of its targets."""
     return {"model": Whole(model, model.in_units, streams=streams)}
 
 
-def two_graphs(model: Seq2Seq) -> dict[str, nn.Module]:
+def two_graphs(model: Seq2Seq) -> dict[str, Exportable]:
     """The encoder, and a step of the decoder."""
     return {"encoder": Encoder(model), "step": DecoderStep(model)}
 

@@ -1,12 +1,11 @@
 """Whether an exported graph answers as its model does: on several batches, with padding, and in two goes."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ..laws import gap_between
 from .formats import Run
+from .graphs import Exportable
 
 PARITY = 1e-5
 """The largest difference between a graph and its model that is rounding, as a share of the largest number, 1 at least."""
@@ -17,7 +16,7 @@ class ParityError(ValueError):
 
 
 @torch.no_grad()
-def check_parity(run: Run, graph: Any, name: str) -> float:
+def check_parity(run: Run, graph: Exportable, name: str) -> float:
     """The largest difference between ``run``, which was read from a file, and the module ``graph``, in all the cases of that.
 
     Raises:

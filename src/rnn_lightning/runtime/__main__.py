@@ -21,7 +21,7 @@ def main(words: Sequence[str]) -> int:
         ValueError: for an option that there is not, or a folder that is no exported network.
     """
     if not words or any(word in ("-h", "--help") for word in words):
-        print(__doc__.replace("``", "`"))
+        print(str(__doc__).replace("``", "`"))
         return 0 if words else 2
     folder, given = words[0], dict(read_option(word) for word in words[1:])
     kind = deployed_class(folder)

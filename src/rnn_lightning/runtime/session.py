@@ -34,7 +34,7 @@ class Session:
         self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         self.inputs = [each.name for each in self.session.get_inputs()]
 
-    def __call__(self, *arrays: Array) -> list[Array]:
+    def __call__(self, *arrays: Array) -> Any:
         return self.session.run(None, dict(zip(self.inputs, arrays, strict=True)))
 
 
