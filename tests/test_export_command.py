@@ -102,5 +102,7 @@ def test_other_formats_are_written_and_are_not_run_here(run: Path, tmp_path: Pat
     for form, file in (("torch_export", "model.pt2"), ("safetensors", "model.safetensors")):
         export([f"run={run}", f"to={tmp_path / form}", f"format={form}"])
         assert (tmp_path / form / file).exists() and read_json(tmp_path / form / "export.json")["format"] == form
+        if form == "safetensors":
+            assert load_predictor(tmp_path / form)([ITEM]) == load_predictor(run)([ITEM])
         with pytest.raises(ValueError, match=f"is exported as {form}, and what runs here is onnx: export with format=onnx"):
             load(tmp_path / form)

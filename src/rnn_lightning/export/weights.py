@@ -5,13 +5,12 @@ from pathlib import Path
 
 import torch
 
-from ..files import read_json, write_json
+from ..files import write_json
 from ..models import Model
 from ..models.checkpoints import read_checkpoint
+from ..models.weights import CONFIG, WEIGHTS, read_weights
 from .graphs import batches
 from .parity import ParityError, difference
-
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 def write_weights(kind: type[Model], model: Model, checkpoint: Path, folder: Path) -> None:
@@ -33,12 +32,3 @@ def write_weights(kind: type[Model], model: Model, checkpoint: Path, folder: Pat
         for inputs, lengths in batches(model):
             if difference((read(inputs, lengths)[0],), (model(inputs, lengths)[0],)):
                 raise ParityError(f"{WEIGHTS} and {CONFIG} make a network that answers otherwise than the run's own")
-
-
-def read_weights(kind: type[Model], folder: Path) -> Model:
-    """The model of class ``kind`` whose weights and settings are in ``folder``."""
-    from safetensors.torch import load_file
-
-    model = kind(**read_json(folder / CONFIG)["arguments"])
-    model.load_state_dict(load_file(str(folder / WEIGHTS)))
-    return model

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..files import check_sums
 from ..items.base import Answer, Answerer
-from ..items.folders import AGAIN, CHECKPOINT
+from ..items.folders import AGAIN, AGAIN_EXPORTED, CHECKPOINT
 from ..items.inputs import Encoded, Inputs, padded_steps
 from ..models import Model, load_model
+from ..models.weights import WEIGHTS, read_weights
 
 AnySystem = TypeVar("AnySystem", bound=Model)
 
@@ -69,6 +70,9 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
         ValueError: where the file is damaged, or no checkpoint of that system.
     """
     file = Path(folder) / CHECKPOINT
+    if not file.exists() and (Path(folder) / WEIGHTS).exists():  # an export of safetensors
+        check_sums(Path(folder), again=AGAIN_EXPORTED)
+        return read_weights(system, Path(folder))
     check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
     try:
         return load_model(system, file)
