@@ -35,11 +35,7 @@ class Recurrent(nn.Module, ABC):
         return not self.bidirectional
 
     def forward(
-        self,
-        inputs: Tensor,
-        lengths: Tensor | None = None,
-        state: State | None = None,
-        fresh: Tensor | None = None,
+        self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None, fresh: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Read ``inputs`` (B, T, F) on from ``state`` (``None``: from the start).
 
