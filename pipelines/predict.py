@@ -6,11 +6,9 @@ predictor cannot take, is answered like an empty one; an error names it, and in 
 """
 
 import inspect
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, BinaryIO, Literal, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -18,50 +16,8 @@ from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
-from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
-from rnn_lightning.predictors.inputs import NOTHING, Encoded
-
-SHOWN = 80
-
-
-class LineReader:
-    """Answers the lines of a stream in batches, or one by one where a person types; ``refused`` counts the bad ones."""
-
-    def __init__(self, predictor: Predictor[Any], form: str) -> None:
-        self.predictor, self.form, self.refused = predictor, form, 0
-
-    def answer(self, stream: BinaryIO) -> Iterator[str]:
-        """What to print for each line of ``stream``."""
-        numbered, size = enumerate(stream, start=1), 1 if stream.isatty() else self.predictor.batch_size
-        most = size if size == 1 else self.predictor.pool * size
-        while batch := list(islice(numbered, size)):
-            size = min(2 * size, most)  # the first answers come soon
-            answers = self.predictor.answer([self.encoded(line, number) for number, line in batch])
-            for (number, _), answer in zip(batch, answers, strict=True):
-                yield from self.shown(number, answer)
-
-    def encoded(self, line: bytes, number: int) -> Encoded:
-        """The item of a line; nothing, with an error on standard error, for a bad one."""
-        text = ""
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")  # files may begin with a mark
-            return self.predictor.inputs.encode(text)
-        except UnicodeDecodeError as error:
-            print(f"error: line {number} is not UTF-8 at byte {error.start + 1}", file=sys.stderr)
-        except ValueError as error:
-            name = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-            print(f"error: line {number}, {name}: {error}", file=sys.stderr)
-        self.refused += 1
-        return NOTHING
-
-    def shown(self, number: int, answer: Answer) -> Iterator[str]:
-        """The output for line ``number``: one line, or of a list of the best one each."""
-        if self.form == "json":
-            yield json.dumps({"line": number, **answer}, ensure_ascii=False)
-        elif "n_best" in answer:
-            yield from (f"{number}\t{ranked['score']:.4f}\t{ranked['text']}" for ranked in answer["n_best"])
-        else:
-            yield self.predictor.text(answer, self.form)
+from rnn_lightning.items.lines import LineReader
+from rnn_lightning.predictors import PREDICTORS, Predictor, load_predictor, predictor_class
 
 
 def reader(options: Mapping[str, Any]) -> LineReader:

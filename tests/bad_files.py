@@ -18,7 +18,7 @@ from rnn_lightning.corpora.parquet import read_table
 from rnn_lightning.corpora.signals import samples_of
 from rnn_lightning.corpora.text import read_lines
 from rnn_lightning.files import read_json, write_sums
-from rnn_lightning.predictors.folders import read_description, read_tokenizer
+from rnn_lightning.items.folders import read_description, read_tokenizer
 from rnn_lightning.vectors import read_vectors
 
 

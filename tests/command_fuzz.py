@@ -140,7 +140,7 @@ def noise(draw: random.Random) -> Line:
     text = "".join(draw.choice(signs) for _ in range(draw.randrange(1, 9)))
     command = draw.choice(
         [
-            *(*STAGES, "sweep", "predict", "serve", "microscope", "compare", "repro"),
+            *(*STAGES, "sweep", "predict", "serve", "export", "microscope", "compare", "repro"),
             *("plan", "grid", "publish", "results", "reproduce", "digest"),
         ]
     )

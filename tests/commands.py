@@ -79,6 +79,30 @@ def check_serve(arguments: list[str]) -> None:
     assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
 
 
+def check_export(arguments: list[str]) -> None:
+    """The settings are ones that there are; the folder is one that the pipeline makes."""
+    from pipelines.export import read_words
+
+    top, task, rnn, seed = Path(read_words(arguments).run).parts
+    assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
+def check_runtime(arguments: list[str]) -> None:
+    """The folder is named as `rnn export` names it, and the options are of the kind of its task."""
+    import inspect
+
+    from pipelines.kinds import kind_of
+    from rnn_lightning.runtime import DEPLOYED
+    from rnn_lightning.runtime.__main__ import read_option
+
+    top, _, name = arguments[0].partition("/")
+    task, rnn, seed = name.rsplit("-", 2)
+    assert top == "exports" and seed.isdigit()
+    kind = DEPLOYED[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]
+    known = {"format", *inspect.signature(kind.load).parameters}
+    assert {read_option(word)[0] for word in arguments[1:]} <= known
+
+
 def check_microscope(arguments: list[str]) -> None:
     """The settings are ones that there are; the folders are ones that the pipeline makes."""
     from pipelines.microscope import read_words
@@ -109,6 +133,8 @@ MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.sweep": check_sweep,
     "pipelines.predict": check_predict,
     "pipelines.serve": check_serve,
+    "pipelines.export": check_export,
+    "rnn_lightning.runtime": check_runtime,
     "pipelines.microscope": check_microscope,
     "pipelines.reproduce": check_reproduce,
     "pipelines.new": check_new,

@@ -60,7 +60,7 @@ def stage(name: str) -> Callable[[Any, list[str]], None]:
     return start
 
 
-NAMED = ("sweep", "plan", "predict", "serve", "microscope")
+NAMED = ("sweep", "plan", "predict", "serve", "export", "microscope")
 START: dict[str, Callable[[Any, list[str]], None]] = {
     **{name: stage(name) for name in ("train", "evaluate")},
     **{name: (lambda module, arguments, name=name: getattr(module, name)(arguments)) for name in NAMED},
@@ -110,6 +110,7 @@ HELPED = {
     "sweep": "trials ",
     "predict": "beam_size",
     "serve": "max_bytes",
+    "export": "torch_export",
     "microscope": "share",
     "compare": "task=nested task=mine",
     "plan": "settings",

@@ -16,6 +16,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": set(),
     "registry": {"checks"},
     "symbols": set(),
+    "quantiles": {"checks"},
+    "label_names": set(),
     "sequences": {"checks", "symbols"},
     "processes": {"sequences"},
     "progress": set(),
@@ -29,10 +31,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attention": {"checks", "products", "sequences"},
     "loop_products": {"derivatives", "packed", "products", "recurrent"},
     "decoder": {"checks", "loop_products", "products", "sequences", "regularize", "recurrent", "attention"},
-    "characters": {"checks", "registry", "sequences", "recurrent"},
+    "exporting": set(),
+    "characters": {"checks", "exporting", "registry", "sequences", "recurrent"},
     "vectors": {"files"},
     "search": {"checks", "registry", "sequences"},
-    "subsampling": {"checks", "registry", "sequences"},
+    "subsampling": {"checks", "exporting", "registry", "sequences"},
     "ngram": {"checks", "sequences"},
     "ctc": {"checks", "sequences"},
     "tag_schemes": {"checks"},
@@ -51,19 +54,35 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "models": {
         *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"exporting", "label_names", "quantiles"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {
         *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
-        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer"},
+        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
     },
-    "predictors": {"checks", "sequences", "files", "models", "tag_schemes", "search", "inference", "audio", "corpora"},
+    "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
+    "predictors": {"checks", "corpora", "files", "inference", "items", "models", "search", "sequences"},
+    "export": {
+        "attention",
+        "checks",
+        "decoder",
+        "files",
+        "items",
+        "laws",
+        "models",
+        "predictors",
+        "recurrent",
+        "runtime",
+        "sequences",
+    },
+    "runtime": {"checks", "corpora", "files", "items", "label_names"},
 }
 """Each room of the library with those it may import; the package itself may import all but corpora."""
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
-    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "microscope"},
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "export", "microscope"},
     *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
@@ -92,7 +111,7 @@ PIPELINE_TOOLS = {"hydra", "omegaconf", "mlflow", "optuna", "dvc", "pydantic"}
 CORPUS_TOOLS = {"datasets", "tokenizers"}
 LIGHTNING = {"lightning", "pytorch_lightning"}
 LIGHTNING_ROOMS = {"systems", "data", "microscope"}
-CORPUS_ROOMS = {"corpora", "predictors"}
+CORPUS_ROOMS = {"corpora", "items", "predictors"}
 KNOWS_MLFLOW = ("pipelines/tracking",)
 
 

@@ -23,6 +23,7 @@ MAY_TAKE_ANY_KEYWORD: dict[str, str] = {
     "src/rnn_lightning/budget.py:costs_at": "keywords of build_network",
     "src/rnn_lightning/corpora/generated.py:check_chances": "the names of the numbers that are checked",
     "src/rnn_lightning/predictors/__init__.py:load_predictor": "keywords of the predictor's own load, which checks them",
+    "src/rnn_lightning/runtime/__init__.py:load": "keywords of the class' own load, which checks them",
     "src/rnn_lightning/checks.py:check_counts": "the names of the numbers that are checked",
     "src/rnn_lightning/checks.py:check_flags": "the names of the flags that are checked",
     "src/rnn_lightning/sequences.py:check_memory": "the names of the sizes that are multiplied",

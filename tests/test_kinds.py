@@ -20,9 +20,9 @@ from pipelines.predict import reader
 from pipelines.settings.compose import CONF, compose
 from rnn_lightning import Batch, PairModule, System, load_predictor
 from rnn_lightning.files import read_json
+from rnn_lightning.items.folders import read_tokenizer
+from rnn_lightning.items.inputs import NOTHING, Encoded, Inputs, TextInputs
 from rnn_lightning.predictors import CHECKPOINT, PREDICTORS, Answer, Predictor, read_description
-from rnn_lightning.predictors.folders import read_tokenizer
-from rnn_lightning.predictors.inputs import NOTHING, Encoded, Inputs, TextInputs
 from rnn_lightning.recurrent import recurrent
 from rnn_lightning.sequences import IGNORED, State, last_outputs
 

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet, table
 
 from rnn_lightning.corpora import CorpusError, Forecasting, LabelledText, Series
-from rnn_lightning.predictors.forecasts import SeriesInputs
+from rnn_lightning.items.series import SeriesInputs
 
 BORDERS = {"train": [0, 20], "validation": [20, 30], "test": [30, 40]}
 WINDOW: dict[str, Any] = {"targets": ["load"], "known": ["price"], "context": 4, "horizon": 2, "season": 2, "borders": BORDERS}

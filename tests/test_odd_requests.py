@@ -13,9 +13,9 @@ from pipelines.settings.compose import compose
 from rnn_lightning import Batch, Forecaster, SequenceRegressor
 from rnn_lightning.corpora import CorpusError, LabelledText
 from rnn_lightning.files import whole_folder
+from rnn_lightning.items.inputs import ArrayInputs
+from rnn_lightning.items.series import SeriesInputs
 from rnn_lightning.predictors import ForecastPredictor, ValuePredictor
-from rnn_lightning.predictors.forecasts import SeriesInputs
-from rnn_lightning.predictors.inputs import ArrayInputs
 
 GRU = {"cell": "gru", "hidden_size": 4}
 

@@ -14,9 +14,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from pipelines.predict import reader
 from rnn_lightning import AtomicCheckpointIO, Seq2Seq, load_predictor
 from rnn_lightning.files import write_sums
+from rnn_lightning.items.folders import CHECKPOINT, DESCRIBED, DESCRIPTION
+from rnn_lightning.items.inputs import INPUTS, make_inputs
 from rnn_lightning.predictors import PREDICTORS
-from rnn_lightning.predictors.folders import CHECKPOINT, DESCRIBED, DESCRIPTION
-from rnn_lightning.predictors.inputs import INPUTS, make_inputs
 
 WHOLE: dict[str, Any] = {
     "predictor": "translation",

@@ -15,8 +15,8 @@ from pipelines.predict import reader
 from rnn_lightning import SequenceClassifier, Tagger, load_predictor
 from rnn_lightning.corpora.lexicon import Lexicon
 from rnn_lightning.files import read_json, write_json, write_sums
+from rnn_lightning.items.words import simple_words
 from rnn_lightning.predictors import TaggingPredictor
-from rnn_lightning.predictors.tagging import simple_words
 
 DRAWS = np.random.default_rng(0)
 JOINERS = (0x200C, 0x200D)

@@ -1,111 +1,21 @@
 """Predictors of every kind: the command, the served model and Python answer alike, however items are batched."""
 
-import base64
 import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
-from corpora import write_fetched
 from often import some
-from PIL import Image
-from run_folders import own_place, store_run, store_values, stored_model
+from run_folders import own_place, store_values, stored_model
+from stored_kinds import KINDS, Stored, store_kind
 
 from pipelines.predict import reader
-from pipelines.settings.compose import compose
-from pipelines.settings.schema import Experiment
-from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
-from rnn_lightning.files import read_json
-
-SMALL = ["task.parameters=null", "+task.rnn.hidden_size=8", "seed=1"]
-ROWS = "task.corpus.rows={train: 80, validation: 5, test: 50}"
-CHARACTERS = "+task.model.characters={kind: cnn, filters: 8, embedding_size: 8}"
-DRAWS = np.random.default_rng(0)
-
-
-class Stored(NamedTuple):
-    """A run's folder, 50 items for its predictor, and the strings that stand for these in a request to a server."""
-
-    folder: Path
-    items: list[Any]
-    requests: list[str]
-
-
-def dates(experiment: Experiment) -> list[str]:
-    return (experiment.processed() / "test.source.txt").read_text().splitlines()
-
-
-def prompts(experiment: Experiment) -> list[str]:
-    return [" ".join(line.split()[:9]) for line in (experiment.raw() / "test.txt").read_text().splitlines()]
-
-
-def sounds(rate: int) -> list[str]:
-    names = []
-    for number in range(50):
-        times = np.arange(int(rate * DRAWS.uniform(0.05, 0.3))) / rate
-        glide = 0.3 * np.sin(2 * np.pi * (200 + 2000 * DRAWS.random() * times) * times)
-        names.append(f"{rate}-{number}.wav")
-        soundfile.write(names[-1], glide + DRAWS.normal(0, 0.02, len(times)), rate)
-    return names
-
-
-def pictures() -> list[str]:
-    names = [f"{number}.png" for number in range(50)]
-    for name in names:
-        Image.fromarray(DRAWS.integers(0, 256, (int(DRAWS.integers(3, 12)), 28)).astype(np.uint8)).save(name)
-    return names
-
-
-def scribbles() -> list[str]:
-    def stroke() -> list[list[float]]:
-        return np.cumsum(DRAWS.normal(0, 1, (DRAWS.integers(1, 9), 2)), 0).tolist()
-
-    return [json.dumps([stroke() for _ in range(DRAWS.integers(1, 4))]) for _ in range(50)]
-
-
-def sentences(experiment: Experiment) -> list[str]:
-    blocks = (experiment.processed() / "test.txt").read_text().strip().split("\n\n")
-    return [" ".join(line.split("\t")[0] for line in block.splitlines()) for block in blocks]
-
-
-def requests_of_clinc(experiment: Experiment) -> list[str]:
-    return [f"{DRAWS.choice(['what', 'the', 'please'])} time " * int(DRAWS.integers(1, 5)) for _ in range(50)]
-
-
-def arrays(experiment: Experiment) -> list[str]:
-    rows = np.load(experiment.processed() / "test.npz")["inputs"].reshape(50, -1, 2)
-    return [json.dumps(row[: DRAWS.integers(1, len(row))].tolist()) for row in rows]
-
-
-def symbols(experiment: Experiment) -> list[str]:
-    return [" ".join(map(str, DRAWS.integers(0, 10, DRAWS.integers(1, 20)).tolist())) for _ in range(50)]
-
-
-NAMES = {"classes": ["a", "b", "c"]}
-KINDS: dict[str, tuple[list[str], dict[str, Any] | None, Callable[[Experiment], list[str]]]] = {
-    "translation": (["task=dates", "rnn=gru", ROWS], None, dates),
-    "tagging": (
-        ["task=foresight", "rnn=bigru", ROWS, "+task.model.characters={kind: cnn, filters: 8, embedding_size: 8}"],
-        None,
-        sentences,
-    ),
-    "text-classes": (["task=clinc", "rnn=bilstm", "task.model.input_size=6"], None, requests_of_clinc),
-    "sound-classes": (["task=digits"], {**NAMES, "num_classes": 3, "input_size": 32}, lambda _: sounds(8000)),
-    "picture-classes": (["task=mnist_rows"], {**NAMES, "num_classes": 3, "input_size": 28}, lambda _: pictures()),
-    "frames": (["task=phonemes", "rnn=bilstm"], {**NAMES, "input_size": 39}, lambda _: sounds(16000)),
-    "recognition": (["task=strokes"], {"labels": ["<blank>", "1", "2"], "input_size": 4}, lambda _: scribbles()),
-    "language": (["task=nested", ROWS], None, prompts),
-    "symbols": (["task=copying", ROWS], None, symbols),
-    "values": (["task=adding", ROWS], None, arrays),
-}
 
 
 @pytest.fixture(scope="module")
@@ -117,24 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", params=KINDS)
 def stored(request: pytest.FixtureRequest, place: Path) -> Stored:
-    """The run of a kind, with weights that were drawn."""
-    settings, card, items_of = KINDS[request.param]
-    experiment = compose([*settings, *SMALL])
-    if card is None:
-        corpus = experiment.task.corpus.build()
-        if request.param == "text-classes":
-            rows = {"text": ["what time is it", "turn it on please", "why"], "intent": ["time", "on", "oos"]}
-            write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.spec())
-        else:
-            corpus.fetch(experiment.raw())
-        corpus.preprocess(experiment.raw(), experiment.processed())
-        card = read_json(experiment.processed() / "card.json")
-    folder = store_run(place / "runs" / request.param, experiment, build_system(experiment, card, planned=10), card)
-    items = items_of(experiment)
-    sent = items
-    if request.param in ("sound-classes", "picture-classes", "frames"):
-        sent = [base64.b64encode(Path(item).read_bytes()).decode() for item in items]
-    return Stored(folder, items, sent)
+    return store_kind(place, request.param)
 
 
 def by_command(folder: Path, items: Sequence[str], **options: Any) -> list[dict[str, Any]]:
@@ -158,7 +51,8 @@ def test_the_command_the_served_model_and_python_answer_alike(stored: Stored, pl
 @pytest.mark.parametrize("stored", some([*KINDS], 3), indirect=True)
 def test_the_first_answer_waits_for_no_import_but_those_that_it_needs(stored: Stored) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "pipelines.predict", f"run={stored.folder}"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    root = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
     done = subprocess.run(command, input=f"{stored.items[0]}\n", env=environment, capture_output=True, text=True, check=True)
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert {"torch", "rnn_lightning.predictors"} <= imported

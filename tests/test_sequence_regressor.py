@@ -142,7 +142,7 @@ def test_a_run_leaves_its_values_and_answers_arrays(run: Path) -> None:
 
 
 def test_answers_of_every_step_end_with_the_item(tmp_path: Path) -> None:
-    from rnn_lightning.predictors.inputs import ArrayInputs
+    from rnn_lightning.items.inputs import ArrayInputs
     from rnn_lightning.predictors.values import ValuePredictor
 
     system = model(every_step=True)

@@ -18,7 +18,7 @@ from rnn_lightning import (
     SequenceClassifier,
     Tagger,
 )
-from rnn_lightning.predictors.inputs import token_numbers
+from rnn_lightning.items.inputs import token_numbers
 
 RNN = {"cell": "gru", "hidden_size": 4}
 FEATURES, TOKENS, LENGTHS = torch.ones(2, 4, 3), torch.ones(2, 4, dtype=torch.int64), torch.tensor([4, 2])

@@ -17,7 +17,7 @@ from pipelines.evaluate import evaluate
 from pipelines.fetch import fetch
 from pipelines.kinds.base import count_confusion
 from pipelines.kinds.tagging import span_table, start_from_vectors
-from pipelines.predict import LineReader, predict, reader
+from pipelines.predict import predict, reader
 from pipelines.preprocess import preprocess
 from pipelines.settings import compose as composing
 from pipelines.settings.compose import compose
@@ -26,6 +26,7 @@ from pipelines.train import train
 from pipelines.training.building import build_system
 from rnn_lightning import SpanF1, Tagger
 from rnn_lightning.corpora import SPLITS
+from rnn_lightning.items.lines import LineReader
 
 FORESIGHT = [
     "task=foresight",

@@ -14,7 +14,7 @@ from pipelines.kinds.forecast_figures import Shown, windows_shown
 from pipelines.settings.schema import Experiment
 from rnn_lightning import Forecaster, WindowModule
 from rnn_lightning.files import read_json
-from rnn_lightning.models.quantiles import middle
+from rnn_lightning.quantiles import middle
 from rnn_lightning.sequences import Batch
 
 REPORT, PICTURE = "horizons.md", "forecasts.png"

@@ -16,7 +16,7 @@ from pipelines.kinds.edits import errors_by_label, label_error_table
 from pipelines.settings.schema import Experiment
 from rnn_lightning import CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
-from rnn_lightning.models.labels import UNITS
+from rnn_lightning.label_names import UNITS
 from rnn_lightning.sequences import Batch
 from rnn_lightning.systems.labelled import LabelSystem
 

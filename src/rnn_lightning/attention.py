@@ -62,7 +62,7 @@ class Attention(nn.Module, ABC):
             padding = ~memory.real.unsqueeze(1)  # (B, 1, S)
             # The lowest number instead of -inf, which would make a source without steps NaN.
             weights = scores.masked_fill(padding, torch.finfo(scores.dtype).min).softmax(-1).masked_fill(padding, 0)
-        return weights @ memory.values, weights
+        return torch.bmm(weights, memory.values), weights
 
 
 class Dot(Attention):
@@ -79,7 +79,7 @@ class Dot(Attention):
         return values
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return queries @ keys.transpose(1, 2)
+        return torch.bmm(queries, keys.transpose(1, 2))
 
 
 class General(Attention):
@@ -93,7 +93,7 @@ class General(Attention):
         return self.key(values)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return queries @ keys.transpose(1, 2)
+        return torch.bmm(queries, keys.transpose(1, 2))
 
 
 class Additive(Attention):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import check_counts, is_whole, shown
+from .exporting import exportable
 from .recurrent import build_network
 from .registry import build
 from .sequences import PADDING, check_memory, last_outputs
@@ -37,7 +38,7 @@ class CharacterEncoder(nn.Module, ABC):
 
     def forward(self, characters: Tensor) -> Tensor:
         if characters.numel() == 0:
-            return self.embedding.weight.new_zeros(len(characters), self.output_size)
+            return self.embedding.weight.new_zeros(characters.shape[0], self.output_size)
         return self.read(self.embedding(characters), characters != PADDING)
 
     @abstractmethod
@@ -46,6 +47,8 @@ class CharacterEncoder(nn.Module, ABC):
 
     def read_each_once(self, characters: Tensor) -> Tensor:
         """The vectors (B, T, K) of ``characters`` (B, T, C); a word that occurs several times is computed once."""
+        if torch.compiler.is_exporting():
+            return self(exportable(characters).flatten(0, 1)).unflatten(0, characters.shape[:2])
         if characters.numel() == 0:
             return self.embedding.weight.new_zeros(*characters.shape[:2], self.output_size)
         if self._known is not None:
@@ -106,7 +109,7 @@ class ConvolvedCharacters(CharacterEncoder):
 
     def read(self, embedded: Tensor, real: Tensor) -> Tensor:
         padding = ~real.unsqueeze(1)  # (N, 1, C)
-        embedded = embedded.transpose(1, 2).masked_fill(padding, 0)  # (N, E, C)
+        embedded = exportable(embedded.transpose(1, 2)).masked_fill(padding, 0)  # (N, E, C)
         responses = torch.cat([cast(Tensor, layer(embedded)) for layer in self.layers], 1)
         return responses.masked_fill(padding, -torch.inf).amax(2).clamp(min=0)
 

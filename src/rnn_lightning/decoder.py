@@ -98,7 +98,7 @@ class AttentionDecoder(nn.Module):
         """The initial state of one row a source, after the summary is read."""
         first = self.enter(memory.summary).tanh().unsqueeze(1)  # (B, 1, input)
         _, state = self.network(first)
-        rows = len(memory.summary)
+        rows = memory.summary.shape[0]
         sources = torch.arange(rows, device=first.device)
         return state, first.new_zeros(rows, self.fed_size), sources
 
@@ -108,7 +108,7 @@ class AttentionDecoder(nn.Module):
         Raises:
             ValueError: where the rows do not divide among the sources.
         """
-        if len(tokens) % max(len(memory.summary), 1):
+        if not torch.compiler.is_exporting() and len(tokens) % max(len(memory.summary), 1):
             raise ValueError(f"{len(tokens)} rows do not divide among {len(memory.summary)} sources")
         inputs = self.dropout(self.embedding(tokens))  # (N, U, input)
         if self.context:
@@ -131,7 +131,9 @@ class AttentionDecoder(nn.Module):
         if self.attention is None:
             features = torch.cat([hidden, summary_at_each_step(memory, hidden)], 2) if self.context else hidden
             return Decoded(self.dropout(self.combine(features)), None, (network_state, fed, sources))
-        queries = hidden.reshape(len(memory.values), -1, hidden.shape[2])  # (B, K * U, H)
+        queries = hidden  # (B, K * U, H); what is exported has a source for each row
+        if not torch.compiler.is_exporting():
+            queries = hidden.reshape(memory.values.shape[0], -1, hidden.shape[2])
         contexts, weights = self.attention(queries, memory)
         contexts, weights = (part.reshape(*hidden.shape[:2], -1) for part in (contexts, weights))
         features = self.dropout(self.combine(torch.cat([hidden, contexts], 2)))
@@ -157,7 +159,7 @@ class AttentionDecoder(nn.Module):
 
 def summary_at_each_step(memory: Memory, steps: Tensor) -> Tensor:
     """The summary (N, U, E) of each row's source, repeated for its ``steps`` (N, U, ...)."""
-    rows = len(steps) // max(len(memory.summary), 1)
+    rows = 1 if torch.compiler.is_exporting() else len(steps) // max(len(memory.summary), 1)
     return memory.summary.repeat_interleave(rows, 0).unsqueeze(1).expand(-1, steps.shape[1], -1)
 
 

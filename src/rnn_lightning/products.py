@@ -55,6 +55,8 @@ class _Linear(Function):
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``torch.nn.functional.linear`` of ``inputs`` (..., I), ``weight`` (O, I) and ``bias`` (O,)."""
+    if torch.compiler.is_exporting():
+        return F.linear(inputs, weight, bias)
     rows = inputs.reshape(-1, inputs.shape[-1])
     learns = torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad)
     if not learns or torch.is_autocast_enabled("cpu") or not is_large(rows, weight):

@@ -209,7 +209,7 @@ def reversal(lengths: Tensor, steps: int) -> Tensor:
 
 def permute_steps(inputs: Tensor, steps: Tensor) -> Tensor:
     """``inputs`` (B, T, ...) with the steps of each row in the order that ``steps`` (B, T) says."""
-    first = torch.arange(len(steps), device=steps.device).unsqueeze(1) * steps.shape[1]  # (B, 1)
+    first = torch.arange(steps.shape[0], device=steps.device).unsqueeze(1) * steps.shape[1]  # (B, 1)
     return inputs.flatten(0, 1).index_select(0, (first + steps).flatten()).view_as(inputs)
 
 
@@ -220,7 +220,7 @@ def last_outputs(outputs: Tensor, lengths: Tensor | None, *, bidirectional: bool
     An empty row gives zeros.
     """
     if not outputs.shape[1]:
-        return outputs.new_zeros(len(outputs), outputs.shape[2])
+        return outputs.new_zeros(outputs.shape[0], outputs.shape[2])
     if lengths is None:
         last = outputs[:, -1]
     else:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import check_counts, shown
+from .exporting import exportable
 from .registry import call
 from .sequences import State, check_lengths, check_memory, length_mask
 
@@ -37,7 +38,7 @@ class Subsampling(nn.Module):
 
     def start(self, inputs: Tensor) -> Tensor:
         """The state before the first step (B, k - s, F)."""
-        return inputs.new_zeros(len(inputs), self.kept, self.input_size)
+        return inputs.new_zeros(inputs.shape[0], self.kept, self.input_size)
 
     def steps(self, lengths: Tensor) -> Tensor:
         """The number of steps after subsampling, ceil(length / s), for each of ``lengths``."""
@@ -46,18 +47,23 @@ class Subsampling(nn.Module):
     def forward(self, inputs: Tensor, lengths: Tensor | None, tail: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """Subsample ``inputs`` (B, T, F) to (B, T / s, G), zero behind each length; the new lengths; the state after them."""
         if lengths is not None:
-            check_lengths(lengths, inputs)
+            if not torch.compiler.is_exporting():
+                check_lengths(lengths, inputs)
             inputs = inputs.masked_fill(~length_mask(lengths.to(inputs.device), inputs.shape[1]).unsqueeze(2), 0)
         read = torch.cat([tail, inputs], 1)  # (B, k - s + T, F)
         ends = (
-            torch.full((len(inputs),), inputs.shape[1], device=inputs.device) if lengths is None else lengths.to(inputs.device)
+            torch.full((inputs.shape[0],), inputs.shape[1], device=inputs.device)
+            if lengths is None
+            else lengths.to(inputs.device)
         )
         behind = ends.view(-1, 1, 1) + torch.arange(self.kept, device=inputs.device).view(1, -1, 1)
         after = read.gather(1, behind.expand(-1, -1, self.input_size))
         if inputs.shape[1] == 0:
-            return inputs.new_zeros(len(inputs), 0, self.output_size), lengths, after
-        full = F.pad(read, (0, 0, 0, -inputs.shape[1] % self.stride))
-        outputs = self.convolution(full.transpose(1, 2)).relu().transpose(1, 2)
+            return inputs.new_zeros(inputs.shape[0], 0, self.output_size), lengths, after
+        # Either gives ceil(T / s) steps; what is exported has no T yet.
+        missing = self.stride - 1 if torch.compiler.is_exporting() else -inputs.shape[1] % self.stride
+        full = F.pad(read, (0, 0, 0, missing))
+        outputs = exportable(self.convolution(full.transpose(1, 2)).relu().transpose(1, 2))
         if lengths is None:
             return outputs, None, after
         left = self.steps(lengths)

@@ -74,7 +74,7 @@ class LinearChainCRF(nn.Module):
             ValueError: for emissions or lengths of other shapes.
         """
         emissions, lengths = self._check(emissions, lengths)
-        return log_partition(steps_first(emissions), self._transition_scores(emissions.dtype), lengths)
+        return log_partition(steps_first(emissions), self.transition_scores(emissions.dtype), lengths)
 
     def score(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The score s (B,) of ``tags`` (B, T); -inf for a sequence that the constraints forbid.
@@ -83,7 +83,7 @@ class LinearChainCRF(nn.Module):
             ValueError: for emissions, tags or lengths of other shapes, or a tag that is not one of 0..K-1.
         """
         emissions, lengths = self._check(emissions, lengths)
-        scores = path_score(emissions, self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype))
+        scores = path_score(emissions, self._path(tags, emissions, lengths), self.transition_scores(emissions.dtype))
         if not bool((emissions < torch.inf).all() & (scores < torch.inf).all()):
             raise FloatingPointError(NOT_FINITE)
         return scores
@@ -95,12 +95,12 @@ class LinearChainCRF(nn.Module):
             ValueError: as ``score``.
         """
         emissions, lengths = self._check(emissions, lengths)
-        path, transitions = self._path(tags, emissions, lengths), self._transition_scores(emissions.dtype)
+        path, transitions = self._path(tags, emissions, lengths), self.transition_scores(emissions.dtype)
         irregular = self.forbidden[path[:, :-1], path[:, 1:]].any(1)
         if not bool(irregular.any()):
             return likelihood(emissions, path, transitions, lengths)
         found = emissions.new_zeros(len(emissions))
-        for rows, scores in ((~irregular, transitions), (irregular, self._transition_scores(emissions.dtype, free=True))):
+        for rows, scores in ((~irregular, transitions), (irregular, self.transition_scores(emissions.dtype, free=True))):
             found = found.masked_scatter(rows, likelihood(emissions[rows], path[rows], scores, lengths[rows]))
         return found
 
@@ -139,7 +139,7 @@ class LinearChainCRF(nn.Module):
         """
         check_counts(n_best=n_best)
         emissions, lengths = self._check(emissions, lengths)
-        transitions, steps_of = self._transition_scores(emissions.dtype), steps_first(emissions)
+        transitions, steps_of = self.transition_scores(emissions.dtype), steps_first(emissions)
         if n_best == 1:
             best, score = best_paths(steps_of, transitions, lengths)
             tags, scores = best.unsqueeze(1), score.unsqueeze(1)
@@ -161,7 +161,7 @@ class LinearChainCRF(nn.Module):
             return emissions, lengths
         return emissions.masked_fill(~length_mask(lengths, emissions.shape[1]).unsqueeze(2), 0), lengths
 
-    def _transition_scores(self, dtype: torch.dtype, *, free: bool = False) -> Tensor:
+    def transition_scores(self, dtype: torch.dtype, *, free: bool = False) -> Tensor:
         """The transition scores with boundaries (K + 1, K + 1), -inf where the constraints forbid one, unless ``free``."""
         scores = with_boundaries(self.transitions, self.start, self.end).to(dtype)
         return scores if free else scores.masked_fill(self.forbidden, -torch.inf)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..checks import check_choice, check_counts, check_names
 from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy
+from ..label_names import UNITS, text_of_labels
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, at_least_single
 from ..standardize import Standardize
 from ..subsampling import make_subsampling, read_thinned, steps_left
-from .labels import UNITS, text_of_labels
 from .model import Model
 
 

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_counts, check_flags, check_names
+from ..exporting import exportable
 from ..products import Linear
+from ..quantiles import check_quantiles, middle
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, check_memory, fill_padding, last_outputs, map_state
 from ..standardize import Standardize
-from .levels import LEVELS, Highway, repeated, segments
+from .levels import LEVELS, Highway, check_context, repeated, segments
 from .model import Model
-from .quantiles import check_quantiles, middle
 
 
 class Forecaster(Model):
@@ -117,7 +118,7 @@ class Forecaster(Model):
         ``right`` are the true values (B, H, K), standardised, which a recursive network reads in place of its own.
         """
         window, ahead, lengths = self.parts(self.standardize(inputs), lengths)
-        rows, own = len(window), 1 if self.apart else len(self.targets)
+        rows, own = window.shape[0], 1 if self.apart else len(self.targets)
         if self.apart:
             window, ahead = self.fold(window), repeated(ahead, len(self.targets))
             lengths = None if lengths is None else repeated(lengths, len(self.targets))
@@ -144,15 +145,10 @@ class Forecaster(Model):
         Raises:
             ValueError: for a window without a step.
         """
-        if not features.shape[1]:
-            raise ValueError("a window must have a step or more, to go on from, not 0")
+        if not torch.compiler.is_exporting():
+            check_context(features, lengths, self.horizon if self.known else 0)
         if not self.known:
-            return fill_padding(features, lengths), features.new_zeros(len(features), self.horizon, 0), lengths
-        least = features.shape[1] if lengths is None or not len(lengths) else int(lengths.min())
-        if least <= self.horizon:
-            raise ValueError(
-                f"a row has {least} steps: it must have more than the {self.horizon} of the horizon, known in advance"
-            )
+            return fill_padding(features, lengths), features.new_zeros(features.shape[0], self.horizon, 0), lengths
         measured, known = features.tensor_split([self.input_size - self.known], 2)
         if lengths is None:
             ahead = known[:, -self.horizon :]
@@ -161,13 +157,13 @@ class Forecaster(Model):
             ahead = known.gather(1, steps.unsqueeze(2).expand(-1, -1, self.known))
             lengths = lengths - self.horizon
         there = features.shape[1] - self.horizon
-        read = known[:, 1 : there + 1] if self.recursive else known[:, :there]
-        return fill_padding(torch.cat([measured[:, :there], read], 2), lengths), ahead, lengths
+        read = known.narrow(1, int(self.recursive), there)
+        return fill_padding(torch.cat([measured.narrow(1, 0, there), read], 2), lengths), ahead, lengths
 
     def fold(self, window: Tensor) -> Tensor:
         """Each target of ``window`` (B, T, F) as a row of its own, with what is no target beside it: (B K, T, 1 + P + G)."""
         own, others = window.tensor_split([len(self.targets)], 2)
-        rows = own.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+        rows = exportable(own.transpose(1, 2)).flatten(0, 1).unsqueeze(2)
         return torch.cat([rows, repeated(others, len(self.targets))], 2)
 
     def at_once(self, window: Tensor, ahead: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
@@ -188,14 +184,14 @@ class Forecaster(Model):
             ValueError: for a window with fewer steps than it reads.
         """
         assert self.of_past is not None
-        if window.shape[1] < self.highway:
+        if not torch.compiler.is_exporting() and window.shape[1] < self.highway:
             raise ValueError(f"highway={self.highway} reads so many last steps of a window, which has {window.shape[1]}")
         targets = len(self.targets)
         if not self.apart:
             return self.of_past(window[:, :, :targets], lengths)
         side_by_side = window[:, :, 0].unflatten(0, (-1, targets)).transpose(1, 2)  # (B, T, K)
         values = self.of_past(side_by_side, None if lengths is None else lengths[::targets])
-        return values.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+        return exportable(values.transpose(1, 2)).flatten(0, 1).unsqueeze(2)
 
     def one_by_one(
         self, window: Tensor, ahead: Tensor, lengths: Tensor | None, state: State | None, right: Tensor | None

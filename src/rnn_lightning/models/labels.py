@@ -11,15 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import check_choice, check_counts, check_names, shown
+from ..label_names import UNITS
 from ..sequences import IGNORED
-
-UNITS = {"character": "cer", "phoneme": "per", "word": "wer"}
-"""What a label is, and the name of the rate of errors in it."""
-
-
-def text_of_labels(names: Sequence[str], unit: str, labels: Sequence[int]) -> str:
-    """The ``labels`` of one row by their ``names``: characters side by side, else with a blank space between."""
-    return ("" if unit == "character" else " ").join(names[label] for label in labels)
 
 
 def check_tokens_of_targets(

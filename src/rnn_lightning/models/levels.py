@@ -32,7 +32,7 @@ class Level(NamedTuple):
 
 def no_level(window: Tensor, lengths: Tensor | None) -> Level:
     """The values of ``window`` (N, T, K) as they are."""
-    base = window.new_zeros(len(window), 1, window.shape[2])
+    base = window.new_zeros(window.shape[0], 1, window.shape[2])
     return Level(base, torch.ones_like(base))
 
 
@@ -44,7 +44,7 @@ def last_level(window: Tensor, lengths: Tensor | None) -> Level:
 
 def mean_level(window: Tensor, lengths: Tensor | None) -> Level:
     """Less the mean of the real values of each row, divided by their deviation."""
-    counts = torch.full((len(window),), window.shape[1]) if lengths is None else lengths
+    counts = torch.full((window.shape[0],), window.shape[1]) if lengths is None else lengths
     counts = counts.to(window.device).clamp(min=1).view(-1, 1, 1)
     base = fill_padding(window, lengths).sum(1, keepdim=True) / counts
     variance = fill_padding((window - base).square(), lengths).sum(1, keepdim=True) / counts
@@ -64,6 +64,19 @@ def last_values(window: Tensor, lengths: Tensor | None, count: int) -> Tensor:
     return padded.gather(1, steps.unsqueeze(2).expand(-1, -1, window.shape[2]))
 
 
+def check_context(features: Tensor, lengths: Tensor | None, horizon: int) -> None:
+    """Refuse ``features`` (B, T, C) of which a row has no more steps than those of the ``horizon``, known in advance.
+
+    Raises:
+        ValueError: saying how many it has.
+    """
+    if not features.shape[1]:
+        raise ValueError("a window must have a step or more, to go on from, not 0")
+    least = features.shape[1] if lengths is None or not len(lengths) else int(lengths.min())
+    if horizon and least <= horizon:
+        raise ValueError(f"a row has {least} steps: it must have more than the {horizon} of the horizon, known in advance")
+
+
 def segments(window: Tensor, lengths: Tensor | None, size: int) -> tuple[Tensor, Tensor | None]:
     """Each ``size`` steps of ``window`` (N, T, C) as one, (N, T / S, S C), and the lengths in segments.
 
@@ -72,9 +85,10 @@ def segments(window: Tensor, lengths: Tensor | None, size: int) -> tuple[Tensor,
     """
     if size == 1:
         return window, lengths
-    several = torch.tensor([window.shape[1]]) if lengths is None else lengths
-    if len(wrong := several[several % size != 0]):
-        raise ValueError(f"a context of {int(wrong[0])} steps is no multiple of segment={size}")
+    if not torch.compiler.is_exporting():
+        several = torch.tensor([window.shape[1]]) if lengths is None else lengths
+        if len(wrong := several[several % size != 0]):
+            raise ValueError(f"a context of {int(wrong[0])} steps is no multiple of segment={size}")
     whole = window[:, : window.shape[1] // size * size].unflatten(1, (-1, size)).flatten(2)
     return whole, None if lengths is None else lengths // size
 
@@ -96,4 +110,4 @@ class Highway(nn.Module):
     def forward(self, window: Tensor, lengths: Tensor | None) -> Tensor:
         """The values (B, H, K) that follow the real steps of ``window`` (B, T, K)."""
         past = last_values(window, lengths, self.past).permute(2, 0, 1)  # (K, B, W)
-        return (past @ self.weight + self.bias).permute(1, 2, 0)
+        return (torch.bmm(past, self.weight) + self.bias).permute(1, 2, 0)

@@ -53,7 +53,12 @@ class Model(nn.Module):
             check_features(inputs, lengths, self.input_size)
 
     def admit(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there."""
+        """The ``inputs``, checked if they lie on the CPU; tokens with 0 behind each row's length, whatever stands there.
+
+        Under `torch.export` nothing is checked: there is nothing yet to look at.
+        """
+        if torch.compiler.is_exporting():
+            return inputs if inputs.is_floating_point() else fill_padding(inputs, lengths)
         check_tensors(inputs=inputs)
         if inputs.dtype == torch.float64 and (own := next(self.parameters()).dtype) == torch.float32:
             raise ValueError(f"inputs are float64, as NumPy makes them, and the weights {own}: give inputs.float()")

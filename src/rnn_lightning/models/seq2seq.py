@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from ..attention import Memory, remember
 from ..checks import check_counts, check_flags, check_number, check_probability, shown
 from ..decoder import AttentionDecoder, coverage_penalty
+from ..label_names import text_of_labels
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
 from ..sequences import IGNORED, State, at_least_single, last_outputs
 from ..subsampling import make_subsampling, read_thinned, steps_left
 from .inputs import first_layer, real_targets
-from .labels import check_tokens_of_targets, text_of_labels
+from .labels import check_tokens_of_targets
 from .model import Model
 
 
@@ -137,7 +138,7 @@ class Seq2Seq(Model):
         values, _ = self(sources, lengths)
         lengths = None if lengths is None else steps_left(self.subsampling, sources, lengths)
         if values.shape[1] == 0:
-            summary = values.new_zeros(len(values), values.shape[2])
+            summary = values.new_zeros(values.shape[0], values.shape[2])
         else:
             summary = last_outputs(values, lengths, bidirectional=self.encoder.bidirectional)
         return remember(values, lengths, summary, self.decoder.attention)

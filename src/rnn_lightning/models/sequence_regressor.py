@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..checks import check_flags, check_names
 from ..products import Linear
+from ..quantiles import check_quantiles
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, last_outputs
 from ..standardize import Standardize
 from .inputs import first_layer
 from .model import Model
-from .quantiles import check_quantiles
 
 
 class SequenceRegressor(Model):
@@ -90,6 +90,9 @@ class SequenceRegressor(Model):
     def regress(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The answers in the units of the targets; of ``every_step``, those behind a row's length say nothing."""
         self.check_steps(inputs, lengths)
-        values = self(inputs, lengths)[0]
+        return self.in_units(self(inputs, lengths)[0])
+
+    def in_units(self, values: Tensor) -> Tensor:
+        """Standardised ``values``, as ``forward`` answers them, in the units of the targets."""
         mean, scale = self.of_targets.mean, self.of_targets.scale
         return values / scale + mean if self.quantiles is None else values / scale.unsqueeze(1) + mean.unsqueeze(1)

@@ -5,6 +5,7 @@ Every output has the two methods of `TagOutput`; `OUTPUTS` names them. Shapes: B
 
 from abc import ABC, abstractmethod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,6 +20,11 @@ class TagOutput(nn.Module, ABC):
     @abstractmethod
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None) -> Tensor:
         """The negative log-likelihood (B,) in nats of each row's ``tags`` (B, T), `IGNORED` behind its length."""
+
+    def transition_scores(self) -> Tensor | None:
+        """The scores (L + 1, L + 1) of one tag after another, L being the boundary, -inf where a constraint forbids it;
+        ``None`` where each step is on its own."""
+        return None
 
     @abstractmethod
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
@@ -50,6 +56,9 @@ class CRFOutput(TagOutput):
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None) -> Tensor:
         return -self.field.log_likelihood(emissions, tags, lengths)
+
+    def transition_scores(self) -> Tensor:
+        return self.field.transition_scores(torch.float32)
 
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         return self.field.decode(emissions, lengths).tags[:, 0]

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from .base import Answer, Predictor
+from ..items.base import Answer
+from ..items.folders import CHECKPOINT, DESCRIPTION, read_description
+from .base import Predictor
 from .classification import ClassificationPredictor
-from .folders import CHECKPOINT, DESCRIPTION, read_description
 from .forecasts import ForecastPredictor
 from .frames import FramePredictor
 from .language import LanguagePredictor

@@ -3,35 +3,30 @@
 Shapes: B items of a batch, T steps of the longest.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+import pickle
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, shown
-from ..models import Model
-from .inputs import Encoded, Inputs
+from ..files import check_sums
+from ..items.base import Answer, Answerer
+from ..items.folders import AGAIN, AGAIN_EXPORTED, CHECKPOINT
+from ..items.inputs import Encoded, Inputs, padded_steps
+from ..models import Model, load_model
+from ..models.weights import WEIGHTS, read_weights
 
-Answer = dict[str, Any]
-"""What a predictor says of an item, in plain values that go to JSON."""
 AnySystem = TypeVar("AnySystem", bound=Model)
 
 
-class Predictor(ABC, Generic[AnySystem]):
+class Predictor(Answerer, Generic[AnySystem]):
     """A trained ``system``, or its `Model` alone, and ``inputs``, which encode raw items for it; makes answers of its outputs.
 
-    ``predictor(items)`` answers what its inputs encode: text, words, sounds, pen strokes, pictures or arrays. Items of similar
-    length are answered together, ``batch_size`` at once; answers do not depend on how, but for rounding.
+    ``predictor(items)`` answers what its inputs encode, see `Answerer`.
     """
-
-    formats: ClassVar[tuple[str, ...]] = ("text", "json")
-    """The forms in which a command can print answers, the default first."""
-
-    pool: ClassVar[int] = 1
-    """Batches of items that are worth waiting for: a command that reads many lines answers so many batches together."""
 
     def __init__(self, system: AnySystem, inputs: Inputs, *, batch_size: int) -> None:
         """Answer by ``system``, which is set to evaluation mode.
@@ -39,9 +34,9 @@ class Predictor(ABC, Generic[AnySystem]):
         Raises:
             ValueError: for a batch size below 1.
         """
-        check_counts(batch_size=batch_size)
+        super().__init__(inputs, batch_size=batch_size)
         system.eval()
-        self.system, self.inputs, self.batch_size = system, inputs, batch_size
+        self.system = system
 
     @classmethod
     @abstractmethod
@@ -55,62 +50,32 @@ class Predictor(ABC, Generic[AnySystem]):
             ValueError: for an option that does not fit.
         """
 
-    @abstractmethod
-    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
-        """The answers to encoded items, none of them empty, in their order."""
-
-    def __call__(self, items: Iterable[Any]) -> list[Answer]:
-        """The answers to raw items, in their order.
-
-        Raises:
-            ValueError: for what is no list of items, or an item that cannot be encoded; names it by its number, from 0 on.
-        """
-        if not isinstance(items, Iterable) or isinstance(items, str | bytes):
-            raise ValueError(f"items must be a list of them, such as predictor([item]), not {shown(items)}")
-        return self.answer(self.encoded(items))
-
-    def encoded(self, items: Iterable[Any], *, requested: bool = False) -> list[Encoded]:
-        """Raw items as a network reads them; ``requested`` are those that strings of a request to a server stand for.
-
-        Raises:
-            ValueError: for one that cannot be encoded; names it by its number, from 0 on.
-        """
-        made = []
-        for number, item in enumerate(items):
-            try:
-                made.append(self.inputs.encode(self.inputs.from_request(item) if requested else item))
-            except ValueError as error:
-                raise ValueError(f"item {number}: {error}") from None
-            except (TypeError, AttributeError):
-                raise ValueError(f"item {number}: {type(item).__name__} is no type of an item here: {shown(item)}") from None
-        return made
-
     @torch.no_grad()
     def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
-        """The answers to encoded items, in their order."""
-        lengths = [len(item.steps) for item in encoded]
-        by_length = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
-        answers: dict[int, Answer] = {}
-        for start in range(0, len(by_length), self.batch_size):
-            rows = by_length[start : start + self.batch_size]
-            answers |= zip(rows, self.answer_batch([encoded[row] for row in rows]), strict=True)
-        return [answers[row] if length else self.no_answer() for row, length in enumerate(lengths)]
-
-    def no_answer(self) -> Answer:
-        """The answer to an item without a step."""
-        return {"text": ""}
-
-    def text(self, answer: Answer, form: str = "text") -> str:
-        """An answer in one of the ``formats`` but JSON; as ``text`` it is one line."""
-        return answer["text"]
+        return super().answer(encoded)
 
     def pad(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor | None]:
         """The steps of a batch side by side (B, T, ...), on the system's device, filled up with zeros, and their lengths (B,),
         ``None`` where all are the longest."""
-        steps = [item.steps for item in batch]
-        sizes = [max(sizes) for sizes in zip(*(row.shape for row in steps), strict=True)]
-        inputs = steps[0].new_zeros(len(steps), *sizes)
-        for number, row in enumerate(steps):
-            inputs[(number, *map(slice, row.shape))] = row
-        lengths = [len(row) for row in steps]
-        return inputs.to(self.system.device), None if min(lengths) == sizes[0] else torch.tensor(lengths)
+        padded, lengths = padded_steps(batch)
+        inputs = torch.from_numpy(padded).to(self.system.device)
+        return inputs, None if min(lengths) == inputs.shape[1] else torch.tensor(lengths)
+
+
+def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
+    """The model of the checkpoint in ``folder``, compared with its SHA-256.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where the file is damaged, or no checkpoint of that system.
+    """
+    file = Path(folder) / CHECKPOINT
+    if not file.exists() and (Path(folder) / WEIGHTS).exists():  # an export of safetensors
+        check_sums(Path(folder), again=AGAIN_EXPORTED)
+        return read_weights(system, Path(folder))
+    check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
+    try:
+        return load_model(system, file)
+    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None

@@ -6,10 +6,11 @@ Shapes: B items, T steps, C classes.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..items.base import Answer
+from ..items.folders import settings_of
+from ..items.inputs import Encoded, Inputs, make_inputs
 from ..models import SequenceClassifier
-from .base import Answer, Encoded, Predictor
-from .folders import load_system, settings_of
-from .inputs import Inputs, make_inputs
+from .base import Predictor, load_system
 
 
 class ClassificationPredictor(Predictor[SequenceClassifier]):

@@ -4,21 +4,18 @@ Shapes: B signals, T frames.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
+from ..items.base import Answer
+from ..items.folders import settings_of
+from ..items.inputs import Encoded, make_inputs
+from ..items.signals import frames_answer
 from ..models import FrameClassifier
-from .base import Answer, Encoded, Predictor
-from .folders import load_system, settings_of
-from .inputs import make_inputs, segment
+from .base import Predictor, load_system
 
 
 class FramePredictor(Predictor[FrameClassifier]):
-    """The classes of a signal in their order, each once for all frames in a row that are of it, with its times.
-
-    ``{"text": "s ah", "labels": [{"label": "s", "start": 0.0, "end": 0.12, "confidence": 0.8}, ...]}``; the confidence is the
-    mean probability over the frames.
-    """
+    """The classes of a signal and their times, see `frames_answer`."""
 
     @classmethod
     def load(cls, folder: str | Path, *, batch_size: int = 16) -> "FramePredictor":
@@ -28,12 +25,5 @@ class FramePredictor(Predictor[FrameClassifier]):
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         inputs, lengths = self.pad(batch)
         probabilities, classes = self.system(inputs, lengths)[0].softmax(2).max(2)
-        answers = []
-        for item, of_frames, numbers in zip(batch, probabilities, classes.tolist(), strict=True):
-            labels, start = [], 0
-            for number, frames in groupby(numbers[: len(item.steps)]):
-                end = start + len(list(frames))
-                labels.append(segment(item, self.system.classes[number], start, end, of_frames[start:end].mean().item()))
-                start = end
-            answers.append({"text": " ".join(part["label"] for part in labels), "labels": labels})
-        return answers
+        rows = zip(batch, classes.tolist(), probabilities.cpu().numpy(), strict=True)
+        return [frames_answer(*row, self.system.classes) for row in rows]

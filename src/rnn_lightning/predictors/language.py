@@ -3,7 +3,6 @@
 Shapes: B prompts, T tokens of the longest, V tokens of the vocabulary.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,39 +12,20 @@ from torch import Tensor
 
 from ..checks import check_counts, check_flags, check_number
 from ..inference import prepared
+from ..items.base import Answer
+from ..items.folders import settings_of
+from ..items.inputs import Encoded, make_inputs
+from ..items.prompts import LanguageAnswers, prompt_inputs
 from ..models import LanguageModel
 from ..sequences import at_least_single
-from .base import Answer, Encoded, Predictor
-from .folders import load_system, settings_of
-from .inputs import NOTHING, Inputs, TextInputs, TokenInputs, make_inputs
+from .base import Predictor, load_system
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-class PromptInputs(Inputs):
-    """Text to tokens, between the marks that end the line before and the line itself, where the vocabulary has such a mark."""
-
-    packages = ("tokenizers",)
-
-    def __init__(self, tokenizer: "Tokenizer", *, closed: bool) -> None:
-        """With ``closed`` the mark behind the line is there too, which a prompt must not have."""
-        self.tokenizer, self.closed = tokenizer, closed
-        self.mark: list[int] = tokenizer.encode("").ids  # of a text without lines: none
-
-    def encode(self, item: str) -> Encoded:
-        tokens = [*self.mark, *self.tokenizer.encode(item, add_special_tokens=False).ids, *(self.mark if self.closed else [])]
-        return Encoded(torch.tensor(tokens)) if tokens else NOTHING
-
-
-class LanguagePredictor(Predictor[LanguageModel]):
-    """A continuation of each prompt, ``{"text": ...}``, or the score of each line, ``{"log_probability": ..., "tokens": ...,
-    "perplexity": ...}``.
-
-    A prompt is read as the beginning of a line. Each has random numbers of its own, drawn from the same seed, so that an answer
-    does not depend on the other prompts. Where a vocabulary marks the ends of lines, a line's score counts its tokens and its
-    end; else all its tokens but the first. A model of tokens that stand for no text reads and answers with their numbers.
-    """
+class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
+    """Continuations or scores by a language model, see `LanguageAnswers`."""
 
     def __init__(
         self,
@@ -68,8 +48,7 @@ class LanguagePredictor(Predictor[LanguageModel]):
         Raises:
             ValueError: for a negative length or temperature.
         """
-        inputs = TokenInputs(system.vocab_size) if tokenizer is None else PromptInputs(tokenizer, closed=score)
-        super().__init__(system, inputs, batch_size=batch_size)
+        super().__init__(system, prompt_inputs(tokenizer, system.vocab_size, score=score), batch_size=batch_size)
         check_counts(least=0, length=length)
         check_counts(least=0, most=2**63 - 1, seed=seed)
         check_number("temperature", temperature, least=0)
@@ -90,8 +69,7 @@ class LanguagePredictor(Predictor[LanguageModel]):
     ) -> "LanguagePredictor":
         inputs = settings_of(folder, "inputs")
         system = prepared(load_system(LanguageModel, folder))
-        read = make_inputs(inputs, folder, system.vocab_size)
-        tokenizer = read.tokenizer if isinstance(read, TextInputs) else None
+        tokenizer = make_inputs(inputs, folder, system.vocab_size).tokenizer
         sampling = {"batch_size": batch_size, "length": length, "seed": seed}
         return cls(system, tokenizer, **sampling, temperature=temperature, score=score)
 
@@ -102,9 +80,6 @@ class LanguagePredictor(Predictor[LanguageModel]):
         return (
             self.scores(tokens, lengths) if self.score else [{"text": self.words(row)} for row in self.go_on(tokens, lengths)]
         )
-
-    def words(self, tokens: Sequence[int]) -> str:
-        return " ".join(map(str, tokens)) if self.tokenizer is None else self.tokenizer.decode(list(tokens))
 
     def go_on(self, prompts: Tensor, lengths: Tensor) -> list[list[int]]:
         """The tokens that continue ``prompts`` (B, T), as ``LanguageModel.generate`` continues each alone."""
@@ -130,18 +105,5 @@ class LanguagePredictor(Predictor[LanguageModel]):
         log_probabilities = self.system.log_probabilities(tokens, lengths)
         answers: list[Answer] = []
         for row, length in zip(log_probabilities, lengths.tolist(), strict=True):
-            total, count = row[: length - 1].sum().item(), length - 1
-            perplexity = math.exp(min(-total / count, 700)) if count else None
-            answers.append({"log_probability": total, "tokens": count, "perplexity": perplexity})
+            answers.append(self.score_of(row[: length - 1].sum().item(), length - 1))
         return answers
-
-    def no_answer(self) -> Answer:
-        return {"log_probability": 0.0, "tokens": 0, "perplexity": None} if self.score else {"text": ""}
-
-    def text(self, answer: Answer, form: str = "text") -> str:
-        """A continuation in one line, its line feeds shown as ``\\n``; a score as log-probability, tab, perplexity."""
-        if not self.score:
-            return answer["text"].replace("\n", "\\n")
-        if answer["perplexity"] is None:
-            return ""
-        return f"{answer['log_probability']:.4f}\t{answer['perplexity']:.4f}"

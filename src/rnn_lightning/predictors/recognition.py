@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..checks import check_beam, check_counts
+from ..items.base import Answer
+from ..items.folders import settings_of
+from ..items.inputs import Encoded, Inputs, make_inputs
+from ..items.signals import labels_answer
 from ..models import CTCRecognizer
-from .base import Answer, Encoded, Predictor
-from .folders import load_system, settings_of
-from .inputs import Inputs, make_inputs, segment
+from .base import Predictor, load_system
 
 
 class RecognitionPredictor(Predictor[CTCRecognizer]):
@@ -62,11 +64,9 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
         answers: list[Answer] = []
         for row, labels in enumerate(system.sequences(found, counts)):
             times = zip(*(of[row].tolist() for of in (aligned.starts, aligned.ends, aligned.confidence)), strict=True)
-            spans = [
-                segment(batch[row], system.labels[label], stride * start, stride * end, confidence)
-                for label, (start, end, confidence) in zip(labels, times, strict=False)
-            ]
-            answers.append({"text": system.text(labels), "score": best.scores[row, 0].item(), "labels": spans})
+            names = [system.labels[label] for label in labels]
+            score = best.scores[row, 0].item()
+            answers.append(labels_answer(batch[row], system.text(labels), score, names=names, times=times, stride=stride))
             if self.n_best > 1:
                 texts = map(system.text, system.sequences(best.labels[row], best.lengths[row]))
                 ranked = zip(texts, best.scores[row].tolist(), strict=True)

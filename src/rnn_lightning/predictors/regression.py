@@ -6,10 +6,11 @@ Shapes: B items, T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..items.base import Answer
+from ..items.inputs import Encoded, Inputs
 from ..models import SequenceClassifier
-from .base import Answer, Encoded, Predictor
+from .base import Predictor
 from .classification import load_classifier
-from .inputs import Inputs
 
 
 class RegressionPredictor(Predictor[SequenceClassifier]):

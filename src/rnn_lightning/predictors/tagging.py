@@ -3,82 +3,26 @@
 Shapes: B sentences, T words, C characters of the longest word.
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from ..items.base import Answer
+from ..items.folders import file_in, read_description
+from ..items.inputs import Encoded
+from ..items.words import WordAnswers, WordInputs
 from ..models import Tagger
-from ..tag_schemes import spans_of
-from .base import Answer, Predictor
-from .folders import file_in, load_system, read_description
-from .inputs import NOTHING, Encoded, Inputs
+from .base import Predictor, load_system
 
 if TYPE_CHECKING:
     from ..corpora.lexicon import Lexicon
 
-WORD = re.compile(r"\w+|[^\w\s]")
-JOINERS = "\u200c\u200d"
-"""Signs without a width that stand within words of Persian and of Indian scripts."""
 
-
-class WordInputs(Inputs):
-    """Words and their spelling by a lexicon.
-
-    Words are given as a list, or as a line, split as ``tokens`` says: ``simple`` as ``simple_words`` does, ``blanks`` at
-    white space.
-    """
-
-    def __init__(self, lexicon: "Lexicon", tokens: Literal["simple", "blanks"] = "simple") -> None:
-        self.lexicon, self.tokens = lexicon, tokens
-
-    def encode(self, item: str | Sequence[str]) -> Encoded:
-        words = list(item) if not isinstance(item, str) else simple_words(item) if self.tokens == "simple" else item.split()
-        if not words:
-            return NOTHING
-        rows = self.lexicon.encode([words])
-        assert rows.characters is not None and rows.character_offsets is not None
-        sizes = np.diff(rows.character_offsets[:])[:, None]  # (T, 1)
-        steps = np.zeros((len(words), 1 + sizes.max()), np.int64)  # (T, 1 + C)
-        steps[:, 0] = rows.inputs[:]
-        steps[:, 1:][np.arange(sizes.max()) < sizes] = rows.characters[:]
-        return Encoded(torch.from_numpy(steps), words)
-
-
-def simple_words(line: str) -> list[str]:
-    """The words of a line: runs of letters, digits and underscores with the marks on them, and every other sign alone.
-
-    A mark (a vowel sign, an accent of its own) belongs to what it stands on, a joiner to the word before it.
-    """
-    words: list[str] = []
-    end = 0
-    for found in WORD.finditer(line):
-        piece, touches = found.group(), bool(words) and found.start() == end
-        on_word = touches and (words[-1][0].isalnum() or words[-1][0] == "_")
-        carried = unicodedata.category(piece[0])[0] == "M" or (on_word and piece in JOINERS)
-        goes_on = on_word and (piece[0].isalnum() or piece[0] == "_")
-        if (touches and carried) or goes_on:
-            words[-1] += piece
-        else:
-            words.append(piece)
-        end = found.end()
-    return words
-
-
-class TaggingPredictor(Predictor[Tagger]):
-    """The words of a line with their tags, and where these mark spans, the spans.
-
-    ``{"words": ["Ada", "sat"], "tags": ["B-PER", "O"], "spans": [{"label": "PER", "first_word": 0, "words": 1}]}``. The
-    format ``conll`` is a word and its tag a line, and a blank line after each sentence; ``text`` the tags alone.
-    """
-
-    formats: ClassVar[tuple[str, ...]] = ("conll", "text", "json")
-    pool: ClassVar[int] = 32
+class TaggingPredictor(WordAnswers, Predictor[Tagger]):
+    """The tags of each word of a line, and the spans that they mark, see `WordAnswers`."""
 
     def __init__(
         self,
@@ -110,27 +54,10 @@ class TaggingPredictor(Predictor[Tagger]):
         if self.system.spelling is None or not spelled:
             return super().answer(encoded)
         longest = max(part.shape[1] for part in spelled)
-        characters = torch.cat([F.pad(part, (0, longest - part.shape[1])) for part in spelled])
-        with self.system.spelling.reading(characters.to(self.system.device)):
+        characters = np.concatenate([np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in spelled])
+        with self.system.spelling.reading(torch.from_numpy(characters).to(self.system.device)):
             return super().answer(encoded)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         rows = self.system.tag(*self.pad(batch)).tolist()
         return [self.of_words(item.source, row) for item, row in zip(batch, rows, strict=True)]
-
-    def of_words(self, words: Sequence[str], numbers: Sequence[int]) -> Answer:
-        """The answer for ``words`` with the ``numbers`` of their tags, which may go on behind them."""
-        tags = [self.tags[number] for number in numbers[: len(words)]]
-        answer: dict[str, Any] = {"words": list(words), "tags": tags}
-        if self.scheme is None:
-            return answer
-        spans = spans_of(tags, self.scheme)
-        return {**answer, "spans": [{"label": s.kind, "first_word": s.start, "words": s.stop - s.start} for s in spans]}
-
-    def no_answer(self) -> Answer:
-        return self.of_words([], [])
-
-    def text(self, answer: Answer, form: str = "text") -> str:
-        if form == "text":
-            return " ".join(answer["tags"])
-        return "".join(f"{word}\t{tag}\n" for word, tag in zip(answer["words"], answer["tags"], strict=True))

@@ -12,11 +12,13 @@ import torch
 
 from ..checks import check_beam, check_counts, check_flags
 from ..inference import prepared
+from ..items.base import Answer
+from ..items.folders import file_in, read_description, read_tokenizer, settings_of
+from ..items.inputs import Encoded, Inputs, TextInputs, make_inputs
+from ..items.ranked import RankedAnswers
 from ..models import Seq2Seq
 from ..search import Hypotheses, make_normalisation
-from .base import Answer, Encoded, Predictor
-from .folders import file_in, load_system, read_description, read_tokenizer, settings_of
-from .inputs import Inputs, TextInputs, make_inputs
+from .base import Predictor, load_system
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,9 +28,8 @@ OPTIONS = (*NUMBERS, "normalisation", "stop")
 """Options of a search in plain values."""
 
 
-class SearchPredictor(Predictor[Seq2Seq]):
-    """The best text of an item with its score, ``{"text": ..., "score": ...}``, and a list of the ``n_best`` where more than
-    one, or ``scores``, are asked for."""
+class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
+    """The best text of an item with its score, see `RankedAnswers`."""
 
     def __init__(
         self,
@@ -104,12 +105,8 @@ class SearchPredictor(Predictor[Seq2Seq]):
         for row, count in enumerate((found.lengths > 0).sum(1).tolist()):
             scores = found.scores[row].tolist()
             ranked = [{"text": text_of(found, row, rank, self.decode), "score": scores[rank]} for rank in range(count)]
-            best = dict(ranked[0]) if ranked else self.no_answer()
-            answers.append(best | {"n_best": ranked} if self.listed else best)
+            answers.append(self.of_ranked(ranked))
         return answers
-
-    def no_answer(self) -> Answer:
-        return {"text": "", "n_best": []} if self.listed else {"text": ""}
 
 
 class TranslationPredictor(SearchPredictor):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import shown
-from ..sequences import State, check_lengths, check_tensors, leaves, length_mask
+from ..sequences import State, check_lengths, check_tensors, fill_padding, leaves, length_mask
 from .resets import check_fresh, read_pieces
 
 
@@ -35,11 +35,7 @@ class Recurrent(nn.Module, ABC):
         return not self.bidirectional
 
     def forward(
-        self,
-        inputs: Tensor,
-        lengths: Tensor | None = None,
-        state: State | None = None,
-        fresh: Tensor | None = None,
+        self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None, fresh: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Read ``inputs`` (B, T, F) on from ``state`` (``None``: from the start).
 
@@ -54,6 +50,8 @@ class Recurrent(nn.Module, ABC):
         Raises:
             ValueError: for inputs of another shape or width, or lengths or a state that do not fit them.
         """
+        if torch.compiler.is_exporting() and fresh is None:
+            return self._exported(inputs, lengths, state)
         self._check_inputs(inputs, lengths)
         if fresh is not None:
             check_fresh(fresh, inputs)
@@ -83,6 +81,11 @@ class Recurrent(nn.Module, ABC):
             raise ValueError(f"inputs must be floats of shape (B, T, {self.input_size}), not {kind}")
         if lengths is not None:
             check_lengths(lengths, inputs)
+
+    def _exported(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """What ``forward`` computes, for any number of rows and steps; nothing is asked that depends on what tensors hold."""
+        outputs, after = self.read(inputs, lengths, self.start(inputs) if state is None else state)
+        return fill_padding(outputs, lengths), after
 
     def _check_state(self, state: State, inputs: Tensor) -> None:
         """Refuse a ``state`` that is nested otherwise than the one from the start, or has other rows than ``inputs``."""

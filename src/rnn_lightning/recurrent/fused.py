@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..sequences import State, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
+from .exported import Operator, by_operator, scanned
 from .initialisation import Init, initialise
 from .onestep import joined, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
@@ -31,12 +33,13 @@ class Fused(Recurrent, Architecture):
     """A stack that ``torch.nn`` computes as a whole; the state is batch-first: (B, L * D, H) for each of its tensors.
 
     ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, ``function``
-    computes one layer of it in one direction, and ``state_tensors`` is the number of tensors that it keeps. Rows may be
-    padded where its outputs are ``bounded``: the gradient of the padding is zero times these.
+    computes one layer of it in one direction, as ``operator`` does in ONNX, and ``state_tensors`` is the number of tensors that
+    it keeps. Rows may be padded where its outputs are ``bounded``: the gradient of the padding is zero times these.
     """
 
     backend = "fused"
     kernel: ClassVar[Callable[..., nn.RNNBase]]
+    operator: ClassVar[Operator]
     function: ClassVar[Callable[..., tuple[Tensor, ...]]]
     kernel_options: ClassVar[Mapping[str, str]] = {}
     state_tensors: ClassVar[int] = 1
@@ -90,6 +93,8 @@ class Fused(Recurrent, Architecture):
             self.products = nn.ModuleList(linear(*self.join(weights)) for weights in self.core.all_weights)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        if torch.compiler.is_exporting():
+            return self._read_exported(inputs, lengths, state)
         if self.products is not None and lengths is None and inputs.shape[1] == 1:
             return self._read_step(self.products, inputs[:, 0], state)
         groups = self._groups(inputs, lengths)
@@ -102,6 +107,34 @@ class Fused(Recurrent, Architecture):
         parts = (state,) if isinstance(state, Tensor) else state
         outputs, parts = PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups)
         return outputs, parts[0] if self.state_tensors == 1 else parts
+
+    def _read_exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        parts, states = (state,) if isinstance(state, Tensor) else state, []
+        directions = 2 if self.bidirectional else 1
+        for layer in range(self.core.num_layers):
+            outputs = []
+            for number in range(directions * layer, directions * (layer + 1)):
+                start, backwards = tuple(part[:, number] for part in parts), number % directions == 1
+                output, after = self._exported_one_way(inputs, lengths, start, self.core.all_weights[number], backwards)
+                outputs.append(output)
+                states.append(after)
+            inputs = torch.cat(outputs, 2)
+        stacked = tuple(torch.stack(several, 1) for several in zip(*states, strict=True))
+        return inputs, stacked[0] if self.state_tensors == 1 else stacked
+
+    def _exported_one_way(
+        self, inputs: Tensor, lengths: Tensor | None, start: Parts, weights: Sequence[Tensor], backwards: bool
+    ) -> tuple[Tensor, Any]:
+        if torch.onnx.is_in_onnx_export():
+            return by_operator(self.operator, inputs, lengths, start, weights, backwards=backwards)
+        weight, bias = self.join(weights)
+        from_inputs, recurrent = weight.split([inputs.shape[2], self.core.hidden_size], 1)
+
+        def step(projected: Tensor, before: Any) -> tuple[Tensor, State]:
+            after = self.advance(projected + F.linear(before[0], recurrent), before)
+            return after[0], after
+
+        return scanned(step, F.linear(inputs, from_inputs, bias), lengths, start, backwards=backwards)
 
     @property
     def takes_products(self) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..products import linear
 from .compiled_gru import CompiledElman, CompiledGRU
+from .exported import Operator
 from .fused import SATURATED, Fused
 from .kernels import kernels, library
 from .onestep import joined_gru
@@ -50,6 +51,7 @@ class Elman(SteppedFused):
     gates = ("hidden",)
     kernel = nn.RNN
     function = torch.rnn_tanh
+    operator = Operator("RNN", (0,), {"activations": ["Tanh"]})
     kernel_options: ClassVar = {"nonlinearity": "tanh"}
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
@@ -67,6 +69,7 @@ class ElmanReLU(Fused):
     gates = ("hidden",)
     kernel = nn.RNN
     function = torch.rnn_relu
+    operator = Operator("RNN", (0,), {"activations": ["Relu"]})
     bounded = False
     kernel_options: ClassVar = {"nonlinearity": "relu"}
 
@@ -85,6 +88,7 @@ class GRU(SteppedFused):
     gates = ("reset", "update", "candidate")
     kernel = nn.GRU
     function = torch.gru
+    operator = Operator("GRU", (1, 0, 2), {"linear_before_reset": 1})
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
         from_inputs, recurrent, bias, more = weights
@@ -110,6 +114,7 @@ class LSTM(Fused):
     gates = ("input", "forget", "candidate", "output")
     kernel = nn.LSTM
     function = torch.lstm
+    operator = Operator("LSTM", (0, 3, 1, 2), {})
     state_tensors = 2
 
     def advance(self, product: Tensor, state: Parts) -> Parts:

@@ -4,7 +4,7 @@ Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch.autograd import Function
 from ..products import linear
 from ..sequences import State
 from .compiled import CompiledLayerNorm, CompiledPeephole
+from .exported import Operator, by_operator
 from .kernels import kernels, library
 from .own_backward import LayerNormSequence, PeepholeSequence
 from .stepwise import Cell
@@ -110,6 +111,13 @@ class PeepholeLSTM(LSTMCell):
         cell = forget_gate * cell + input_gate * candidate.tanh()
         hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
         return hidden, (hidden, cell)
+
+    def exported(self, inputs: Tensor, lengths: Tensor | None, state: Any) -> tuple[Tensor, State]:
+        if not torch.onnx.is_in_onnx_export():
+            return super().exported(inputs, lengths, state)
+        weights = self.input_weight, self.recurrent_weight, self.bias, torch.zeros_like(self.bias)
+        peepholes = torch.cat([self.input_peephole, self.output_peephole, self.forget_peephole])
+        return by_operator(Operator("LSTM", (0, 2, 1, 3), {}), inputs, lengths, state, weights, peepholes=peepholes)
 
     def shared(self) -> tuple[Tensor, ...]:
         return (torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole]),)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..products import linear
 from ..sequences import State, at_least_single, map_state
+from .exported import scanned
 from .parallel import IndependentSequence, scan, single_step
 from .stepwise import Cell
 
@@ -148,7 +149,7 @@ class QRNN(QRNN1):
 
     def start(self, inputs: Tensor) -> State:
         memory = at_least_single(self.zeros(inputs))
-        return memory.new_zeros(len(inputs), self.input_size), memory
+        return memory.new_zeros(inputs.shape[0], self.input_size), memory
 
     def project(self, inputs: Tensor) -> Tensor:
         return inputs
@@ -156,8 +157,8 @@ class QRNN(QRNN1):
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
         before, memory = state
         both = torch.cat([projected, torch.cat([before.unsqueeze(0), projected[:-1]])], 2)
-        products = at_least_single(linear(both.to(self.input_weight.dtype), self.input_weight, self.bias))
-        outputs, memories = super().read(products, memory, scan)
+        products = linear(both.to(self.input_weight.dtype), self.input_weight, self.bias)
+        outputs, memories = super().read(at_least_single(products), memory, scan)
         return outputs, (projected, memories)
 
 
@@ -200,6 +201,17 @@ class LRU(ScanCell):
 
     def output(self, hidden: Tensor, *blocks: Tensor) -> Tensor:
         return F.gelu(linear(hidden.to(self.output_weight.dtype), self.output_weight) + blocks[2])
+
+    def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        size, phase = (-self.log_decay.exp()).exp(), self.log_phase.exp()
+        real, imaginary = size * phase.cos(), size * phase.sin()  # complex numbers are in no ONNX
+
+        def step(projected: Tensor, before: Any) -> tuple[Tensor, State]:
+            (one, other), (more, beside, skip) = before.unflatten(1, (-1, 2)).unbind(2), projected.chunk(3, 1)
+            hidden = torch.stack([real * one - imaginary * other + more, real * other + imaginary * one + beside], 2).flatten(1)
+            return self.output(hidden, more, beside, skip), hidden
+
+        return scanned(step, self.project(inputs), lengths, state)
 
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
         blocks = projected.chunk(3, -1)

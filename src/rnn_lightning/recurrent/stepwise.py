@@ -16,6 +16,7 @@ from ..products import linear
 from ..sequences import State, length_mask, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
+from .exported import scanned
 from .initialisation import Init, initialise
 from .padded import at_the_end
 from .wrappers import Bidirectional
@@ -58,7 +59,7 @@ class Cell(nn.Module, Architecture):
 
     def zeros(self, inputs: Tensor) -> Tensor:
         """A vector of zeros for each row of ``inputs`` (B, ...): (B, H)."""
-        return self.input_weight.new_zeros(len(inputs), self.hidden_size)
+        return self.input_weight.new_zeros(inputs.shape[0], self.hidden_size)
 
     @abstractmethod
     def start(self, inputs: Tensor) -> State:
@@ -76,6 +77,11 @@ class Cell(nn.Module, Architecture):
         """All steps at once, with a backward pass of its own: projected inputs (T, B, P) and a state to the outputs (T, B, H)
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
+
+    def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """All steps of ``inputs`` (B, T, F) as `torch.export` writes them down: outputs, anything in the padding, and the state
+        after each row's last real step."""
+        return scanned(self.step, self.project(inputs), lengths, state)
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
@@ -112,6 +118,8 @@ class Unrolled(Recurrent):
         return self.cell.start(inputs)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        if torch.compiler.is_exporting():
+            return self.cell.exported(inputs, lengths, state)
         whole = self._read_at_once(inputs, lengths, state)
         if whole is not None:
             return whole
@@ -154,3 +162,6 @@ class Feedforward(Cell):
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         return projected, state
+
+    def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        return self.project(inputs), state

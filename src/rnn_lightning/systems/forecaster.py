@@ -11,7 +11,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 
 from ..forecast_metrics import Coverage, MeanAbsoluteScaledError, pinball
 from ..models.forecaster import Forecaster as Model
-from ..models.quantiles import middle
+from ..quantiles import middle
 from ..sequences import Batch
 from .losses import value_loss
 from .system import System

@@ -6,7 +6,7 @@ from typing import Any
 
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
-from ..models.labels import UNITS
+from ..label_names import UNITS
 from .system import System
 
 PRIVATE = 0xE000

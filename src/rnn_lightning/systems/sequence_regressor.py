@@ -10,8 +10,8 @@ from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
 
 from ..forecast_metrics import Coverage, pinball
-from ..models.quantiles import middle
 from ..models.sequence_regressor import SequenceRegressor as Model
+from ..quantiles import middle
 from ..sequences import Batch, length_mask
 from .losses import value_loss
 from .system import System

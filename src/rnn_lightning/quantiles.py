@@ -6,7 +6,7 @@ Shapes: Q quantiles.
 from collections.abc import Sequence
 from typing import Any
 
-from ..checks import check_number, shown
+from .checks import check_number, shown
 
 
 def check_quantiles(quantiles: Any) -> list[float] | None:

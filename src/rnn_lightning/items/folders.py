@@ -1,19 +1,17 @@
 """What a folder holds for a predictor: a description, the checkpoint, and the files that the description names."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..checks import shown
 from ..files import check_sums, read_json
-from ..models import Model, load_model
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-CHECKPOINT, DESCRIPTION = "model.ckpt", "predictor.json"
-AGAIN = "evaluate the run again"
+CHECKPOINT, DESCRIPTION, EXPORT = "model.ckpt", "predictor.json", "export.json"
+AGAIN, AGAIN_EXPORTED = "evaluate the run again", "export the run again"
 DESCRIBED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("classification", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
     "forecasts": ("inputs", "width"),
@@ -22,7 +20,6 @@ DESCRIBED: dict[str, tuple[str, ...]] = {
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }
 """The keys of a description besides ``predictor`` and ``files``, by the predictor's name."""
-AnySystem = TypeVar("AnySystem", bound=Model)
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:
@@ -74,22 +71,6 @@ def settings_of(folder: str | Path, key: str) -> Mapping[str, Any]:
     if not isinstance(settings, dict):
         raise ValueError(f"{Path(folder) / DESCRIPTION} must have settings under {key!r}, not {settings!r}")
     return settings
-
-
-def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
-    """The model of the checkpoint in ``folder``, compared with its SHA-256.
-
-    Raises:
-        FileNotFoundError: where there is none.
-        ValueError: where the file is damaged, or no checkpoint of that system.
-    """
-    file = Path(folder) / CHECKPOINT
-    check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
-    try:
-        return load_model(system, file)
-    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None
 
 
 def read_tokenizer(file: Path) -> "Tokenizer":

@@ -6,15 +6,14 @@ Shapes: T steps, F features.
 import base64
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from ..checks import LARGEST, is_whole
 from .folders import file_in, read_tokenizer
@@ -31,12 +30,22 @@ SHOWN = 60
 class Encoded(NamedTuple):
     """An item as a network reads it: ``steps`` (T, ...), and the ``source`` that answers refer to, words or times."""
 
-    steps: Tensor
+    steps: NDArray[Any]
     source: Any = None
 
 
-NOTHING = Encoded(torch.zeros(0))
+NOTHING = Encoded(np.zeros(0, np.float32))
 """An item without a step, such as an empty line."""
+
+
+def padded_steps(batch: Sequence[Encoded]) -> tuple[NDArray[Any], list[int]]:
+    """The steps of a batch side by side (B, T, ...), filled up with zeros, and their lengths."""
+    steps = [item.steps for item in batch]
+    sizes = [max(sizes) for sizes in zip(*(row.shape for row in steps), strict=True)]
+    padded = np.zeros((len(steps), *sizes), steps[0].dtype)
+    for number, row in enumerate(steps):
+        padded[(number, *map(slice, row.shape))] = row
+    return padded, [len(row) for row in steps]
 
 
 class Inputs(ABC):
@@ -44,6 +53,8 @@ class Inputs(ABC):
 
     packages: tuple[str, ...] = ()
     """The packages that it takes besides those of the library."""
+    tokenizer: "Tokenizer | None" = None
+    """What made the tokens of texts, where these are read."""
     takes_files = False
     """Whether a string names a file, whose bytes may be given instead."""
 
@@ -67,9 +78,10 @@ class TextInputs(Inputs):
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
         self.tokenizer = tokenizer
+        self.tokens_of = tokenizer.encode
 
     def encode(self, item: str) -> Encoded:
-        return Encoded(torch.tensor(self.tokenizer.encode(item).ids)) if item.strip() else NOTHING
+        return Encoded(np.array(self.tokens_of(item).ids)) if item.strip() else NOTHING
 
 
 class TokenInputs(Inputs):
@@ -82,7 +94,7 @@ class TokenInputs(Inputs):
         tokens = token_numbers(item)
         if wrong := [token for token in tokens if not 0 <= token < self.size]:
             raise ValueError(f"token {wrong[0]} is none of 0..{self.size - 1}")
-        return Encoded(torch.tensor(tokens)) if tokens else NOTHING
+        return Encoded(np.array(tokens)) if tokens else NOTHING
 
 
 def token_numbers(item: Any) -> list[int]:
@@ -98,7 +110,7 @@ def token_numbers(item: Any) -> list[int]:
         if all(part.isascii() and part.removeprefix("-").isdigit() for part in parts):
             return [int(part) for part in parts]
     elif isinstance(item, Iterable):
-        numbers = item.tolist() if isinstance(item, Tensor | np.ndarray) else list(item)
+        numbers = getattr(item, "tolist", lambda: list(item))()
         if isinstance(numbers, list) and all(is_whole(number, least=-LARGEST) for number in numbers):
             return [int(number) for number in numbers]
     raise ValueError(f"it is no list of token numbers: {str(item)[:SHOWN]!r}")
@@ -117,11 +129,11 @@ class ArrayInputs(Inputs):
             item = from_json(item, f"an array of {self.size} features a step, [[...], ...]")
         return Encoded(self.features(item))
 
-    def features(self, values: Any) -> Tensor:
+    def features(self, values: Any) -> NDArray[np.float32]:
         from ..corpora.examples import features_of
 
         try:
-            return torch.from_numpy(features_of(values, self.size))
+            return features_of(values, self.size)
         except (TypeError, OverflowError, RuntimeError):
             raise ValueError("it is no array of numbers that single precision holds") from None
 
@@ -222,12 +234,3 @@ def from_json(text: str, wanted: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError(f"it is no JSON of {wanted}") from None
-
-
-def segment(item: Encoded, label: str, start: int, end: int, confidence: float) -> dict[str, Any]:
-    """A label from step ``start`` up to, not including, step ``end``: in seconds where the item has them, else in steps."""
-    start, end = min(start, len(item.steps)), min(end, len(item.steps))
-    if item.source is None:
-        return {"label": label, "first_step": start, "steps": end - start, "confidence": confidence}
-    begin, over = item.source[[start, end]].tolist()
-    return {"label": label, "start": round(begin, 4), "end": round(over, 4), "confidence": confidence}

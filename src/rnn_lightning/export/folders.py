@@ -1,0 +1,82 @@
+"""Folders of exported networks: the graphs or the weights of a finished run, and all that it takes to answer by them.
+
+They are put in place once they are known to answer as the network does.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..checks import check_choice
+from ..files import whole_folder, write_json
+from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, read_description
+from ..predictors import predictor_class
+from ..predictors.base import load_system
+from .formats import GRAPHS
+from .graphs import Exportable
+from .kinds import KINDS
+from .parity import check_parity, first_line
+from .weights import write_weights
+
+FORMATS = (*GRAPHS, "safetensors")
+
+
+def export_run(folder: Path, target: Path, form: str = "onnx") -> dict[str, Any]:
+    """Write the network of the evaluated run in ``folder`` to the folder ``target``; gives what is told of it there.
+
+    Raises:
+        FileNotFoundError: where there is no evaluated run.
+        ValueError: for a form that there is not, a target that is there and no export, or a network that no such graph can be
+            made of.
+        ParityError: where a graph does not answer as the network does.
+    """
+    check_choice("format", form, FORMATS)
+    predictor_class(folder)  # refuses what is no kind of run
+    description = read_description(folder)
+    check_target(target)
+    kind = KINDS[description["predictor"]]
+    model = load_system(kind.model, folder).eval()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with packages_of(form), whole_folder(target, sums=True) as partial:
+        for name in (DESCRIPTION, *description.get("files", [])):
+            shutil.copyfile(folder / name, partial / name)
+        entry = {"format": form, "predictor": description["predictor"]}
+        if form == "safetensors":
+            write_weights(kind.model, model, folder / CHECKPOINT, partial)
+        else:
+            entry["graphs"] = {name: write_graph(form, name, graph, partial) for name, graph in kind.graphs(model).items()}
+        write_json(partial / EXPORT, {**entry, "settings": kind.settings(model)})
+    return entry
+
+
+@contextmanager
+def packages_of(form: str) -> Iterator[None]:
+    """Have a package that is missing named by one line."""
+    try:
+        yield
+    except ImportError as error:
+        raise ValueError(
+            f"format={form} takes packages that are not here: pip install 'rnn-lightning[export]' ({error})"
+        ) from None
+
+
+def check_target(target: Path) -> None:
+    """Refuse a ``target`` that is there and is no export, which would be lost."""
+    if target.exists() and not (target / EXPORT).exists():
+        raise ValueError(f"to={target} is there, and no exported network: give another folder, or remove it")
+
+
+def write_graph(form: str, name: str, graph: Exportable, folder: Path) -> dict[str, Any]:
+    """Write a ``graph`` to a file of ``folder`` in a ``form``, and compare what is there with it; gives what is told of it."""
+    file = folder / f"{name}{GRAPHS[form].ending}"
+    try:
+        GRAPHS[form].write(graph, file)
+    except ImportError:
+        raise
+    except Exception as error:  # exporters raise many kinds
+        raise ValueError(f"{form} has no form for this network: {first_line(error)}") from None
+    inputs, outputs = graph.names()
+    gap = check_parity(GRAPHS[form].read(file), graph, name)
+    return {"file": file.name, "inputs": inputs, "outputs": outputs, "state": graph.state_sizes, "largest_difference": gap}

@@ -1,0 +1,1 @@
+"""Raw items to arrays, and answers in plain values: what predictors share with exported networks, without PyTorch."""

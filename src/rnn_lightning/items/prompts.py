@@ -1,0 +1,65 @@
+"""Prompts to tokens, and continuations and scores of text as answers."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .base import Answer, Answerer
+from .inputs import NOTHING, Encoded, Inputs, TokenInputs
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+class PromptInputs(Inputs):
+    """Text to tokens, between the marks that end the line before and the line itself, where the vocabulary has such a mark."""
+
+    packages = ("tokenizers",)
+
+    def __init__(self, tokenizer: "Tokenizer", *, closed: bool) -> None:
+        """With ``closed`` the mark behind the line is there too, which a prompt must not have."""
+        self.tokenizer, self.tokens_of, self.closed = tokenizer, tokenizer.encode, closed
+        self.mark: list[int] = tokenizer.encode("").ids  # of a text without lines: none
+
+    def encode(self, item: str) -> Encoded:
+        tokens = [*self.mark, *self.tokens_of(item, add_special_tokens=False).ids, *(self.mark if self.closed else [])]
+        return Encoded(np.array(tokens)) if tokens else NOTHING
+
+
+def prompt_inputs(tokenizer: "Tokenizer | None", vocab_size: int, *, score: bool) -> Inputs:
+    """What encodes prompts, or lines to ``score``; numbers of tokens without a ``tokenizer``."""
+    return TokenInputs(vocab_size) if tokenizer is None else PromptInputs(tokenizer, closed=score)
+
+
+class LanguageAnswers(Answerer):
+    """A continuation of each prompt, ``{"text": ...}``, or the score of each line, ``{"log_probability": ..., "tokens": ...,
+    "perplexity": ...}``.
+
+    A prompt is read as the beginning of a line. Each has random numbers of its own, drawn from the same seed, so that an answer
+    does not depend on the other prompts. Where a vocabulary marks the ends of lines, a line's score counts its tokens and its
+    end; else all its tokens but the first. A model of tokens that stand for no text reads and answers with their numbers.
+    """
+
+    tokenizer: "Tokenizer | None"
+    score: bool
+
+    def words(self, tokens: Sequence[int]) -> str:
+        return " ".join(map(str, tokens)) if self.tokenizer is None else self.tokenizer.decode(list(tokens))
+
+    def score_of(self, total: float, count: int) -> Answer:
+        """The answer for ``count`` tokens whose log-probabilities sum to ``total``."""
+        perplexity = math.exp(min(-total / count, 700)) if count else None
+        return {"log_probability": total, "tokens": count, "perplexity": perplexity}
+
+    def no_answer(self) -> Answer:
+        return {"log_probability": 0.0, "tokens": 0, "perplexity": None} if self.score else {"text": ""}
+
+    def text(self, answer: Answer, form: str = "text") -> str:
+        """A continuation in one line, its line feeds shown as ``\\n``; a score as log-probability, tab, perplexity."""
+        if not self.score:
+            return answer["text"].replace("\n", "\\n")
+        if answer["perplexity"] is None:
+            return ""
+        return f"{answer['log_probability']:.4f}\t{answer['perplexity']:.4f}"

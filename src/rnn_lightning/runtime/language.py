@@ -1,0 +1,93 @@
+"""An exported language model that continues text, or scores it.
+
+Shapes: B prompts, T tokens of the longest, V tokens of the vocabulary.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..checks import check_counts, check_flags, check_number
+from ..items.base import Answer
+from ..items.inputs import Encoded
+from ..items.prompts import LanguageAnswers, prompt_inputs
+from .base import Deployed
+from .kinds import inputs_of
+from .session import Array, Exported, log_softmax, softmax
+
+
+class DeployedLanguageModel(LanguageAnswers, Deployed):
+    """Continuations or scores by a language model, see `LanguageAnswers`.
+
+    What is drawn, at a temperature above 0, are NumPy's random numbers and not PyTorch's, so that continuations are others than
+    those of a predictor; at temperature 0 they are the same.
+    """
+
+    def __init__(
+        self,
+        exported: Exported,
+        *,
+        batch_size: int = 32,
+        length: int = 50,
+        temperature: float = 0.7,
+        seed: int = 0,
+        score: bool = False,
+    ) -> None:
+        """Answer by ``exported``; the options are those of `LanguagePredictor`."""
+        self.tokenizer = inputs_of(exported).tokenizer
+        super().__init__(exported, prompt_inputs(self.tokenizer, exported.settings["size"], score=score), batch_size=batch_size)
+        check_counts(least=0, length=length)
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        check_number("temperature", temperature, least=0)
+        check_flags(score=score)
+        self.score, self.length, self.temperature, self.seed = score, length, temperature, seed
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        batch_size: int = 32,
+        length: int = 50,
+        temperature: float = 0.7,
+        seed: int = 0,
+        score: bool = False,
+        threads: int = 1,
+    ) -> "DeployedLanguageModel":
+        sampling = {"batch_size": batch_size, "length": length, "seed": seed}
+        return cls(Exported(folder, threads), **sampling, temperature=temperature, score=score)
+
+    def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
+        tokens, lengths = self.pad(batch)
+        if self.score:
+            return self.scores(tokens, lengths)
+        return [{"text": self.words(row)} for row in self.go_on(tokens, lengths)]
+
+    def go_on(self, prompts: Array, lengths: Array) -> list[list[int]]:
+        """The tokens that continue ``prompts`` (B, T), whose real ones are ``lengths`` (B,)."""
+        graph, rows = self.exported.graphs["model"], len(prompts)
+        draws = [np.random.default_rng(self.seed) for _ in range(rows)]
+        outputs, *state = graph(prompts, lengths, *self.exported.start(rows))
+        scores, found = outputs[np.arange(rows), lengths - 1], []
+        for number in range(self.length):
+            if number:
+                outputs, *state = graph(found[-1][:, None], np.ones(rows, np.int64), *state)
+                scores = outputs[:, 0]
+            found.append(self.draw(scores, draws))
+        return np.stack(found, 1).tolist() if found else [[] for _ in prompts]
+
+    def draw(self, scores: Array, draws: Sequence[np.random.Generator]) -> Array:
+        """A token (B,) for each row of ``scores`` (B, V)."""
+        if self.temperature == 0:
+            return scores.argmax(1)
+        sums = softmax(scores / np.float32(self.temperature)).cumsum(1, dtype=np.float64)
+        places = np.array([own.random() for own in draws])[:, None] * sums[:, -1:]
+        return (sums <= places).sum(1)
+
+    def scores(self, tokens: Array, lengths: Array) -> list[Answer]:
+        """The log-probability of each row of ``tokens`` (B, T) behind its first."""
+        outputs = log_softmax(self.exported.outputs(tokens, lengths)[:, :-1])
+        read = np.take_along_axis(outputs, tokens[:, 1:, None], 2)[:, :, 0]  # (B, T - 1)
+        rows = zip(read, lengths.tolist(), strict=True)
+        return [self.score_of(row[: length - 1].sum().item(), length - 1) for row, length in rows]
