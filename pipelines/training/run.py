@@ -22,6 +22,7 @@ from pipelines.settings.schema import Experiment, Training
 from pipelines.settings.tasks import task_of
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric, check_name
+from pipelines.training.heap import ReturnMemory
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
@@ -125,7 +126,8 @@ def fit(
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
         signals = Signals(partial(recorder.write_signals, run_id))
-        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), durable, recorder, signals, *watching]
+        own = [durable, recorder, signals, ReturnMemory()]
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
         if trainer.global_step != planned:
