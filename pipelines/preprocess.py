@@ -60,10 +60,11 @@ def preprocess(experiment: Experiment) -> None:
 
 
 def rows_of(experiment: Experiment) -> int:
-    """The rows of the raw data, as far as they say; else 0."""
-    source = experiment.raw() / "source.json"
-    rows = read_json(source).get("rows", {}) if source.exists() else {}
-    return sum(rows.values()) if isinstance(rows, dict) else 0
+    """The rows of the raw data, as far as they say; else 0. What is wrong with them, the corpus says."""
+    try:
+        return sum(map(int, read_json(experiment.raw() / "source.json")["rows"].values()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return 0
 
 
 def said_of_preprocessed(experiment: Experiment) -> str:

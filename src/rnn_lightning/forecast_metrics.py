@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from .checks import check_number
+from .checks import check_number, shown
 
 
 def pinball(forecasts: Tensor, right: Tensor, quantiles: Sequence[float]) -> Tensor:
@@ -37,9 +37,11 @@ class MeanAbsoluteScaledError(Metric):
         """Take the scale of each target.
 
         Raises:
-            ValueError: for one that is not above 0.
+            ValueError: for one that is not above 0, or what is no list of numbers.
         """
         super().__init__()
+        if isinstance(scale, str | bytes):
+            raise ValueError(f"seasonal_errors must be a list of numbers, one a target, not {shown(scale)}")
         for each in scale:
             check_number("seasonal_errors: every error", each, above=0)
         self.scale = list(scale)
