@@ -28,7 +28,10 @@ def test_it_does_so_no_more_often_than_it_says(monkeypatch: pytest.MonkeyPatch) 
     callback.trim = calls.append
     for second in range(1, 65):
         now[0] = float(second)
-        (callback.on_validation_batch_end if second % 10 == 0 else callback.on_train_batch_end)(None, None, None, None, 0)
+        if second % 10 == 0:
+            callback.on_validation_end(None, None)
+        else:
+            callback.on_train_batch_end(None, None, None, None, 0)
     assert calls == [0, 0, 0]
 
 
