@@ -4,10 +4,11 @@
 FROM python:3.11-slim
 ARG TORCH_INDEX=
 RUN useradd --create-home rnn && install -d -o rnn /work
-COPY constraints.txt dist/*.whl /tmp/
-RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch==$(sed -n 's/^torch==//p' /tmp/constraints.txt)" \
- && pip install --no-cache-dir -c /tmp/constraints.txt "$(ls /tmp/*.whl)[pipelines]" \
- && rm /tmp/*.whl
+WORKDIR /build
+COPY constraints.txt dist/*.whl ./
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch==$(sed -n 's/^torch==//p' constraints.txt)" \
+ && pip install --no-cache-dir -c constraints.txt "$(ls ./*.whl)[pipelines]" \
+ && rm ./*.whl
 USER rnn
 WORKDIR /work
 EXPOSE 5001

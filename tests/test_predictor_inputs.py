@@ -37,6 +37,8 @@ def test_tags_that_mark_spans_are_answered_with_these() -> None:
         "tags": ["B-PER", "I-PER", "O"],
         "spans": [{"label": "PER", "first_word": 0, "words": 2}],
     }
+    with pytest.raises(ValueError, match=r"^tokens must be one of .*simple.*blanks.*, not 'blanc'"):
+        TaggingPredictor(system, lexicon, tokens="blanc")
     (of_line,), (of_list,) = predictor(["Ada sat."]), predictor([["Ada", "sat."]])
     assert of_line["words"] == ["Ada", "sat", "."] and of_list["words"] == ["Ada", "sat."]
     assert predictor(["", "  "]) == [{"words": [], "tags": [], "spans": []}] * 2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..checks import check_counts, check_flags, check_number
 from .base import Answer, Answerer
 from .inputs import NOTHING, Encoded, Inputs, TokenInputs
 
@@ -44,6 +45,21 @@ class LanguageAnswers(Answerer):
 
     tokenizer: "Tokenizer | None"
     score: bool
+    length: int
+    temperature: float
+    seed: int
+
+    def take_options(self, *, length: int, temperature: float, seed: int, score: bool) -> None:
+        """Keep how to continue: by so many tokens, drawn from the ``seed``; temperature 0 takes the likeliest. Or to ``score``.
+
+        Raises:
+            ValueError: for a negative length or temperature, or what is no seed.
+        """
+        check_counts(least=0, length=length)
+        check_counts(least=0, most=2**63 - 1, seed=seed)
+        check_number("temperature", temperature, least=0)
+        check_flags(score=score)
+        self.length, self.temperature, self.seed, self.score = length, temperature, seed, score
 
     def words(self, tokens: Sequence[int]) -> str:
         return " ".join(map(str, tokens)) if self.tokenizer is None else self.tokenizer.decode(list(tokens))

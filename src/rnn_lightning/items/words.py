@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from ..checks import check_choice
 from ..tag_schemes import spans_of
 from .base import Answer, Answerer
 from .inputs import NOTHING, Encoded, Inputs
@@ -17,6 +18,8 @@ from .inputs import NOTHING, Encoded, Inputs
 if TYPE_CHECKING:
     from ..corpora.lexicon import Lexicon
 
+TOKENS = ("simple", "blanks")
+"""How a line is split into words."""
 WORD = re.compile(r"\w+|[^\w\s]")
 JOINERS = "\u200c\u200d"
 """Signs without a width that stand within words of Persian and of Indian scripts."""
@@ -30,6 +33,7 @@ class WordInputs(Inputs):
     """
 
     def __init__(self, lexicon: "Lexicon", tokens: Literal["simple", "blanks"] = "simple") -> None:
+        check_choice("tokens", tokens, TOKENS)
         self.lexicon, self.tokens = lexicon, tokens
 
     def encode(self, item: str | Sequence[str]) -> Encoded:

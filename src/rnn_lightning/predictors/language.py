@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_flags, check_number
 from ..inference import prepared
 from ..items.base import Answer
 from ..items.folders import settings_of
@@ -49,12 +48,8 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
             ValueError: for a negative length or temperature.
         """
         super().__init__(system, prompt_inputs(tokenizer, system.vocab_size, score=score), batch_size=batch_size)
-        check_counts(least=0, length=length)
-        check_counts(least=0, most=2**63 - 1, seed=seed)
-        check_number("temperature", temperature, least=0)
-        check_flags(score=score)
-        self.tokenizer, self.score = tokenizer, score
-        self.length, self.temperature, self.seed = length, temperature, seed
+        self.take_options(length=length, temperature=temperature, seed=seed, score=score)
+        self.tokenizer = tokenizer
 
     @classmethod
     def load(

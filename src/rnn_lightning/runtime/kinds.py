@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..checks import check_choice
 from ..items.base import Answer
 from ..items.folders import file_in, read_description, settings_of
 from ..items.inputs import Encoded, Inputs, make_inputs
@@ -115,7 +114,6 @@ class DeployedTagger(WordAnswers, Deployed):
         tokens: Literal["simple", "blanks"] = "simple",
     ) -> None:
         """Answer by ``exported``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`."""
-        check_choice("tokens", tokens, ("simple", "blanks"))
         super().__init__(exported, WordInputs(lexicon, tokens), batch_size=batch_size)
         scores, self.tags, self.scheme = exported.settings["transitions"], lexicon.tags, exported.settings["scheme"]
         of_numbers = [[-np.inf if score is None else score for score in row] for row in scores or []]

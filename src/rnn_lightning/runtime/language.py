@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import check_counts, check_flags, check_number
 from ..items.base import Answer
 from ..items.inputs import Encoded
 from ..items.prompts import LanguageAnswers, prompt_inputs
@@ -37,11 +36,7 @@ class DeployedLanguageModel(LanguageAnswers, Deployed):
         """Answer by ``exported``; the options are those of `LanguagePredictor`."""
         self.tokenizer = inputs_of(exported).tokenizer
         super().__init__(exported, prompt_inputs(self.tokenizer, exported.settings["size"], score=score), batch_size=batch_size)
-        check_counts(least=0, length=length)
-        check_counts(least=0, most=2**63 - 1, seed=seed)
-        check_number("temperature", temperature, least=0)
-        check_flags(score=score)
-        self.score, self.length, self.temperature, self.seed = score, length, temperature, seed
+        self.take_options(length=length, temperature=temperature, seed=seed, score=score)
 
     @classmethod
     def load(
