@@ -13,7 +13,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 SECONDS_BETWEEN = 20.0
-"""A short training gives nothing back; in a longer one it takes less than a hundredth of the time."""
+"""A short training gives nothing back; a longer one spends about a hundredth of its time on it."""
 
 
 def trimmer() -> Callable[[int], int]:

@@ -5,31 +5,23 @@ Shapes: R rows, T steps of a row.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .card import CardFields
+from .copying import Copying
 from .corpus import Stream
 from .generated import GeneratedArrays, check_steps
 
 
-class SelectiveCopying(GeneratedArrays):
+class SelectiveCopying(Copying):
     """Copying memory whose symbols stand at random places: documents of ``delay`` blanks with ``symbols`` symbols among them,
     one recall mark, the same symbols in their order (Jing et al. 2019, arXiv:1706.02761; Gu and Dao 2023, arXiv:2312.00752).
 
-    Tokens 0 to ``alphabet`` - 1 are the symbols, drawn uniformly; ``alphabet`` is the blank and ``alphabet`` + 1 the mark.
-    Only the recalled symbols are scored: without memory, each costs ln ``alphabet`` nats. What is kept must depend on what is
-    read, so that fixed rates of decay do not do.
+    Tokens and scores are those of `Copying`. What is kept must depend on what is read, so that fixed rates of decay do not do.
     """
-
-    def __init__(self, *, delay: int, rows: Mapping[str, int], seed: int, symbols: int = 10, alphabet: int = 8) -> None:
-        super().__init__(rows=rows, seed=seed)
-        check_steps({"delay": (delay, 0), "symbols": (symbols, 1), "alphabet": (alphabet, 2)})
-        self.delay, self.symbols, self.alphabet = delay, symbols, alphabet
-
-    def parameters(self) -> dict[str, Any]:
-        return {"delay": self.delay, "symbols": self.symbols, "alphabet": self.alphabet}
 
     def draw(self, rows: int, generator: np.random.Generator) -> Stream:
         before = self.delay + self.symbols
@@ -43,11 +35,7 @@ class SelectiveCopying(GeneratedArrays):
 
     def card_fields(self, source: Mapping[str, Any]) -> CardFields:
         title = f"Selective copying, {self.symbols} symbols among {self.delay} blanks"
-        references = {"chance_nats_per_scored_token": math.log(self.alphabet)}
-        return CardFields(title, source, self.alphabet + 2, references)
-
-    def inputs(self) -> dict[str, Any]:
-        return {"name": "tokens"}
+        return replace(super().card_fields(source), title=title)
 
 
 class AssociativeRecall(GeneratedArrays):
