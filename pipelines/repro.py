@@ -24,7 +24,6 @@ from pipelines.runs.folders import read_runs
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import MAIN, MAIN_FILE, PlannedRun, file_of, planned_runs
 from pipelines.settings.tasks import read_card, task_of_runs
-from pipelines.tracking.best import register_best
 from pipelines.tracking.courier import BETWEEN, LEFT, ONCE_ANSWERED, deliver_waiting, flush, held_back
 from pipelines.tracking.spool import waiting_files
 
@@ -72,11 +71,11 @@ def repro(report: str) -> None:
     runs = planned_runs(CONF, [report])
     grid(CONF.parent)
     comparison = comparison_of(report)
-    if _dvc("repro", "--quiet", stage_of(report, "settings")):  # which code and settings there are, all others depend on
-        raise ValueError("the settings of the grid cannot be composed, as said above")
     if not _dvc("status", "--quiet", "--with-deps", comparison):
         print(f"{report} is up to date")
         return
+    if _dvc("repro", "--quiet", stage_of(report, "settings")):  # which code and settings there are, all others depend on
+        raise ValueError("the settings of the grid cannot be composed, as said above")
     wanted = longest_first(targets(runs))
     if failed := make_tasks(wanted, runs, Progress(report, sum(run.seeds for run in runs), "runs")):
         raise ValueError(f"{', '.join(failed)} failed, as said above; the same command goes on with what is not made yet")
@@ -105,6 +104,8 @@ def make_tasks(wanted: Mapping[str, Sequence[str]], runs: Sequence[PlannedRun], 
 
 def register(tasks: Iterable[str]) -> None:
     """Have the best model of each task registered, as far as the dashboard answers."""
+    from pipelines.tracking.best import register_best  # imports torch: a second, where all is up to date a third of the whole
+
     with held_back():
         for name in sorted(tasks):
             finished, card = read_runs(Path("runs"), name)[0], read_card(Path("data"), name)

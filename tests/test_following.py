@@ -129,6 +129,46 @@ def test_a_module_that_makes_another_error_of_an_interrupt_does_not_hide_it(modu
     assert ended.returncode == 130 and ended.stderr.startswith("interrupted") and len(ended.stderr.splitlines()) == 1
 
 
+EXTENSION = """
+import os, sys, time
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+
+class Native(ExtensionFileLoader):
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        try:
+            os.kill(os.getpid(), 2)
+            time.sleep(0.2)
+        except BaseException:
+            os.abort()  # as code in C++ does that calls Python and expects no exception
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "native":
+            return ModuleSpec(name, Native(name, "native.so"))
+
+from pipelines.settings.interrupts import begin_work, end_at_once, was_interrupted
+import signal
+signal.signal(signal.SIGINT, end_at_once)
+begin_work()
+sys.meta_path.insert(0, Finder())
+try:
+    import native
+    time.sleep(10)
+except KeyboardInterrupt as error:
+    print(was_interrupted(error), "native" in sys.modules)
+"""
+
+
+def test_an_interrupt_waits_until_an_extension_module_is_loaded() -> None:
+    words = ["env", "--default-signal=INT", sys.executable, "-c", EXTENSION]
+    ended = subprocess.run(
+        words, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (0, "True True\n"), ended.stderr
+
+
 SERVER = """
 from pipelines.training.launching import fork_server
 fork_server("slow").Process(target=print).start()

@@ -1,10 +1,12 @@
 """What Ctrl-C does to a command: while it is imported, and from its first line of work on."""
 
 import os
+from types import FrameType
 
 INTERRUPTED = 130
 """The exit code of a command that SIGINT, as Ctrl-C sends it, has ended; a training that it ends saves before."""
 _interrupts: list[int] = []
+_AGAIN = 0.05
 
 
 def end_at_once(*_: object) -> None:
@@ -14,15 +16,37 @@ def end_at_once(*_: object) -> None:
 
 
 def begin_work() -> None:
-    """Have Ctrl-C raise ``KeyboardInterrupt`` from here on: what a command has begun is to end in order."""
-    import signal
+    """Have Ctrl-C raise ``KeyboardInterrupt`` from here on: what a command has begun is to end in order.
 
-    def interrupt(number: int, _: object) -> None:
+    It waits while an extension module is loaded: an exception that C++ code does not expect aborts the process.
+    """
+    import signal
+    import threading
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if loads_an_extension(frame):
+            again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
         _interrupts.append(number)
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, interrupt)
+
+
+def loads_an_extension(frame: FrameType | None) -> bool:
+    """Whether a call on the stack of ``frame`` loads an extension module, compiled code whose start may call Python."""
+    from importlib.machinery import ExtensionFileLoader
+
+    while frame is not None:
+        if frame.f_code.co_name in ("create_module", "exec_module") and isinstance(
+            frame.f_locals.get("self"), ExtensionFileLoader
+        ):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def was_interrupted(error: BaseException) -> bool:

@@ -37,7 +37,7 @@ def open_store() -> str:
 
 def store_uri() -> str:
     """``MLFLOW_TRACKING_URI``, or a database in the project."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    quieten_client()
     return os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{PROJECT / 'mlflow.db'}")
 
 
@@ -56,9 +56,14 @@ def ask_patiently() -> None:
 
 def load_client() -> None:
     """Import MLflow: on the thread that calls, since two that import at once may find modules half made."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # it shows copies of three files as downloads
+    quieten_client()
     from mlflow.store.tracking import rest_store, sqlalchemy_store  # noqa: F401
+
+
+def quieten_client() -> None:
+    """Have MLflow send no telemetry, and show no progress bars: it shows copies of three files as downloads."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def client() -> "MlflowClient":
