@@ -32,7 +32,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-repro: setup  ## fetch, train, evaluate and compare: GRID=generated (no network), text, translation, tagging, tuned, handwriting, sequences, speech (Hub)
+repro: setup  ## fetch, train, evaluate and compare: GRID=generated, memory (no network), text, translation, tagging, tuned, handwriting, sequences, speech (Hub)
 	$(BIN)/python -m pipelines.repro $(GRID)
 	@echo "The comparison is in reports/$(GRID)/comparison.html. Next: make dashboard"
 

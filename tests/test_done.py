@@ -79,7 +79,7 @@ def test_other_rows_are_made(project: Path) -> None:
     assert command("preprocess", CORPUS, project)[0] == ""
 
 
-@pytest.mark.parametrize("stage", ["fetch", "preprocess", "train", "evaluate", "predict"])
+@pytest.mark.parametrize("stage", ["fetch", "preprocess", "train", "evaluate", "predict", "repro"])
 def test_help_waits_for_little(stage: str, tmp_path: Path) -> None:
     told, imported = command(stage, ["--help"], tmp_path)
     assert told and not (HEAVY - {"torch"} if stage == "predict" else HEAVY) & imported
