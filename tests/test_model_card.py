@@ -32,14 +32,14 @@ def made(project: Path, seed: int, metrics: dict[str, float] | None, **changes: 
 
 
 def test_metadata_are_those_of_the_record(run: Path) -> None:
-    data = ModelCard(model_card(run, conf=Path("conf"))).data
+    data = ModelCard(str(model_card(run, conf=Path("conf")))).data
     assert (data.library_name, data.pipeline_tag, data.license) == ("rnn-lightning", "text-generation", "cc0")
     assert data.metrics == ["accuracy", "loss"] and data.model_name == "words-gru-1"
     assert {each.metric_type: each.metric_value for each in data.eval_results} == {"accuracy": 0.1, "loss": 2.0}
 
 
 def test_the_mean_is_of_the_seeds_of_the_same_settings(run: Path) -> None:
-    card = model_card(run, conf=Path("conf"))
+    card = str(model_card(run, conf=Path("conf")))
     assert "| metric of the test split | this model (seed 1) | mean of 3 seeds (95%) |" in card
     assert "| test/loss | 2.000 | 3.0 ± 2.5 |" in card  # Student's t of 2 degrees of freedom, 4.303, by 1 / sqrt(3)
     assert "Seeds of this configuration: 1, 2, 3." in card
@@ -49,10 +49,10 @@ def test_the_mean_is_of_the_seeds_of_the_same_settings(run: Path) -> None:
 
 def test_a_run_alone_says_so_and_data_that_are_not_here_are_left_out(run: Path, tmp_path: Path) -> None:
     alone = run.parent / "4"
-    card = model_card(alone, conf=Path("conf"), data=tmp_path / "nowhere", place="tiny/words", licence="mit")
+    card = str(model_card(alone, conf=Path("conf"), data=tmp_path / "nowhere", place="tiny/words", licence="mit"))
     assert "One run says nothing of the spread over seeds." in card and "mean of" not in card
     assert "hub:tiny/words" in card and ModelCard(card).data.license == "mit" and "Licence of the data" not in card
-    assert ModelCard(model_card(alone, conf=Path("conf"), data=tmp_path / "nowhere")).data.license == "unknown"
+    assert ModelCard(str(model_card(alone, conf=Path("conf"), data=tmp_path / "nowhere"))).data.license == "unknown"
 
 
 def test_a_damaged_record_is_refused_and_without_one_there_is_no_card(run: Path) -> None:
