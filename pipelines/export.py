@@ -51,9 +51,11 @@ def read_words(words: Sequence[str]) -> Export:
 def export(words: Sequence[str]) -> None:
     """Write the network that the ``words`` name, and say where it is."""
     settings = read_words(words)
+    from pipelines.comparing.model_card import model_card
     from rnn_lightning.export import export_run
 
-    entry = export_run(Path(settings.run), settings.target(), settings.format)
+    card = model_card(Path(settings.run)) if settings.format == "safetensors" else None
+    entry = export_run(Path(settings.run), settings.target(), settings.format, card)
     gaps = [graph["largest_difference"] for graph in entry.get("graphs", {}).values()]
     like = f"differs from the network by {max(gaps):.1e} at most" if gaps else "answers as the network does"
     print(f"{settings.target()} has {settings.run} as {settings.format}, which {like}")

@@ -1,6 +1,7 @@
 """Answer the lines of standard input by a run: ``python -m pipelines.predict run=runs/multi30k_de_en/lstm/1 < lines``.
 
-A line is what the run's predictor takes: a text; the name of a sound or picture file; the strokes of a pen or an array in JSON;
+``run`` may also be a folder that was exported as safetensors, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub. A
+line is what the run's predictor takes: a text; the name of a sound or picture file; the strokes of a pen or an array in JSON;
 numbers of tokens. Further arguments are ``format`` and the options of its ``load``. A line that is not UTF-8, or that the
 predictor cannot take, is answered like an empty one; an error names it, and in the end the exit code is 1.
 """
@@ -16,6 +17,7 @@ from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
+from rnn_lightning.hub import local_folder
 from rnn_lightning.items.lines import LineReader
 from rnn_lightning.predictors import PREDICTORS, Predictor, load_predictor, predictor_class
 
@@ -32,7 +34,7 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         raise ValueError(
             "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
         )
-    folder = str(given.pop("run"))
+    folder = local_folder(str(given.pop("run")))
     checked = validate(options_of(predictor_class(folder)), given).model_dump()
     return LineReader(form=checked.pop("format"), predictor=load_predictor(folder, **checked))
 
@@ -54,7 +56,7 @@ def all_keys() -> dict[str, str]:
         for key, allowed in keys_of(options_of(predictor)).items():
             kinds.setdefault(key, {}).setdefault(allowed, []).append(kind)
     texts = {key: "; ".join(f"{text} ({', '.join(of)})" for text, of in having.items()) for key, having in kinds.items()}
-    return {"run": "the folder of an evaluated run, such as runs/dates/gru/1"} | texts
+    return {"run": "the folder of an evaluated run, such as runs/dates/gru/1, or hub:OWNER/NAME@REVISION"} | texts
 
 
 def read_options(arguments: Sequence[str]) -> dict[str, Any]:

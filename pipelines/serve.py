@@ -23,7 +23,9 @@ NAMES = ("run=", "model=", "host=")
 class Serving(Settings):
     """What is served where, and how much of it at once."""
 
-    run: str | None = Field(default=None, description="the folder of an evaluated run, such as runs/dates/gru/1")
+    run: str | None = Field(
+        default=None, description="the folder of an evaluated run, such as runs/dates/gru/1, or hub:OWNER/NAME@REVISION"
+    )
     model: str | None = Field(default=None, description="a model of the dashboard, such as models:/ewt@best")
     host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one of this machine")
     port: int = Field(default=5001, ge=0, le=65_535)

@@ -65,6 +65,8 @@ def check_predict(arguments: list[str]) -> None:
     from rnn_lightning.predictors import PREDICTORS
 
     keywords = read_options(arguments)
+    if str(keywords["run"]).startswith("hub:"):  # what it is, the Hub knows
+        return
     top, task, rnn, seed = Path(str(keywords.pop("run"))).parts
     assert top == "runs" and seed.isdigit()
     assert validate(options_of(PREDICTORS[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]), keywords)
@@ -85,6 +87,17 @@ def check_export(arguments: list[str]) -> None:
 
     top, task, rnn, seed = Path(read_words(arguments).run).parts
     assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
+
+
+def check_share(arguments: list[str]) -> None:
+    """The settings are ones that there are; the folder is one that the pipeline makes."""
+    from pipelines.share import read_words
+    from rnn_lightning.hub import check_repository
+
+    settings = read_words(arguments)
+    check_repository(settings.to)
+    top, *_ = Path(settings.run).parts
+    assert top in ("runs", "exports")
 
 
 def check_runtime(arguments: list[str]) -> None:
@@ -134,6 +147,7 @@ MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.predict": check_predict,
     "pipelines.serve": check_serve,
     "pipelines.export": check_export,
+    "pipelines.share": check_share,
     "rnn_lightning.runtime": check_runtime,
     "pipelines.microscope": check_microscope,
     "pipelines.reproduce": check_reproduce,

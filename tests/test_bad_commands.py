@@ -60,7 +60,7 @@ def stage(name: str) -> Callable[[Any, list[str]], None]:
     return start
 
 
-NAMED = ("sweep", "plan", "predict", "serve", "export", "microscope")
+NAMED = ("sweep", "plan", "predict", "serve", "export", "share", "microscope")
 START: dict[str, Callable[[Any, list[str]], None]] = {
     **{name: stage(name) for name in ("train", "evaluate")},
     **{name: (lambda module, arguments, name=name: getattr(module, name)(arguments)) for name in NAMED},
@@ -111,6 +111,7 @@ HELPED = {
     "predict": "beam_size",
     "serve": "max_bytes",
     "export": "torch_export",
+    "share": "private",
     "microscope": "share",
     "compare": "task=nested task=mine",
     "plan": "settings",

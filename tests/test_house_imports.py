@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "regularize": {"checks", "sequences"},
     "derivatives": set(),
+    "hub": {"checks"},
     "output_layer": {"derivatives", "products", "sequences"},
     "standardize": {"checks"},
     "pen": set(),
@@ -53,21 +54,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"archives", "files", "leftovers", "pieces", "sliced", "workers", "symbols", "vectors", "pen", "audio", "tag_schemes"},
     },
     "models": {
-        *{"checks", "files", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
+        *{"checks", "files", "hub", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
         *{"exporting", "label_names", "quantiles"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {
-        *{"checks", "files", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
+        *{"checks", "files", "hub", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
         *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
     },
     "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
-    "predictors": {"checks", "corpora", "files", "inference", "items", "models", "search", "sequences"},
+    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"},
     "export": {
         "attention",
         "checks",
         "decoder",
         "files",
+        "hub",
         "items",
         "laws",
         "models",
@@ -82,7 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
-    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "export", "microscope"},
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "export", "share", "microscope"},
     *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""

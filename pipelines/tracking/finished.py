@@ -14,8 +14,8 @@ from pipelines.settings.tasks import Task
 from pipelines.tracking.examples import example_of
 from pipelines.tracking.record import Registration
 from pipelines.tracking.servable import Servable
-from rnn_lightning.files import SUMS, read_json
-from rnn_lightning.predictors import CHECKPOINT, DESCRIPTION, Predictor, load_predictor, read_description
+from rnn_lightning.files import read_json
+from rnn_lightning.predictors import Predictor, files_of, is_shared, load_predictor
 
 SERVED = Path(__file__).with_name("served.py")
 FILES: dict[str | None, tuple[str, ...]] = {
@@ -98,9 +98,10 @@ def servable(folder: Path) -> Servable:
         FileNotFoundError: where there is none.
         ValueError: where a file is damaged.
     """
-    files = {name: folder / name for name in (CHECKPOINT, DESCRIPTION, SUMS, *read_description(folder)["files"])}
+    files = {name: folder / name for name in files_of(folder)}
     predictor = load_predictor(folder)
-    return Servable(SERVED, files, predictor.inputs.packages, list(parameters_of(type(predictor))))
+    packages = [*predictor.inputs.packages, *(["safetensors"] if is_shared(folder) else [])]
+    return Servable(SERVED, files, packages, list(parameters_of(type(predictor))))
 
 
 def parameters_of(predictor: type[Predictor[Any]]) -> Iterator[dict[str, Any]]:

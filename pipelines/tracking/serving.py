@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.tracking.finished import servable
 from pipelines.tracking.requests import check_request
 from pipelines.tracking.store import client, load_client
+from rnn_lightning.hub import local_folder
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
@@ -62,7 +63,7 @@ def stored_model(uri: str, limits: Mapping[str, int]) -> "PyFuncModel":
 def opened(run: str | None, uri: str | None, limits: Mapping[str, int]) -> Iterator["PyFuncModel"]:
     """The model of a ``run``'s folder, or that of the ``uri``; as `model_of_run` and `stored_model`."""
     if run:
-        with model_of_run(Path(run), limits) as model:
+        with model_of_run(local_folder(run), limits) as model:
             yield model
     else:
         yield stored_model(str(uri), limits)

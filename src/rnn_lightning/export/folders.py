@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import check_choice
-from ..files import whole_folder, write_json
+from ..files import whole_folder, write_json, write_sums, write_text
+from ..hub import CARD, plain_card
 from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, read_description
 from ..predictors import predictor_class
 from ..predictors.base import load_system
@@ -18,13 +19,15 @@ from .formats import GRAPHS
 from .graphs import Exportable
 from .kinds import KINDS
 from .parity import check_parity, first_line
-from .weights import write_weights
+from .weights import write_checked
 
 FORMATS = (*GRAPHS, "safetensors")
 
 
-def export_run(folder: Path, target: Path, form: str = "onnx") -> dict[str, Any]:
+def export_run(folder: Path, target: Path, form: str = "onnx", card: str | None = None) -> dict[str, Any]:
     """Write the network of the evaluated run in ``folder`` to the folder ``target``; gives what is told of it there.
+
+    In the form ``safetensors`` it is a model that is shared: ``card`` is its model card ``README.md``; ``None``: a plain one.
 
     Raises:
         FileNotFoundError: where there is no evaluated run.
@@ -39,15 +42,18 @@ def export_run(folder: Path, target: Path, form: str = "onnx") -> dict[str, Any]
     kind = KINDS[description["predictor"]]
     model = load_system(kind.model, folder).eval()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with packages_of(form), whole_folder(target, sums=True) as partial:
+    with packages_of(form), whole_folder(target) as partial:
         for name in (DESCRIPTION, *description.get("files", [])):
             shutil.copyfile(folder / name, partial / name)
         entry = {"format": form, "predictor": description["predictor"]}
         if form == "safetensors":
-            write_weights(kind.model, model, folder / CHECKPOINT, partial)
+            write_checked(kind.model, model, folder / CHECKPOINT, partial)
         else:
             entry["graphs"] = {name: write_graph(form, name, graph, partial) for name, graph in kind.graphs(model).items()}
         write_json(partial / EXPORT, {**entry, "settings": kind.settings(model)})
+        write_sums(partial)
+        if form == "safetensors":  # after the hashes: whoever shares the model may edit its card
+            write_text(partial / CARD, plain_card(kind.model, model) if card is None else card)
     return entry
 
 

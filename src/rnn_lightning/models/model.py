@@ -3,16 +3,18 @@
 Shapes: B rows, T steps.
 """
 
-import inspect
+import os
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..hub import pretrained_folder
 from ..sequences import State, check_lengths, check_tensors, fill_padding
 from .checkpoints import opened, weightless
 from .inputs import check_features, check_tokens
+from .weights import arguments_of, read_weights
 
 AnyModel = TypeVar("AnyModel", bound="Model")
 
@@ -80,6 +82,20 @@ class Model(nn.Module):
         """
         return self.run(self.admit(inputs, lengths), lengths, state)
 
+    @classmethod
+    def from_pretrained(cls, place: str | os.PathLike[str], *, revision: str | None = None) -> Self:
+        """The model of a folder with ``config.json`` and ``model.safetensors``, on the CPU, in evaluation mode.
+
+        Args:
+            place: a folder, or ``OWNER/NAME`` of a model on the Hugging Face Hub, of which no code and no pickle is read.
+            revision: a branch, a tag or a commit there.
+
+        Raises:
+            FileNotFoundError: where there is no such folder, or a file is missing.
+            ValueError: where the Hub has no such model, a file is damaged, or it is of another class.
+        """
+        return read_weights(cls, pretrained_folder(place, revision)).eval()
+
 
 def load_model(kind: type[AnyModel], path: Any) -> AnyModel:
     """The model of class ``kind`` in a checkpoint, a local file, on the CPU; what ``load_from_checkpoint`` is for a system.
@@ -91,8 +107,7 @@ def load_model(kind: type[AnyModel], path: Any) -> AnyModel:
     """
     with opened(path) as file:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    given = dict(checkpoint)["hyper_parameters"]
-    known = {name: given[name] for name in inspect.signature(kind).parameters if name in given}
+    known = arguments_of(kind, dict(checkpoint)["hyper_parameters"])
     with weightless(path):  # a trial, before a network takes memory
         try:
             trial = kind(**known)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from ..hub import local_folder
 from ..items.base import Answer
 from ..items.folders import CHECKPOINT, DESCRIPTION, read_description
-from .base import Predictor
+from .base import Predictor, files_of, is_shared
 from .classification import ClassificationPredictor
 from .forecasts import ForecastPredictor
 from .frames import FramePredictor
@@ -32,6 +33,8 @@ __all__ = [
     "TranscriptionPredictor",
     "TranslationPredictor",
     "ValuePredictor",
+    "files_of",
+    "is_shared",
     "load_predictor",
     "predictor_class",
 ]
@@ -67,11 +70,13 @@ def predictor_class(folder: str | Path) -> type[Predictor[Any]]:
 def load_predictor(folder: str | Path, **options: Any) -> Predictor[Any]:
     """The predictor of an evaluated run's folder: ``load_predictor("runs/dates/lstm/1", n_best=3)(["May 3rd, 1988"])``.
 
-    ``options`` are keywords of its class' ``load``.
+    ``folder`` may also be that of a shared model, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub. ``options`` are
+    keywords of its class' ``load``.
 
     Raises:
         FileNotFoundError: where the folder describes no predictor, or a file is missing.
         ValueError: for a value that does not fit.
         TypeError: for an option that its class does not have.
     """
-    return predictor_class(folder).load(folder, **options)
+    place = local_folder(folder)
+    return predictor_class(place).load(place, **options)

@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ..files import check_sums
+from ..files import SUMS, check_sums
 from ..items.base import Answer, Answerer
-from ..items.folders import AGAIN, AGAIN_EXPORTED, CHECKPOINT
+from ..items.folders import AGAIN, CHECKPOINT, DESCRIPTION, read_description
 from ..items.inputs import Encoded, Inputs, padded_steps
 from ..models import Model, load_model
-from ..models.weights import WEIGHTS, read_weights
+from ..models.weights import CONFIG, WEIGHTS, read_weights
 
 AnySystem = TypeVar("AnySystem", bound=Model)
 
@@ -63,15 +63,14 @@ class Predictor(Answerer, Generic[AnySystem]):
 
 
 def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
-    """The model of the checkpoint in ``folder``, compared with its SHA-256.
+    """The model of the weights in ``folder``, of safetensors or in a checkpoint, compared with their SHA-256.
 
     Raises:
         FileNotFoundError: where there is none.
         ValueError: where the file is damaged, or no checkpoint of that system.
     """
     file = Path(folder) / CHECKPOINT
-    if not file.exists() and (Path(folder) / WEIGHTS).exists():  # an export of safetensors
-        check_sums(Path(folder), again=AGAIN_EXPORTED)
+    if is_shared(folder):
         return read_weights(system, Path(folder))
     check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
     try:
@@ -79,3 +78,18 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None
+
+
+def is_shared(folder: str | Path) -> bool:
+    """Whether ``folder`` is laid out as models are shared: weights of safetensors, and no pickle is looked at."""
+    return (Path(folder) / CONFIG).exists() or (Path(folder) / WEIGHTS).exists()
+
+
+def files_of(folder: str | Path) -> list[str]:
+    """The names of the files that a predictor in ``folder`` reads.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_description`.
+    """
+    weights = [CONFIG, WEIGHTS] if is_shared(folder) else [CHECKPOINT]
+    return [*weights, DESCRIPTION, SUMS, *read_description(folder).get("files", [])]

@@ -4,21 +4,29 @@ Shapes: B rows, T steps.
 """
 
 import inspect
+import os
+import tempfile
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from lightning.pytorch.trainer.connectors import data_connector
 from torch import Tensor, nn
 
+from ..files import write_text
+from ..hub import CARD, check_repository, plain_card, upload
 from ..models.checkpoints import check_place, local_file, opened, weightless, weightless_networks
 from ..models.model import Model
+from ..models.weights import CONFIG, arguments_of, write_weights
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
 from ..sequences import Batch
 from .metered import Metered
 from .optimization import make_optimizer, make_schedule
 
+GIVEN = "given as a Recurrent"
+"""The hyper-parameter in place of a network that is no keywords."""
 data_connector.warning_cache.add(  # Lightning would warn of it whenever a data module is passed
     "You have overridden `transfer_batch_to_device` in `LightningModule` but have passed in a"
     " `LightningDataModule`. It will use the implementation from `LightningModule` instance."
@@ -51,7 +59,7 @@ class System(Metered, Model):
         super().__init__()
         given = [name for name, network in networks.items() if is_network(network)]
         self.save_hyperparameters(ignore=given)
-        self.hparams.update(dict.fromkeys(given, "given as a Recurrent"))
+        self.hparams.update(dict.fromkeys(given, GIVEN))
         self.optimizer_settings: Any = {"name": "adam", "lr": 1e-3} if optimizer is None else optimizer
         self.schedule_settings = schedule
         self._defaults()  # a wrong name or key shows at once
@@ -184,3 +192,32 @@ class System(Metered, Model):
                 raise ValueError(f"{checkpoint_path} is no checkpoint of {cls.__name__}: {error}") from None
             file.seek(0)
             return super().load_from_checkpoint(file, map_location, settings, strict, True, **replaced)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the weights and hyper-parameters to ``folder``, which `from_pretrained` reads: ``model.safetensors``,
+        ``config.json``, and a model card ``README.md`` where there is none.
+
+        Raises:
+            ValueError: where its network was given as a `Recurrent`: ``config.json`` holds keywords alone.
+        """
+        place, kind, arguments = Path(folder), type(self), arguments_of(type(self), self.hparams)
+        for name in (name for name, value in arguments.items() if value == GIVEN):
+            raise ValueError(f"{name} of this {kind.__name__} was {GIVEN}: build it by keywords, which {CONFIG} holds")
+        place.mkdir(parents=True, exist_ok=True)
+        write_weights(self, arguments, place)
+        if not (place / CARD).exists():
+            write_text(place / CARD, plain_card(kind, self))
+
+    def push_to_hub(self, repository: str, *, private: bool | None = None, revision: str | None = None) -> str:
+        """Upload what `save_pretrained` writes to the model ``OWNER/NAME`` of the Hugging Face Hub; see `hub.upload`.
+
+        Returns the address of the commit.
+
+        Raises:
+            ValueError: as `save_pretrained`; where the Hub refuses, or cannot be reached.
+        """
+        check_repository(repository)
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place, repository.rpartition("/")[2])
+            self.save_pretrained(folder)
+            return upload(folder, repository, private=private, revision=revision)
