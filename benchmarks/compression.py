@@ -18,7 +18,8 @@ from pipelines.settings.schema import Experiment
 from rnn_lightning import Seq2Seq
 from rnn_lightning.files import read_json
 from rnn_lightning.inference import WEIGHTS, prepared
-from rnn_lightning.predictors.translation import search_keywords
+from rnn_lightning.predictors.searching import Searcher
+from rnn_lightning.predictors.sides import tokenizer_side
 
 
 def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
@@ -28,12 +29,12 @@ def measure(experiment: Experiment, seed: int) -> list[dict[str, float | str]]:
     data = experiment.task.data.build(folder=processed)
     checkpoint = experiment.run(seed) / "model.ckpt"
     system = Seq2Seq.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
-    search = search_keywords(experiment.task.metric.search)
+    search, encode = experiment.task.metric.search, tokenizer_side(texts.tokenizer).encode_known
     rows: list[dict[str, float | str]] = []
     trained: list[str] = []
     for weights in ("plain", *WEIGHTS):
         network = system if weights == "plain" else prepared(system, weights)
-        translate = partial(translate_split, network, data, "test", texts.tokenizer, search)
+        translate = partial(translate_split, Searcher([network], search, encode), data, "test", texts.tokenizer)
         translations, seconds = timed(translate)
         trained = trained or translations
         same = sum(one == two for one, two in zip(translations, trained, strict=True)) / len(translations)

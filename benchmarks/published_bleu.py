@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.kinds.translation import read_texts, translate_split
+from pipelines.kinds.translation import greedy, read_texts, translate_split
 from pipelines.runs.provenance import commit, hardware
 from pipelines.settings.compose import compose, exit_on_user_error
 from rnn_lightning import Seq2Seq
@@ -37,9 +37,7 @@ def main(arguments: list[str]) -> None:
     card = read_json(processed / "card.json")
     texts = read_texts(processed, "test", lowercase=card["lowercase"])
     system = Seq2Seq.load_from_checkpoint(run / "model.ckpt", map_location="cpu", weights_only=True).eval()
-    translations = translate_split(
-        system, experiment.task.data.build(folder=processed), "test", texts.tokenizer, {"beam_size": 1}
-    )
+    translations = translate_split(greedy(system), experiment.task.data.build(folder=processed), "test", texts.tokenizer)
     language = str((experiment.task.corpus.model_extra or {})["target"])
     references = tokenised(texts.references, language)
     measure = BLEU(tokenize="none", smooth_method="none", force=True)

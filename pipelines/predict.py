@@ -1,14 +1,15 @@
 """Answer the lines of standard input by a run: ``python -m pipelines.predict run=runs/multi30k_de_en/lstm/1 < lines``.
 
-``run`` may also be a folder that was exported as safetensors, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub. A
-line is what the run's predictor takes: a text; the name of a sound or picture file; the strokes of a pen or an array in JSON;
-numbers of tokens. Further arguments are ``format`` and the options of its ``load``. A line that is not UTF-8, or that the
+``run`` may also be a folder that was exported as safetensors, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub;
+``run=[FOLDER, FOLDER]`` is an ensemble. A line is what the run's predictor takes: a text; the name of a sound or picture file;
+the strokes of a pen or an array in JSON; numbers of tokens; with ``score=true`` a source, a tab and a target. Further
+arguments are ``format`` and the options of its ``load``. A line that is not UTF-8, or that the
 predictor cannot take, is answered like an empty one; an error names it, and in the end the exit code is 1.
 """
 
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -34,14 +35,37 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         raise ValueError(
             "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
         )
-    folder = local_folder(str(given.pop("run")))
-    checked = validate(options_of(predictor_class(folder)), given).model_dump()
-    return LineReader(form=checked.pop("format"), predictor=load_predictor(folder, **checked))
+    folder, *others = map(local_folder, folders_of(given.pop("run")))
+    kind = predictor_class(folder)
+    if others:
+        if "ensemble" not in signature(kind.load).parameters:
+            raise ValueError("run=[...] is an ensemble of translations or transcriptions: give this kind of run alone")
+        given["ensemble"] = [str(other) for other in others]
+    checked = validate(options_of(kind), given).model_dump()
+    form = checked.pop("format")
+    if checked.get("attention") and form != "json":
+        raise ValueError("attention=true needs format=json: text has no place for it")
+    return LineReader(form=form, predictor=load_predictor(folder, **checked))
+
+
+def folders_of(run: Any) -> list[str]:
+    """The folders that ``run`` names: one, or several as ``[FOLDER, FOLDER]``.
+
+    Raises:
+        ValueError: for a list of none.
+    """
+    text = str(run)
+    if not (text.startswith("[") and text.endswith("]")):
+        return [text]
+    folders = [part.strip() for part in text[1:-1].split(",")]
+    if not all(folders):
+        raise ValueError(f"run={text} must be a folder, or [FOLDER, FOLDER] of an ensemble")
+    return folders
 
 
 def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
     """The options of the command for a class of predictors: the keywords of its ``load``, and the format of answers."""
-    types, parameters = get_type_hints(predictor.load), inspect.signature(predictor.load).parameters
+    types, parameters = get_type_hints(predictor.load), signature(predictor.load).parameters
     options = {name: each.default for name, each in parameters.items() if name != "folder"}
     fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
     formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]

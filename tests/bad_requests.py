@@ -72,7 +72,10 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "hot": ({"temperature": 10**400}, "params: temperature must be a finite number"),
     "a word": ({"temperature": "warm"}, "params: temperature must be a finite number, not 'warm'"),
     "one": ({"score": 1}, "params: score must be true or false, not 1"),
-    "unknown": ({"legnth": 5}, "params: this model takes no 'legnth', only length, temperature, seed, score"),
+    "unknown": (
+        {"legnth": 5},
+        "params: this model takes no 'legnth', only length, temperature, top_k, top_p, min_p, seed, score",
+    ),
     "of the server": ({"batch_size": 5}, "params: this model takes no 'batch_size'"),
 }
 """Parameters that a language model refuses."""

@@ -58,18 +58,19 @@ def check_sweep(arguments: list[str]) -> None:
 
 
 def check_predict(arguments: list[str]) -> None:
-    """The run is one that the pipeline makes, and its kind takes the other arguments."""
+    """Each run is one that the pipeline makes, and its kind takes the other arguments."""
     from pipelines.kinds import kind_of
-    from pipelines.predict import options_of, read_options
+    from pipelines.predict import folders_of, options_of, read_options
     from pipelines.settings.base import validate
     from rnn_lightning.predictors import PREDICTORS
 
     keywords = read_options(arguments)
     if str(keywords["run"]).startswith("hub:"):  # what it is, the Hub knows
         return
-    top, task, rnn, seed = Path(str(keywords.pop("run"))).parts
-    assert top == "runs" and seed.isdigit()
-    assert validate(options_of(PREDICTORS[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]), keywords)
+    for folder in folders_of(keywords.pop("run")):
+        top, task, rnn, seed = Path(folder).parts
+        assert top == "runs" and seed.isdigit()
+        assert validate(options_of(PREDICTORS[kind_of(compose([f"task={task}", f"rnn={rnn}"])).predictor]), keywords)
 
 
 def check_serve(arguments: list[str]) -> None:

@@ -205,3 +205,24 @@ def test_characters_that_the_training_split_lacks_are_unknown_and_counted(
 def test_arguments_are_checked_at_the_door(make: Any, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         make()
+
+
+def test_a_tokenizer_that_is_given_is_taken_as_it_is(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from rnn_lightning.corpora.vocabulary import learn_sentence_tokenizer
+
+    file = str(tmp_path / "given.json")
+    given = learn_sentence_tokenizer(["the cat", "a hat"], "word", None)
+    given.save(file)
+    card, arrays = processed(replace(text("word", True), tokenizer=file), write_raw(tmp_path / "raw", LINES))
+    assert card["vocabulary_size"] == given.get_vocab_size()
+    assert arrays["test"]["tokens"].tolist() == [
+        token for line in LINES["test"] for token in given.encode(line.rstrip("\n")).ids
+    ]
+    with pytest.raises(ValueError, match=r"end_of_line must be true: the tokenizer .* ends each line with <eos>"):
+        replace(text("word", False), tokenizer=file)
+    with pytest.raises(ValueError, match=r"vocabulary_size must be None, not 9: the tokenizer .* decides it"):
+        replace(text("word", True, 9), tokenizer=file)
+    with pytest.raises(CorpusError, match=r"corpus.tokenizer: none.json is no tokenizer"):
+        replace(text("word", True), tokenizer="none.json").preprocess(tmp_path / "raw", tmp_path / "other")

@@ -63,7 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
     },
     "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
-    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"},
+    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"}
+    | {"label_names", "registry", "symbols"},
     "export": {
         "attention",
         "checks",

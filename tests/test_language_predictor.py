@@ -86,3 +86,21 @@ def test_a_step_that_looks_at_nothing_first_still_says_what_is_wrong(name: str) 
     tokens, state, said = STEPS[name]
     with pytest.raises(ValueError, match=said):
         LanguageModel(9, {"cell": "lstm", "hidden_size": 4}).step(tokens, state)
+
+
+@pytest.mark.parametrize("keep", [{"top_k": 2}, {"top_p": 0.4}, {"min_p": 0.3}])
+def test_a_filter_leaves_the_tokens_that_a_search_by_samples_draws_of(keep: dict[str, Any]) -> None:
+    from rnn_lightning.search.filters import Filter
+
+    system = language_model()
+    predictor = LanguagePredictor(system, None, length=8, temperature=1.5, seed=3, **keep)
+    kept = Filter(1.5, **({"top_k": None, "top_p": None, "min_p": None} | keep))
+    for prompt, answer in zip(PROMPTS, predictor(PROMPTS), strict=True):
+        alone = system.generate(torch.tensor([prompt]), 8, temperature=1.5, seed=3, **keep)[0].tolist()
+        assert answer == {"text": " ".join(map(str, alone))}
+        for place, token in enumerate(alone):
+            with torch.no_grad():
+                logits = system(torch.tensor([[*prompt, *alone[:place]]]))[0][:, -1]
+            assert kept(logits)[0, token] > -torch.inf
+    with pytest.raises(ValueError, match="top_k must be a whole number"):
+        LanguagePredictor(system, None, top_k=0)

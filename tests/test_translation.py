@@ -16,7 +16,7 @@ from pipelines.predict import predict, reader
 from pipelines.settings.compose import compose
 from pipelines.training.run import train_one
 from rnn_lightning import PairModule, Seq2Seq
-from rnn_lightning.predictors.translation import search_keywords
+from rnn_lightning.predictors.searching import search_keywords
 from rnn_lightning.search import GNMTLength
 
 DATES = [

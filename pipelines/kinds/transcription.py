@@ -10,7 +10,9 @@ from pipelines.kinds.translation import check_search
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json
-from rnn_lightning.predictors.translation import search_keywords
+from rnn_lightning.predictors.searching import Searcher
+from rnn_lightning.predictors.sides import labels_side
+from rnn_lightning.sequences import Batch
 
 ATTENTION = "attention.png"
 
@@ -21,7 +23,7 @@ class TranscriptionKind(Kind[Seq2Seq]):
     predictor = "transcription"
 
     def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
-        check_search(system, data, experiment.task.metric.search)
+        check_search(system, data, experiment.task.metric.search, labels_side(system))
 
     def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
         return super().description(experiment, card) | {"search": experiment.task.metric.search}
@@ -31,10 +33,12 @@ class TranscriptionKind(Kind[Seq2Seq]):
         one row attended to. Where the metric has a search, its rate of errors is returned beside that of a beam of 1."""
         system.eval()
         settings = experiment.task.metric.search
-        search = search_keywords(settings)
-        found = answer_split(
-            system, data, "test", lambda batch: system.best(system.translate(batch.inputs, batch.lengths, **search))
-        )
+        searcher = Searcher([system], settings, labels_side(system).encode)
+
+        def answer(batch: Batch) -> list[list[int]]:
+            return [row[0].tokens if row else [] for row in searcher(batch.inputs, batch.lengths)]
+
+        found = answer_split(system, data, "test", answer)
         card = read_json(experiment.processed() / "card.json")
         right = write_found(system, data, found, card, folder)
         if system.decoder.attention is not None:

@@ -13,7 +13,8 @@ from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json, write_json, write_text
 from rnn_lightning.inference import prepared
-from rnn_lightning.predictors.translation import search_keywords, text_of
+from rnn_lightning.predictors.searching import Searcher
+from rnn_lightning.predictors.sides import Side, tokenizer_side
 from rnn_lightning.sequences import Batch
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class TranslationKind(Kind[Seq2Seq]):
     validated = ("bleu", "chrf", "accuracy")
 
     def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
-        check_search(system, data, experiment.task.metric.search)
+        target = read_texts(experiment.processed(), "validation", lowercase=False).tokenizer
+        check_search(system, data, experiment.task.metric.search, tokenizer_side(target))
 
     def callbacks(
         self, experiment: Experiment, data: PairModule, card: dict[str, Any], work: Path, run_id: str
@@ -65,21 +67,22 @@ class TranslationKind(Kind[Seq2Seq]):
         """Leaves the translations, found as the task's metric says, and how they were scored."""
         search, processed = experiment.task.metric.search, experiment.processed()
         texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
-        found = translate_split(prepared(system), data, "test", texts.tokenizer, search_keywords(search))
+        searcher = Searcher([prepared(system)], search, tokenizer_side(texts.tokenizer).encode_known)
+        found = translate_split(searcher, data, "test", texts.tokenizer)
         scores = score_texts(found, texts)
         (folder / "translations.txt").write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
         write_json(folder / SEARCH, {"search": search, "signatures": scores.signatures})
         return {f"test/{name}": value for name, value in scores.values.items()}
 
 
-def check_search(system: Seq2Seq, data: PairModule, settings: Mapping[str, Any]) -> None:
+def check_search(system: Seq2Seq, data: PairModule, settings: Mapping[str, Any], target: Side) -> None:
     """Refuse, before ``system`` is trained, a search that its test would fail by.
 
     Raises:
-        ValueError: as ``search_keywords`` and ``Seq2Seq.translate``.
+        ValueError: as `Searcher`.
     """
     batch = data.dataset("validation")[(0,)]
-    system.eval().translate(batch.inputs, batch.lengths, **search_keywords(settings))
+    Searcher([system.eval()], settings, target.encode_known)(batch.inputs, batch.lengths)
     system.train()
 
 
@@ -94,16 +97,18 @@ def read_texts(processed: Path, split: str, *, lowercase: bool) -> Texts:
     return Texts(sources, references, source, target, lowercase)
 
 
-def translate_split(
-    system: Seq2Seq, data: PairModule, split: str, tokenizer: "Tokenizer", search: Mapping[str, Any]
-) -> list[str]:
-    """The best translation of every row of a split, in its order; ``search`` are keywords of ``Seq2Seq.translate``."""
+def translate_split(searcher: Searcher, data: PairModule, split: str, tokenizer: "Tokenizer") -> list[str]:
+    """The best translation of every row of a split, in its order; an empty one where none is found."""
 
     def translate(batch: Batch) -> list[str]:
-        found = system.translate(batch.inputs, batch.lengths, **search)
-        return [text_of(found, row, 0, tokenizer.decode) for row in range(len(found.lengths))]
+        return [tokenizer.decode(row[0].tokens) if row else "" for row in searcher(batch.inputs, batch.lengths)]
 
-    return answer_split(system, data, split, translate)
+    return answer_split(cast(Any, searcher.systems[0]), data, split, translate)
+
+
+def greedy(system: Seq2Seq) -> Searcher:
+    """Greedy search by ``system``."""
+    return Searcher([system], {"beam_size": 1}, lambda _: [])
 
 
 def score_texts(found: Sequence[str], texts: Texts) -> Scores:
@@ -129,7 +134,7 @@ class Translator(Callback):
         system = cast(Seq2Seq, pl_module)
         values: dict[str, float] = {}
         if trainer.is_global_zero:
-            found = translate_split(system, self.data, "validation", self.texts.tokenizer, {"beam_size": 1})
+            found = translate_split(greedy(system), self.data, "validation", self.texts.tokenizer)
             values = score_texts(found, self.texts).values
             self.show(system, found, trainer.global_step)
         for name, value in trainer.strategy.broadcast(values).items():

@@ -1,4 +1,7 @@
-"""Reserved numbers of words and characters, the same in corpora, batches and models."""
+"""Reserved numbers and names of words and characters, the same in corpora, batches and models."""
+
+UNKNOWN_TOKEN = "<unk>"
+"""The token of a tokenizer that stands for all that its vocabulary lacks."""
 
 PADDING = 0
 """The character that fills a word up to the longest of its batch."""

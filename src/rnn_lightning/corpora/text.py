@@ -34,8 +34,9 @@ class Text(FromSource):
 
     With ``end_of_line`` a row is one or more lines, each followed by ``<eos>``, blank ones too; words at that setting give
     the published tokenisation of WikiText. Without, the text is kept unchanged, with its line feeds. The vocabulary is learned
-    from the training split. ``level`` and ``vocabulary_size`` are those of `learn_tokenizer`, the other fields those of
-    `FromSource`.
+    from the training split, or is that of the file ``tokenizer``, such as the ``target_tokenizer.json`` of translations that
+    the language model is to be fused with. ``level`` and ``vocabulary_size`` are those of `learn_tokenizer`, the other fields
+    those of `FromSource`.
     """
 
     by_passage = True
@@ -44,10 +45,14 @@ class Text(FromSource):
     level: str
     end_of_line: bool
     vocabulary_size: int | None = None
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_level(self.level, self.vocabulary_size)
+        if self.tokenizer is None:
+            check_level(self.level, self.vocabulary_size)
+        else:
+            check_given(self.tokenizer, self.level, self.vocabulary_size, self.end_of_line)
 
     def columns(self) -> list[Column]:
         return [Column("text", self.text, "text")]
@@ -63,6 +68,7 @@ class Text(FromSource):
             level=self.level,
             end_of_line=self.end_of_line,
             vocabulary_size=self.vocabulary_size,
+            tokenizer=None if self.tokenizer is None else given_tokenizer(self.tokenizer),
             workers=self.workers,
         )
 
@@ -82,10 +88,11 @@ def write_text_corpus(
     level: str,
     end_of_line: bool,
     vocabulary_size: int | None = None,
+    tokenizer: "Tokenizer | None" = None,
     references: Mapping[str, float] | None = None,
     workers: Workers = ALONE,
 ) -> None:
-    """Learn a tokenizer from the training ``lines`` and write every split as one document, with tokenizer and card.
+    """Write every split as one document, with the ``tokenizer``, or one learned from the training ``lines``, and the card.
 
     The ``lines`` are gone through more than once, and held some at a time. Characters are counted in code points, with one
     for each end of line that a token stands for. Those that the training split lacks are `UNKNOWN_TOKEN`, which a vocabulary of
@@ -94,8 +101,9 @@ def write_text_corpus(
     Raises:
         CorpusError: where a split is empty.
     """
-    unseen = unknown_characters(lines) if level == "character" else {}
-    tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line, unknown=any(unseen.values()))
+    unseen = unknown_characters(lines) if level == "character" and tokenizer is None else {}
+    if tokenizer is None:
+        tokenizer = learn_tokenizer(lines["train"], level, vocabulary_size, end_of_line, unknown=any(unseen.values()))
     encoded = {split: spool_lines(tokenizer, some, processed.parent, workers) for split, some in lines.items()}
     fields = CardFields(
         title=title,
@@ -110,6 +118,38 @@ def write_text_corpus(
     )
     streams = {split: stream for split, (stream, _, _) in encoded.items()}
     write_processed(processed, streams, fields, {"tokenizer.json": tokenizer.to_str(pretty=True)})
+
+
+def check_given(tokenizer: str, level: str, vocabulary_size: int | None, end_of_line: bool) -> None:
+    """Check the settings of a corpus whose tokenizer is given.
+
+    Raises:
+        ValueError: for a level that there is not, a size, which the tokenizer decides, or lines without ends.
+    """
+    check_level(level, 257 if level == "bpe" else None)
+    if vocabulary_size is not None:
+        raise ValueError(f"vocabulary_size must be None, not {vocabulary_size}: the tokenizer {tokenizer} decides it")
+    if not end_of_line:
+        raise ValueError(f"end_of_line must be true: the tokenizer {tokenizer} ends each line with {END}")
+
+
+def given_tokenizer(file: str) -> "Tokenizer":
+    """The tokenizer in a file, which must end each line with `END`.
+
+    Raises:
+        CorpusError: where there is none, or one that ends no line.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(file)
+    except Exception as error:  # the library raises no more special one
+        raise CorpusError(f"corpus.tokenizer: {file} is no tokenizer: {error}") from None
+    if tokenizer.encode("").ids != [tokenizer.token_to_id(END)]:
+        raise CorpusError(
+            f"corpus.tokenizer: {file} must end each line with {END}: take the target_tokenizer.json of translations"
+        )
+    return tokenizer
 
 
 def spool_lines(tokenizer: "Tokenizer", lines: Iterable[str], folder: Path, workers: Workers) -> tuple[Stream, int, int]:

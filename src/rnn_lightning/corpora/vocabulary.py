@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..symbols import UNKNOWN_TOKEN
 from .corpus import Stream
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-UNKNOWN_TOKEN = "<unk>"
 END = "<eos>"
 LEVELS = ("word", "character", "bpe")
 

@@ -1,6 +1,5 @@
 """Prompts to tokens, and continuations and scores of text as answers."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import numpy as np
 from ..checks import check_counts, check_flags, check_number
 from .base import Answer, Answerer
 from .inputs import NOTHING, Encoded, Inputs, TokenInputs
+from .scores import NO_SCORE, score_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -64,18 +64,9 @@ class LanguageAnswers(Answerer):
     def words(self, tokens: Sequence[int]) -> str:
         return " ".join(map(str, tokens)) if self.tokenizer is None else self.tokenizer.decode(list(tokens))
 
-    def score_of(self, total: float, count: int) -> Answer:
-        """The answer for ``count`` tokens whose log-probabilities sum to ``total``."""
-        perplexity = math.exp(min(-total / count, 700)) if count else None
-        return {"log_probability": total, "tokens": count, "perplexity": perplexity}
-
     def no_answer(self) -> Answer:
-        return {"log_probability": 0.0, "tokens": 0, "perplexity": None} if self.score else {"text": ""}
+        return dict(NO_SCORE) if self.score else {"text": ""}
 
     def text(self, answer: Answer, form: str = "text") -> str:
         """A continuation in one line, its line feeds shown as ``\\n``; a score as log-probability, tab, perplexity."""
-        if not self.score:
-            return answer["text"].replace("\n", "\\n")
-        if answer["perplexity"] is None:
-            return ""
-        return f"{answer['log_probability']:.4f}\t{answer['perplexity']:.4f}"
+        return score_line(answer) if self.score else answer["text"].replace("\n", "\\n")

@@ -15,6 +15,7 @@ from ..output_layer import AdaptiveSoftmax
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import EmbeddingDropout, change_penalty, check_penalties, make_dropout, size_penalty
+from ..search.filters import Filter
 from ..sequences import State, at_least_single, check_memory, check_tensors, length_mask
 from .model import Model
 
@@ -166,17 +167,28 @@ class LanguageModel(Model):
         return at_least_single(logits).squeeze(1).log_softmax(-1), after
 
     @torch.no_grad()
-    def generate(self, prompt: Tensor, length: int, *, temperature: float = 1.0, seed: int | None = None) -> Tensor:
+    def generate(
+        self,
+        prompt: Tensor,
+        length: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        seed: int | None = None,
+    ) -> Tensor:
         """Continue ``prompt`` (B, T), T at least 1, by ``length`` sampled tokens: (B, ``length``).
 
-        Each token is drawn from softmax(logits / ``temperature``); temperature 0 takes the likeliest.
+        Each token is drawn from softmax(logits / ``temperature``), of the tokens that ``top_k``, ``top_p`` and ``min_p`` leave,
+        see `search.sample`; temperature 0 takes the likeliest.
 
         Raises:
-            ValueError: for an empty prompt, a negative length or temperature.
+            ValueError: for an empty prompt, a negative length or temperature, or a filter outside its range.
         """
         check_tensors(prompt=prompt)
         check_counts(least=0, length=length)
-        check_number("temperature", temperature, least=0)
+        keep = Filter(temperature, top_k, top_p, min_p)
         if seed is not None:
             check_counts(least=0, most=2**63 - 1, seed=seed)
         if prompt.dim() != 2 or prompt.shape[1] < 1:
@@ -188,7 +200,7 @@ class LanguageModel(Model):
             if temperature == 0:
                 token = scores.argmax(-1)
             else:
-                token = torch.multinomial((scores / temperature).softmax(-1), 1, generator=generator).squeeze(1)
+                token = torch.multinomial(keep(scores).softmax(-1), 1, generator=generator).squeeze(1)
             tokens.append(token)
             scores, state = self.step(token, state)
         return torch.stack(tokens, 1) if tokens else prompt.new_zeros(len(prompt), 0)

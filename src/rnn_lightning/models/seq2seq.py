@@ -13,16 +13,17 @@ from torch import Tensor, nn
 
 from ..attention import Memory, remember
 from ..checks import check_counts, check_flags, check_number, check_probability, shown
-from ..decoder import AttentionDecoder, coverage_penalty
+from ..decoder import AttentionDecoder
 from ..label_names import text_of_labels
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, State, at_least_single, last_outputs
+from ..sequences import IGNORED, State, last_outputs
 from ..subsampling import make_subsampling, read_thinned, steps_left
 from .inputs import first_layer, real_targets
 from .labels import check_tokens_of_targets
 from .model import Model
+from .searching import start_of
 
 
 class Seq2Seq(Model):
@@ -178,17 +179,11 @@ class Seq2Seq(Model):
         Raises:
             ValueError: for a coverage without attention, or as ``beam_search``.
         """
-        check_number("coverage", coverage, least=0)
-        if coverage and self.decoder.attention is None:
-            raise ValueError("coverage counts what attention looked at: it needs an attention, not None")
-        memory = self.encode(sources, lengths)
-        search.setdefault("max_length", 2 * steps_left(self.subsampling, sources, lengths).to(sources.device) + 10)
-        step, state = self.stepper(memory), self.decoder.start(memory)
-        if coverage:
-            step = partial(self.decoder.covering_step, memory)
-            state = state, at_least_single(memory.values.new_zeros(memory.values.shape[:2]))
-            search["bonus"] = partial(coverage_penalty, memory, coverage)
-        return beam_search(step, state, self.start(len(sources), sources.device), end=self.end, **search)
+        start = start_of(self, sources, lengths, coverage)
+        search.setdefault("max_length", start.longest)
+        if start.bonus is not None:
+            search["bonus"] = start.bonus
+        return beam_search(start.step, start.state, start.first, end=start.end, **search)
 
     def stepper(self, memory: Memory) -> Step:
         """The step of a search over the sources of ``memory``, from the state ``decoder.start(memory)`` on."""

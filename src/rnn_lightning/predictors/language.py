@@ -5,7 +5,7 @@ Shapes: B prompts, T tokens of the longest, V tokens of the vocabulary.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,7 +15,9 @@ from ..items.base import Answer
 from ..items.folders import settings_of
 from ..items.inputs import Encoded, make_inputs
 from ..items.prompts import LanguageAnswers, prompt_inputs
+from ..items.scores import score_of
 from ..models import LanguageModel
+from ..search.filters import Filter
 from ..sequences import at_least_single
 from .base import Predictor, load_system
 
@@ -34,6 +36,9 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
         batch_size: int = 32,
         length: int = 50,
         temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
         seed: int = 0,
         score: bool = False,
     ) -> None:
@@ -42,13 +47,15 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
         Args:
             tokenizer: ``None`` for tokens that stand for no text.
             length, temperature, seed: of a continuation; temperature 0 takes the likeliest token.
+            top_k, top_p, min_p: which tokens may be drawn, see `search.sample`.
             score: score lines in place of continuing them.
 
         Raises:
-            ValueError: for a negative length or temperature.
+            ValueError: for a negative length or temperature, or a filter outside its range.
         """
         super().__init__(system, prompt_inputs(tokenizer, system.vocab_size, score=score), batch_size=batch_size)
         self.take_options(length=length, temperature=temperature, seed=seed, score=score)
+        self.keep = Filter(temperature, top_k, top_p, min_p)
         self.tokenizer = tokenizer
 
     @classmethod
@@ -59,14 +66,17 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
         batch_size: int = 32,
         length: int = 50,
         temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
         seed: int = 0,
         score: bool = False,
     ) -> "LanguagePredictor":
         inputs = settings_of(folder, "inputs")
         system = prepared(load_system(LanguageModel, folder))
         tokenizer = make_inputs(inputs, folder, system.vocab_size).tokenizer
-        sampling = {"batch_size": batch_size, "length": length, "seed": seed}
-        return cls(system, tokenizer, **sampling, temperature=temperature, score=score)
+        filters: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+        return cls(system, tokenizer, batch_size=batch_size, length=length, **filters, seed=seed, score=score)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         tokens, lengths = self.pad(batch)
@@ -92,7 +102,7 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
         """A token (B,) for each row of ``scores`` (B, V)."""
         if self.temperature == 0:
             return scores.argmax(1)
-        chances = (at_least_single(scores) / self.temperature).softmax(1)
+        chances = self.keep(at_least_single(scores)).softmax(1)
         return torch.cat([torch.multinomial(row, 1, generator=own) for row, own in zip(chances, generators, strict=True)])
 
     def scores(self, tokens: Tensor, lengths: Tensor) -> list[Answer]:
@@ -100,5 +110,5 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
         log_probabilities = self.system.log_probabilities(tokens, lengths)
         answers: list[Answer] = []
         for row, length in zip(log_probabilities, lengths.tolist(), strict=True):
-            answers.append(self.score_of(row[: length - 1].sum().item(), length - 1))
+            answers.append(score_of(row[: length - 1].sum().item(), length - 1))
         return answers

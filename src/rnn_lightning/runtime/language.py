@@ -11,6 +11,7 @@ import numpy as np
 from ..items.base import Answer
 from ..items.inputs import Encoded
 from ..items.prompts import LanguageAnswers, prompt_inputs
+from ..items.scores import score_of
 from .base import Deployed
 from .kinds import inputs_of
 from .session import Array, Exported, log_softmax, softmax
@@ -85,4 +86,4 @@ class DeployedLanguageModel(LanguageAnswers, Deployed):
         outputs = log_softmax(self.exported.outputs(tokens, lengths)[:, :-1])
         read = np.take_along_axis(outputs, tokens[:, 1:, None], 2)[:, :, 0]  # (B, T - 1)
         rows = zip(read, lengths.tolist(), strict=True)
-        return [self.score_of(row[: length - 1].sum().item(), length - 1) for row, length in rows]
+        return [score_of(row[: length - 1].sum().item(), length - 1) for row, length in rows]

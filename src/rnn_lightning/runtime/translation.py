@@ -18,7 +18,7 @@ from .kinds import inputs_of
 from .search import Decoder, Rules
 from .session import Exported
 
-ONLY_IN_THE_LIBRARY = {"groups": 1, "diversity": 0.0}
+ONLY_IN_THE_LIBRARY: dict[str, Any] = {"groups": 1, "diversity": 0.0, "constraints": {}, "sampling": {}}
 """Options of the library's search that there are not here, and their values that change nothing."""
 
 

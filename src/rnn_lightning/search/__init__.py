@@ -5,6 +5,7 @@ from .beam import beam_search
 from .contract import Bonus, Hypotheses, Open, Rule
 from .ensemble import ensemble
 from .exhaustive import exhaustive_search, search_error_rate
+from .fusion import shallow_fusion
 from .normalisation import (
     NORMALISATIONS,
     GNMTLength,
@@ -41,4 +42,5 @@ __all__ = [
     "sample",
     "score",
     "search_error_rate",
+    "shallow_fusion",
 ]

@@ -1,0 +1,97 @@
+"""The target side of encoder-decoders: texts of tokens and tokens of texts; which runs fit together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..checks import check_number, shown
+from ..inference import prepared
+from ..items.folders import file_in, read_description, read_tokenizer, settings_of
+from ..items.inputs import make_inputs
+from ..label_names import labels_of_text
+from ..models import LanguageModel, Seq2Seq
+from ..symbols import UNKNOWN_TOKEN
+from .base import load_system
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Side:
+    """``decode`` makes a text of tokens, ``encode`` tokens of a text, without the one that ends it; ``names`` are the tokens'
+    names by number, ``unknown`` the token of what the vocabulary lacks."""
+
+    decode: Callable[[list[int]], str]
+    encode: Callable[[str], list[int]]
+    names: Sequence[str]
+    unknown: int | None = None
+
+    def encode_known(self, text: str) -> list[int]:
+        """The tokens of a text that the vocabulary can spell.
+
+        Raises:
+            ValueError: where it cannot.
+        """
+        tokens = self.encode(text)
+        if self.unknown is not None and self.unknown in tokens:
+            raise ValueError(f"the vocabulary lacks a word or a character of {shown(text)}")
+        return tokens
+
+
+def tokenizer_side(tokenizer: "Tokenizer") -> Side:
+    """The side of texts that a tokenizer reads."""
+
+    def encode(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    names = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
+    return Side(tokenizer.decode, encode, names, tokenizer.token_to_id(UNKNOWN_TOKEN))
+
+
+def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":
+    """The source's tokenizer and the target's side of a run that translates text."""
+    settings = read_description(folder)
+    source, target = (read_tokenizer(file_in(folder, settings.get(name))) for name in ("tokenizer", "target_tokenizer"))
+    return source, tokenizer_side(target)
+
+
+def labels_side(system: Seq2Seq) -> Side:
+    """The side of a system whose target tokens have names."""
+    names, unit = system.labels or [], str(system.unit)
+    return Side(system.text, partial(labels_of_text, names, unit), names)
+
+
+def check_same(folder: str, side: str, own: Any, first: Any) -> None:
+    """Refuse a run whose ``side`` has other tokens than that of the first one.
+
+    Raises:
+        ValueError: naming its folder.
+    """
+    if own != first:
+        raise ValueError(
+            f"the runs of an ensemble must read and write the same tokens, and the {side} of {folder} has others than that of "
+            "the first: take runs of one corpus"
+        )
+
+
+def language_model_of(fusion: Mapping[str, Any], target: Side) -> tuple[LanguageModel, float]:
+    """The language model of ``{"run": FOLDER, "weight": 0.3}``, and its weight.
+
+    Raises:
+        ValueError: for other settings, or a language model whose tokens are not those of the ``target`` by the same numbers.
+    """
+    if set(fusion) != {"run", "weight"} or not isinstance(fusion.get("run"), str):
+        raise ValueError(f"fusion must be {{run: FOLDER of a language model, weight: 0.3}}, not {shown(dict(fusion))}")
+    folder, weight = str(fusion["run"]), fusion["weight"]
+    check_number("fusion: weight", weight, least=0)
+    model = prepared(load_system(LanguageModel, folder))
+    tokenizer = make_inputs(settings_of(folder, "inputs"), folder, model.vocab_size).tokenizer
+    if tokenizer is None or list(tokenizer_side(tokenizer).names) != list(target.names):
+        raise ValueError(
+            f"fusion: the language model of {folder} has other tokens than the translations: train it on a corpus of kind Text "
+            "whose tokenizer is the target_tokenizer.json of the run"
+        )
+    return model, float(weight)

@@ -1,0 +1,136 @@
+"""Searches on the command line: ensembles, constraints, samples, scores of given texts, attention, a language model."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from corpora import write_fetched
+from run_folders import own_place, store_run
+from stored_kinds import SMALL, store_kind
+
+from pipelines.predict import reader
+from pipelines.settings.compose import compose
+from pipelines.training.building import build_system
+from rnn_lightning import load_predictor
+from rnn_lightning.files import read_json
+from rnn_lightning.models import Seq2Seq
+from rnn_lightning.predictors.base import load_system
+
+LINES = ["May 3rd, 1988", "the twenty-first of March, 1987"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    where = tmp_path_factory.mktemp("place")
+    with own_place(where):
+        store_kind(where, "translation")
+        other = compose(["task=dates", "rnn=lstm", *SMALL])
+        torch.manual_seed(3)
+        card = read_json(other.processed() / "card.json")
+        store_run(where / "runs/other", other, build_system(other, card, planned=10), card)
+        yield where
+
+
+def ask(run: str, *lines: str, **options: Any) -> list[str]:
+    lines_of = reader({"run": run, **options})
+    answers = list(lines_of.answer(io.BytesIO("".join(f"{line}\n" for line in lines).encode())))
+    assert not lines_of.refused
+    return answers
+
+
+def test_an_ensemble_is_named_by_its_folders_and_scores_with_the_mean(place: Path) -> None:
+    target = "1988-05-03"
+    one, other, both = (
+        json.loads(ask(run, f"{LINES[0]}\t{target}", score=True, format="json")[0])
+        for run in ("runs/translation", "runs/other", "[runs/translation, runs/other]")
+    )
+    assert one["tokens"] == other["tokens"] == both["tokens"] == len(target) + 1
+    assert one["log_probability"] != other["log_probability"] and len(ask("[runs/translation,runs/other]", *LINES)) == 2
+    assert min(one["log_probability"], other["log_probability"]) < both["log_probability"]
+
+
+def test_a_score_is_that_of_teacher_forcing(place: Path) -> None:
+    predictor = load_predictor("runs/translation", score=True)
+    (answer,) = predictor([f"{LINES[0]}\t1988"])
+    system = load_system(Seq2Seq, "runs/translation").eval()
+    source = torch.tensor([predictor.inputs.encode(f"{LINES[0]}\t1988").steps.tolist()])
+    target = torch.tensor([[*load_predictor("runs/translation").target.encode("1988"), system.end]])
+    with torch.no_grad():
+        logits = system.decoder.output(system.teacher_forced(system.encode(source), target))
+    total = logits.log_softmax(2).gather(2, target.unsqueeze(2)).sum().item()
+    assert answer["log_probability"] == pytest.approx(total, abs=1e-4)
+    (line,) = ask("runs/translation", f"{LINES[0]}\t1988", score=True)
+    assert line == f"{answer['log_probability']:.4f}\t{answer['perplexity']:.4f}"
+
+
+def test_attention_is_a_distribution_over_the_source_for_each_token(place: Path) -> None:
+    for line, answer in zip(LINES, ask("runs/translation", *LINES, attention=True, format="json"), strict=True):
+        shown = json.loads(answer)
+        assert "".join(shown["source"][:-1]) == line and shown["target"][-1] == "<eos>"
+        assert "".join(shown["target"][:-1]) == shown["text"] and len(shown["attention"]) == len(shown["target"])
+        assert all(len(row) == len(shown["source"]) and sum(row) == pytest.approx(1, abs=1e-4) for row in shown["attention"])
+
+
+def test_constraints_and_samples(place: Path) -> None:
+    constraints = {"prefix": "19", "required": ["7-"], "forbidden": ["0"]}
+    for text in ask("runs/translation", *LINES, constraints=constraints, beam_size=10, max_length=12):
+        assert text.startswith("19") and "7-" in text and "0" not in text
+    drawn = ask("runs/translation", LINES[0], LINES[0], n_best=3, sampling={"temperature": 1.0, "top_k": 4, "seed": 2})
+    assert [line.split("\t")[1:] for line in drawn[:3]] == [line.split("\t")[1:] for line in drawn[3:]]
+
+
+def language_model(place: Path, tokenizer: str | None) -> str:
+    """A language model of the translations, with the tokenizer of theirs, or one that it has learnt."""
+    name = "language" if tokenizer else "own"
+    given = [f"++task.corpus.tokenizer={tokenizer}"] if tokenizer else []
+    experiment = compose(["task=wikitext2", "rnn=gru", "task.corpus.level=character", *given, "task.rnn=null", *SMALL])
+    lines = Path("data/processed/dates/test.target.txt").read_text().splitlines()
+    corpus = experiment.task.corpus.build()
+    shutil.rmtree(experiment.raw(), ignore_errors=True)
+    write_fetched(experiment.raw(), {split: {"text": lines} for split in ("train", "validation", "test")}, corpus.spec())
+    corpus.preprocess(experiment.raw(), experiment.processed())
+    card = read_json(experiment.processed() / "card.json")
+    store_run(place / "runs" / name, experiment, build_system(experiment, card, planned=10), card)
+    return f"runs/{name}"
+
+
+def test_a_language_model_with_the_tokens_of_the_translations_is_fused(place: Path) -> None:
+    run = language_model(place, "data/processed/dates/target_tokenizer.json")
+    line = f"{LINES[0]}\t1988"
+    plain, fused = (
+        json.loads(ask("runs/translation", line, score=True, format="json", **more)[0])
+        for more in ({}, {"fusion": {"run": run, "weight": 0.5}})
+    )
+    of_language = json.loads(ask(run, "1988", score=True, format="json")[0])
+    expected = plain["log_probability"] + 0.5 * of_language["log_probability"]
+    assert fused["log_probability"] == pytest.approx(expected, abs=1e-3)
+    with pytest.raises(ValueError, match=r"fusion: the language model of runs/own has other tokens than the translations"):
+        ask("runs/translation", line, fusion={"run": language_model(place, None), "weight": 0.5})
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"run": "[runs/translation, ]"}, r"run=\[runs/translation, \] must be a folder, or \[FOLDER, FOLDER\]"),
+    ({"run": "[runs/translation, runs/translation]"}, "run must be a list of at least 1 names, all different"),
+    ({"run": "runs/translation", "attention": True}, "attention=true needs format=json"),
+    ({"run": "[runs/translation, runs/other]", "attention": True, "format": "json"}, "attention is shown of .* one run"),
+    ({"run": "runs/translation", "constraints": {"prefix": "ä"}}, "constraints: prefix: the vocabulary lacks .* 'ä'"),
+    ({"run": "runs/translation", "fusion": {"weight": 1}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
+    ({"run": "runs/translation", "sampling": {"top_q": 1}}, "sampling: there is no setting 'top_q'"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG, ids=str)
+def test_what_there_is_not_is_refused(place: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        reader(options)
+
+
+def test_a_line_without_a_target_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = reader({"run": "runs/translation", "score": True})
+    assert list(lines.answer(io.BytesIO(b"May 3rd, 1988\n\n"))) == ["", ""] and lines.refused == 1
+    assert "line 1, May 3rd, 1988: what is to be scored is a source, a tab and a target" in capsys.readouterr().err
