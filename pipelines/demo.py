@@ -98,8 +98,7 @@ def demo(arguments: Sequence[str]) -> None:
             raise
         raise ValueError("the page needs nicegui: pip install 'rnn-lightning[demo]'") from None
     print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
-    quiet = {"reload": False, "show": False, "show_welcome_message": False}
-    ui.run(lambda: build(tried), host=settings.host, port=settings.port, title="rnn-lightning", **quiet)
+    ui.run(lambda: build(tried), host=settings.host, port=settings.port, reload=False, show=False, show_welcome_message=False)
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ def build(trials: Sequence[Trial], microscope: Path = MICROSCOPE) -> None:
 def _run(trial: Trial) -> None:
     name = trial.task.metric.name
     ui.label(trial.task.description).classes("text-gray-700")
-    ui.label(
-        f"{trial.folder}: {short(trial.run.parameters)} parameters, {name} {number(trial.run.metrics[name])}"
-    ).classes("text-sm text-gray-500")
+    ui.label(f"{trial.folder}: {short(trial.run.parameters)} parameters, {name} {number(trial.run.metrics[name])}").classes(
+        "text-sm text-gray-500"
+    )
     panel(trial)
 
 

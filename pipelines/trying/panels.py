@@ -20,16 +20,17 @@ SHEET = (720, 220)
 
 def panel(trial: Trial) -> None:
     """What is right for the predictor of ``trial``."""
-    drawn = {"strokes": _drawing}.get(trial.input_name)
-    drawing = drawn if drawn and trial.kind in ("recognition", "transcription") else None
-    (drawing or {"tagging": _tagging, "translation": _translation, "language": _language}.get(trial.kind, _anything))(trial)
+    if trial.input_name == "strokes" and trial.kind == "recognition":
+        _drawing(trial)
+    else:
+        {"tagging": _tagging, "translation": _translation, "language": _language}.get(trial.kind, _anything)(trial)
 
 
 async def answer(trial: Trial, item: Any, shown: ui.html, view: Callable[[dict[str, Any]], str], **options: Any) -> None:
     """Show what ``view`` makes of the answer to ``item``, or why there is none."""
     try:
         found = await run.io_bound(trial.answer, item, **options)
-        shown.content = view(found)
+        shown.content = view(found or {})  # it is None where the page is gone
     except ValueError as error:
         shown.content = views.error(str(error))
 
@@ -74,7 +75,7 @@ def _translation(trial: Trial) -> None:
     shown, looked = _result(), _result()
 
     async def show() -> None:
-        size = int(beam.value)
+        size = int(beam.value or HYPOTHESES)
         options = {"beam_size": size, "n_best": min(HYPOTHESES, size), "scores": True}
         await answer(trial, source.value or "", shown, views.ranked, **options)
         if trial.attends:
@@ -100,7 +101,7 @@ def _language(trial: Trial) -> None:
 
     async def show() -> None:
         text = prompt.value or ""
-        options = {"temperature": float(temperature.value), "length": int(length.value)}
+        options = {"temperature": temperature.value, "length": int(length.value or 0)}
         await answer(trial, text, shown, lambda found: views.continued(text, found["text"]), **options)
 
     for element in (prompt, temperature, length):
