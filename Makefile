@@ -6,6 +6,7 @@ GRID ?= generated
 PORT ?= 5000
 SWEEPS_PORT ?= 8080
 SERVE_PORT ?= 5001
+DEMO_PORT ?= 8090
 TESTS_AT_ONCE ?= auto
 
 # Every stage is a process of its own: without caches of bytecode each would compile all it imports anew.
@@ -20,7 +21,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-all check dashboard serve results bench docs clean
+.PHONY: help setup repro test test-all check dashboard serve demo results bench docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -59,6 +60,9 @@ dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tri
 
 serve: setup  ## answer requests over HTTP, http://127.0.0.1:5001/invocations: RUN=runs/dates/lstm/1, or MODEL=models:/ewt@best
 	$(BIN)/python -m pipelines.serve $(if $(RUN),run=$(RUN)) $(if $(MODEL),model=$(MODEL)) port=$(SERVE_PORT)
+
+demo: setup  ## try finished runs in the browser, http://127.0.0.1:8090: RUN=runs/ewt/bilstm/1, or the best of each task
+	$(BIN)/python -m pipelines.demo $(if $(RUN),run=$(RUN)) port=$(DEMO_PORT)
 
 results: setup  ## store the finished runs in results/; write the tables, pictures and map of README and docs
 	$(BIN)/python -m pipelines.results

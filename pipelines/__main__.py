@@ -6,21 +6,8 @@ import sys
 from pathlib import Path
 
 EXAMPLE = "rnn fetch task=adding; rnn preprocess task=adding; rnn train task=adding rnn=gru"
-ORDER = (
-    "init",
-    "new",
-    "fetch",
-    "preprocess",
-    "train",
-    "evaluate",
-    "compare",
-    "predict",
-    "serve",
-    "export",
-    "share",
-    "microscope",
-)
-ORDER += ("sweep", "publish", "repro", "reproduce")
+ORDER = ("init", "new", "fetch", "preprocess", "train", "evaluate", "compare", "predict", "serve", "export", "share")
+ORDER += ("microscope", "demo", "sweep", "publish", "repro", "reproduce")
 """The commands that people give, as they come one after another; DVC and the documentation have others."""
 
 

@@ -85,7 +85,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGE_MAY_IMPORT = set(MAY_IMPORT) - {"corpora"}
 
 COMMANDS = {
-    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "export", "share", "microscope"},
+    *{"fetch", "preprocess", "train", "evaluate", "compare", "sweep", "predict", "serve", "export", "share"},
+    *{"microscope", "demo"},
     *{"__main__", "init", "new", "publish", "results", "repro", "reproduce", "digest", "grid", "plan"},
 }
 """Modules of pipelines/ that are run, ``python -m pipelines.NAME``; they may import any room."""
@@ -100,6 +101,7 @@ ROOMS_MAY_IMPORT: dict[str, set[str]] = {
     "comparing": {"display", "settings", "runs", "tracking"},
     "documenting": {"display", "settings", "runs", "comparing"},
     "sweeping": {"display", "settings", "runs", "tracking", "kinds", "training"},
+    "trying": {"display", "settings", "runs", "tracking"},
 }
 """Each room of pipelines/ with those it may import. No training imports a report."""
 ROOT_MAY_IMPORT = {"runs", "settings"}

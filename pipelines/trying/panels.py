@@ -1,0 +1,152 @@
+"""What a person gives a run and sees of it, for each kind of predictor."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nicegui import events, run, ui
+
+from pipelines.trying import views
+from pipelines.trying.models import Trial
+from pipelines.trying.pen import Drawing
+
+Show = Callable[[], Awaitable[None]]
+HYPOTHESES = 5
+WAIT = 0.2
+"""Seconds after the last letter before a text is answered."""
+SHEET = (720, 220)
+"""Width and height of what a person draws on, in pixels."""
+
+
+def panel(trial: Trial) -> None:
+    """What is right for the predictor of ``trial``."""
+    if trial.input_name == "strokes" and trial.kind == "recognition":
+        _drawing(trial)
+    else:
+        {"tagging": _tagging, "translation": _translation, "language": _language}.get(trial.kind, _anything)(trial)
+
+
+async def answer(trial: Trial, item: Any, shown: ui.html, view: Callable[[dict[str, Any]], str], **options: Any) -> None:
+    """Show what ``view`` makes of the answer to ``item``, or why there is none."""
+    try:
+        found = await run.io_bound(trial.answer, item, **options)
+        shown.content = view(found or {})  # it is None where the page is gone
+    except ValueError as error:
+        shown.content = views.error(str(error))
+
+
+def _later(show: Show) -> Callable[[], Awaitable[None]]:
+    """``show``, once nothing more has come for a moment."""
+    last: list[object] = []
+
+    async def ask() -> None:
+        mark = object()
+        last[:] = [mark]
+        await asyncio.sleep(WAIT)
+        if last == [mark]:
+            await show()
+
+    return ask
+
+
+def _text(label: str, example: str) -> ui.input:
+    return ui.input(label, value=example).props("outlined clearable").classes("w-full")
+
+
+def _result() -> ui.html:
+    return ui.html("", sanitize=False)  # `views` escapes all text
+
+
+def _tagging(trial: Trial) -> None:
+    words = _text("Sentence", trial.example or "")
+    shown = _result()
+
+    async def show() -> None:
+        await answer(trial, words.value or "", shown, views.tagged)
+
+    words.on_value_change(_later(show))
+    ui.timer(0, show, once=True)
+
+
+def _translation(trial: Trial) -> None:
+    source = _text("Text", trial.example or "")
+    beam = ui.slider(min=1, max=12, value=HYPOTHESES).props("label-always snap markers").classes("w-64 mt-6")
+    ui.label("beam size")
+    shown, looked = _result(), _result()
+
+    async def show() -> None:
+        size = int(beam.value or HYPOTHESES)
+        options = {"beam_size": size, "n_best": min(HYPOTHESES, size), "scores": True}
+        await answer(trial, source.value or "", shown, views.ranked, **options)
+        if trial.attends:
+            await answer(trial, source.value or "", looked, _looked, beam_size=size, attention=True)
+
+    for element in (source, beam):
+        element.on_value_change(_later(show))
+    ui.timer(0, show, once=True)
+
+
+def _looked(found: dict[str, Any]) -> str:
+    return views.attention(found["source"], found["target"], found["attention"]) if found.get("attention") else ""
+
+
+def _language(trial: Trial) -> None:
+    prompt = _text("Beginning", trial.example[:60] if trial.example else "")
+    with ui.row().classes("items-center gap-8 mt-4"):
+        ui.label("temperature")
+        temperature = ui.slider(min=0, max=1.5, step=0.1, value=0.7).props("label-always").classes("w-48")
+        ui.label("tokens")
+        length = ui.slider(min=10, max=500, step=10, value=200).props("label-always").classes("w-48")
+    shown = _result()
+
+    async def show() -> None:
+        text = prompt.value or ""
+        options = {"temperature": temperature.value, "length": int(length.value or 0)}
+        await answer(trial, text, shown, lambda found: views.continued(text, found["text"]), **options)
+
+    for element in (prompt, temperature, length):
+        element.on_value_change(_later(show))
+    ui.timer(0, show, once=True)
+
+
+def _drawing(trial: Trial) -> None:
+    drawing = Drawing()
+    ui.label("Write with the mouse or a finger; the text is read while it is written.")
+    shown = _result()
+
+    async def show() -> None:
+        if drawing.strokes:
+            await answer(trial, drawing.upwards(), shown, views.recognised)
+
+    later = _later(show)
+
+    async def follow(event: events.MouseEventArguments) -> None:
+        if drawing.take(event.type, event.image_x, event.image_y):
+            sheet.content = drawing.svg()
+            await later()
+
+    def clear() -> None:
+        drawing.clear()
+        sheet.content, shown.content = "", ""
+
+    pen = ["mousedown", "mousemove", "mouseup"]
+    sheet = ui.interactive_image(size=SHEET, events=pen, on_mouse=follow, sanitize=False).classes("sheet")
+    ui.button("Clear", on_click=clear).props("flat")
+
+
+def _anything(trial: Trial) -> None:
+    item = ui.textarea("Item, as a request to the server has it", value=trial.example or "").props("outlined autogrow")
+    item.classes("w-full font-mono")
+    shown = _result()
+
+    async def show() -> None:
+        view = views.classified if trial.kind == "classification" else views.plain
+        await answer(trial, item.value or "", shown, view)
+
+    async def take(event: events.UploadEventArguments) -> None:
+        item.value = trial.as_request(await event.file.read())
+
+    item.on_value_change(_later(show))
+    if trial.takes_files:
+        ui.upload(label="or a file", on_upload=take, auto_upload=True)
+    ui.timer(0, show, once=True)
