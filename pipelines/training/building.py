@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.settings.schema import Experiment
 from pipelines.training.memory import check_budget
 from rnn_lightning import System, hidden_size_for
+from rnn_lightning.systems.optimization import PERIODS
 
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
 OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}
@@ -18,7 +19,7 @@ OF_CARD |= {name: name for name in ("targets", "standardize_targets", "horizon",
 def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> System:
     """Build the task's system around the architecture, at the task's number of parameters where it sets one.
 
-    ``planned`` optimiser steps are the period of a cosine schedule.
+    ``planned`` optimiser steps are the period of a schedule that has one, such as cosine.
 
     Raises:
         ValueError: for a keyword that the corpus decides, or more parameters than there is memory for.
@@ -32,8 +33,8 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
     rnn = {**experiment.rnn, **task.rnn}
     more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
-    if schedule.get("name") == "cosine":
-        more["schedule"] = {"T_max": planned, **schedule}
+    if period := PERIODS.get(schedule.get("name")):
+        more["schedule"] = {period: planned, **schedule}
 
     def build(size: int) -> System:
         return task.model.build(rnn={**rnn, "hidden_size": size}, **more)

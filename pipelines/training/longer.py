@@ -16,6 +16,7 @@ from rnn_lightning import AtomicCheckpointIO
 from rnn_lightning.files import check_sums, read_json
 from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.systems.durable import BEST, LAST
+from rnn_lightning.systems.optimization import PERIODS
 
 STATE = "before_end.ckpt"
 COPIED = ("curves.csv", "environments.json")
@@ -49,8 +50,9 @@ def begin_with_shorter(experiment: Experiment, seed: int, facts: dict[str, Any],
     done, epochs = found
     wanted = experiment.task.training.epochs
     schedule = (experiment.task.model.model_extra or {}).get("schedule") or {}
-    if schedule.get("name") == "cosine" and "T_max" not in schedule:
-        reason = f"its learning rate was to end with {epochs} epochs (set schedule.T_max for both to go on from it)"
+    period = PERIODS.get(schedule.get("name"))
+    if period is not None and period not in schedule:
+        reason = f"its learning rate was to end with {epochs} epochs (set schedule.{period} for both to go on from it)"
         print(f"{work} begins anew, and not from {done}: {reason}", file=sys.stderr)
         return
     try:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from ..checks import check_number
+from ..checks import check_choice, check_counts, check_number
 from ..registry import build
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -15,13 +15,47 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
+    "adadelta": torch.optim.Adadelta,
+    "adafactor": torch.optim.Adafactor,
+    "adagrad": torch.optim.Adagrad,
+    "adamax": torch.optim.Adamax,
+    "asgd": torch.optim.ASGD,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rprop": torch.optim.Rprop,
 }
+"""Those of PyTorch that need the gradient alone: no closure, and neither sparse gradients nor matrices."""
+
+
+class WarmUp(lr_scheduler.LambdaLR):
+    """The learning rate grows linearly over the first ``steps``; from then on it is ``constant``, or falls with the square root
+    of the number of steps (``inverse_sqrt``, Vaswani et al. 2017, arXiv:1706.03762, section 5.3).
+
+    Step s, from 1 on, has the factor min(s / steps, 1), or min(s / steps, sqrt(steps / s)).
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, steps: int, then: str = "constant") -> None:
+        check_counts(steps=steps)
+        check_choice("then", then, ("constant", "inverse_sqrt"))
+        falls = then == "inverse_sqrt"
+
+        def factor(done: int) -> float:
+            step = done + 1
+            return min(step / steps, (steps / step) ** 0.5 if falls else 1.0)
+
+        super().__init__(optimizer, factor)
+
+
 SCHEDULES: dict[str, type[lr_scheduler.LRScheduler]] = {
     "plateau": lr_scheduler.ReduceLROnPlateau,
     "cosine": lr_scheduler.CosineAnnealingLR,
     "exponential": lr_scheduler.ExponentialLR,
+    "one_cycle": lr_scheduler.OneCycleLR,
     "steps": lr_scheduler.MultiStepLR,
+    "warmup": WarmUp,
 }
+PERIODS = {"cosine": "T_max", "one_cycle": "total_steps"}
+"""Schedules whose course depends on how many steps there are, with the setting that says so."""
 
 
 def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
