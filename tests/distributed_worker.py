@@ -1,9 +1,8 @@
-"""What each process of a training does, alone or as one of two; a module of its own, because each of them runs it."""
+"""What each process of a training does, alone or as one of two; run in forks of the process that tests."""
 
 import logging
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -148,8 +147,10 @@ def train(name: str, place: Path, processes: int, work: str = "whole", *, shared
     return {"ended": ended, "step": trainer.global_step, "weights": weights, "seen": watching.seen, "best": durable.best_value}
 
 
-def main(place: Path) -> None:
-    """One of two processes; leaves all its results in ``place``."""
+def main(place: Path, rank: int, port: int) -> None:
+    """The process ``rank`` of two that meet at ``port``; leaves all its results in ``place``."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    os.environ["LOCAL_RANK"] = str(rank)
     quieten()
     found = {name: train(name, place, 2) for name in SYSTEMS}
     found["refused"] = train("values", place, 2, "refused", shared=False)
@@ -158,14 +159,10 @@ def main(place: Path) -> None:
     found["resumed"] = train("noisy", place, 2, "killed")
     found["left"] = train("joined", place, 2, "left", kill=9)
     found["saved always"] = train("documents", place, 2, "always")
-    torch.save(found, place / f"rank{os.environ['LOCAL_RANK']}.pt")
+    torch.save(found, place / f"rank{rank}.pt")
 
 
 def quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,6 +1,7 @@
 """Which cases of a law are tried each time, and which by `make test-all` alone."""
 
 from collections.abc import Sequence
+from itertools import cycle, product
 from typing import Any
 
 import pytest
@@ -10,3 +11,9 @@ def some(cases: Sequence[Any], count: int) -> list[Any]:
     """The first ``count`` cases as they are, the others as slow tests; a case that is a tuple is one of several arguments."""
     later = [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases[count:]]
     return [*cases[:count], *later]
+
+
+def in_turn(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """All pairs; each time each of ``ones`` is tried with one of the ``others``, in turn, and the rest as slow tests."""
+    early = [*zip(ones, cycle(others), strict=False)]
+    return some([*early, *(pair for pair in product(ones, others) if pair not in early)], len(early))

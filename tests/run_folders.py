@@ -13,6 +13,8 @@ from corpora import write_fetched
 from rnn_lightning.files import write_sums
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from pipelines.settings.schema import Experiment
     from rnn_lightning import System
 
@@ -137,6 +139,19 @@ def stored_model(folder: Path) -> str:
     store, run_id = tracking.store.client(), str(tracking.shown_as(run))
     (stored,) = store.search_logged_models([store.get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'")
     return stored.model_uri
+
+
+def undrawn(patch: pytest.MonkeyPatch) -> None:
+    """A comparison shows nothing on the dashboard, and is as quick as its numbers: of each figure the file is empty."""
+    from matplotlib import pyplot
+
+    def save(figure: "Figure", file: Path) -> Path:
+        pyplot.close(figure)
+        file.touch()
+        return file
+
+    patch.setattr("pipelines.compare.publish_comparison", lambda *_: None)
+    patch.setattr("pipelines.comparing.figures.save", save)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from math import sqrt
 from pathlib import Path
 
 import pytest
-from run_folders import make_run, make_task
+from run_folders import make_run, make_task, undrawn
 
 from pipelines import compare as stage
 from pipelines.comparing import figures
@@ -21,8 +21,8 @@ LOSSES = {"lstm": [2.0, 2.1, 2.3], "gru": [1.9, 2.2, 2.4], "elman": [3.0]}
 
 
 @pytest.fixture(autouse=True)
-def _no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "publish_comparison", lambda *_: None)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    undrawn(monkeypatch)
 
 
 @pytest.fixture

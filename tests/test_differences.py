@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_folders import make_run, make_task
+from run_folders import make_run, make_task, undrawn
 
 from pipelines import compare as stage
 from pipelines.comparing.differences import Difference, differences
@@ -21,8 +21,8 @@ LOSSES = {"lstm": [2.0, 2.1, 2.3, 2.2], "gru": [2.1, 2.25, 2.4, 2.28], "elman": 
 
 
 @pytest.fixture(autouse=True)
-def _no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "publish_comparison", lambda *_: None)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    undrawn(monkeypatch)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """One training in two processes: the weights, the metrics and the resumption of one process, for every system."""
 
-import os
+import multiprocessing
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(folder: Path) -> Found:
     """What each of two processes found."""
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "NODE_RANK": "0"}
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, distributed_worker.__file__, str(folder)]
-    began = [
-        subprocess.Popen(
-            command, env={**os.environ, **told, **paths, "LOCAL_RANK": str(rank)}, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=300)[1] for process in began]
-    assert [process.returncode for process in began] == [0, 0], "\n".join(errors)
+    port, forks = free_port(), multiprocessing.get_context("fork")
+    began = [forks.Process(target=distributed_worker.main, args=(folder, rank, port)) for rank in range(2)]
+    for process in began:
+        process.start()
+    for process in began:
+        process.join(300)
+    assert [process.exitcode for process in began] == [0, 0]
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -149,7 +149,7 @@ def wait_for(file: Path, child: subprocess.Popen[str]) -> None:
     raise AssertionError(f"{file} did not appear")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), some([(signal.SIGTERM, 143), (signal.SIGINT, 130)], 1))
 def test_a_signal_saves_and_exits_with_its_code(tmp_path: Path, number: signal.Signals, code: int) -> None:
     write_stream(tmp_path / "data", tokens=20_000)
     model = "documents"

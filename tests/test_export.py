@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from calls import GRU, SYSTEMS
+from often import some
 
 import rnn_lightning as library
 from rnn_lightning.export.folders import write_graph
@@ -18,6 +19,8 @@ from rnn_lightning.recurrent import CELLS, Deep, build_network
 
 FORMATS = ("onnx", "torch_export")
 WAYS = {"one way": False, "both ways": True}
+NETWORKS = [("lstm", "both ways"), ("gru", "one way"), ("lstm", "one way"), ("gru", "both ways")]
+NETWORKS += [("layernorm_lstm", way) for way in WAYS]
 
 
 def reader(rnn: Any) -> FrameClassifier:
@@ -35,8 +38,7 @@ def of_all_cells() -> Deep:
     return Deep([build_network(cell, 3 if number == 0 else 4, 4) for number, cell in enumerate(CELLS)])
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", ["lstm", "gru", "layernorm_lstm"])
+@pytest.mark.parametrize(("cell", "way"), some(NETWORKS, 2))
 def test_a_network_is_the_same_in_onnxruntime(cell: str, way: str, tmp_path: Path) -> None:
     model = reader({"cell": cell, "hidden_size": 6, "bidirectional": WAYS[way]})
     entry = write_graph("onnx", "model", whole(model), tmp_path)

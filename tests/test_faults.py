@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import stores
 from faults import Outcome, attempt
 from inline_sweep import GRID
 from often import some
@@ -62,30 +63,33 @@ def content(file: Path) -> object:
     return file.stat().st_size > 0 if file.parts[-1].endswith((".html", ".png", ".csv", ".md", ".svg")) else file.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """For each stage the project before it, made by the stages before; ``end`` is the project after the last."""
-    root = tmp_path_factory.mktemp("projects")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        project = root / "start"
-        (project / "swept/sweep").mkdir(parents=True)
-        (project / "swept/sweep/grid.yaml").write_text(GRID)
-        made = {}
-        for stage, command in STAGES.items():
-            made[stage] = project
-            after = root / f"after-{stage}"
-            shutil.copytree(project, after)
-            done = attempt(command, after)
+class Projects:
+    """For each stage the projects before and after it, made by the stages up to it when they are first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        start = root / "start"
+        (start / "swept/sweep").mkdir(parents=True)
+        (start / "swept/sweep/grid.yaml").write_text(GRID)
+        self._made = [start]
+
+    def before(self, stage: str) -> Path:
+        number = [*STAGES].index(stage)
+        return self._made[0] if number == 0 else self.after([*STAGES][number - 1])
+
+    def after(self, stage: str) -> Path:
+        for name in [*STAGES][len(self._made) - 1 : [*STAGES].index(stage) + 1]:
+            project = self._made[0].with_name(f"after-{name}")
+            shutil.copytree(self._made[-1], project)
+            done = attempt(STAGES[name], project)
             assert done.code == 0, done.output
-            project = after
-        made["end"] = project
-    return made
+            self._made.append(project)
+        return self._made[[*STAGES].index(stage) + 1]
 
 
-def after_of(projects: dict[str, Path], stage: str) -> Path:
-    names = [*STAGES, "end"]
-    return projects[names[names.index(stage) + 1]]
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Projects:
+    stores.empty()  # known to every fork
+    return Projects(tmp_path_factory.mktemp("projects"))
 
 
 @pytest.fixture(autouse=True)
@@ -93,11 +97,11 @@ def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def check_fault(stage: str, number: int, projects: dict[str, Path], place: Path) -> Outcome:
+def check_fault(stage: str, number: int, projects: Projects, place: Path) -> Outcome:
     """Fault point ``number`` of ``stage`` fails: nothing is lost, the error is one line, and the next go completes."""
     project = place / f"{stage}-{number}"
-    before, expected = outputs(projects[stage]), outputs(after_of(projects, stage))
-    shutil.copytree(projects[stage], project)
+    before, expected = outputs(projects.before(stage)), outputs(projects.after(stage))
+    shutil.copytree(projects.before(stage), project)
     failed = attempt(STAGES[stage], project, number)
     where = (
         f"{stage}, fault {number}: {failed.points[number]}" if number < len(failed.points) else f"{stage}: no fault {number}"
@@ -118,11 +122,11 @@ def check_fault(stage: str, number: int, projects: dict[str, Path], place: Path)
     return failed
 
 
-def check_kill(stage: str, number: int, projects: dict[str, Path], place: Path) -> None:
+def check_kill(stage: str, number: int, projects: Projects, place: Path) -> None:
     """``stage`` is killed at a fault point: nothing is lost, the next go completes, and leaves nothing of the killed one."""
     project = place / f"{stage}-{number}-killed"
-    expected = outputs(after_of(projects, stage))
-    shutil.copytree(projects[stage], project)
+    expected = outputs(projects.after(stage))
+    shutil.copytree(projects.before(stage), project)
     assert attempt(STAGES[stage], project, number, killed=True).code == -signal.SIGKILL
     again = attempt(STAGES[stage], project)
     assert again.code == 0, f"{stage}, killed at {number}, the next go: {again.output}"
@@ -130,9 +134,9 @@ def check_kill(stage: str, number: int, projects: dict[str, Path], place: Path) 
     shutil.rmtree(project)
 
 
-def points_of(stage: str, projects: dict[str, Path], place: Path) -> Sequence[str]:
+def points_of(stage: str, projects: Projects, place: Path) -> Sequence[str]:
     project = place / f"{stage}-count"
-    shutil.copytree(projects[stage], project)
+    shutil.copytree(projects.before(stage), project)
     return attempt(STAGES[stage], project).points
 
 
@@ -144,7 +148,7 @@ def of_each_kind(points: Sequence[str]) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_fault_point_of_a_stage(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+def test_every_fault_point_of_a_stage(stage: str, projects: Projects, tmp_path: Path) -> None:
     points = points_of(stage, projects, tmp_path)
     chosen = of_each_kind(points) if stage == "sweep" else range(len(points))
     print(f"{stage}: {len(chosen)} of {len(points)} fault points")
@@ -157,17 +161,17 @@ def test_every_fault_point_of_a_stage(stage: str, projects: dict[str, Path], tmp
     assert not failed, "\n\n".join([f"{len(failed)} of {len(chosen)} fault points", *failed])
 
 
-@pytest.mark.parametrize("stage", some([*STAGES], 3))
-def test_some_fault_points_of_a_stage(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", some(["train", *(stage for stage in STAGES if stage != "train")], 2))
+def test_some_fault_points_of_a_stage(stage: str, projects: Projects, tmp_path: Path) -> None:
     points = points_of(stage, projects, tmp_path)
     assert points, "a stage writes something"
-    for number in {len(points) // 2, len(points) - 1} if stage != "sweep" else {len(points) // 2}:
+    for number in {len(points) // 2, len(points) - 1} if stage == "fetch" else {len(points) // 2}:
         check_fault(stage, number, projects, tmp_path)
 
 
-@pytest.mark.parametrize("stage", ["fetch", "preprocess", "compare"])
+@pytest.mark.parametrize("stage", some(["preprocess", "fetch", "compare"], 1))
 def test_a_killed_stage_leaves_nothing_that_the_next_go_does_not_take_away(
-    stage: str, projects: dict[str, Path], tmp_path: Path
+    stage: str, projects: Projects, tmp_path: Path
 ) -> None:
     points = points_of(stage, projects, tmp_path)
     within = [number for number, point in enumerate(points) if ".partial" in point or ".tmp" in point]
@@ -177,7 +181,7 @@ def test_a_killed_stage_leaves_nothing_that_the_next_go_does_not_take_away(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "sweep"])
-def test_a_stage_that_is_killed_at_any_fault_point(stage: str, projects: dict[str, Path], tmp_path: Path) -> None:
+def test_a_stage_that_is_killed_at_any_fault_point(stage: str, projects: Projects, tmp_path: Path) -> None:
     points = points_of(stage, projects, tmp_path)
     for number in of_each_kind(points) if stage == "train" else range(len(points)):
         check_kill(stage, number, projects, tmp_path)

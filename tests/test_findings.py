@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from run_folders import make_run, make_task
+from run_folders import make_run, make_task, undrawn
 
 from pipelines import compare as stage
 from pipelines.comparing import findings
@@ -16,8 +16,8 @@ LOSSES = {"lstm": [2.0, 2.1, 2.3, 2.2], "gru": [2.1, 2.05, 2.4, 2.28], "elman": 
 
 
 @pytest.fixture(autouse=True)
-def _no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "publish_comparison", lambda *_: None)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    undrawn(monkeypatch)
 
 
 def compare(project: Path, losses: dict[str, list[float]], *expected: Expected, name: str = "words") -> list[Section]:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.slow
 def test_the_script_for_a_gpu_runs_and_needs_no_pipeline(tmp_path: Path) -> None:
     refuse = "import sys; sys.modules.update(dict.fromkeys(['pipelines', 'mlflow', 'datasets', 'optuna', 'hydra', 'dvc']));"
     run = f"from benchmarks import gpu; sys.argv[1:] = ['--short', '--into', {str(tmp_path / 'gpu.json')!r}]; gpu.main()"

@@ -78,8 +78,11 @@ def test_a_fetch_holds_the_rows_and_says_where_they_come_from(fetched: Path) -> 
 
 @pytest.mark.parametrize(
     "fault",
-    [{"fail": [1, 4]}, {"fail": [7, 11, 16]}, {"cut": True}],
-    ids=["busy_early", "busy_late", "cut_bodies"],
+    [
+        pytest.param({"fail": [1, 4]}, id="busy_early", marks=pytest.mark.slow),
+        pytest.param({"fail": [7, 11, 16]}, id="busy_late"),
+        pytest.param({"cut": True}, id="cut_bodies", marks=pytest.mark.slow),
+    ],
 )
 def test_a_passing_fault_leaves_no_trace(fault: dict[str, Any], fetched: Path, tmp_path: Path) -> None:
     assert fetch(tmp_path, fault, source(tmp_path)) == ["fetched"]

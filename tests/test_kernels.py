@@ -20,13 +20,25 @@ OWN = ["layernorm_lstm", "peephole_lstm"]
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler (cc)")
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache of its own, and nothing loaded before or after."""
+def _compiled_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cache for all tests of this file, and nothing loaded before or after."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    library.cache_clear()
+    yield
+    library.cache_clear()
+
+
+@pytest.fixture
+def cache(_compiled_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library.cache_clear()
-    yield tmp_path / "rnn_lightning"
-    library.cache_clear()
+    return tmp_path / "rnn_lightning"
 
 
 def gradients(cell: str, dtype: torch.dtype, form: str) -> list[Tensor]:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipelines.kinds import KINDS, TRANSCRIPTION, kind_of
 from pipelines.kinds.base import Kind, answer_split
 from pipelines.predict import reader
 from pipelines.settings.compose import CONF, compose
+from pipelines.settings.schema import Experiment
 from rnn_lightning import Batch, PairModule, System, load_predictor
 from rnn_lightning.files import read_json
 from rnn_lightning.items.folders import read_tokenizer
@@ -28,6 +30,11 @@ from rnn_lightning.sequences import IGNORED, State, last_outputs
 
 OF_THE_LIBRARY, PREDICTOR_NAMES = dict(KINDS), set(PREDICTORS)
 TASKS = sorted(file.stem for file in (CONF / "task").glob("*.yaml"))
+
+
+@cache
+def of_task(task: str) -> Experiment:
+    return compose([f"task={task}"])
 
 
 class Matcher(System):
@@ -172,11 +179,11 @@ def test_a_new_kind_answers_lines_and_is_served(run: Path) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_system_of_every_task_has_a_kind_and_this_a_predictor(task: str) -> None:
-    assert kind_of(compose([f"task={task}"])).predictor in PREDICTORS
+    assert kind_of(of_task(task)).predictor in PREDICTORS
 
 
 def test_every_predictor_is_of_some_kind_and_every_kind_is_in_use() -> None:
-    systems = {compose([f"task={task}"]).task.model.cls() for task in TASKS}
+    systems = {of_task(task).task.model.cls() for task in TASKS}
     assert set(OF_THE_LIBRARY) == systems
     assert {kind.predictor for kind in OF_THE_LIBRARY.values()} | {"regression", TRANSCRIPTION.predictor} == PREDICTOR_NAMES
 

@@ -182,10 +182,13 @@ def test_splits_of_other_names_are_the_only_ones_that_are_fetched(tmp_path: Path
 @pytest.mark.parametrize(
     "more",
     [
-        {"held_out": {"share": 0.2, "seed": 1}},
-        {"splits": {"train": "train[:80%]", "validation": "train[80%:]", "test": "test"}},
+        pytest.param({"held_out": {"share": 0.2, "seed": 1}}, id="held out"),
+        pytest.param(
+            {"splits": {"train": "train[:80%]", "validation": "train[80%:]", "test": "test"}},
+            id="slices",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["held out", "slices"],
 )
 def test_a_hub_set_without_a_validation_split_is_divided(tmp_path: Path, more: dict[str, Any]) -> None:
     """As TREC and IMDB are: train and test alone, a text column of another name, and numbers as classes."""

@@ -19,7 +19,7 @@ SMALL = [
     "seed=1",
 ]
 STAGES = ("fetch", "preprocess", "train", "evaluate")
-QUICK = ("CoNLL-U", "series with a number")
+QUICK = ("CoNLL-U",)
 TYPED: dict[str, tuple[list[str], str]] = {
     "text": (["from=book.txt"], "the cat"),
     "parallel text": (["from={de: train.de, en: train.en}"], "the cat sat"),

@@ -39,19 +39,19 @@ def drawn(file: Path) -> np.ndarray:
     return points
 
 
-@pytest.mark.parametrize("word", STRANGE)
-def test_a_word_is_no_markup(word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words, values = [word, "a", word], np.random.default_rng(0).random((3, 3))
-    picture = signal_figures.Picture(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), "feature")
+@pytest.mark.parametrize("strange", [STRANGE[:8], STRANGE[8:]])
+def test_words_are_no_markup(strange: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words, values = [strange[0], *strange], np.random.default_rng(0).random((9, 9))
+    picture = signal_figures.Picture(np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), "feature")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         attention_map(values.astype(np.float32), words, words, tmp_path / "attention.png")
         confusion((10 * values).astype(np.int64), words, tmp_path / "confusion.png")
-        signal_figures.utterance(picture, [word] * 4 + ["b"] * 2, ["b"] * 6, tmp_path / "utterance.png")
-        signal_figures.pen_words([(np.ones((2, 4), np.float32), word, "a")], tmp_path / "strokes.png")
-        aligned = [(1, 0.0), (2, 2.0)]
+        signal_figures.utterance(picture, strange, ["b"] * 8, tmp_path / "utterance.png")
+        signal_figures.pen_words([(np.ones((2, 4), np.float32), word, "a") for word in strange], tmp_path / "strokes.png")
+        labels, aligned = ["", *strange], [(number, number - 1.0) for number in range(1, 9)]
         file = tmp_path / "alignment.png"
-        signal_figures.alignment(picture, np.ones((3, 3), np.float32), ["", word, "b"], blank=0, aligned=aligned, file=file)
+        signal_figures.alignment(picture, np.ones((9, 9), np.float32), labels, blank=0, aligned=aligned, file=file)
     assert capsys.readouterr().err == ""
     for name in ("attention", "confusion", "utterance", "strokes", "alignment"):
         drawn(tmp_path / f"{name}.png")

@@ -48,7 +48,7 @@ def test_the_command_the_served_model_and_python_answer_alike(stored: Stored, pl
     assert served.predict(stored.requests) == load_predictor(stored.folder)(stored.items)
 
 
-@pytest.mark.parametrize("stored", some([*KINDS], 3), indirect=True)
+@pytest.mark.parametrize("stored", some([*KINDS], 1), indirect=True)
 def test_the_first_answer_waits_for_no_import_but_those_that_it_needs(stored: Stored) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "pipelines.predict", f"run={stored.folder}"]
     root = Path(__file__).parents[1]

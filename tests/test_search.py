@@ -107,7 +107,7 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(named: Named, case: Case) -
 
 
 @every_score
-@thoroughly(max_examples=100)
+@thoroughly(max_examples=40)
 @given(case=cases(6, 7))
 def test_every_beam_is_the_beam_of_the_textbook(named: Named, case: Case) -> None:
     model, beam = case.model(), case.beam

@@ -7,6 +7,7 @@ import lightning
 import pytest
 import torch
 from corpora import VOCABULARY, write_sequence_pairs
+from often import in_turn
 from torch import Tensor
 
 from rnn_lightning import Batch, PairModule, Seq2Seq, check_invariance
@@ -183,8 +184,7 @@ def test_shared_embeddings_are_one() -> None:
     assert system.embedding.weight is system.decoder.embedding.weight is system.decoder.output.weight
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("cell", "kind"), in_turn([*CELLS], KINDS))
 def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, kind: tuple[str | None, bool]) -> None:
     torch.manual_seed(0)
     system = Seq2Seq(

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from corpora import CHARACTERS, TAGS, VOCABULARY, write_pairs, write_stream, write_tagged
+from often import in_turn
 
 from rnn_lightning import (
     IGNORED,
@@ -23,6 +24,7 @@ from rnn_lightning import (
 from rnn_lightning.recurrent import CELLS
 from rnn_lightning.systems.language_model import MANY, cross_entropy
 
+SYSTEMS = ("language model", "sequence classifier", "tagger")
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
 
@@ -53,8 +55,7 @@ def test_a_sequence_classifier_keeps_the_laws(cell: str, more: dict, bidirection
     check_invariance(SequenceClassifier({"cell": cell, "hidden_size": 4, "bidirectional": bidirectional}, 3, **more))
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("system", ["language model", "sequence classifier", "tagger"])
+@pytest.mark.parametrize(("cell", "system"), in_turn([*CELLS], SYSTEMS))
 def test_every_cell_trains_in_every_system_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, system: str) -> None:
     if system == "language model":
         model: System = language_model(cell)

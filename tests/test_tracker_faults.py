@@ -19,6 +19,7 @@ import pytest
 import torch
 import tracker_faults
 from mlflow import MlflowClient
+from often import some
 from tracker_faults import ADDING, ERROR, Relay
 
 from pipelines.fetch import fetch
@@ -117,7 +118,7 @@ SILENT = {
     "no such store": lambda: "nonsense://x",
     "no place for it": lambda: "sqlite:////proc/nowhere/mlflow.db",
 }
-QUICK = ("away", "says nothing")
+QUICK = ("says nothing",)
 
 
 @pytest.mark.parametrize("fault", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SILENT])
@@ -126,6 +127,7 @@ def test_a_dashboard_that_does_not_answer(fault: str, healthy: Healthy, place: P
     check(healthy, place, seconds, f"sqlite:///{place}/mlflow.db")
 
 
+@pytest.mark.slow
 def test_a_store_that_is_locked(healthy: Healthy, place: Path) -> None:
     uri = f"sqlite:///{place}/mlflow.db"
     timed(tracker_faults.deliver, place, uri)
@@ -135,6 +137,7 @@ def test_a_store_that_is_locked(healthy: Healthy, place: Path) -> None:
     check(healthy, place, seconds, uri)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_when_the_store_is_made(healthy: Healthy, place: Path) -> None:
     uri = f"sqlite:///{place}/mlflow.db"
     seconds = timed(tracker_faults.train_on_full_disk, place, uri)
@@ -203,7 +206,7 @@ def test_a_server_that_dies_at_any_step(death: int, healthy: Healthy, place: Pat
     assert not list(place.glob("work/tracking/*"))
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "http://127.0.0.1:9"])
+@pytest.mark.parametrize("uri", some(["sqlite:///mlflow.db", "http://127.0.0.1:9"], 1))
 def test_a_training_that_is_killed_and_goes_on_shows_every_point_once(uri: str, healthy: Healthy, place: Path) -> None:
     uri = uri.replace("///", f"///{place}/")
     process = fork_server("tracker_faults").Process(target=tracker_faults.train, args=(place, uri, 0.0, 14))
