@@ -4,12 +4,14 @@
 
 One layer, as many features as hidden units, single precision, one thread on a CPU. All forms of a table run in turn in one
 process; ``ratio`` is the time of what stands beside a form over its own. The minimal GRU also runs in log space, as published.
+The mLSTM in chunks stands beside the loop over its steps, which keeps a matrix for each of them.
 The forms of a scan compute the recurrence alone: one kernel a step, rounds of doubling, and running products and sums within
 chunks, which divide by products and so are not for use.
 """
 
 import argparse
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -22,7 +24,8 @@ from rnn_lightning.recurrent import CELLS, build_network
 from rnn_lightning.recurrent.parallel import by_doubling, by_loop
 
 SIZES = [(400, 16, 256), (35, 16, 256), (400, 64, 128)]
-NAMES = ["mingru", "minlstm", "sru", "qrnn", "qrnn1", "lru", "indrnn"]
+NAMES = ["mingru", "minlstm", "sru", "qrnn", "qrnn1", "lru", "indrnn", "mlstm"]
+HEADS = [(1000, 8, 128, 1), (1000, 8, 128, 4)]
 CHUNK = 16
 
 
@@ -44,6 +47,27 @@ def cells(steps: int, rows: int, units: int) -> list[Row]:
                 **{"milliseconds": 1000 * spread.median, "least": 1000 * spread.least, "most": 1000 * spread.most},
                 "kept_mb": kept_for_backward(forms[name]) / 1e6,
                 **{"beside": "torch.nn.LSTM", "ratio": times["torch.nn.LSTM"].median / spread.median},
+            }
+        )
+        for name, spread in times.items()
+    ]
+
+
+def memories(steps: int, rows: int, units: int, heads: int) -> list[Row]:
+    """A forward and backward pass of the mLSTM in chunks, beside its steps one by one."""
+    torch.manual_seed(0)
+    inputs = torch.randn(rows, steps, units, device=DEVICE)
+    chunks: Any = build_network("mlstm", units, units, heads=heads).to(DEVICE)
+    single = deepcopy(chunks)
+    single.layers[0].at_once = False
+    forms = {"chunks": training(chunks, inputs), "steps": training(single, inputs)}
+    times, sizes = in_turn(forms, rounds=3), {"cell": "mlstm", "steps": steps, "rows": rows, "units": units, "heads": heads}
+    return [
+        show(
+            {
+                **{**sizes, "form": name, "milliseconds": 1000 * spread.median},
+                "kept_mb": kept_for_backward(forms[name]) / 1e6,
+                **{"beside": "steps", "ratio": times["steps"].median / spread.median},
             }
         )
         for name, spread in times.items()
@@ -79,8 +103,8 @@ def scans(steps: int, rows: int, units: int) -> list[Row]:
 
 
 def show(row: Row) -> Row:
-    name = row.get("cell") or f"{row['form']}, {row['type']}"
-    sizes = f"T {row['steps']}, B {row['rows']}, H {row['units']}"
+    name = ", ".join(str(row[key]) for key in ("cell", "form", "type") if key in row)
+    sizes = f"T {row['steps']}, B {row['rows']}, H {row['units']}" + (f", heads {row['heads']}" if "heads" in row else "")
     print(f"{name}, {sizes}: {row['milliseconds']:.2f} ms, {row['ratio']:.2f} x {row['beside']}", flush=True)
     return row
 
@@ -92,7 +116,9 @@ def main() -> None:
 
     torch.set_num_threads(1)
     sizes = [(7, 2, 8)] if options.short else SIZES
-    store(__file__, {part.__name__: [row for size in sizes for row in part(*size)] for part in (cells, scans)})
+    tables = {part.__name__: [row for size in sizes for row in part(*size)] for part in (cells, scans)}
+    tables["memories"] = [row for size in ([(7, 2, 8, 2)] if options.short else HEADS) for row in memories(*size)]
+    store(__file__, tables)
 
 
 if __name__ == "__main__":

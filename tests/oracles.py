@@ -156,30 +156,38 @@ def indrnn(x: Array, h: Array, p: Weights) -> tuple[Array, Array]:
     return h, h
 
 
+def slstm(x: Array, state: tuple[Array, ...], p: Weights) -> tuple[Array, tuple[Array, ...]]:
+    """Beck et al. (2024), equations 8 to 14, without a stabiliser; the state is divided by its scale at the end."""
+    h, c, n, m = state
+    i, f, o, z = np.split(p["W"] @ x + p["U"] @ h + p["b"], 4)
+    c, n = sigmoid(f) * c * np.exp(m) + np.exp(i) * np.tanh(z), sigmoid(f) * n * np.exp(m) + np.exp(i)
+    m = np.where(state[2] == 0, i, np.maximum(np.log(sigmoid(f)) + m, i))  # equation 15
+    h = sigmoid(o) * c / n
+    return h, (h, c / np.exp(m), n / np.exp(m), m)
+
+
+def mlstm(x: Array, state: tuple[Array, ...], p: Weights) -> tuple[Array, tuple[Array, ...]]:
+    """Beck et al. (2024), equations 19 to 27 of one head, without a stabiliser; the state is divided by its scale after."""
+    c, n, m = state
+    q, k, v, o, (i, f) = np.split(p["W"] @ x + p["b"], [len(n), 2 * len(n), 3 * len(n), 4 * len(n)])
+    k = k / math.sqrt(len(n))
+    c = sigmoid(f) * c.reshape(len(n), -1) * np.exp(m) + np.exp(i) * np.outer(v, k)
+    n = sigmoid(f) * n * np.exp(m) + np.exp(i) * k
+    m = np.maximum(np.log(sigmoid(f)) + m, i)
+    h = sigmoid(o) * (c @ q) / max(abs(n @ q), 1)
+    return h, ((c / np.exp(m)).reshape(-1), n / np.exp(m), m)
+
+
 def feedforward(x: Array, state: Array, p: Weights) -> tuple[Array, Array]:
     return np.tanh(p["W"] @ x + p["b"]), state
 
 
 EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
-    "elman": elman,
-    "elman_relu": elman_relu,
-    "gru": gru,
-    "lstm": lstm,
-    "layernorm_lstm": layernorm_lstm,
-    "peephole_lstm": peephole_lstm,
-    "coupled_lstm": coupled_lstm,
-    "layernorm_gru": layernorm_gru,
-    "ligru": ligru,
-    "mgu": mgu,
-    "janet": janet,
-    "mingru": mingru,
-    "minlstm": minlstm,
-    "sru": sru,
-    "qrnn": qrnn,
-    "qrnn1": qrnn1,
-    "lru": lru,
-    "indrnn": indrnn,
-    "feedforward": feedforward,
+    equation.__name__: equation
+    for equation in (
+        *(elman, elman_relu, gru, lstm, layernorm_lstm, peephole_lstm, coupled_lstm, layernorm_gru, ligru, mgu, janet),
+        *(mingru, minlstm, sru, qrnn, qrnn1, lru, indrnn, slstm, mlstm, feedforward),
+    )
 }
 
 FUSED_NAMES = {"W": "core.weight_ih_l0", "U": "core.weight_hh_l0", "b": "core.bias_ih_l0", "c": "core.bias_hh_l0"}
@@ -202,10 +210,10 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
         "p_f": "cell.forget_peephole",
         "p_o": "cell.output_peephole",
     },
-    **dict.fromkeys(("coupled_lstm", "mgu", "janet"), GATED_NAMES),
+    **dict.fromkeys(("coupled_lstm", "mgu", "janet", "slstm"), GATED_NAMES),
     "layernorm_gru": {**GATED_NAMES, "gain_x": "cell.input_gain", "gain_h": "cell.recurrent_gain"},
     "ligru": {**GATED_NAMES, "gain_x": "cell.input_gain"},
-    **dict.fromkeys(("mingru", "minlstm", "sru", "qrnn", "qrnn1", "feedforward"), UNREAD_NAMES),
+    **dict.fromkeys(("mingru", "minlstm", "sru", "qrnn", "qrnn1", "mlstm", "feedforward"), UNREAD_NAMES),
     "lru": {
         **UNREAD_NAMES,
         **{name: f"cell.{name}" for name in ("log_decay", "log_phase", "log_scale")},

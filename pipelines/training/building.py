@@ -43,7 +43,7 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
         return partial(build, rnn["hidden_size"])
     assert task.parameters is not None  # the schema wants one of the two
     check_budget(experiment)
-    return partial(build, hidden_size_for(rnn["cell"], parameters=task.parameters, build=build))
+    return partial(build, hidden_size_for(rnn["cell"], parameters=task.parameters, build=build, multiple=rnn.get("heads", 1)))
 
 
 def of_card(experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:

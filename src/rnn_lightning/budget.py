@@ -71,6 +71,7 @@ def hidden_size_for(
     parameters: int | None = None,
     flops: int | None = None,
     build: Callable[[int], nn.Module] | None = None,
+    multiple: int = 1,
     **network: Unpack[NetworkOptions],
 ) -> int:
     """The hidden size whose cost is nearest to a budget; of two as near, the smaller.
@@ -81,31 +82,39 @@ def hidden_size_for(
         parameters, flops: the budget, as ``count_parameters`` or as ``flops_per_step`` counts.
         build: makes all that is to be counted from a hidden size, in place of the bare network: a system with its
             embedding and its output layer. Its cost must grow with the hidden size.
+        multiple: only multiples of it are hidden sizes; those of the heads always are.
 
     Raises:
-        ValueError: unless exactly one budget is given, and either ``build`` or the network's description; where hidden
-            size 1 is over the budget already, or the cost does not grow.
+        ValueError: unless exactly one budget is given, and either ``build`` or the network's description; where the
+            smallest hidden size is over the budget already, or the cost does not grow.
     """
-    budget = check_budget(parameters, flops)
+    step = multiple * network.get("heads", 1)
+    budget = check_budget(parameters, flops, multiple)
     unit, count = ("FLOPs a step", flops_per_step) if parameters is None else ("parameters", count_parameters)
+    check_described(build, input_size, network)
+    module_of = build or partial(build_network, cell, cast(int, input_size), **network)
+
+    @cache
+    def cost(times: int) -> int:
+        return count(build_weightless(module_of, times * step))
+
+    if cost(1) > budget:
+        raise ValueError(f"{cell} takes {cost(1):,} {unit} at hidden size {step}, over the budget of {budget:,}")
+    below = largest_within(cost, budget)
+    return step * (below if budget - cost(below) <= cost(below + 1) - budget else below + 1)
+
+
+def check_described(build: Any, input_size: int | None, network: Any) -> None:
+    """Refuse a network that is described by nothing, or twice."""
     if build is not None and not callable(build):
         raise ValueError(f"build must be a function of the hidden size, or None, not {shown(build)}")
     if (build is None) == (input_size is None) or (build is not None and network):
         raise ValueError("describe the network by input_size and build_network's keywords, or by build, and not by both")
-    module_of = build or partial(build_network, cell, cast(int, input_size), **network)
-
-    @cache
-    def cost(hidden_size: int) -> int:
-        return count(build_weightless(module_of, hidden_size))
-
-    if cost(1) > budget:
-        raise ValueError(f"{cell} takes {cost(1):,} {unit} at hidden size 1, over the budget of {budget:,}")
-    below = largest_within(cost, budget)
-    return below if budget - cost(below) <= cost(below + 1) - budget else below + 1
 
 
-def check_budget(parameters: int | None, flops: int | None) -> int:
+def check_budget(parameters: int | None, flops: int | None, multiple: int) -> int:
     """The one budget of the two that is given."""
+    check_counts(multiple=multiple)
     if (parameters is None) == (flops is None):
         raise ValueError(f"give one budget, parameters or flops, not {'neither' if flops is None else 'both'}")
     budget: dict[str, Any] = {"flops": flops} if parameters is None else {"parameters": parameters}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -16,6 +17,9 @@ from ..systems import System
 
 LOW, HIGH = 0.1, 0.9
 """A gate beyond these is saturated."""
+
+NO_SIGMOIDS = ("candidate", "hidden", "exponential input")
+"""Blocks of a cell that are no gates between 0 and 1."""
 
 
 class Trace:
@@ -69,7 +73,7 @@ class Trace:
     def _count(self, found: list[Tensor], real: Tensor, size: int) -> None:
         """Count the activations ``found`` of a step, (B, n * size) each, by the names that the cell gives its gates."""
         named = gates_of(self.network)
-        sigmoids = [name for name in named if name not in ("candidate", "hidden")]
+        sigmoids = [name for name in named if name not in NO_SIGMOIDS]
         blocks: list[tuple[str, Tensor]] = []
         for part in found if sigmoids else ():
             names = named if part.shape[1] == len(named) * size else sigmoids
@@ -82,7 +86,7 @@ class Trace:
 
 
 class Sigmoids(TorchFunctionMode):
-    """Keeps what is computed by a sigmoid: the gates of a cell."""
+    """Keeps what is computed by a sigmoid, or in logarithms by a log-sigmoid: the gates of a cell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,6 +96,8 @@ class Sigmoids(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func in (torch.sigmoid, torch.Tensor.sigmoid):
             self.found.append(result.detach())
+        elif func is F.logsigmoid:
+            self.found.append(result.detach().exp())
         return result
 
 

@@ -2,6 +2,7 @@
 
 from .architecture import Architecture, Layout
 from .contract import Recurrent
+from .exponential_cells import MLSTM, SLSTM
 from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
@@ -22,8 +23,10 @@ __all__ = [
     "JANET",
     "LRU",
     "LSTM",
+    "MLSTM",
     "QRNN",
     "QRNN1",
+    "SLSTM",
     "SRU",
     "Architecture",
     "Bidirectional",

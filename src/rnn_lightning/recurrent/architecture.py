@@ -24,6 +24,7 @@ class Layout:
     locked: bool = False
     init: Init = "orthogonal"
     forget_bias: float | None = 1.0
+    heads: int = 1
 
     @property
     def output_size(self) -> int:
@@ -41,6 +42,8 @@ class Architecture(ABC):
     label: ClassVar[str]
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
+    headed: ClassVar[bool] = False
+    """Whether its units may stand in several heads."""
 
     @classmethod
     def backend_on(cls, device: str) -> str:

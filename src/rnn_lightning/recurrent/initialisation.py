@@ -21,7 +21,16 @@ BIAS = ("bias",)
 """How the names of W, U and b begin: in the layers of torch.nn, and in the cells here."""
 
 
-def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias: float | None, *, drawn: bool = False) -> None:
+def initialise(
+    module: nn.Module,
+    gates: Sequence[str],
+    init: Init,
+    forget_bias: float | None,
+    *,
+    sizes: Sequence[int] | None = None,
+    heads: int = 1,
+    drawn: bool = False,
+) -> None:
     """Draw W, U and b of ``module``, the parameters whose names begin as above; all others stay as they are.
 
     Args:
@@ -31,6 +40,8 @@ def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias:
             as torch.nn does.
             ``{"uniform": r}``: from U(-r, r).
         forget_bias: where the bias of a gate named "forget" starts, whatever ``init`` is; ``None`` leaves it to ``init``.
+        sizes: the rows of each block; ``None``: all blocks have as many.
+        heads: the blocks of U that each gate has, one above the other.
         drawn: the module comes from torch.nn, which has drawn all of them ``uniform`` already.
 
     Raises:
@@ -41,28 +52,29 @@ def initialise(module: nn.Module, gates: Sequence[str], init: Init, forget_bias:
         check_number("forget_bias", forget_bias)
     left = drawn and init == "uniform"
     for name, parameter in module.named_parameters():
+        rows = [len(parameter) // len(gates)] * len(gates) if sizes is None else sizes
         if name.startswith((*INPUT_WEIGHT, *RECURRENT_WEIGHT, *BIAS)) and not left:
-            draw_(name, parameter, len(gates), init)
+            draw_(name, parameter, rows, init, heads)
         if name.startswith(BIAS) and "forget" in gates and forget_bias is not None:
             # torch.nn adds two biases, one beside W x and one beside U h: the second one's block is zero.
             value = 0.0 if name.startswith("bias_hh") else forget_bias
             with torch.no_grad():
-                parameter.chunk(len(gates))[gates.index("forget")].fill_(value)
+                parameter.split(list(rows))[gates.index("forget")].fill_(value)
 
 
-def draw_(name: str, parameter: Tensor, gates: int, init: Init) -> None:
-    """Draw one of W, U and b, by its name."""
+def draw_(name: str, parameter: Tensor, rows: Sequence[int], init: Init, heads: int) -> None:
+    """Draw one of W, U and b, by its name; its blocks have so many ``rows``, and each of those of U so many ``heads``."""
     if init != "orthogonal":
-        bound = (len(parameter) // gates) ** -0.5 if init == "uniform" else uniform_range(init)
+        bound = max(rows) ** -0.5 if init == "uniform" else uniform_range(init)
         nn.init.uniform_(parameter, -bound, bound)
     elif name.startswith(BIAS):
         nn.init.zeros_(parameter)
     elif parameter.dim() == 1:
         nn.init.uniform_(parameter)
     else:
-        draw_block_ = nn.init.orthogonal_ if name.startswith(RECURRENT_WEIGHT) else nn.init.xavier_uniform_
-        for block in parameter.chunk(gates):
-            draw_block_(block)
+        recurrent = name.startswith(RECURRENT_WEIGHT)
+        for block in parameter.split([size // heads for size in rows for _ in range(heads)] if recurrent else list(rows)):
+            (nn.init.orthogonal_ if recurrent else nn.init.xavier_uniform_)(block)
 
 
 def check_init(init: Init) -> None:

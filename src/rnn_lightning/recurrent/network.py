@@ -7,6 +7,7 @@ from ..registry import call, choose
 from ..sequences import check_memory
 from .architecture import Architecture, Layout
 from .contract import Recurrent
+from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .initialisation import Init
@@ -34,6 +35,8 @@ CELLS: dict[str, type[Architecture]] = {
     "qrnn1": QRNN1,
     "lru": LRU,
     "indrnn": IndRNN,
+    "slstm": SLSTM,
+    "mlstm": MLSTM,
     "feedforward": Feedforward,
 }
 
@@ -52,6 +55,7 @@ class NetworkOptions(TypedDict, total=False):
     weight_drop: float
     init: Init
     forget_bias: float | None
+    heads: int
 
 
 def build_network(
@@ -67,6 +71,7 @@ def build_network(
     weight_drop: float = 0.0,
     init: Init = "orthogonal",
     forget_bias: float | None = 1.0,
+    heads: int = 1,
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -80,20 +85,44 @@ def build_network(
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
+        heads: into how many heads of equal size the units of a layer are divided (``slstm``, ``mlstm``).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     architecture = choose("cell", CELLS, cell)
-    check_counts(input_size=input_size, hidden_size=hidden_size)
-    check_counts(most=MOST_LAYERS, num_layers=num_layers)
-    check_flags(bidirectional=bidirectional, residual=residual, locked=locked)
-    check_probability("dropout", dropout)
+    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads)
+    check_layout(cell, architecture, input_size, layout)
     check_probability("weight_drop", weight_drop)
-    check_memory(gates=len(architecture.gates), hidden_size=hidden_size, features=input_size + hidden_size, layers=num_layers)
-    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias)
     network = architecture.stack(input_size, layout)
     return WeightDrop(network, weight_drop) if weight_drop else network
+
+
+def check_layout(cell: str, architecture: type[Architecture], input_size: int, layout: Layout) -> None:
+    """Refuse layers that no ``architecture`` has, or not that of this ``cell``, or that this machine's memory does not hold."""
+    size, layers = layout.hidden_size, layout.num_layers
+    check_counts(input_size=input_size, hidden_size=size)
+    check_counts(most=MOST_LAYERS, num_layers=layers)
+    check_heads(cell, architecture, size, layout.heads)
+    check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
+    check_probability("dropout", layout.dropout)
+    check_memory(gates=len(architecture.gates), hidden_size=size, features=input_size + size, layers=layers)
+
+
+def check_heads(cell: str, architecture: type[Architecture], hidden_size: int, heads: int) -> None:
+    """Refuse heads that the cell does not have, or that do not divide its units.
+
+    Raises:
+        ValueError: naming the cells that have heads, or the nearest hidden sizes.
+    """
+    check_counts(heads=heads)
+    if heads > 1 and not architecture.headed:
+        headed = ", ".join(sorted(name for name, each in CELLS.items() if each.headed))
+        raise ValueError(f"heads must be 1 for the cell {cell!r}, not {heads}: only {headed} have several")
+    if hidden_size % heads:
+        below = hidden_size // heads * heads
+        sizes = f"{below} or {below + heads}" if below else str(heads)
+        raise ValueError(f"hidden_size must be a multiple of the {heads} heads, such as {sizes}, not {hidden_size}")
 
 
 def is_network(rnn: object) -> bool:

@@ -28,6 +28,7 @@ class Cell(nn.Module, Architecture):
     A cell declares its ``gates`` and is given W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as
     ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. A ``diagonal`` U has shape (G * H,);
     W has ``window`` * F columns. ``renamed`` maps the names that its parameters had in older checkpoints to those of today.
+    Where it is ``headed``, its units may stand in ``heads`` of D each, between which U has no weights: U is then (G * H, D).
     """
 
     backend = "python loop"
@@ -35,23 +36,33 @@ class Cell(nn.Module, Architecture):
     diagonal: ClassVar[bool] = False
     window: ClassVar[int] = 1
     scans: ClassVar[bool] = False
-    """Whether its `sequence` is for every device and precision, not only for single precision and more on the CPU."""
+    """Whether all its steps at once are for every device and precision, not only for single precision and more on the CPU."""
     renamed: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, init: Init = "orthogonal", forget_bias: float | None = 1.0
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        init: Init = "orthogonal",
+        forget_bias: float | None = 1.0,
+        heads: int = 1,
     ) -> None:
         super().__init__()
-        self.input_size, self.hidden_size = input_size, hidden_size
-        rows = len(self.gates) * hidden_size
+        self.input_size, self.hidden_size, self.heads = input_size, hidden_size, heads
+        rows, columns = sum(self.block_sizes()), hidden_size // heads
         self.input_weight = nn.Parameter(torch.empty(rows, self.window * input_size))
         if self.has_recurrent_weight:
-            self.recurrent_weight = nn.Parameter(torch.empty(rows) if self.diagonal else torch.empty(rows, hidden_size))
+            self.recurrent_weight = nn.Parameter(torch.empty(rows) if self.diagonal else torch.empty(rows, columns))
         self.bias = nn.Parameter(torch.empty(rows))
-        initialise(self, self.gates, init, forget_bias)
+        initialise(self, self.gates, init, forget_bias, sizes=self.block_sizes(), heads=heads)
         for name, value in self.extra_parameters().items():
             self.register_parameter(name, nn.Parameter(value))
         self.register_load_state_dict_pre_hook(partial(rename, self.renamed))
+
+    def block_sizes(self) -> list[int]:
+        """The rows of the block that each gate has in W, U and b."""
+        return [self.hidden_size] * len(self.gates)
 
     def extra_parameters(self) -> dict[str, Tensor]:
         """The parameters besides W, U and b: initial values by name."""
@@ -78,6 +89,17 @@ class Cell(nn.Module, Architecture):
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
 
+    def whole(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        """All steps of ``inputs`` (B, T, F) at once: outputs, anything in the padding, and the state after each row's last real
+        step; by `sequence`, unless a cell has another way. ``None``: this cell has none."""
+        found = self.sequence(self.project(inputs.transpose(0, 1)), state)
+        if found is None:
+            return None
+        outputs, states = map_state(lambda part: part.transpose(0, 1), found)
+        if lengths is None:
+            return outputs, map_state(lambda parts: parts[:, -1], states)
+        return outputs, map_state(lambda parts, start: at_the_end(parts, lengths, start), states, state)
+
     def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """All steps of ``inputs`` (B, T, F) as `torch.export` writes them down: outputs, anything in the padding, and the state
         after each row's last real step."""
@@ -85,8 +107,9 @@ class Cell(nn.Module, Architecture):
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        heads = {"heads": layout.heads} if cls.headed else {}
         forwards, *backwards = (
-            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias))
+            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias, **heads))
             for _ in range(2 if layout.bidirectional else 1)
         )
         return Bidirectional(forwards, *backwards) if backwards else forwards
@@ -102,7 +125,7 @@ def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], p
 class Unrolled(Recurrent):
     """The loop over time: a cell run over the steps of a sequence, one after the other.
 
-    On the CPU, and everywhere if it `scans`, a cell that has a `Cell.sequence` computes all steps by it, unless ``at_once`` is
+    On the CPU, and everywhere if it `scans`, a cell that can do all steps at once (`Cell.whole`) does so, unless ``at_once`` is
     false.
     """
 
@@ -137,13 +160,10 @@ class Unrolled(Recurrent):
         by_loop = inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu")
         if not self.at_once or steps == 1 or (by_loop and not self.cell.scans):
             return None
-        found = self.cell.sequence(self.cell.project(inputs[:, :steps].transpose(0, 1)), state)
-        if found is None:
-            return None
-        outputs, states = map_state(lambda part: part.transpose(0, 1), found)
-        if lengths is None:
-            return outputs, map_state(lambda parts: parts[:, -1], states)
-        last = map_state(lambda parts, start: at_the_end(parts, lengths, start), states, state)
+        found = self.cell.whole(inputs[:, :steps], lengths, state)
+        if found is None or lengths is None:
+            return found
+        outputs, last = found
         return F.pad(outputs, (0, 0, 0, inputs.shape[1] - steps)), last
 
 
