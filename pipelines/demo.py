@@ -5,6 +5,7 @@ while it is drawn; and the picture of `pipelines.microscope`, where there is one
 in ``runs/``, by validation, is there. Ctrl-C ends it.
 """
 
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ def trials(folders: Sequence[Path]) -> "list[Trial]":
 
     found = []
     for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder: give that of an evaluated run, such as runs/adding/lstm/1")
         try:
             run = read_run(folder)
         except ValueError as error:
@@ -85,6 +88,19 @@ def best_of_each_task() -> list[Path]:
     return best
 
 
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on.
+
+    Raises:
+        ValueError: where another process has it, or it is none of this machine.
+    """
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise ValueError(f"{host}:{port} cannot be listened on ({error.strerror}): give another port=, or host=") from None
+
+
 def demo(arguments: Sequence[str]) -> None:
     """Show the page until the process is interrupted or ended."""
     settings = read_words(arguments)
@@ -97,6 +113,7 @@ def demo(arguments: Sequence[str]) -> None:
         if error.name != "nicegui":
             raise
         raise ValueError("the page needs nicegui: pip install 'rnn-lightning[demo]'") from None
+    check_address(settings.host, settings.port)
     print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
     ui.run(lambda: build(tried), host=settings.host, port=settings.port, reload=False, show=False, show_welcome_message=False)
 

@@ -40,6 +40,8 @@ def reader(options: Mapping[str, Any]) -> LineReader:
     if others:
         if "ensemble" not in signature(kind.load).parameters:
             raise ValueError("run=[...] is an ensemble of translations or transcriptions: give this kind of run alone")
+        if "ensemble" in given:
+            raise ValueError("run=[...] is an ensemble already: leave ensemble out")
         given["ensemble"] = [str(other) for other in others]
     checked = validate(options_of(kind), given).model_dump()
     form = checked.pop("format")

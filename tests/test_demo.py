@@ -1,6 +1,7 @@
 """The page on which finished runs are tried: what it shows of answers, the pen, and that a browser gets it."""
 
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi.testclient import TestClient
 from nicegui import ui
 from run_folders import make_run, own_place, store_task
 
-from pipelines.demo import best_of_each_task, read_words, trials
+from pipelines.demo import best_of_each_task, check_address, read_words, trials
 from pipelines.trying import page, views
 from pipelines.trying.pen import Drawing
 
@@ -101,7 +102,7 @@ def test_what_is_tried_is_told_or_the_best_of_each_task() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run=nowhere"], "give the folder of an evaluated run"),
+        (["run=nowhere"], "nowhere is no folder: give that of an evaluated run"),
         (["port=70000"], "port"),
         (["pot=1"], "pot"),
         ([], "runs/ has no evaluated runs"),
@@ -111,3 +112,14 @@ def test_what_cannot_be_tried_is_refused(words: list[str], said: str, tmp_path: 
     with own_place(tmp_path), pytest.raises(ValueError, match=re.escape(said)):
         given = read_words(words).run
         trials([Path(folder) for folder in given] or best_of_each_task())
+
+
+def test_an_address_in_use_is_refused_before_the_page_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"127.0.0.1:{port} cannot be listened on"):
+            check_address("127.0.0.1", port)
+
+
+def test_a_search_that_found_nothing_shows_nothing() -> None:
+    assert views.ranked({"text": "", "n_best": []}) == ""

@@ -33,7 +33,7 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
     rnn = {**experiment.rnn, **task.rnn}
     more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
-    if period := PERIODS.get(schedule.get("name")):
+    if period := PERIODS.get(str(schedule.get("name"))):
         more["schedule"] = {period: planned, **schedule}
 
     def build(size: int) -> System:

@@ -50,7 +50,7 @@ def begin_with_shorter(experiment: Experiment, seed: int, facts: dict[str, Any],
     done, epochs = found
     wanted = experiment.task.training.epochs
     schedule = (experiment.task.model.model_extra or {}).get("schedule") or {}
-    period = PERIODS.get(schedule.get("name"))
+    period = PERIODS.get(str(schedule.get("name")))
     if period is not None and period not in schedule:
         reason = f"its learning rate was to end with {epochs} epochs (set schedule.{period} for both to go on from it)"
         print(f"{work} begins anew, and not from {done}: {reason}", file=sys.stderr)

@@ -14,6 +14,8 @@ Show = Callable[[], Awaitable[None]]
 HYPOTHESES = 5
 WAIT = 0.2
 """Seconds after the last letter before a text is answered."""
+LONGEST = 2_000
+"""Characters of a text that is answered: a long one would keep everybody waiting."""
 SHEET = (720, 220)
 """Width and height of what a person draws on, in pixels."""
 
@@ -28,6 +30,9 @@ def panel(trial: Trial) -> None:
 
 async def answer(trial: Trial, item: Any, shown: ui.html, view: Callable[[dict[str, Any]], str], **options: Any) -> None:
     """Show what ``view`` makes of the answer to ``item``, or why there is none."""
+    if isinstance(item, str) and len(item) > LONGEST and not trial.takes_files:
+        shown.content = views.error(f"{len(item):,} characters, and this page answers at most {LONGEST:,}: use rnn predict")
+        return
     try:
         found = await run.io_bound(trial.answer, item, **options)
         shown.content = view(found or {})  # it is None where the page is gone

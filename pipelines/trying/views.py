@@ -39,6 +39,8 @@ def colour_of(tag: str) -> str:
 def ranked(answer: Mapping[str, Any]) -> str:
     """The hypotheses of a beam, best first, with their scores."""
     rows = answer.get("n_best") or [answer]
+    if not any(row.get("text") for row in rows):
+        return ""
     lines = [
         f"<tr><td>{number}</td><td>{html.escape(row['text'])}</td><td>{row.get('score', math.nan):.2f}</td></tr>"
         for number, row in enumerate(rows, 1)

@@ -15,6 +15,8 @@ LARGEST_BEAM = 100_000
 """The largest beam of a search."""
 LARGEST_NUMBER = 1e38
 """The largest number of any kind: single precision holds it, and a range from it to its negative."""
+COLDEST = 1e-6
+"""The smallest temperature above 0: single precision holds scores that are divided by it."""
 SHOWN = 80
 """How many characters of a refused value an error shows."""
 
@@ -118,3 +120,10 @@ def check_names(name: str, names: Any, *, least: int = 1, count: int | None = No
     fits = listed is not None and (len(listed) >= least if count is None else len(listed) == count)
     if listed is None or not fits or any(not isinstance(one, str) for one in listed) or len(set(listed)) < len(listed):
         raise ValueError(f"{name} must be a list of {many} names, all different, not {shown(names)}")
+
+
+def check_temperature(temperature: Any) -> None:
+    """Refuse a temperature that is neither 0, which takes the likeliest, nor large enough to divide by in single precision."""
+    check_number("temperature", temperature, least=0)
+    if 0 < temperature < COLDEST:
+        raise ValueError(f"temperature must be 0, which takes the likeliest, or at least {COLDEST}, not {shown(temperature)}")

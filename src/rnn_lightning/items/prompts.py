@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..checks import check_counts, check_flags, check_number
+from ..checks import check_counts, check_flags, check_temperature
 from .base import Answer, Answerer
 from .inputs import NOTHING, Encoded, Inputs, TokenInputs
 from .scores import NO_SCORE, score_line
@@ -57,7 +57,7 @@ class LanguageAnswers(Answerer):
         """
         check_counts(least=0, length=length)
         check_counts(least=0, most=2**63 - 1, seed=seed)
-        check_number("temperature", temperature, least=0)
+        check_temperature(temperature)
         check_flags(score=score)
         self.length, self.temperature, self.seed, self.score = length, temperature, seed, score
 

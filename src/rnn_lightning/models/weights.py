@@ -30,12 +30,12 @@ def write_weights(model: nn.Module, arguments: Mapping[str, Any], folder: Path) 
         if not is_plain(value):
             raise ValueError(f"{key} of this {name} is {shown(value)}, and {CONFIG} holds plain values: build it by keywords")
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ImportError:
         raise ValueError(f"{WEIGHTS} is written by safetensors, which is not here: pip install 'rnn-lightning[hub]'") from None
     weights = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in model.state_dict().items()}
     with written_beside(folder / WEIGHTS) as partial:
-        save_file(weights, str(partial), metadata={"format": "pt"})
+        partial.write_bytes(save(weights, metadata={"format": "pt"}))  # `save_file` lets its owner alone read it
     write_json(folder / CONFIG, {"model": name, "arguments": dict(arguments)})
     if not (folder / SUMS).exists():
         write_sums(folder, [CONFIG, WEIGHTS])
@@ -77,8 +77,23 @@ def read_weights(kind: type[AnyModule], folder: Path) -> AnyModule:
         model = call(what, kind, arguments)
     except (LookupError, AttributeError) as error:
         raise ValueError(f"{what}: arguments do not fit: {error!r}") from None
+    check_kinds_of_numbers(weights, model, folder / WEIGHTS)
     model.load_state_dict(weights)
     return model
+
+
+def check_kinds_of_numbers(weights: Mapping[str, Any], model: nn.Module, file: Path) -> None:
+    """Refuse ``weights`` of other kinds of numbers than those of ``model``, which would be rounded, and what is not finite.
+
+    Raises:
+        ValueError: for the first such tensor.
+    """
+    for name, own in model.state_dict().items():
+        found = weights[name]
+        if found.is_floating_point() != own.is_floating_point() or (not found.is_floating_point() and found.dtype != own.dtype):
+            raise ValueError(f"{name} of {file} is of {found.dtype}, and the model's of {own.dtype}: {AGAIN}")
+        if found.is_floating_point() and not found.isfinite().all():
+            raise ValueError(f"{name} of {file} has numbers that are not finite: {AGAIN}")
 
 
 def read_config(kind: type[nn.Module], file: Path) -> dict[str, Any]:

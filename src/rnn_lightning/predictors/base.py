@@ -77,6 +77,8 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
         return load_model(system, file)
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, pickle.UnpicklingError):  # PyTorch's own words advise to run what is in it
+            reason = "it is damaged, or holds objects that are not loaded; get the file again"
         raise ValueError(f"{file} is no checkpoint of {system.__name__}: {reason}") from None
 
 

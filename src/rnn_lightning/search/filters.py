@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_number
+from ..checks import check_counts, check_number, check_temperature
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Filter:
     min_p: float | None
 
     def __post_init__(self) -> None:
-        check_number("temperature", self.temperature, least=0)
+        check_temperature(self.temperature)
         if self.top_k is not None:
             check_counts(top_k=self.top_k)
         if self.top_p is not None:
