@@ -7,7 +7,7 @@ from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, outer_networks
-from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
@@ -23,6 +23,7 @@ __all__ = [
     "JANET",
     "LRU",
     "LSTM",
+    "LSTMP",
     "MLSTM",
     "QRNN",
     "QRNN1",

@@ -11,6 +11,9 @@ from .contract import Recurrent
 from .initialisation import Init
 from .wrappers import Deep, Residual
 
+OF_SOME_CELLS = ("heads", "expansion")
+"""The keywords of ``build_network`` that only some cells take, whole numbers, 1 by default."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -25,6 +28,7 @@ class Layout:
     init: Init = "orthogonal"
     forget_bias: float | None = 1.0
     heads: int = 1
+    expansion: int = 1
 
     @property
     def output_size(self) -> int:
@@ -42,8 +46,8 @@ class Architecture(ABC):
     label: ClassVar[str]
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
-    headed: ClassVar[bool] = False
-    """Whether its units may stand in several heads."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes; they are 1 for the others."""
 
     @classmethod
     def backend_on(cls, device: str) -> str:

@@ -5,13 +5,13 @@ from typing import Any, TypedDict
 from ..checks import check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import Architecture, Layout
+from .architecture import OF_SOME_CELLS, Architecture, Layout
 from .contract import Recurrent
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .initialisation import Init
-from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
@@ -23,6 +23,7 @@ CELLS: dict[str, type[Architecture]] = {
     "gru": GRU,
     "layernorm_lstm": LayerNormLSTM,
     "peephole_lstm": PeepholeLSTM,
+    "lstmp": LSTMP,
     "coupled_lstm": CoupledLSTM,
     "layernorm_gru": LayerNormGRU,
     "ligru": LiGRU,
@@ -56,6 +57,7 @@ class NetworkOptions(TypedDict, total=False):
     init: Init
     forget_bias: float | None
     heads: int
+    expansion: int
 
 
 def build_network(
@@ -72,6 +74,7 @@ def build_network(
     init: Init = "orthogonal",
     forget_bias: float | None = 1.0,
     heads: int = 1,
+    expansion: int = 1,
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -86,12 +89,13 @@ def build_network(
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
         heads: into how many heads of equal size the units of a layer are divided (``slstm``, ``mlstm``).
+        expansion: memory cells for each hidden unit (``lstmp``).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     architecture = choose("cell", CELLS, cell)
-    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads)
+    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion)
     check_layout(cell, architecture, input_size, layout)
     check_probability("weight_drop", weight_drop)
     network = architecture.stack(input_size, layout)
@@ -103,26 +107,30 @@ def check_layout(cell: str, architecture: type[Architecture], input_size: int, l
     size, layers = layout.hidden_size, layout.num_layers
     check_counts(input_size=input_size, hidden_size=size)
     check_counts(most=MOST_LAYERS, num_layers=layers)
-    check_heads(cell, architecture, size, layout.heads)
+    check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
     check_probability("dropout", layout.dropout)
-    check_memory(gates=len(architecture.gates), hidden_size=size, features=input_size + size, layers=layers)
+    check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
 
 
-def check_heads(cell: str, architecture: type[Architecture], hidden_size: int, heads: int) -> None:
-    """Refuse heads that the cell does not have, or that do not divide its units.
+def check_options(cell: str, architecture: type[Architecture], layout: Layout) -> None:
+    """Refuse heads or an expansion that the cell does not have, and heads that do not divide its units.
 
     Raises:
-        ValueError: naming the cells that have heads, or the nearest hidden sizes.
+        ValueError: naming the cells that have them, or the nearest hidden sizes.
     """
-    check_counts(heads=heads)
-    if heads > 1 and not architecture.headed:
-        headed = ", ".join(sorted(name for name, each in CELLS.items() if each.headed))
-        raise ValueError(f"heads must be 1 for the cell {cell!r}, not {heads}: only {headed} have several")
-    if hidden_size % heads:
-        below = hidden_size // heads * heads
-        sizes = f"{below} or {below + heads}" if below else str(heads)
-        raise ValueError(f"hidden_size must be a multiple of the {heads} heads, such as {sizes}, not {hidden_size}")
+    for name in OF_SOME_CELLS:
+        number = getattr(layout, name)
+        check_counts(**{name: number})
+        if number > 1 and name not in architecture.options:
+            takers = ", ".join(sorted(other for other, each in CELLS.items() if name in each.options))
+            raise ValueError(f"{name} must be 1 for the cell {cell!r}, not {number}: it is for {takers}")
+    if layout.hidden_size % layout.heads:
+        below = layout.hidden_size // layout.heads * layout.heads
+        sizes = f"{below} or {below + layout.heads}" if below else str(layout.heads)
+        raise ValueError(
+            f"hidden_size must be a multiple of the {layout.heads} heads, such as {sizes}, not {layout.hidden_size}"
+        )
 
 
 def is_network(rnn: object) -> bool:
