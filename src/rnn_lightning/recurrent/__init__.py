@@ -12,7 +12,7 @@ from .network import CELLS, NetworkOptions, as_network, build_network, is_networ
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
-from .wrappers import Bidirectional, Deep, Residual
+from .wrappers import Bidirectional, Deep, PreNorm, Residual
 
 recurrent = build_network
 """The former name of ``build_network``, for one release."""
@@ -46,6 +46,7 @@ __all__ = [
     "MinimalGatedUnit",
     "NetworkOptions",
     "PeepholeLSTM",
+    "PreNorm",
     "Recurrent",
     "Residual",
     "ScanCell",

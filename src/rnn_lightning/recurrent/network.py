@@ -2,10 +2,10 @@
 
 from typing import Any, TypedDict
 
-from ..checks import check_counts, check_flags, check_probability, shown
+from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import OF_SOME_CELLS, Architecture, Layout
+from .architecture import BLOCKS, OF_SOME_CELLS, Architecture, Layout
 from .contract import Recurrent
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
@@ -58,6 +58,7 @@ class NetworkOptions(TypedDict, total=False):
     forget_bias: float | None
     heads: int
     expansion: int
+    block: str
 
 
 def build_network(
@@ -75,6 +76,7 @@ def build_network(
     forget_bias: float | None = 1.0,
     heads: int = 1,
     expansion: int = 1,
+    block: str = "plain",
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -88,29 +90,36 @@ def build_network(
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
-        heads: into how many heads of equal size the units of a layer are divided (``slstm``, ``mlstm``).
-        expansion: memory cells for each hidden unit (``lstmp``).
+        heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
+        block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
-    architecture = choose("cell", CELLS, cell)
-    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion)
-    check_layout(cell, architecture, input_size, layout)
+    form = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion, block)
     check_probability("weight_drop", weight_drop)
-    network = architecture.stack(input_size, layout)
+    network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
 
 
-def check_layout(cell: str, architecture: type[Architecture], input_size: int, layout: Layout) -> None:
-    """Refuse layers that no ``architecture`` has, or not that of this ``cell``, or that this machine's memory does not hold."""
+def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
+    """The architecture of a ``cell``.
+
+    Raises:
+        ValueError: for a cell that there is not, layers that it cannot have, or more than this machine's memory holds.
+    """
+    architecture = choose("cell", CELLS, cell)
     size, layers = layout.hidden_size, layout.num_layers
     check_counts(input_size=input_size, hidden_size=size)
     check_counts(most=MOST_LAYERS, num_layers=layers)
     check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
+    check_choice("block", layout.block, BLOCKS)
+    if layout.residual and layout.block == "residual":
+        raise ValueError("residual must be false with block='residual', which adds each layer's input already")
     check_probability("dropout", layout.dropout)
     check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
+    return architecture
 
 
 def check_options(cell: str, architecture: type[Architecture], layout: Layout) -> None:
