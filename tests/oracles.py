@@ -66,6 +66,14 @@ def layernorm_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Ar
     return h, (h, c)
 
 
+def lstmp(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
+    r, c = state
+    i, f, g, o = np.split(p["W"] @ x + p["U"] @ r + p["b"], 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    r = p["P"] @ (sigmoid(o) * np.tanh(c))
+    return r, (r, c)
+
+
 def coupled_lstm(x: Array, state: tuple[Array, Array], p: Weights) -> tuple[Array, tuple[Array, Array]]:
     h, c = state
     f, o, g = np.split(p["W"] @ x + p["U"] @ h + p["b"], 3)
@@ -185,8 +193,8 @@ def feedforward(x: Array, state: Array, p: Weights) -> tuple[Array, Array]:
 EQUATIONS: dict[str, Callable[..., tuple[Array, Any]]] = {
     equation.__name__: equation
     for equation in (
-        *(elman, elman_relu, gru, lstm, layernorm_lstm, peephole_lstm, coupled_lstm, layernorm_gru, ligru, mgu, janet),
-        *(mingru, minlstm, sru, qrnn, qrnn1, lru, indrnn, slstm, mlstm, feedforward),
+        *(elman, elman_relu, gru, lstm, layernorm_lstm, peephole_lstm, lstmp, coupled_lstm, layernorm_gru),
+        *(ligru, mgu, janet, mingru, minlstm, sru, qrnn, qrnn1, lru, indrnn, slstm, mlstm, feedforward),
     )
 }
 
@@ -211,6 +219,7 @@ WEIGHT_NAMES: dict[str, dict[str, str]] = {
         "p_o": "cell.output_peephole",
     },
     **dict.fromkeys(("coupled_lstm", "mgu", "janet", "slstm"), GATED_NAMES),
+    "lstmp": {**GATED_NAMES, "P": "cell.projection_weight"},
     "layernorm_gru": {**GATED_NAMES, "gain_x": "cell.input_gain", "gain_h": "cell.recurrent_gain"},
     "ligru": {**GATED_NAMES, "gain_x": "cell.input_gain"},
     **dict.fromkeys(("mingru", "minlstm", "sru", "qrnn", "qrnn1", "mlstm", "feedforward"), UNREAD_NAMES),

@@ -71,7 +71,7 @@ def test_flops_are_two_for_each_weight_of_each_gate(
         network = build_network(cell, features, hidden, layers, bidirectional=directions == 2)
     widths = [getattr(CELLS[cell], "window", 1) * width for width in [features, *[hidden * directions] * (layers - 1)]]
     read_back = hidden if any(weight.dim() == 2 for _, weight in recurrent_weights(network)) else 0
-    gates, read_out = len(CELLS[cell].gates), 2 * hidden if cell == "lru" else 0  # real and imaginary parts
+    gates, read_out = len(CELLS[cell].gates), {"lru": 2 * hidden, "lstmp": hidden}.get(cell, 0)  # of a complex state; projected
     rows = 4 * hidden + 2 if cell == "mlstm" else gates * hidden  # two of its gates are one a head
     assert flops_per_step(network) == sum(2 * directions * (rows * (width + read_back) + hidden * read_out) for width in widths)
 

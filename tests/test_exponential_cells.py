@@ -162,7 +162,7 @@ def test_a_budget_gives_whole_heads_and_the_other_cells_have_none(cell: str) -> 
     assert size % 4 == 0 and abs(count_parameters(build_network(cell, 9, size, 2, heads=4)) - 20_000) < 1_500
     with pytest.raises(ValueError, match="hidden_size must be a multiple of the 4 heads, such as 8 or 12, not 10"):
         build_network(cell, F, 10, heads=4)
-    with pytest.raises(ValueError, match="heads must be 1 for the cell 'gru', not 2: only mlstm, slstm have several"):
+    with pytest.raises(ValueError, match="heads must be 1 for the cell 'gru', not 2: it is for mlstm, slstm"):
         build_network("gru", F, H, heads=2)
     with pytest.raises(ValueError, match="heads must be"):
         build_network(cell, F, H, heads=0)

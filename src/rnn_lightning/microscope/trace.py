@@ -63,7 +63,7 @@ class Trace:
             self.states.append(state)
             with Sigmoids() as gates:
                 output, after = self.step(inputs[:, time : time + 1], None, state)
-            self._count(gates.found, self.real[:, time], leaves(state)[0].shape[-1])
+            self._count(gates.found, self.real[:, time], leaves(state)[-1].shape[-1])
             state = select_state(self.real[:, time], after, state)
             outputs.append(output[:, 0])
         last = (torch.arange(steps) == lengths.unsqueeze(1) - 1).unsqueeze(2)  # (B, T, 1)

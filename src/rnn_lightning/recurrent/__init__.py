@@ -7,12 +7,12 @@ from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, outer_networks
-from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
-from .wrappers import Bidirectional, Deep, Residual
+from .wrappers import Bidirectional, Deep, PreNorm, Residual
 
 recurrent = build_network
 """The former name of ``build_network``, for one release."""
@@ -23,6 +23,7 @@ __all__ = [
     "JANET",
     "LRU",
     "LSTM",
+    "LSTMP",
     "MLSTM",
     "QRNN",
     "QRNN1",
@@ -45,6 +46,7 @@ __all__ = [
     "MinimalGatedUnit",
     "NetworkOptions",
     "PeepholeLSTM",
+    "PreNorm",
     "Recurrent",
     "Residual",
     "ScanCell",

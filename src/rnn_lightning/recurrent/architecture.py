@@ -9,7 +9,13 @@ from typing import ClassVar
 
 from .contract import Recurrent
 from .initialisation import Init
-from .wrappers import Deep, Residual
+from .wrappers import Deep, PreNorm, Residual
+
+OF_SOME_CELLS = ("heads", "expansion")
+"""The keywords of ``build_network`` that only some cells take, whole numbers, 1 by default."""
+
+BLOCKS = ("plain", "residual")
+"""The values of ``block``."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Layout:
     init: Init = "orthogonal"
     forget_bias: float | None = 1.0
     heads: int = 1
+    expansion: int = 1
+    block: str = "plain"
 
     @property
     def output_size(self) -> int:
@@ -42,8 +50,8 @@ class Architecture(ABC):
     label: ClassVar[str]
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
-    headed: ClassVar[bool] = False
-    """Whether its units may stand in several heads."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes; they are 1 for the others."""
 
     @classmethod
     def backend_on(cls, device: str) -> str:
@@ -61,6 +69,8 @@ class Architecture(ABC):
         # The first layer is drawn last: another order would give every seed other weights.
         upper = [cls.layer(layout.output_size, layout) for _ in range(layout.num_layers - 1)]
         first = cls.layer(input_size, layout)
-        return Deep(
-            [first, *(map(Residual, upper) if layout.residual else upper)], dropout=layout.dropout, locked=layout.locked
-        )
+        if layout.block == "residual":
+            upper = map(PreNorm, upper)
+        if layout.residual or layout.block == "residual":
+            upper = map(Residual, upper)
+        return Deep([first, *upper], dropout=layout.dropout, locked=layout.locked)

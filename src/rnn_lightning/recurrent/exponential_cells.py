@@ -29,7 +29,7 @@ class SLSTM(Cell):
 
     label = "sLSTM"
     gates = ("exponential input", "forget", "output", "candidate")
-    headed = True
+    options = ("heads",)
 
     def start(self, inputs: Tensor) -> State:
         hidden = self.zeros(inputs)
@@ -83,7 +83,7 @@ class MLSTM(Cell):
     label = "mLSTM"
     backend = "chunks"
     gates = ("query", "key", "value", "output", "exponential input", "forget")
-    headed = True
+    options = ("heads",)
     scans = True
     has_recurrent_weight = False
 

@@ -66,11 +66,13 @@ class Fused(Recurrent, Architecture):
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
-        return cls.stack(input_size, replace(layout, num_layers=1, residual=False))
+        return cls.stack(input_size, replace(layout, num_layers=1, residual=False, block="plain"))
 
     @classmethod
     def stack(cls, input_size: int, layout: Layout) -> Recurrent:
-        if layout.residual or (layout.dropout and layout.num_layers > 1):  # the kernel has nothing between its layers
+        if (
+            layout.residual or layout.block != "plain" or (layout.dropout and layout.num_layers > 1)
+        ):  # the kernel has nothing between its layers
             return super().stack(input_size, layout)
         return cls(
             input_size,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 from ..products import linear
@@ -121,3 +121,37 @@ class PeepholeLSTM(LSTMCell):
 
     def shared(self) -> tuple[Tensor, ...]:
         return (torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole]),)
+
+
+class LSTMP(Cell):
+    """The LSTM whose output is a projection of its memory (Sak et al. 2014, arXiv:1402.1128, LSTMP without peepholes).
+
+    i, f, o = s(W x + U r + b) by gate, c' = f * c + i * tanh(g), r' = P (o * tanh(c')): there are ``expansion`` memory cells
+    for each of the H outputs, M in all, and U is (4 M, H). ``torch.nn.LSTM`` calls M ``hidden_size`` and H ``proj_size``. The
+    state is the pair (r, c).
+    """
+
+    label = "LSTMP"
+    gates = ("input", "forget", "candidate", "output")
+    options = ("expansion",)
+    projection_weight: Tensor
+
+    def extra_parameters(self) -> dict[str, Tensor]:
+        weight = torch.empty(self.hidden_size, self.expansion * self.hidden_size)
+        return {"projection_weight": nn.init.xavier_uniform_(weight)}
+
+    def start(self, inputs: Tensor) -> State:
+        hidden = self.zeros(inputs)
+        return hidden, hidden.repeat(1, self.expansion)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return linear(inputs, self.input_weight, self.bias)
+
+    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden, cell = state
+        gates = projected + F.linear(hidden, self.recurrent_weight)
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, 1)
+        input_gate, forget_gate = input_gate.sigmoid(), forget_gate.sigmoid()
+        cell = forget_gate * cell + input_gate * candidate.tanh()
+        hidden = F.linear(output_gate.sigmoid() * cell.tanh(), self.projection_weight)
+        return hidden, (hidden, cell)

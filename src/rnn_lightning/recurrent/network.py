@@ -2,16 +2,16 @@
 
 from typing import Any, TypedDict
 
-from ..checks import check_counts, check_flags, check_probability, shown
+from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import Architecture, Layout
+from .architecture import BLOCKS, OF_SOME_CELLS, Architecture, Layout
 from .contract import Recurrent
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .initialisation import Init
-from .lstm_cells import LayerNormLSTM, PeepholeLSTM
+from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
@@ -23,6 +23,7 @@ CELLS: dict[str, type[Architecture]] = {
     "gru": GRU,
     "layernorm_lstm": LayerNormLSTM,
     "peephole_lstm": PeepholeLSTM,
+    "lstmp": LSTMP,
     "coupled_lstm": CoupledLSTM,
     "layernorm_gru": LayerNormGRU,
     "ligru": LiGRU,
@@ -56,6 +57,8 @@ class NetworkOptions(TypedDict, total=False):
     init: Init
     forget_bias: float | None
     heads: int
+    expansion: int
+    block: str
 
 
 def build_network(
@@ -72,6 +75,8 @@ def build_network(
     init: Init = "orthogonal",
     forget_bias: float | None = 1.0,
     heads: int = 1,
+    expansion: int = 1,
+    block: str = "plain",
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -85,44 +90,56 @@ def build_network(
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
-        heads: into how many heads of equal size the units of a layer are divided (``slstm``, ``mlstm``).
+        heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
+        block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
-    architecture = choose("cell", CELLS, cell)
-    layout = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads)
-    check_layout(cell, architecture, input_size, layout)
+    form = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion, block)
     check_probability("weight_drop", weight_drop)
-    network = architecture.stack(input_size, layout)
+    network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
 
 
-def check_layout(cell: str, architecture: type[Architecture], input_size: int, layout: Layout) -> None:
-    """Refuse layers that no ``architecture`` has, or not that of this ``cell``, or that this machine's memory does not hold."""
+def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
+    """The architecture of a ``cell``.
+
+    Raises:
+        ValueError: for a cell that there is not, layers that it cannot have, or more than this machine's memory holds.
+    """
+    architecture = choose("cell", CELLS, cell)
     size, layers = layout.hidden_size, layout.num_layers
     check_counts(input_size=input_size, hidden_size=size)
     check_counts(most=MOST_LAYERS, num_layers=layers)
-    check_heads(cell, architecture, size, layout.heads)
+    check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
+    check_choice("block", layout.block, BLOCKS)
+    if layout.residual and layout.block == "residual":
+        raise ValueError("residual must be false with block='residual', which adds each layer's input already")
     check_probability("dropout", layout.dropout)
-    check_memory(gates=len(architecture.gates), hidden_size=size, features=input_size + size, layers=layers)
+    check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
+    return architecture
 
 
-def check_heads(cell: str, architecture: type[Architecture], hidden_size: int, heads: int) -> None:
-    """Refuse heads that the cell does not have, or that do not divide its units.
+def check_options(cell: str, architecture: type[Architecture], layout: Layout) -> None:
+    """Refuse heads or an expansion that the cell does not have, and heads that do not divide its units.
 
     Raises:
-        ValueError: naming the cells that have heads, or the nearest hidden sizes.
+        ValueError: naming the cells that have them, or the nearest hidden sizes.
     """
-    check_counts(heads=heads)
-    if heads > 1 and not architecture.headed:
-        headed = ", ".join(sorted(name for name, each in CELLS.items() if each.headed))
-        raise ValueError(f"heads must be 1 for the cell {cell!r}, not {heads}: only {headed} have several")
-    if hidden_size % heads:
-        below = hidden_size // heads * heads
-        sizes = f"{below} or {below + heads}" if below else str(heads)
-        raise ValueError(f"hidden_size must be a multiple of the {heads} heads, such as {sizes}, not {hidden_size}")
+    for name in OF_SOME_CELLS:
+        number = getattr(layout, name)
+        check_counts(**{name: number})
+        if number > 1 and name not in architecture.options:
+            takers = ", ".join(sorted(other for other, each in CELLS.items() if name in each.options))
+            raise ValueError(f"{name} must be 1 for the cell {cell!r}, not {number}: it is for {takers}")
+    if layout.hidden_size % layout.heads:
+        below = layout.hidden_size // layout.heads * layout.heads
+        sizes = f"{below} or {below + layout.heads}" if below else str(layout.heads)
+        raise ValueError(
+            f"hidden_size must be a multiple of the {layout.heads} heads, such as {sizes}, not {layout.hidden_size}"
+        )
 
 
 def is_network(rnn: object) -> bool:

@@ -28,7 +28,8 @@ class Cell(nn.Module, Architecture):
     A cell declares its ``gates`` and is given W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as
     ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. A ``diagonal`` U has shape (G * H,);
     W has ``window`` * F columns. ``renamed`` maps the names that its parameters had in older checkpoints to those of today.
-    Where it is ``headed``, its units may stand in ``heads`` of D each, between which U has no weights: U is then (G * H, D).
+    Its ``options`` may be ``heads``: units stand in several of D each, between which U has no weights, and U is (G * H, D); and
+    ``expansion``: its gates have so many times H units, of which an output is made.
     """
 
     backend = "python loop"
@@ -47,9 +48,10 @@ class Cell(nn.Module, Architecture):
         init: Init = "orthogonal",
         forget_bias: float | None = 1.0,
         heads: int = 1,
+        expansion: int = 1,
     ) -> None:
         super().__init__()
-        self.input_size, self.hidden_size, self.heads = input_size, hidden_size, heads
+        self.input_size, self.hidden_size, self.heads, self.expansion = input_size, hidden_size, heads, expansion
         rows, columns = sum(self.block_sizes()), hidden_size // heads
         self.input_weight = nn.Parameter(torch.empty(rows, self.window * input_size))
         if self.has_recurrent_weight:
@@ -62,7 +64,7 @@ class Cell(nn.Module, Architecture):
 
     def block_sizes(self) -> list[int]:
         """The rows of the block that each gate has in W, U and b."""
-        return [self.hidden_size] * len(self.gates)
+        return [self.expansion * self.hidden_size] * len(self.gates)
 
     def extra_parameters(self) -> dict[str, Tensor]:
         """The parameters besides W, U and b: initial values by name."""
@@ -107,9 +109,9 @@ class Cell(nn.Module, Architecture):
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
-        heads = {"heads": layout.heads} if cls.headed else {}
+        options = {name: getattr(layout, name) for name in cls.options}
         forwards, *backwards = (
-            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias, **heads))
+            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias, **options))
             for _ in range(2 if layout.bidirectional else 1)
         )
         return Bidirectional(forwards, *backwards) if backwards else forwards

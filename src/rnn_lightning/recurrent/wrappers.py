@@ -60,6 +60,22 @@ class Residual(Recurrent):
         return inputs + outputs, state
 
 
+class PreNorm(Recurrent):
+    """A network that reads its input normalised, step by step (LayerNorm: Ba, Kiros and Hinton 2016, arXiv:1607.06450)."""
+
+    def __init__(self, inner: Recurrent) -> None:
+        super().__init__()
+        self.norm, self.inner = nn.LayerNorm(inner.input_size), inner
+        self.input_size, self.output_size = inner.input_size, inner.output_size
+        self.bidirectional = inner.bidirectional
+
+    def start(self, inputs: Tensor) -> State:
+        return self.inner.start(inputs)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        return self.inner(self.norm(inputs), lengths, state)
+
+
 class Deep(Recurrent):
     """Networks on top of each other, each reading the outputs of the one below, with dropout between them."""
 
