@@ -1,6 +1,6 @@
 """Which cases of a law are tried each time, and which by `make test-all` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle, product
 from typing import Any
 
@@ -17,3 +17,8 @@ def in_turn(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """All pairs; each time each of ``ones`` is tried with one of the ``others``, in turn, and the rest as slow tests."""
     early = [*zip(ones, cycle(others), strict=False)]
     return some([*early, *(pair for pair in product(ones, others) if pair not in early)], len(early))
+
+
+def those(cases: Sequence[Any], usual: Callable[[Any], bool]) -> list[Any]:
+    """All cases, those that are not ``usual`` as slow tests."""
+    return [case if usual(case) else pytest.param(case, marks=pytest.mark.slow) for case in cases]

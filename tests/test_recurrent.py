@@ -4,59 +4,26 @@ Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 import copy
-from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from often import some
 from oracles import EQUATIONS, WEIGHT_NAMES, Array, Weights, read_both_ways, read_row
+from recurrent_forms import FORMS, F, Form, H, every_form, every_one_way_form
 from torch import Tensor, nn
 
 from rnn_lightning.recurrent import CELLS, Bidirectional, Deep, Layout, Recurrent, Residual, build_network
 from rnn_lightning.sequences import State, leaves, length_mask, map_state
 
-B, T, F, H = 5, 7, 3, 4
+B, T = 5, 7
 LENGTHS = torch.tensor([7, 1, 0, 4, 6])
 assert_same = partial(torch.testing.assert_close, rtol=0.0, atol=0.0)
 assert_close = partial(torch.testing.assert_close, rtol=0.0, atol=1e-12)
 assert_allclose = partial(np.testing.assert_allclose, rtol=0.0, atol=1e-12)
 
 
-@dataclass(frozen=True)
-class Form:
-    """One way to build a network."""
-
-    cell: str
-    num_layers: int
-    bidirectional: bool
-    residual: bool
-
-    def __str__(self) -> str:
-        ways = "bi" if self.bidirectional else "uni"
-        return f"{self.cell}-{self.num_layers}-{ways}{'-residual' if self.residual else ''}"
-
-    def build(self) -> Recurrent:
-        """A network in double precision, no weight of which is zero."""
-        torch.manual_seed(1)
-        network = build_network(
-            self.cell, F, H, self.num_layers, bidirectional=self.bidirectional, residual=self.residual
-        ).double()
-        for parameter in network.parameters():
-            nn.init.normal_(parameter, std=0.5)
-        return network
-
-
-FORMS = [Form(*parts) for parts in product(CELLS, (1, 2), (False, True), (False, True))]
-USUAL = [form for form in FORMS if form.cell == "lstm" or (form.num_layers == 2) == form.bidirectional == form.residual]
-"""All forms of one cell; of the others the plainest, and the one with all that there is."""
-IN_TURN = [*USUAL, *(form for form in FORMS if form not in USUAL)]
-every_form = pytest.mark.parametrize("form", some(IN_TURN, len(USUAL)), ids=str)
-ONE_WAY = [form for form in IN_TURN if not form.bidirectional]
-every_one_way_form = pytest.mark.parametrize("form", some(ONE_WAY, len({*ONE_WAY} & {*USUAL})), ids=str)
 every_cell = pytest.mark.parametrize("cell", CELLS)
 
 
