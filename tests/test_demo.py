@@ -73,13 +73,13 @@ def test_the_pen_writes_while_it_is_down() -> None:
 
 def test_a_trial_answers_with_the_options_that_it_is_given(project: Path) -> None:
     (dates, strokes) = trials(best_of_each_task())
-    answer = dates.answer("May 3rd, 1988", beam_size=3, n_best=3, scores=True)
+    answer = dates.answer("May 3rd, 1988", {"beam_size": 3, "n_best": 3, "scores": True})
     assert len(answer["n_best"]) == 3 and dates.attends and dates.example
-    looked = dates.answer("May 3rd, 1988", attention=True)
+    looked = dates.answer("May 3rd, 1988", {"attention": True})
     assert len(looked["attention"]) == len(looked["target"]) and len(looked["attention"][0]) == len(looked["source"])
     assert strokes.answer([[[0.0, 0.0], [0.0, 9.0]]]).keys() >= {"text", "labels"}
     with pytest.raises(ValueError, match="beam_size"):
-        dates.answer("May", beam_size=0)
+        dates.answer("May", {"beam_size": 0})
 
 
 def test_a_browser_gets_the_page(project: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import base64
 import threading
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.runs.folders import Run
@@ -11,6 +13,7 @@ from pipelines.settings.tasks import Task
 from pipelines.tracking.examples import example_of
 from rnn_lightning.predictors import Predictor, load_predictor, read_description
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 KEPT = 6
 """Predictors of a run that are kept loaded, each with options of its own."""
 FILES = ("sound", "picture")
@@ -57,18 +60,18 @@ class Trial:
         decoder = getattr(self.predictor().system, "decoder", None)
         return getattr(decoder, "attention", None) is not None
 
-    def predictor(self, **options: Any) -> Predictor[Any]:
+    def predictor(self, options: Mapping[str, Any] = NO_OPTIONS) -> Predictor[Any]:
         """Its predictor with keywords of its ``load``."""
         return self._load(tuple(sorted(options.items())))
 
-    def answer(self, item: Any, **options: Any) -> dict[str, Any]:
+    def answer(self, item: Any, options: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:
         """The answer to an item; text is read as a request to the server is.
 
         Raises:
             ValueError: for an item that the predictor cannot take, or an option that it cannot have.
         """
         with self._lock:
-            predictor = self.predictor(**options)
+            predictor = self.predictor(options)
             return predictor.answer(predictor.encoded([item], requested=isinstance(item, str)))[0]
 
     def as_request(self, content: bytes) -> str:

@@ -1,16 +1,17 @@
 """What a person gives a run and sees of it, for each kind of predictor."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from nicegui import events, run, ui
 
 from pipelines.trying import views
-from pipelines.trying.models import Trial
+from pipelines.trying.models import NO_OPTIONS, Trial
 from pipelines.trying.pen import Drawing
 
 Show = Callable[[], Awaitable[None]]
+View = Callable[[dict[str, Any]], str]
 HYPOTHESES = 5
 WAIT = 0.2
 """Seconds after the last letter before a text is answered."""
@@ -28,13 +29,13 @@ def panel(trial: Trial) -> None:
         {"tagging": _tagging, "translation": _translation, "language": _language}.get(trial.kind, _anything)(trial)
 
 
-async def answer(trial: Trial, item: Any, shown: ui.html, view: Callable[[dict[str, Any]], str], **options: Any) -> None:
+async def answer(trial: Trial, item: Any, shown: ui.html, view: View, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """Show what ``view`` makes of the answer to ``item``, or why there is none."""
     if isinstance(item, str) and len(item) > LONGEST and not trial.takes_files:
         shown.content = views.error(f"{len(item):,} characters, and this page answers at most {LONGEST:,}: use rnn predict")
         return
     try:
-        found = await run.io_bound(trial.answer, item, **options)
+        found = await run.io_bound(trial.answer, item, options)
         shown.content = view(found or {})  # it is None where the page is gone
     except ValueError as error:
         shown.content = views.error(str(error))
@@ -82,9 +83,9 @@ def _translation(trial: Trial) -> None:
     async def show() -> None:
         size = int(beam.value or HYPOTHESES)
         options = {"beam_size": size, "n_best": min(HYPOTHESES, size), "scores": True}
-        await answer(trial, source.value or "", shown, views.ranked, **options)
+        await answer(trial, source.value or "", shown, views.ranked, options)
         if trial.attends:
-            await answer(trial, source.value or "", looked, _looked, beam_size=size, attention=True)
+            await answer(trial, source.value or "", looked, _looked, {"beam_size": size, "attention": True})
 
     for element in (source, beam):
         element.on_value_change(_later(show))
@@ -107,7 +108,7 @@ def _language(trial: Trial) -> None:
     async def show() -> None:
         text = prompt.value or ""
         options = {"temperature": temperature.value, "length": int(length.value or 0)}
-        await answer(trial, text, shown, lambda found: views.continued(text, found["text"]), **options)
+        await answer(trial, text, shown, lambda found: views.continued(text, found["text"]), options)
 
     for element in (prompt, temperature, length):
         element.on_value_change(_later(show))
