@@ -121,7 +121,19 @@ def check_microscope(arguments: list[str]) -> None:
     """The settings are ones that there are; the folders are ones that the pipeline makes."""
     from pipelines.microscope import read_words
 
-    for top, task, rnn, seed in (Path(folder).parts for folder in read_words(arguments).run):
+    check_runs(read_words(arguments).run)
+
+
+def check_demo(arguments: list[str]) -> None:
+    """As `check_microscope`."""
+    from pipelines.demo import read_words
+
+    check_runs(read_words(arguments).run)
+
+
+def check_runs(folders: list[str]) -> None:
+    """They are ones that the pipeline makes."""
+    for top, task, rnn, seed in (Path(folder).parts for folder in folders):
         assert top == "runs" and seed.isdigit() and compose([f"task={task}", f"rnn={rnn}"])
 
 
@@ -150,6 +162,7 @@ MODULES: dict[str, Callable[[list[str]], None]] = {
     "pipelines.export": check_export,
     "pipelines.share": check_share,
     "rnn_lightning.runtime": check_runtime,
+    "pipelines.demo": check_demo,
     "pipelines.microscope": check_microscope,
     "pipelines.reproduce": check_reproduce,
     "pipelines.new": check_new,

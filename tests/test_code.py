@@ -67,8 +67,9 @@ def files_loaded(stage: str) -> set[Path]:
     """The files of this project that a process has loaded which knew none of them and ran the stage."""
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("pipelines", "rnn_lightning")]:
-            del sys.modules[name]
+        for name, module in list(sys.modules.items()):  # by their files: MLflow loads one of them under a name of its own
+            if name.partition(".")[0] in ("pipelines", "rnn_lightning") or is_own(getattr(module, "__file__", None)):
+                del sys.modules[name]
         compose = importlib.import_module("pipelines.settings.compose").compose
         getattr(importlib.import_module(f"pipelines.{stage}"), stage)(compose(SMALL))
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
@@ -79,7 +80,12 @@ def files_loaded(stage: str) -> set[Path]:
     with os.fdopen(read) as lines:
         files = json.loads(lines.read())
     assert os.waitpid(child, 0)[1] == 0, stage
-    return {Path(file) for file in files if file.startswith((f"{ROOT / 'src'}/", f"{ROOT / 'pipelines'}/"))}
+    return {Path(file) for file in files if is_own(file)}
+
+
+def is_own(file: str | None) -> bool:
+    """Whether a file is one of this project's code."""
+    return file is not None and file.startswith((f"{ROOT / 'src'}/", f"{ROOT / 'pipelines'}/"))
 
 
 SMALL = ["task=dates", "rnn=lstm", "seed=1", "task.corpus.rows={train:60,validation:10,test:10}", "task.data.batch_size=30"]

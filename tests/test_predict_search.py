@@ -120,6 +120,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"run": "[runs/translation, runs/other]", "attention": True, "format": "json"}, "attention is shown of .* one run"),
     ({"run": "runs/translation", "constraints": {"prefix": "ä"}}, "constraints: prefix: the vocabulary lacks .* 'ä'"),
     ({"run": "runs/translation", "fusion": {"weight": 1}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
+    ({"run": "[runs/translation, runs/other]", "ensemble": ["runs/other"]}, r"run=\[...\] is an ensemble already"),
+    ({"run": "runs/translation", "score": True, "n_best": 3, "max_length": 9}, "leave max_length, n_best out"),
+    ({"run": "runs/translation", "sampling": {"temperature": 1e-40}}, "temperature must be 0, .* or at least 1e-06"),
     ({"run": "runs/translation", "sampling": {"top_q": 1}}, "sampling: there is no setting 'top_q'"),
 ]
 

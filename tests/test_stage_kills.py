@@ -3,12 +3,15 @@
 ``KILLS=30 python -m pytest -m slow tests/test_stage_kills.py`` kills as often as it says; `benchmarks.kill_stages` kills more.
 """
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_stages import study
-
+ROOT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("KILLS", "1"))
 QUICK = ("train adding",)
 SLOW = (
@@ -24,7 +27,10 @@ SLOW = (
 
 
 @pytest.mark.parametrize("case", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_a_killed_command_leaves_nothing_behind_and_the_next_completes(case: str) -> None:
-    found = study(case, KILLS, seed=2)
+def test_a_killed_command_leaves_nothing_behind_and_the_next_completes(case: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.kill_stages", "--kills", str(KILLS), "--seed", "2", "--out", "out.json"]
+    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, case], cwd=tmp_path, env=os.environ | paths, check=True)
+    found = json.loads((tmp_path / "out.json").read_text())[case]
     assert found["killed"] == KILLS
     assert not any(found[name] for name in ("orphans", "leaked", "different", "failed")), found

@@ -114,6 +114,10 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         scoring = {"normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         size = {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given = {name: value for name, value in (lengths | scoring | size).items() if value is not None}
+        if score and (unused := [*given, *(["n_best"] if n_best > 1 else [])]):
+            raise ValueError(
+                f"score=true scores the targets that are given and searches for nothing: leave {', '.join(unused)} out"
+            )
         search = {**own_search(folder, sampled=sampling is not None), **given, "n_best": n_best}
         folders, asked = [folder, *(ensemble or [])], Asked(scores, score, attention)
         return cls.of_folders(folders, weights=weights, search=search, batch_size=batch_size, asked=asked, fusion=fusion)

@@ -18,6 +18,9 @@ from ..sequences import State, at_least_single, length_mask
 from .matrix_memory import NEVER, floor, read_in_chunks
 from .stepwise import Cell
 
+LARGEST_SUM = 1e30
+"""Sums of gates are taken to be no larger: differences of infinite ones are no numbers."""
+
 
 class SLSTM(Cell):
     """The LSTM with exponential input gates and a normaliser (Beck et al. 2024, arXiv:2405.04517, equations 8 to 17).
@@ -49,7 +52,8 @@ class SLSTM(Cell):
 
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:
         hidden, cell, normaliser, stabiliser = state
-        enter, forget, output, candidate = at_least_single(projected + self.products(hidden)).chunk(4, 1)
+        sums = at_least_single(projected + self.products(hidden)).clamp(-LARGEST_SUM, LARGEST_SUM)
+        enter, forget, output, candidate = sums.chunk(4, 1)
         kept = (F.logsigmoid(forget) + stabiliser).masked_fill(normaliser == 0, NEVER)
         after = torch.maximum(kept, enter)
         keep, enter = (kept - after).exp(), (enter - after).exp()
