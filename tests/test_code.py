@@ -1,17 +1,12 @@
 """The code of a command is all that it imports: by small trees of files, and against what the stages really load."""
 
-import importlib
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
-import datasets  # noqa: F401 - what is imported here costs no fork of this process
-import lightning  # noqa: F401
-import mlflow  # noqa: F401
 import pytest
-import torchmetrics  # noqa: F401
-from stores import copy_empty
 
 from pipelines.runs import code
 from pipelines.runs.code import COMMANDS, code_of, imports, listing, weights_hash
@@ -63,41 +58,43 @@ def _forget() -> None:
     code._lazy_names.cache_clear()
 
 
-def files_loaded(stage: str) -> set[Path]:
-    """The files of this project that a process has loaded which knew none of them and ran the stage."""
+STAGES = """
+import json, os, sys
+from pipelines.settings.compose import compose
+arguments = json.loads(sys.argv[1])
+for stage in sys.argv[2:]:
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        for name, module in list(sys.modules.items()):  # by their files: MLflow loads one of them under a name of its own
-            if name.partition(".")[0] in ("pipelines", "rnn_lightning") or is_own(getattr(module, "__file__", None)):
-                del sys.modules[name]
-        compose = importlib.import_module("pipelines.settings.compose").compose
-        getattr(importlib.import_module(f"pipelines.{stage}"), stage)(compose(SMALL))
+        from importlib import import_module
+        getattr(import_module(f"pipelines.{stage}"), stage)(compose(arguments))
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         with os.fdopen(write, "w") as out:
             json.dump([file for file in files if file], out)
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as lines:
-        files = json.loads(lines.read())
+        print(stage, lines.read(), file=sys.stderr)
     assert os.waitpid(child, 0)[1] == 0, stage
-    return {Path(file) for file in files if is_own(file)}
-
-
-def is_own(file: str | None) -> bool:
-    """Whether a file is one of this project's code."""
-    return file is not None and file.startswith((f"{ROOT / 'src'}/", f"{ROOT / 'pipelines'}/"))
-
-
+"""
 SMALL = ["task=dates", "rnn=lstm", "seed=1", "task.corpus.rows={train:60,validation:10,test:10}", "task.data.batch_size=30"]
 SMALL += ["task.training.epochs=1", "task.training.validate_every=2", "task.parameters=9000"]
 
 
-def test_what_the_stages_load_is_among_their_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    copy_empty(tmp_path / "mlflow.db")
+def test_what_the_stages_load_is_among_their_code(tmp_path: Path) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+    }
     stages = ("fetch", "preprocess", "train", "evaluate")
-    ours = {stage: files_loaded(stage) for stage in stages}
+    command = [sys.executable, "-c", STAGES, json.dumps(SMALL), *stages]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line.partition(" ") for line in done.stderr.splitlines() if line.partition(" ")[0] in stages]
+    loaded = {stage: {Path(file) for file in json.loads(files)} for stage, _, files in lines}
+    ours = {
+        stage: {file for file in files if file.is_relative_to(ROOT) and ".venv" not in file.parts}
+        for stage, files in loaded.items()
+    }
     for stage in stages:
         missing = ours[stage] - set(code_of(COMMANDS[stage]))
         assert not missing, f"{stage} loads {sorted(map(str, missing))}: imported by a name or path that COMMANDS does not have"
