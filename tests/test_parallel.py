@@ -141,7 +141,7 @@ def test_bfloat16_by_autocast_is_near_and_finite(cell: str) -> None:
     assert all(part.grad is not None and part.grad.isfinite().all() for part in network.parameters())
 
 
-@pytest.mark.parametrize("cell", [*SCANS, "indrnn"])
+@pytest.mark.parametrize("cell", [*SCANS, "indrnn", "slstm", "mlstm"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_network_may_be_of_16_bits(cell: str, dtype: torch.dtype) -> None:
     network = build_network(cell, 8, 16, 2).to(dtype)

@@ -48,6 +48,7 @@ def stored(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # the project's own folder may have runs
     for module in (reproduce, checkouts):
         monkeypatch.setattr(module, "PROJECT", tmp_path)
     (tmp_path / "results").mkdir()
