@@ -20,7 +20,7 @@ FLAG_ARGUMENTS = {
     "SequenceRegressor": ("every_step",),
     "Forecaster": ("recursive", "apart"),
     "PairModule": ("buckets",),
-    "StreamModule": ("joined",),
+    "StreamModule": ("joined", "packed"),
 }
 COUNTS = {
     "build_network": ("input_size", "hidden_size"),

@@ -149,7 +149,8 @@ def functions() -> dict[str, Call]:
         "check_invariance": Call(library.check_invariance, {"system": build_network("gru", 3, 3), "tolerance": 1e-8}),
         "PairModule": Call(library.PairModule, {"folder": folder("tagged"), "batch_size": 2, "buckets": True, "seed": 1}),
         "StreamModule": Call(
-            library.StreamModule, {"folder": folder("stream"), "batch_size": 2, "steps": 3, "joined": True, "seed": 1}
+            library.StreamModule,
+            {"folder": folder("stream"), "batch_size": 2, "steps": 3, "joined": False, "packed": True, "seed": 1},
         ),
         "WindowModule": Call(library.WindowModule, {"folder": folder("series"), "batch_size": 2, "stride": 2, "seed": 1}),
         "Durable": Call(library.Durable, {"folder": folder("stream"), "seed": 1, "mode": "min", "every_seconds": 1.0}),

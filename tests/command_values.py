@@ -73,6 +73,7 @@ KEYS: dict[str, Kind] = {
     "task.data.buckets": Kind(NO_FLAG, ["true", "false"], "adding"),
     "task.data.augment": Kind(["1.5", "[1]", "x", "[{name: nosuch}]", "{}"], ["null"], "adding"),
     "task.data.joined": Kind(NO_FLAG, [], "nested"),
+    "task.data.packed": Kind([*NO_FLAG, "true"], ["false"], "nested"),
     "task.model.optimizer.lr": Kind([*NO_NUMBER, "null", "-1"], ["0.01", "0.001"]),
     "task.model.optimizer.name": Kind([*NO_TEXT, "adan", "''"], ["adam", "sgd"]),
     "task.model.optimizer": Kind(["5", "x", "[]"], []),

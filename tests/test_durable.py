@@ -47,6 +47,9 @@ class KillAfter(lightning.Callback):
             raise KilledError
 
 
+LAYOUTS = {"joined": {}, "documents": {"joined": False}, "packed": {"joined": False, "packed": True}}
+
+
 def words(schedule: dict) -> LanguageModel:
     rnn = {"cell": "lstm", "hidden_size": 8, "num_layers": 2, "dropout": 0.2}
     return LanguageModel(VOCABULARY, rnn, 8, dropout=0.3, optimizer={"name": "adam", "lr": 0.01}, schedule=schedule)
@@ -62,7 +65,7 @@ def setting(kind: str, folder: Path) -> tuple[System, lightning.LightningDataMod
         rnn = {"cell": "layernorm_lstm", "hidden_size": 4}
         return SequenceClassifier(rnn, 2, dropout=0.2), PairModule(write_pairs(folder), batch_size=5, seed=3, epochs=2)
     model = words(PLATEAU if kind == "joined, plateau" else COSINE)
-    data = StreamModule(write_stream(folder), batch_size=8, steps=10, joined=kind.startswith("joined"), seed=3, epochs=2)
+    data = StreamModule(write_stream(folder), batch_size=8, steps=10, **LAYOUTS[kind.partition(",")[0]], seed=3, epochs=2)
     return model, data
 
 
@@ -90,7 +93,7 @@ def fingerprint(model: System, trainer: lightning.Trainer) -> str:
     return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
-@pytest.mark.parametrize("kind", some(["documents", "pairs", "joined, plateau", "joined, cosine", "augmented"], 2))
+@pytest.mark.parametrize("kind", some(["documents", "pairs", "joined, plateau", "joined, cosine", "augmented", "packed"], 2))
 def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     total = whole[0]
@@ -102,7 +105,7 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented"])
+@pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented", "packed"])
 def test_every_step_is_a_good_one_to_be_killed_at(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     for step in range(2, whole[0]):

@@ -3,6 +3,7 @@
 Shapes: B rows, T steps, F features, V words.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,23 +50,25 @@ def check_penalties(size: float, change: float) -> tuple[float, float]:
 
 def size_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:
     """The mean square of ``outputs`` (B, T, F), zero behind each length: AR of Merity et al. (2017, arXiv:1708.01009)."""
-    return outputs.square().sum() / _count(outputs, lengths, behind=0)
-
-
-def change_penalty(outputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """The mean square of the change of ``outputs`` (B, T, F) from step to step: TAR of Merity et al. (2017)."""
-    changes = outputs[:, 1:] - outputs[:, :-1]
-    if lengths is not None:
-        changes = changes.masked_fill(~length_mask(lengths.to(outputs.device) - 1, changes.shape[1]).unsqueeze(2), 0)
-    return changes.square().sum() / _count(outputs, lengths, behind=1)
-
-
-def _count(outputs: Tensor, lengths: Tensor | None, behind: int) -> Tensor | int:
-    """How many numbers the real steps of ``outputs`` have, those before ``behind`` left out; at least 1."""
-    rows, steps, features = outputs.shape
     if lengths is None:
-        return max(1, rows * max(0, steps - behind) * features)
-    return (lengths.to(outputs.device) - behind).clamp(min=0).sum().clamp(min=1) * features
+        return outputs.square().sum() / max(1, outputs.numel())
+    return outputs.square().sum() / (lengths.to(outputs.device).sum().clamp(min=1) * outputs.shape[2])
+
+
+def change_penalty(outputs: Tensor, lengths: Tensor | None, fresh: Tensor | None = None) -> Tensor:
+    """The mean square of the change of ``outputs`` (B, T, F) from step to step: TAR of Merity et al. (2017).
+
+    A step before which the sequence begins anew, where ``fresh`` (B, T) is true, changes nothing.
+    """
+    changes = outputs[:, 1:] - outputs[:, :-1]
+    if lengths is None and fresh is None:
+        return changes.square().sum() / max(1, changes.numel())
+    counted = torch.ones(changes.shape[:2], dtype=torch.bool, device=outputs.device)
+    if lengths is not None:
+        counted &= length_mask(lengths.to(outputs.device) - 1, changes.shape[1])
+    if fresh is not None:
+        counted &= ~fresh[:, 1:].to(outputs.device)
+    return changes[counted].square().sum() / (counted.sum().clamp(min=1) * outputs.shape[2])
 
 
 def make_dropout(probability: float, *, locked: bool) -> nn.Module:

@@ -30,7 +30,8 @@ class Batch(NamedTuple):
 
     ``inputs`` is (B, T) of tokens, (B, T, 1 + C) of words with their spelling (the word, then its characters, filled up with
     `PADDING`) or (B, T, F) of features. ``lengths`` (B,) counts the real steps of each row; ``None``: all T. ``fresh`` (B,) is
-    false where a row goes on where the same row of the batch before ended; ``None``: every row begins anew. The others:
+    false where a row goes on where the same row of the batch before ended; (B, T) says so of each step; ``None``: every row
+    begins anew. The others:
 
     ==================== ============================ ==========================================================
     system               ``inputs``                   ``targets``; ``target_lengths``
@@ -95,16 +96,15 @@ class Batch(NamedTuple):
         if self.lengths is not None:
             check_lengths(self.lengths, self.inputs)
         if self.targets is not None and self.targets.shape[:1] != (rows,):
-            raise ValueError(
-                f"a batch's targets must have {rows} rows, as its inputs have, not shape {tuple(self.targets.shape)}"
-            )
+            raise ValueError(f"a batch's targets must have {rows} rows, as its inputs, not shape {tuple(self.targets.shape)}")
         if self.target_lengths is not None:
             if self.targets is None or self.targets.dim() < 2:
                 raise ValueError("a batch's target_lengths are for targets of shape (B, U), which it does not have")
             check_lengths(self.target_lengths, self.targets, "target_lengths", "targets")
-        if self.fresh is not None and (self.fresh.dtype != torch.bool or self.fresh.shape != (rows,)):
-            kind = f"{self.fresh.dtype} of shape {tuple(self.fresh.shape)}"
-            raise ValueError(f"a batch's fresh must be bool of shape ({rows},), true where a row begins anew, not {kind}")
+        shapes = (rows,), tuple(self.inputs.shape[:2])
+        if self.fresh is not None and (self.fresh.dtype != torch.bool or self.fresh.shape not in shapes):
+            allowed = "bool of shape {} or {}, true where rows begin anew".format(*shapes)
+            raise ValueError(f"a batch's fresh must be {allowed}, not {self.fresh.dtype} of shape {tuple(self.fresh.shape)}")
 
 
 _FORMS = (

@@ -128,23 +128,28 @@ class LanguageModel(Model):
             return self.output.of_targets(hidden, targets)
         return -F.cross_entropy(at_least_single(self.output(hidden)), targets, reduction="none")
 
-    def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+    def run(
+        self, inputs: Tensor, lengths: Tensor | None, state: State | None, fresh: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Logits (B, T, V) of what follows each of the tokens (B, T), and the state after the last real one.
 
+        The text begins anew before the steps where ``fresh`` (B, T) is true.
         An adaptive output gives log-probabilities, which are logits too.
         """
-        hidden, after = self.read(inputs, lengths, state)
+        hidden, after = self.read(inputs, lengths, state, fresh)
         return self.output(hidden), after
 
-    def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+    def read(
+        self, tokens: Tensor, lengths: Tensor | None, state: State | None, fresh: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """What ``run`` does, short of the output layer: hidden (B, T, E or H)."""
-        hidden, after = self.network(self.embed(tokens), lengths, state)
+        hidden, after = self.network(self.embed(tokens), lengths, state, fresh)
         return self.bridge(self.output_dropout(hidden)), after
 
-    def penalty(self, hidden: Tensor, dropped: Tensor, lengths: Tensor | None) -> Tensor:
+    def penalty(self, hidden: Tensor, dropped: Tensor, lengths: Tensor | None, fresh: Tensor | None = None) -> Tensor:
         """What the ``penalties`` add to the loss, of the network's outputs (B, T, H), before dropout and after it."""
         size, change = self.penalties
-        return size * size_penalty(dropped, lengths) + change * change_penalty(hidden, lengths)
+        return size * size_penalty(dropped, lengths) + change * change_penalty(hidden, lengths, fresh)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """What the network reads of ``tokens`` (B, T): (B, T, E)."""

@@ -48,13 +48,15 @@ class LanguageModel(Model, System):
         of_targets = -self.of_targets(hidden, targets).mean() if self.adaptive else cross_entropy(hidden, self.output, targets)
         return of_targets if self._penalty is None else of_targets + self._penalty, len(targets)
 
-    def read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+    def read(
+        self, tokens: Tensor, lengths: Tensor | None, state: State | None, fresh: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         self._penalty = None
         if not self.training or not any(self.penalties):
-            return super().read(tokens, lengths, state)
-        hidden, after = self.network(self.embed(tokens), lengths, state)
+            return super().read(tokens, lengths, state, fresh)
+        hidden, after = self.network(self.embed(tokens), lengths, state, fresh)
         dropped = self.output_dropout(hidden)
-        self._penalty = self.penalty(hidden, dropped, lengths)
+        self._penalty = self.penalty(hidden, dropped, lengths, fresh)
         return self.bridge(dropped), after
 
     def predict_on(self, batch: Batch) -> Tensor:
@@ -62,7 +64,8 @@ class LanguageModel(Model, System):
 
     def _carry(self, read: Callable[..., tuple[Tensor, State]], batch: Batch, split: str) -> Tensor:
         """What ``read`` makes of ``batch``, from the state that ``split`` is in and into the one that it is in then."""
-        outputs, state = read(self.admit(batch.inputs, batch.lengths), batch.lengths, self._enter(batch, split))
+        inside = batch.fresh if batch.fresh is not None and batch.fresh.dim() == 2 else None  # (B, T)
+        outputs, state = read(self.admit(batch.inputs, batch.lengths), batch.lengths, self._enter(batch, split), inside)
         self.states[split] = map_state(Tensor.detach, state)
         return outputs
 
@@ -72,7 +75,8 @@ class LanguageModel(Model, System):
         Raises:
             ValueError: for a batch that goes on in other than the rows of the one before.
         """
-        state, fresh = self.states.get(split), batch.fresh
+        state = self.states.get(split)
+        fresh = batch.fresh[:, :1].any(1) if batch.fresh is not None and batch.fresh.dim() == 2 else batch.fresh
         if state is None or fresh is None or bool(fresh.all()) or (split != "train" and self.evaluation_state == "reset"):
             return None
         rows = len(leaves(state)[0])
