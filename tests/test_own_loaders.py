@@ -45,7 +45,10 @@ WRONG = {
     "scalar": ((INPUTS, torch.tensor(1)), r"targets must have 4 rows, as its inputs, not shape \(\)"),
     "counts": (Batch(INPUTS, None, TARGETS, LENGTHS), r"target_lengths are for targets of shape \(B, U\)"),
     "many": (Batch(INPUTS, None, TARGETS.view(4, 1), LENGTHS), r"target_lengths\[0\] is 5; it must lie in 0..1, the targets"),
-    "fresh": (Batch(INPUTS, None, TARGETS, fresh=LENGTHS), r"fresh must be bool of shape \(4,\), true where a row begins anew"),
+    "fresh": (
+        Batch(INPUTS, None, TARGETS, fresh=LENGTHS),
+        r"fresh must be bool of shape \(4,\) or \(4, .*\), true where rows begin anew",
+    ),
 }
 
 
