@@ -4,15 +4,21 @@ Shapes: F features in, H hidden units.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .contract import Recurrent
 from .initialisation import Init
 from .wrappers import Deep, PreNorm, Residual
 
-OF_SOME_CELLS = ("heads", "expansion")
-"""The keywords of ``build_network`` that only some cells take, whole numbers, 1 by default."""
+OF_SOME_CELLS = ("heads", "expansion", "solver")
+"""The keywords of ``build_network`` that only some cells take; the others have the default of a `Layout`."""
+
+NONE: Mapping[str, Any] = {}
+
+SOLVERS = ("steps", "newton")
+"""The values of ``solver``."""
 
 BLOCKS = ("plain", "residual")
 """The values of ``block``."""
@@ -32,6 +38,7 @@ class Layout:
     forget_bias: float | None = 1.0
     heads: int = 1
     expansion: int = 1
+    solver: str = "steps"
     block: str = "plain"
 
     @property
@@ -51,11 +58,11 @@ class Architecture(ABC):
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
     options: ClassVar[tuple[str, ...]] = ()
-    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes; they are 1 for the others."""
+    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes."""
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
-        """What computes it in single precision on a type of ``device``."""
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        """What computes it in single precision on a type of ``device``, with these ``keywords`` of ``build_network``."""
         return cls.backend
 
     @classmethod

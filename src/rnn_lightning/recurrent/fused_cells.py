@@ -4,7 +4,7 @@ Shapes: R rows of a group, T steps, F features in, H hidden units.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import CDLL
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..products import linear
+from .architecture import NONE
 from .compiled_gru import CompiledElman, CompiledGRU
 from .exported import Operator
 from .fused import SATURATED, Fused
@@ -40,7 +41,7 @@ class SteppedFused(Fused):
         raise NotImplementedError
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
         return "own backward pass, compiled" if device == "cpu" and library() else cls.backend
 
 

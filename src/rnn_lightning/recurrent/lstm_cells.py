@@ -4,6 +4,7 @@ Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch.autograd import Function
 
 from ..products import linear
 from ..sequences import State
+from .architecture import NONE
 from .compiled import CompiledLayerNorm, CompiledPeephole
 from .exported import Operator, by_operator
 from .kernels import kernels, library
@@ -41,7 +43,7 @@ class LSTMCell(Cell):
         return found[0], found
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
         if device != "cpu":
             return cls.backend
         return "own backward pass, compiled" if library() else "own backward pass"

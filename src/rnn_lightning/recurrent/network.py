@@ -5,14 +5,15 @@ from typing import Any, TypedDict
 from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import BLOCKS, OF_SOME_CELLS, Architecture, Layout
+from .architecture import BLOCKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
 from .contract import Recurrent
+from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .initialisation import Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
-from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
+from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
 
@@ -36,6 +37,8 @@ CELLS: dict[str, type[Architecture]] = {
     "qrnn1": QRNN1,
     "lru": LRU,
     "indrnn": IndRNN,
+    "diagonal_gru": DiagonalGRU,
+    "diagonal_lstm": DiagonalLSTM,
     "slstm": SLSTM,
     "mlstm": MLSTM,
     "feedforward": Feedforward,
@@ -58,6 +61,7 @@ class NetworkOptions(TypedDict, total=False):
     forget_bias: float | None
     heads: int
     expansion: int
+    solver: str
     block: str
 
 
@@ -76,6 +80,7 @@ def build_network(
     forget_bias: float | None = 1.0,
     heads: int = 1,
     expansion: int = 1,
+    solver: str = "steps",
     block: str = "plain",
 ) -> Recurrent:
     """Build a recurrent network.
@@ -91,12 +96,15 @@ def build_network(
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
         heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
+        solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
+            at once, by iterations that must converge (``NotConverged``).
         block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
-    form = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion, block)
+    stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
+    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
@@ -123,17 +131,18 @@ def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
 
 
 def check_options(cell: str, architecture: type[Architecture], layout: Layout) -> None:
-    """Refuse heads or an expansion that the cell does not have, and heads that do not divide its units.
+    """Refuse options that the cell does not have, and heads that do not divide its units.
 
     Raises:
         ValueError: naming the cells that have them, or the nearest hidden sizes.
     """
+    check_counts(heads=layout.heads, expansion=layout.expansion)
+    check_choice("solver", layout.solver, SOLVERS)
     for name in OF_SOME_CELLS:
-        number = getattr(layout, name)
-        check_counts(**{name: number})
-        if number > 1 and name not in architecture.options:
+        value, default = getattr(layout, name), getattr(Layout, name)
+        if value != default and name not in architecture.options:
             takers = ", ".join(sorted(other for other, each in CELLS.items() if name in each.options))
-            raise ValueError(f"{name} must be 1 for the cell {cell!r}, not {number}: it is for {takers}")
+            raise ValueError(f"{name} must be {default!r} for the cell {cell!r}, not {value!r}: it is for {takers}")
     if layout.hidden_size % layout.heads:
         below = layout.hidden_size // layout.heads * layout.heads
         sizes = f"{below} or {below + layout.heads}" if below else str(layout.heads)
