@@ -40,6 +40,7 @@ class Layout:
     expansion: int = 1
     solver: str = "steps"
     block: str = "plain"
+    initial_state: str = "zeros"
 
     @property
     def output_size(self) -> int:

@@ -7,7 +7,7 @@ blocks of the paper, and are not part of a cell here.
 Shapes: B rows, T steps, F features in, H hidden units, N heads of D = H / N units.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,12 +27,14 @@ class SLSTM(Cell):
 
     i = W_i x + U_i h + b_i, f, o = s(..), z = tanh(..), m' = max(log f + m, i), c' = f * c * exp(m - m') + exp(i - m') * z,
     n' = f * n * exp(m - m') + exp(i - m'), h' = o * c' / n'. U has no weights between units of different heads. The state is
-    (h, c, n, m), zero at the start: where n = 0 nothing is stored, and m' = i.
+    (h, c, n, m), zero at the start: where n = 0 nothing is stored, and m' = i. A learned start has an n of 1, as after a step
+    whose input gate was 1, since a memory cell of which n is 0 is not read.
     """
 
     label = "sLSTM"
     gates = ("exponential input", "forget", "output", "candidate")
     options = ("heads",)
+    constants: ClassVar = {2: 1.0, 3: 0.0}
 
     def start(self, inputs: Tensor) -> State:
         hidden = self.zeros(inputs)
@@ -90,6 +92,7 @@ class MLSTM(Cell):
     options = ("heads",)
     scans = True
     has_recurrent_weight = False
+    constants: ClassVar = {2: 0.0}
 
     def block_sizes(self) -> list[int]:
         return [self.hidden_size] * 4 + [self.heads] * 2

@@ -19,6 +19,7 @@ from ..sequences import State, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .exported import Operator, by_operator, scanned
+from .initial_state import LearnedStart
 from .initialisation import Init, initialise
 from .onestep import joined, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
@@ -54,6 +55,7 @@ class Fused(Recurrent, Architecture):
         bidirectional: bool = False,
         init: Init = "orthogonal",
         forget_bias: float | None = 1.0,
+        learned: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.bidirectional = input_size, bidirectional
@@ -63,6 +65,9 @@ class Fused(Recurrent, Architecture):
         initialise(self.core, self.gates, init, forget_bias, drawn=True)
         self.products: Sequence[Callable[[Tensor], Tensor]] | nn.ModuleList | None = None
         """The one product that each layer takes for a step, if it has been given one."""
+        self.learned: LearnedStart | None = None
+        if learned:
+            self.learned = LearnedStart(self.start(torch.empty(1, 1)), {})
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
@@ -81,13 +86,15 @@ class Fused(Recurrent, Architecture):
             bidirectional=layout.bidirectional,
             init=layout.init,
             forget_bias=layout.forget_bias,
+            learned=layout.initial_state == "learned",
         )
 
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
         # A prepared core holds no parameters; the state then has the type of what it reads.
         zeros = getattr(self.core, "weight_ih_l0", inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
-        return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
+        start = zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
+        return start if self.learned is None else self.learned(start)
 
     def join_weights(self) -> None:
         """Make a copy of the weights for reads of one step, which then take one product a layer; for inference."""

@@ -11,6 +11,7 @@ from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
+from .initial_state import INITIAL_STATES
 from .initialisation import Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
@@ -63,6 +64,7 @@ class NetworkOptions(TypedDict, total=False):
     expansion: int
     solver: str
     block: str
+    initial_state: str
 
 
 def build_network(
@@ -82,6 +84,7 @@ def build_network(
     expansion: int = 1,
     solver: str = "steps",
     block: str = "plain",
+    initial_state: str = "zeros",
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -99,12 +102,13 @@ def build_network(
         solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
             at once, by iterations that must converge (``NotConverged``).
         block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
+        initial_state: ``zeros``, or ``learned``: the state of rows that begin is a parameter of each layer and direction.
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
-    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block)
+    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
@@ -123,6 +127,7 @@ def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
     check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
     check_choice("block", layout.block, BLOCKS)
+    check_choice("initial_state", layout.initial_state, INITIAL_STATES)
     if layout.residual and layout.block == "residual":
         raise ValueError("residual must be false with block='residual', which adds each layer's input already")
     check_probability("dropout", layout.dropout)

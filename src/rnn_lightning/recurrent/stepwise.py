@@ -17,6 +17,7 @@ from ..sequences import State, length_mask, map_state, select_state
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .exported import scanned
+from .initial_state import LearnedStart
 from .initialisation import Init, initialise
 from .padded import at_the_end
 from .wrappers import Bidirectional
@@ -39,6 +40,8 @@ class Cell(nn.Module, Architecture):
     scans: ClassVar[bool] = False
     """Whether all its steps at once are for every device and precision, not only for single precision and more on the CPU."""
     renamed: ClassVar[Mapping[str, str]] = {}
+    constants: ClassVar[Mapping[int, float]] = {}
+    """The tensors of the state, by place, that are these numbers where a learned start has parameters for the others."""
 
     def __init__(
         self,
@@ -110,8 +113,9 @@ class Cell(nn.Module, Architecture):
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
         options = {name: getattr(layout, name) for name in cls.options}
+        given = {"init": layout.init, "forget_bias": layout.forget_bias, **options}
         forwards, *backwards = (
-            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias, **options))
+            Unrolled(cls(input_size, layout.hidden_size, **given), learned=layout.initial_state == "learned")
             for _ in range(2 if layout.bidirectional else 1)
         )
         return Bidirectional(forwards, *backwards) if backwards else forwards
@@ -128,19 +132,21 @@ class Unrolled(Recurrent):
     """The loop over time: a cell run over the steps of a sequence, one after the other.
 
     On the CPU, and everywhere if it `scans`, a cell that can do all steps at once (`Cell.whole`) does so, unless ``at_once`` is
-    false.
+    false. The state at the start is ``learned``, or the cell's own.
     """
 
     bidirectional = False
     at_once = True
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, *, learned: bool = False) -> None:
         super().__init__()
         self.cell = cell
         self.input_size, self.output_size = cell.input_size, cell.hidden_size
+        self.learned = LearnedStart(cell.start(cell.bias.new_empty(1, 1)), cell.constants) if learned else None
 
     def start(self, inputs: Tensor) -> State:
-        return self.cell.start(inputs)
+        start = self.cell.start(inputs)
+        return start if self.learned is None else self.learned(start)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         if torch.compiler.is_exporting():
