@@ -58,6 +58,9 @@ def setting(kind: str, folder: Path) -> tuple[System, lightning.LightningDataMod
         told = [{"name": "noise", "deviation": 0.3}, {"name": "speed", "factors": [0.7, 1.5]}]
         data = PairModule(write_pairs(folder), batch_size=5, augment=told, seed=3, epochs=2)
         return SequenceClassifier({"cell": "gru", "hidden_size": 4}, 2), data
+    if kind == "masks":
+        rnn = {"cell": "gru", "hidden_size": 4, "zoneout": 0.3, "recurrent_dropout": 0.3}
+        return SequenceClassifier(rnn, 2), PairModule(write_pairs(folder), batch_size=5, seed=3, epochs=2)
     if kind == "pairs":
         rnn = {"cell": "layernorm_lstm", "hidden_size": 4}
         return SequenceClassifier(rnn, 2, dropout=0.2), PairModule(write_pairs(folder), batch_size=5, seed=3, epochs=2)
@@ -90,7 +93,7 @@ def fingerprint(model: System, trainer: lightning.Trainer) -> str:
     return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
-@pytest.mark.parametrize("kind", some(["documents", "pairs", "joined, plateau", "joined, cosine", "augmented"], 2))
+@pytest.mark.parametrize("kind", some(["documents", "pairs", "joined, plateau", "joined, cosine", "augmented", "masks"], 2))
 def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     total = whole[0]
@@ -102,7 +105,7 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented"])
+@pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented", "masks"])
 def test_every_step_is_a_good_one_to_be_killed_at(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     for step in range(2, whole[0]):

@@ -14,7 +14,7 @@ from .newton import NotConverged
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
-from .wrappers import Bidirectional, Deep, PreNorm, Residual
+from .wrappers import Bidirectional, Deep, Highway, PreNorm, Residual
 
 recurrent = build_network
 """The former name of ``build_network``, for one release."""
@@ -41,6 +41,7 @@ __all__ = [
     "DiagonalLSTM",
     "Elman",
     "ElmanReLU",
+    "Highway",
     "IndRNN",
     "LayerNormGRU",
     "LayerNormLSTM",

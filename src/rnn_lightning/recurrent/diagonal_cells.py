@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..products import linear
 from ..sequences import State, at_least_single, leaves
-from .architecture import NONE
+from .architecture import LOOP, NONE, have_masks
 from .initialisation import Init
 from .newton import by_newton, with_gradients
 from .parallel import IndependentSequence
@@ -190,9 +190,10 @@ class IndRNN(Cell):
     """
 
     label = "IndRNN"
-    backend = "python loop"
+    backend = LOOP
     gates = ("hidden",)
     diagonal = True
+    options = ("zoneout",)
 
     def start(self, inputs: Tensor) -> State:
         return self.zeros(inputs)
@@ -210,4 +211,4 @@ class IndRNN(Cell):
 
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
-        return "own backward pass" if device == "cpu" else cls.backend
+        return "own backward pass" if device == "cpu" and not have_masks(keywords) else cls.backend

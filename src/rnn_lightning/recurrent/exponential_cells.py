@@ -33,7 +33,7 @@ class SLSTM(Cell):
 
     label = "sLSTM"
     gates = ("exponential input", "forget", "output", "candidate")
-    options = ("heads",)
+    options = ("heads", "recurrent_dropout")
     constants: ClassVar = {2: 1.0, 3: 0.0}
 
     def start(self, inputs: Tensor) -> State:
@@ -59,7 +59,7 @@ class SLSTM(Cell):
         kept = (F.logsigmoid(forget) + stabiliser).masked_fill(normaliser == 0, NEVER)
         after = torch.maximum(kept, enter)
         keep, enter = (kept - after).exp(), (enter - after).exp()
-        cell = keep * cell + enter * candidate.tanh()
+        cell = keep * cell + enter * self.dropped(candidate.tanh())
         normaliser = keep * normaliser + enter
         found = output.sigmoid() * cell / normaliser
         return found.to(projected.dtype), (found.to(hidden.dtype), cell, normaliser, after)

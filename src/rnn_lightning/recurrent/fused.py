@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..sequences import State, map_state, select_state
-from .architecture import Architecture, Layout
+from .architecture import LOOP, NONE, Architecture, Layout, have_masks
 from .contract import Recurrent
 from .exported import Operator, by_operator, scanned
 from .initial_state import LearnedStart
 from .initialisation import Init, initialise
 from .onestep import joined, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
+from .stepwise import Cell
 
 COMPILED = Cost(4, 400)
 """What padded rows cost with compiled steps."""
@@ -43,6 +44,8 @@ class Fused(Recurrent, Architecture):
     operator: ClassVar[Operator]
     function: ClassVar[Callable[..., tuple[Tensor, ...]]]
     kernel_options: ClassVar[Mapping[str, str]] = {}
+    stepped: ClassVar[type[Cell] | None] = None
+    """The same equations as a cell, where there are masks within its steps."""
     state_tensors: ClassVar[int] = 1
     bounded: ClassVar[bool] = True
 
@@ -70,14 +73,20 @@ class Fused(Recurrent, Architecture):
             self.learned = LearnedStart(self.start(torch.empty(1, 1)), {})
 
     @classmethod
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        return LOOP if have_masks(keywords) else cls.backend
+
+    @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        if layout.has_masks and cls.stepped is not None:
+            return cls.stepped.layer(input_size, layout)
         return cls.stack(input_size, replace(layout, num_layers=1, residual=False, block="plain"))
 
     @classmethod
     def stack(cls, input_size: int, layout: Layout) -> Recurrent:
-        if (
-            layout.residual or layout.block != "plain" or (layout.dropout and layout.num_layers > 1)
-        ):  # the kernel has nothing between its layers
+        # The kernel has nothing between its layers, nor within its steps.
+        between = layout.residual or layout.block != "plain" or (layout.dropout and layout.num_layers > 1)
+        if between or layout.has_masks:
             return super().stack(input_size, layout)
         return cls(
             input_size,

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import BLOCKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
+from .architecture import BLOCKS, MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
 from .contract import Recurrent
 from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
@@ -65,6 +65,9 @@ class NetworkOptions(TypedDict, total=False):
     solver: str
     block: str
     initial_state: str
+    zoneout: float
+    zoneout_cell: float
+    recurrent_dropout: float
 
 
 def build_network(
@@ -85,6 +88,9 @@ def build_network(
     solver: str = "steps",
     block: str = "plain",
     initial_state: str = "zeros",
+    zoneout: float = 0.0,
+    zoneout_cell: float = 0.0,
+    recurrent_dropout: float = 0.0,
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -101,14 +107,19 @@ def build_network(
         heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
         solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
             at once, by iterations that must converge (``NotConverged``).
-        block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
+        block: for deep stacks, from the second layer on: ``residual`` x + layer(LayerNorm(x)); ``highway`` t * layer(x) +
+            (1 - t) * x with a gate t = s(W x + b) (Srivastava et al. 2015).
         initial_state: ``zeros``, or ``learned``: the state of rows that begin is a parameter of each layer and direction.
+        zoneout, zoneout_cell: with these probabilities a unit's hidden state and its memory cell stay what they were, drawn at
+            each step (Krueger et al. 2017, arXiv:1606.01305); at evaluation both are the expectation.
+        recurrent_dropout: of the candidates that a step writes, drawn at each step (Semeniuta et al. 2016, arXiv:1603.05118).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
     stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
-    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state)
+    masks = zoneout, zoneout_cell, recurrent_dropout
+    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state, *masks)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
@@ -128,8 +139,8 @@ def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
     check_choice("block", layout.block, BLOCKS)
     check_choice("initial_state", layout.initial_state, INITIAL_STATES)
-    if layout.residual and layout.block == "residual":
-        raise ValueError("residual must be false with block='residual', which adds each layer's input already")
+    if layout.residual and layout.block != "plain":
+        raise ValueError(f"residual must be false with block={layout.block!r}, which adds each layer's input already")
     check_probability("dropout", layout.dropout)
     check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
     return architecture
@@ -143,6 +154,8 @@ def check_options(cell: str, architecture: type[Architecture], layout: Layout) -
     """
     check_counts(heads=layout.heads, expansion=layout.expansion)
     check_choice("solver", layout.solver, SOLVERS)
+    for name in MASKS:
+        check_probability(name, getattr(layout, name))
     for name in OF_SOME_CELLS:
         value, default = getattr(layout, name), getattr(Layout, name)
         if value != default and name not in architecture.options:
