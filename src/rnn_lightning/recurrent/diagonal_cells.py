@@ -186,29 +186,31 @@ class DiagonalLSTM(DiagonalCell):
 class IndRNN(Cell):
     """The independently recurrent network (Li et al. 2018, arXiv:1803.04831): h' = max(0, W x + b + u * h).
 
-    u (H,) is a weight for each unit, its ``recurrent_weight``, which starts between 0 and 1.
+    u (H,) is a weight for each unit, its ``recurrent_weight``, which starts between 0 and 1. It computes in single precision at
+    least.
     """
 
     label = "IndRNN"
-    backend = LOOP
+    backend = "own backward pass"
     gates = ("hidden",)
     diagonal = True
+    scans = True
     options = ("zoneout",)
 
     def start(self, inputs: Tensor) -> State:
-        return self.zeros(inputs)
+        return at_least_single(self.zeros(inputs))
 
     def project(self, inputs: Tensor) -> Tensor:
         return linear(inputs, self.input_weight, self.bias)
 
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:
-        hidden = torch.addcmul(projected, self.recurrent_weight, state).relu()
-        return hidden, hidden
+        hidden = torch.addcmul(at_least_single(projected), at_least_single(self.recurrent_weight), state).relu()
+        return hidden.to(projected.dtype), hidden
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs: Any = IndependentSequence.apply(projected, state, self.recurrent_weight)
-        return outputs, outputs
+        outputs: Any = IndependentSequence.apply(at_least_single(projected), state, at_least_single(self.recurrent_weight))
+        return outputs.to(projected.dtype), outputs
 
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
-        return "own backward pass" if device == "cpu" and not have_masks(keywords) else cls.backend
+        return LOOP if have_masks(keywords) else cls.backend

@@ -21,6 +21,12 @@ from .stepwise import Cell
 LARGEST_SUM = 1e30
 """Sums of gates are taken to be no larger: differences of infinite ones are no numbers."""
 
+LARGEST_LOGARITHM = 1e20
+"""Input and forget gates of a matrix memory: sums of logarithms over all steps then stay above those of a gate that is shut."""
+
+LARGEST_VECTOR = 1e9
+"""Queries, keys and values of a matrix memory are scaled to have no larger numbers: single precision holds their products."""
+
 
 class SLSTM(Cell):
     """The LSTM with exponential input gates and a normaliser (Beck et al. 2024, arXiv:2405.04517, equations 8 to 17).
@@ -77,6 +83,13 @@ class Read(NamedTuple):
     output: Tensor
 
 
+def limited(vectors: Tensor) -> Tensor:
+    """The ``vectors`` (..., D), of which those with numbers beyond `LARGEST_VECTOR` keep their direction alone."""
+    most = torch.finfo(vectors.dtype).max
+    vectors = vectors.clamp(-most, most)
+    return vectors / (vectors.detach().abs().amax(-1, keepdim=True) / LARGEST_VECTOR).clamp(min=1)
+
+
 class MLSTM(Cell):
     """The LSTM with a matrix for a memory, gated by the input alone (Beck et al. 2024, arXiv:2405.04517, equations 19 to 27).
 
@@ -108,7 +121,8 @@ class MLSTM(Cell):
     def parts(self, projected: Tensor) -> Read:
         """What ``projected`` inputs (..., P) say."""
         *vectors, output, enter, forget = at_least_single(projected).split(self.block_sizes(), -1)
-        query, key, value = (each.unflatten(-1, (self.heads, -1)) for each in vectors)
+        query, key, value = (limited(each.unflatten(-1, (self.heads, -1))) for each in vectors)
+        enter, forget = (gate.clamp(-LARGEST_LOGARITHM, LARGEST_LOGARITHM) for gate in (enter, forget))
         return Read(query, key * key.shape[-1] ** -0.5, value, enter, F.logsigmoid(forget), output.sigmoid())
 
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:

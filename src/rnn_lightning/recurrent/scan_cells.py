@@ -49,18 +49,17 @@ class ScanCell(Cell):
         return hidden
 
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
-        """The outputs and the states after each step, by ``scan``."""
-        blocks = projected.chunk(len(self.gates), -1)
+        """The outputs, in the precision of the product of the inputs, and the states after each step, by ``scan``."""
+        blocks = at_least_single(projected).chunk(len(self.gates), -1)
         hidden = scan(*self.coefficients(*blocks), state)
-        return self.output(hidden, *blocks), hidden
+        return self.output(hidden, *blocks).to(projected.dtype), hidden
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs, states = self.read(at_least_single(projected), state, scan)
-        return outputs.to(projected.dtype), states
+        return self.read(projected, state, scan)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs, states = self.read(at_least_single(projected).unsqueeze(0), state, single_step)
-        return outputs[0].to(projected.dtype), map_state(lambda part: part[0], states)
+        outputs, states = self.read(projected.unsqueeze(0), state, single_step)
+        return outputs[0], map_state(lambda part: part[0], states)
 
 
 class MinGRU(ScanCell):
@@ -158,8 +157,8 @@ class QRNN(QRNN1):
         before, memory = state
         both = torch.cat([projected, torch.cat([before.unsqueeze(0), projected[:-1]])], 2)
         products = linear(both.to(self.input_weight.dtype), self.input_weight, self.bias)
-        outputs, memories = super().read(at_least_single(products), memory, scan)
-        return outputs, (projected, memories)
+        outputs, memories = super().read(products, memory, scan)
+        return outputs, (at_least_single(projected), memories)
 
 
 class LRU(ScanCell):
@@ -214,7 +213,7 @@ class LRU(ScanCell):
         return scanned(step, self.project(inputs), lengths, state)
 
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
-        blocks = projected.chunk(3, -1)
+        blocks = at_least_single(projected).chunk(3, -1)
         start = torch.view_as_complex(state.unflatten(1, (-1, 2)).contiguous())
         hidden = torch.view_as_real(scan(*self.coefficients(*blocks), start)).flatten(-2)
-        return self.output(hidden, *blocks), hidden
+        return self.output(hidden, *blocks).to(projected.dtype), hidden

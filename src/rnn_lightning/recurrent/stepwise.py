@@ -105,7 +105,7 @@ class Cell(nn.Module, Architecture):
             return output, after
         rates = iter(self.zoneout)
         after = map_state(lambda new, old: self._zoned(next(rates), new, old), after, state)
-        return leaves(after)[0], after
+        return leaves(after)[0].to(output.dtype), after
 
     def _zoned(self, rate: float, new: Tensor, old: Tensor) -> Tensor:
         if not self.training:
