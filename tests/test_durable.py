@@ -47,6 +47,7 @@ class KillAfter(lightning.Callback):
             raise KilledError
 
 
+KINDS = ["documents", "pairs", "joined, plateau", "joined, cosine", "augmented", "masks", "packed"]
 LAYOUTS = {"joined": {}, "documents": {"joined": False}, "packed": {"joined": False, "packed": True}}
 
 
@@ -61,6 +62,9 @@ def setting(kind: str, folder: Path) -> tuple[System, lightning.LightningDataMod
         told = [{"name": "noise", "deviation": 0.3}, {"name": "speed", "factors": [0.7, 1.5]}]
         data = PairModule(write_pairs(folder), batch_size=5, augment=told, seed=3, epochs=2)
         return SequenceClassifier({"cell": "gru", "hidden_size": 4}, 2), data
+    if kind == "masks":
+        rnn = {"cell": "gru", "hidden_size": 4, "zoneout": 0.3, "recurrent_dropout": 0.3}
+        return SequenceClassifier(rnn, 2), PairModule(write_pairs(folder), batch_size=5, seed=3, epochs=2)
     if kind == "pairs":
         rnn = {"cell": "layernorm_lstm", "hidden_size": 4}
         return SequenceClassifier(rnn, 2, dropout=0.2), PairModule(write_pairs(folder), batch_size=5, seed=3, epochs=2)
@@ -93,7 +97,7 @@ def fingerprint(model: System, trainer: lightning.Trainer) -> str:
     return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
-@pytest.mark.parametrize("kind", some(["documents", "pairs", "joined, plateau", "joined, cosine", "augmented", "packed"], 2))
+@pytest.mark.parametrize("kind", some(KINDS, 2))
 def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     total = whole[0]
@@ -105,7 +109,7 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["joined, plateau", "joined, cosine", "documents", "pairs", "augmented", "packed"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_step_is_a_good_one_to_be_killed_at(tmp_path: Path, kind: str) -> None:
     whole = train(kind, tmp_path / "data", tmp_path / "whole")
     for step in range(2, whole[0]):

@@ -146,6 +146,7 @@ def test_each_row_counts_alone_and_padding_not_at_all(cell: str, layers: int) ->
     assert examine(system, [batch._replace(inputs=batch.inputs[:, :, :])], rows=1).gradient_norms == pytest.approx(alone[0])
     gates = {"lstm": 3, "gru": 2, "layernorm_lstm": 3, "peephole_lstm": 3}
     gates |= {"coupled_lstm": 2, "layernorm_gru": 2, "ligru": 1, "mgu": 1, "janet": 1, "slstm": 2, "lstmp": 3}
+    gates |= {"diagonal_gru": 2, "diagonal_lstm": 2}
     assert len(together.gates) == gates.get(cell, 0)
     assert all(0 <= low <= low + high <= 1 for low, high in together.gates.values())
     assert all(torch.equal(weight, before[name]) for name, weight in system.state_dict().items())

@@ -44,15 +44,16 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     name = experiment.rnn.get("cell")
     if name not in CELLS:
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
-    both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
+    keywords = {**experiment.rnn, **experiment.task.rnn}
+    device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
-    backend = CELLS[name].backend_on("cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    backend = CELLS[name].backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
         "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
-        "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
+        "label": f"{'Bi' if keywords.get('bidirectional') else ''}{CELLS[name].label}",
         "backend": backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,

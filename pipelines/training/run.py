@@ -33,6 +33,7 @@ from pipelines.training.trainers import fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
+from rnn_lightning.recurrent import newton_iterations
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
@@ -173,8 +174,12 @@ def check_again(experiment: Experiment, seed: int, card: dict[str, Any]) -> None
 
 
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
-    """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
-    return {
+    """What a training cost, and how good its best step was, as ``training.json`` keeps it.
+
+    ``newton_iterations`` are those of the sequence that took most of them since the training last began or went on.
+    """
+    most = newton_iterations(system)
+    return ({"newton_iterations": most} if most else {}) | {
         "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),

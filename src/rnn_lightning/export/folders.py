@@ -85,4 +85,6 @@ def write_graph(form: str, name: str, graph: Exportable, folder: Path) -> dict[s
         raise ValueError(f"{form} has no form for this network: {first_line(error)}") from None
     inputs, outputs = graph.names()
     gap = check_parity(GRAPHS[form].read(file), graph, name)
-    return {"file": file.name, "inputs": inputs, "outputs": outputs, "state": graph.state_sizes, "largest_difference": gap}
+    first = {"first_state": [part.tolist() for part in graph.first_state]} if graph.first_state else {}
+    of_state = {"state": graph.state_sizes, **first}
+    return {"file": file.name, "inputs": inputs, "outputs": outputs, **of_state, "largest_difference": gap}
