@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runs.code import weights_hash
+from pipelines.runs.computed import computed_in
 from pipelines.settings.nested import changes
 from pipelines.settings.places import IN_CLONE, PROJECT
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
@@ -70,7 +71,8 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
     """The tags by which the dashboard's table is searched and grouped, from what ``training.json`` holds."""
     names = ("rnn", "seed", "label", "hardware", "threads", "precision", "backend", "commit", "dvc_lock", "data")
-    return {"task": task} | {name: str(values[name]) for name in names if values.get(name) is not None}
+    known = {name: str(values[name]) for name in names if values.get(name) is not None}
+    return {"task": task} | known | ({"computed_in": said} if (said := computed_in(values.get("layers", {}))) else {})
 
 
 def key_of(facts: dict[str, Any]) -> str:

@@ -18,15 +18,15 @@ from pipelines.runs.cards import card_of
 from pipelines.runs.done import said_of_trained, work_folder
 from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import note_environment, provenance, run_tags
-from pipelines.settings.schema import Experiment, Training
+from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import task_of
-from pipelines.training.building import sized_system
-from pipelines.training.checks import check_metric, check_name
+from pipelines.training.checks import check_name
+from pipelines.training.computed import ComputedIn
 from pipelines.training.heap import ReturnMemory
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
-from pipelines.training.memory import check_memory
+from pipelines.training.preparing import check_again, data_of, interval, prepared_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.signals import Signals
 from pipelines.training.trainers import fitting_trainer, quieten, set_precision
@@ -126,7 +126,7 @@ def fit(
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
         signals = Signals(partial(recorder.write_signals, run_id))
-        own = [durable, recorder, signals, ReturnMemory()]
+        own = [durable, recorder, signals, ReturnMemory(), computed := ComputedIn()]
         callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
@@ -134,42 +134,13 @@ def fit(
             raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
         if is_first(experiment):
             keep_model(durable.best, work / "model.ckpt")
-    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict()}
+    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict(), "layers": computed.layers}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
 def spoken_name(experiment: Experiment, seed: int) -> str:
     """What a training is called on the terminal."""
     return f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
-
-
-def data_of(experiment: Experiment, seed: int) -> Any:
-    """The data module of a training."""
-    return experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=experiment.task.training.epochs)
-
-
-def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
-    """The system as its training begins, once it is known to fit the memory and to log what it is judged by.
-
-    Raises:
-        ValueError: where it does not.
-    """
-    lightning.seed_everything(seed, verbose=False)
-    build = sized_system(experiment, card, data.planned_steps())
-    check_memory(experiment, build, data)
-    system = build()
-    check_metric(experiment, system)
-    kind_of(experiment).prepare(experiment, system, data)
-    return system
-
-
-def check_again(experiment: Experiment, seed: int, card: dict[str, Any]) -> None:
-    """Refuse, for a training that is done, what would be refused before it: its test is another one now.
-
-    Raises:
-        ValueError: as `prepared_system`.
-    """
-    prepared_system(experiment, seed, card, data_of(experiment, seed))
 
 
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
@@ -182,22 +153,6 @@ def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: 
         "best_step": durable.best_step,
         "best_value": durable.best_value,
     }
-
-
-def interval(training: Training, planned: int) -> int:
-    """The steps from one validation to the next, of ``planned``: an epoch's, but two where it has one.
-
-    After a validation nothing can be saved before the next step is made.
-
-    Raises:
-        ValueError: if all steps are fewer.
-    """
-    every = training.validate_every or max(planned // training.epochs, min(2, planned))
-    if every > planned:
-        raise ValueError(
-            f"task.training.validate_every is {every}, but all epochs have {planned} steps: set it lower, or to null"
-        )
-    return every
 
 
 @contextmanager
