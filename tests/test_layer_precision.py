@@ -1,12 +1,11 @@
 """What layers compute in is measured: it is what their tensors were of, it changes no bit, and unlike runs are marked."""
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
-from run_folders import make_run, make_task, run_by_stages
+from run_folders import make_run, make_task, trained_in
 from torch import Tensor, nn
 
 from pipelines.comparing.sections import Section
@@ -15,6 +14,7 @@ from pipelines.runs.computed import computed_in, parts_of
 from pipelines.runs.folders import read_run
 from pipelines.settings.tasks import Task, task_of_runs
 from rnn_lightning import Batch, LanguageModel
+from rnn_lightning.files import read_json
 from rnn_lightning.layer_precision import LayerPrecision
 from rnn_lightning.recurrent import CELLS
 
@@ -118,10 +118,7 @@ def test_runs_of_layers_in_other_precisions_are_marked(tmp_path: Path) -> None:
 
 
 def test_a_training_records_what_its_layers_computed_in(tmp_path: Path) -> None:
-    rows_of = "task.corpus.rows={train: 40, validation: 10, test: 10}"
-    words = ["task=adding", "rnn=gru", "trainer=cpu_bf16", "task.training.epochs=1", "task.data.batch_size=10", rows_of]
-    with run_by_stages(tmp_path, [*words, "task.corpus.steps=10", "task.training.validate_every=2"]) as folder:
-        layers = json.loads((folder / "training.json").read_text())["layers"]
-        said = read_run(folder).computed_in
+    with trained_in(tmp_path, "trainer=cpu_bf16") as folder:
+        layers = read_json(folder / "training.json")["layers"]
     assert layers["network.core"]["products"] == BF16 and "float32" in layers["network.core"]["others"]
-    assert said.startswith("network bfloat16 products, the rest ")
+    assert computed_in(layers).startswith("network bfloat16 products, the rest ")

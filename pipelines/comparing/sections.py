@@ -64,6 +64,7 @@ class Section:
             ["hardware", listed(run.hardware for run in runs)],
             ["threads", listed(run.threads for run in runs)],
             ["precision", listed(run.precision for run in runs)],
+            *([f"weights, {row.label}", listed(averages)] for row in self.rows if (averages := _averages(row))),
             *([f"computed in, {row.label}", listed(said)] for row in self.rows if (said := _computed_in(row))),
         ]
 
@@ -71,6 +72,8 @@ class Section:
         """Where the runs are not like for like."""
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
         unlike = [f"{len(different)} different values of {name}" for name, different in values.items() if len(different) > 1]
+        if len({bool(run.averaging) for run in self.runs}) > 1:
+            unlike.append(f"averaged weights of {listed(row.label for row in self.rows if _averages(row))} alone")
         unlike += _unlike_layers(self.rows)
         return [*(f"not like for like: {difference}" for difference in unlike), *tuned.warnings(self.rows)]
 
@@ -105,6 +108,10 @@ class CrossTaskSummary:
 
 def listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _averages(row: Row) -> set[str]:
+    return {run.averaging for run in row.runs} - {""}
 
 
 def _computed_in(row: Row) -> set[str]:

@@ -19,7 +19,7 @@ from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
-OPTIONAL = ("name", "curves", "versions", "layers")
+OPTIONAL = ("name", "curves", "versions", "layers", "averaged_steps")
 """Fields that a stored run need not have."""
 READ = ("training.json", "metrics.json", "curves.csv")
 """The files of a run that become values."""
@@ -36,7 +36,7 @@ class Run:
     ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
     it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may
     have ``curves``: by metric, [step, value] at each validation, thinned. ``versions`` are of what computed it, ``layers`` the
-    types that its layers computed in, where that was measured.
+    types that its layers computed in, where that was measured; ``averaged_steps`` are those whose weights its own average.
     """
 
     rnn: str
@@ -61,6 +61,7 @@ class Run:
     curves: dict[str, Curve] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
+    averaged_steps: int = 0
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":
@@ -90,6 +91,16 @@ class Run:
     def computed_in(self) -> str:
         """What the parts of its system computed in, in a line; empty where that was not measured."""
         return computed_in(self.layers)
+
+    @property
+    def averaging(self) -> str:
+        """What its weights are an average of: ``ema (decay 0.99) of 400 steps``; empty where they are those of one step."""
+        settings = dict(self.config.get("trainer", {}).get("averaging") or {})
+        if not settings:
+            return ""
+        kind = settings.pop("kind")
+        more = ", ".join(f"{name} {value}" for name, value in settings.items())
+        return f"{kind}{f' ({more})' if more else ''} of {self.averaged_steps:,} steps"
 
     @property
     def folder_name(self) -> str:

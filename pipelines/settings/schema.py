@@ -3,17 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_serializer, model_validator
 
 from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
+from pipelines.settings.trainer import Trainer
 
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
 """Keys of a task that decide no number."""
@@ -51,36 +44,6 @@ class Training(Settings):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     clip: NonNegativeFloat
     validate_every: PositiveInt | None = None
-
-
-def _available(accelerator: Any) -> Any:
-    """For ``auto``, ``gpu`` where PyTorch finds one, else ``cpu``; any other value as it is."""
-    if accelerator != "auto":
-        return accelerator
-    import torch
-
-    return "gpu" if torch.cuda.is_available() else "cpu"
-
-
-class Trainer(Settings):
-    """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
-
-    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_available)]
-    devices: Annotated[int, Field(ge=1, le=1_024)]
-    strategy: Literal["auto", "ddp"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-    matmul_precision: Literal["highest", "high", "medium", "auto"]
-    threads: Annotated[int, Field(ge=1, le=1_024)]
-    checkpoint_seconds: NonNegativeFloat
-    memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Trainer":
-        if self.devices > 1 and self.strategy == "auto":
-            raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
-        if self.precision == "16-mixed" and self.accelerator == "cpu":
-            raise ValueError("16-mixed needs a GPU; on the CPU take bf16-mixed")
-        return self
 
 
 class Variant(Settings):

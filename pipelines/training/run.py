@@ -29,10 +29,11 @@ from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
 from pipelines.training.preparing import check_again, data_of, interval, prepared_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.signals import Signals
-from pipelines.training.trainers import fitting_trainer, quieten, set_precision
+from pipelines.training.trainers import averaging, fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
+from rnn_lightning.systems.averaging import averaged_steps
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
@@ -119,23 +120,29 @@ def fit(
     planned = data.planned_steps()
     between = interval(training, planned)
     system = prepared_system(experiment, seed, card, data)
-    metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
-    durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
+    durable = durable_of(experiment, seed, work)
     progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
     recorder = Recorder(work, progress=progress, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
         signals = Signals(partial(recorder.write_signals, run_id))
         own = [durable, recorder, signals, ReturnMemory(), computed := ComputedIn()]
-        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching]
+        averages = averaging(experiment)  # behind what validates, so that its average is validated
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching, *averages]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
         if trainer.global_step != planned:
             raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
-        if is_first(experiment):
-            keep_model(durable.best, work / "model.ckpt")
+        averaged = keep_model(durable.best, work / "model.ckpt") if is_first(experiment) else 0
     shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict(), "layers": computed.layers}
+    shown |= {"averaged_steps": averaged} if averages else {}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
+
+
+def durable_of(experiment: Experiment, seed: int, work: Path) -> Durable:
+    """What saves the training in ``work``, and keeps the best by the metric of the task."""
+    metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
+    return Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
 
 
 def spoken_name(experiment: Experiment, seed: int) -> str:
@@ -185,12 +192,14 @@ def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], car
     )
 
 
-def keep_model(best: Path, file: Path) -> None:
-    """The checkpoint without what only a training needs.
+def keep_model(best: Path, file: Path) -> int:
+    """The checkpoint without what only a training needs; returns the steps that its weights are an average of.
 
     Raises:
         ValueError: where it is damaged; the next go begins the training anew.
     """
     checkpoint = read_checkpoint(best)
     kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
+    kept += ("averaging_state",)
     AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
+    return averaged_steps(checkpoint)
