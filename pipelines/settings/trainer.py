@@ -56,6 +56,7 @@ class Trainer(Settings):
     matmul_precision: Literal["highest", "high", "medium", "auto"]
     threads: Annotated[int, Field(ge=1, le=1_024)]
     checkpoint_seconds: NonNegativeFloat
+    gradient_clip_algorithm: Literal["norm", "value"] = "norm"  # of task.training.clip
     averaging: Averaging | None = None
     memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
 

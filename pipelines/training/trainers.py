@@ -55,6 +55,7 @@ def fitting_trainer(
         processes=experiment.trainer.devices,
         max_epochs=1,
         gradient_clip_val=experiment.task.training.clip or None,
+        gradient_clip_algorithm=experiment.trainer.gradient_clip_algorithm,
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
