@@ -209,13 +209,13 @@ def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
         yield place / experiment.run(1)
 
 
-SMALL = ["task.corpus.rows={train: 40, validation: 10, test: 10}", "task.corpus.steps=10", "task.data.batch_size=10"]
+SMALL = ["task.corpus.rows={train: 40, validation: 10, test: 10}", "task.data.batch_size=10"]
 SMALL += ["task.parameters=null", "task.rnn.hidden_size=4", "task.training.epochs=2", "task.training.validate_every=2"]
 
 
 @contextmanager
-def trained_in(place: Path, *arguments: str, rnn: str = "gru") -> Iterator[Path]:
-    """The training of seed 1 on a tiny adding problem in ``place``, the working folder meanwhile; no dashboard knows it."""
+def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "adding") -> Iterator[Path]:
+    """A training on a few rows of a generated task in ``place``, the working folder meanwhile, without a dashboard."""
     from pipelines import tracking
     from pipelines.runs.cards import note_corpus
     from pipelines.settings.compose import compose
@@ -225,7 +225,7 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru") -> Iterator[Path]
     with own_place(place), pytest.MonkeyPatch.context() as patch:
         for place_of, name in ((tracking, "flush"), (recording, "flush"), (recording, "show")):
             patch.setattr(place_of, name, lambda: None)
-        experiment = compose(["task=adding", f"rnn={rnn}", "seed=1", *SMALL, *arguments])
+        experiment = compose([f"task={task}", f"rnn={rnn}", "seed=1", *SMALL, *arguments])
         corpus = experiment.task.corpus.build()
         if not experiment.processed().exists():
             corpus.fetch(experiment.raw())

@@ -24,7 +24,7 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
         ValueError: where it does not.
     """
     lightning.seed_everything(seed, verbose=False)
-    build = sized_system(experiment, card, data.planned_steps())
+    build = sized_system(experiment, card, data.planned_steps(), data)
     check_memory(experiment, build, data)
     system = build()
     check_metric(experiment, system)

@@ -151,8 +151,9 @@ def spoken_name(experiment: Experiment, seed: int) -> str:
 
 
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
-    """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
-    return {
+    """What a training cost, how good its best step was, and the weights of its classes, as ``training.json`` keeps it."""
+    weights = system.hparams.get("class_weights")
+    return ({"class_weights": weights} if weights else {}) | {
         "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),

@@ -14,6 +14,7 @@ from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, check_memory, last_outputs
+from .class_weights import as_weights
 from .inputs import first_layer
 from .model import Model
 
@@ -27,6 +28,7 @@ class SequenceClassifier(Model):
     """
 
     input_size: int
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class SequenceClassifier(Model):
         vocab_size: int | None = None,
         standardize: Mapping[str, Sequence[float]] | None = None,
         dropout: float = 0.0,
+        class_weights: Sequence[float] | None = None,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -46,10 +49,10 @@ class SequenceClassifier(Model):
         Args:
             rnn: keywords of ``build_network`` without ``input_size``, or a network that reads ``input_size`` features.
             input_size: F; with ``vocab_size`` the width of the token embedding.
-            num_classes: C, at least 2; ``None``: a real value.
-            classes: the names of the classes, kept with the model.
+            num_classes, classes: C, at least 2 (``None``: a real value), and their names, kept with the model.
             standardize: means and deviations of the features, as ``Standardize`` takes them; not with ``vocab_size``.
             dropout: on what is read out.
+            class_weights: C weights of classes, as `balanced_weights` makes them, in the loss of a training alone.
 
         Raises:
             ValueError: for a bad size or name.
@@ -63,9 +66,9 @@ class SequenceClassifier(Model):
             check_names("classes", classes, count=num_classes or 0)
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
         self.classes = None if classes is None else list(classes)
-        self.network = as_network(rnn, input_size)
-        self.dropout = make_dropout(dropout, locked=False)
+        self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, num_classes or 1)
+        self.register_buffer("class_weights", as_weights(class_weights, num_classes or 0), persistent=False)
         self.complete()
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
