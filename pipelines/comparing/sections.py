@@ -64,6 +64,7 @@ class Section:
             ["hardware", listed(run.hardware for run in runs)],
             ["threads", listed(run.threads for run in runs)],
             ["precision", listed(run.precision for run in runs)],
+            *([f"begun from, {row.label}", source] for row in self.rows if (source := _begun_from(row))),
             *([f"weights, {row.label}", listed(averages)] for row in self.rows if (averages := _averages(row))),
             *([f"computed in, {row.label}", listed(said)] for row in self.rows if (said := _computed_in(row))),
         ]
@@ -72,6 +73,10 @@ class Section:
         """Where the runs are not like for like."""
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
         unlike = [f"{len(different)} different values of {name}" for name, different in values.items() if len(different) > 1]
+        if len({_begun_from(row) for row in self.rows}) > 1:
+            unlike.append(
+                f"weights of another run to begin with in {listed(row.label for row in self.rows if _begun_from(row))}"
+            )
         if len({bool(run.averaging) for run in self.runs}) > 1:
             unlike.append(f"averaged weights of {listed(row.label for row in self.rows if _averages(row))} alone")
         unlike += _unlike_layers(self.rows)
@@ -108,6 +113,10 @@ class CrossTaskSummary:
 
 def listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _begun_from(row: Row) -> str:
+    return row.runs[0].config.get("init_from") or ""
 
 
 def _averages(row: Row) -> set[str]:

@@ -122,6 +122,9 @@ class Experiment(Settings):
     engine: Literal["local", "ray"] = "local"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = Field(None, description=NAMES)
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
+    init_from: str | None = Field(None, description="the folder of a run, or hub:OWNER/NAME@REVISION")
+    init_from_partial: bool = False
+    freeze: list[str] = Field(default_factory=list)
     command_line: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -133,6 +136,8 @@ class Experiment(Settings):
             raise ValueError(f"task.parameters is a budget that decides the hidden size, which {sizes[0]} gives too: {advice}")
         if not sizes and self.task.parameters is None:
             raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
+        if self.init_from_partial and self.init_from is None:
+            raise ValueError("init_from_partial has no effect without init_from: give that too, or leave it out")
         return self
 
     def all_seeds(self) -> list[int]:
@@ -158,6 +163,7 @@ class Experiment(Settings):
         names = ("seeds", "workers", "engine", "command_line", "trained_name", "run_name", "name")
         aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
         aside |= {"tuning": {"sha256"} if self.tuning else True}
+        aside |= {name: True for name in ("init_from", "init_from_partial", "freeze") if not getattr(self, name)}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 

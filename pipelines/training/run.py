@@ -23,6 +23,7 @@ from pipelines.settings.tasks import task_of
 from pipelines.training.checks import check_name
 from pipelines.training.computed import ComputedIn
 from pipelines.training.heap import ReturnMemory
+from pipelines.training.initial import begin_from
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
@@ -120,13 +121,12 @@ def fit(
     planned = data.planned_steps()
     between = interval(training, planned)
     system = prepared_system(experiment, seed, card, data)
-    durable = durable_of(experiment, seed, work)
+    initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
     progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
     recorder = Recorder(work, progress=progress, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
-        signals = Signals(partial(recorder.write_signals, run_id))
-        own = [durable, recorder, signals, ReturnMemory(), computed := ComputedIn()]
+        own = [durable, recorder, Signals(partial(recorder.write_signals, run_id)), ReturnMemory(), computed := ComputedIn()]
         averages = averaging(experiment)  # behind what validates, so that its average is validated
         callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching, *averages]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
@@ -135,7 +135,7 @@ def fit(
             raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
         averaged = keep_model(durable.best, work / "model.ckpt") if is_first(experiment) else 0
     shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict(), "layers": computed.layers}
-    shown |= {"averaged_steps": averaged} if averages else {}
+    shown |= {**initial, **({"averaged_steps": averaged} if averages else {})}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
 
 
