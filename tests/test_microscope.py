@@ -173,6 +173,10 @@ def test_clipped_batches_are_counted() -> None:
     batches = [rows(2), rows(3)._replace(targets=torch.full((3, 1), 50.0, dtype=torch.float64))]
     shares = [examine(system, batches, clip=clip).clipped_share for clip in (1e-6, 30.0, 1e6)]
     assert shares == [1, 0.5, 0]
+    loss = system.loss_on(batches[1], "test")[0]
+    largest = max(float(part.abs().max()) for part in torch.autograd.grad(loss, [*system.parameters()]))
+    shares = [examine(system, batches, clip=largest * part, clipped_by="value").clipped_share for part in (0.99, 1.01)]
+    assert shares == [0.5, 0]
 
 
 def test_what_cannot_be_examined_is_refused() -> None:

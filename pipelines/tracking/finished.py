@@ -119,5 +119,7 @@ def describe(run: Run, task: Task) -> str:
     scores = "\n".join(f"| {name} | {number(value)} |" for name, value in sorted(run.metrics.items()))
     cost = f"{short(run.parameters)} parameters, {duration(run.seconds)} on {run.hardware}"
     how = f"{run.threads} {'thread' if run.threads == 1 else 'threads'}, {run.precision}"
+    how += f"; weights: {run.averaging}" if run.averaging else ""
+    how += f"; computed in: {run.computed_in}" if run.computed_in else ""
     table = f"| metric | value |\n|:--|--:|\n{scores}"
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"

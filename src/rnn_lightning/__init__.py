@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import SequenceRegressor as SequenceRegressor
     from .systems import System as System
     from .systems import Tagger as Tagger
+    from .systems import WeightAverage as WeightAverage
     from .tag_schemes import Constraints as Constraints
     from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
@@ -69,7 +70,7 @@ _ROOMS = {
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger",
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger WeightAverage",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""

@@ -1,5 +1,6 @@
 """Tasks as LightningModules."""
 
+from .averaging import WeightAverage
 from .checkpoints import AtomicCheckpointIO
 from .ctc_recognizer import CTCRecognizer
 from .durable import Durable
@@ -24,4 +25,5 @@ __all__ = [
     "SequenceRegressor",
     "System",
     "Tagger",
+    "WeightAverage",
 ]
