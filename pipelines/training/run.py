@@ -16,6 +16,7 @@ from pipelines.display.progress import Progress
 from pipelines.kinds import kind_of
 from pipelines.runs.cards import card_of
 from pipelines.runs.done import said_of_trained, work_folder
+from pipelines.runs.partners import partners_of
 from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import note_environment, provenance, run_tags
 from pipelines.settings.schema import Experiment, Training
@@ -36,7 +37,7 @@ from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
-REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
+REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "name", "unit")
 """What is taken anew for a training that is done: its key says that the weights would be the same."""
 
 
@@ -159,6 +160,7 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
     check_memory(experiment, build, data)
     system = build()
     check_metric(experiment, system)
+    partners_of(experiment.task.metric.search, card["sha256"]["all"])
     kind_of(experiment).prepare(experiment, system, data)
     return system
 
