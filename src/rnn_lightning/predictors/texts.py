@@ -105,7 +105,7 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         sampling: dict[str, Any] | None = None,
         fusion: dict[str, Any] | None = None,
     ) -> "SearchPredictor":
-        """The predictor of a run, with others an ``ensemble``. What is ``None`` of the search is as in the run's test, the other
+        """The predictor of a run, with others an ``ensemble``. What is ``None`` of the search is as in the run's test, other
         runs too; ``weights``: see `prepared`; ``fusion`` is ``{"run": FOLDER, "weight": 0.3}`` of a language model."""
         given: dict[str, Any] = {"max_length": max_length, "min_length": min_length, "constraints": constraints}
         given |= {"sampling": sampling, "normalisation": normalisation, "coverage": coverage, "diversity": diversity}
