@@ -19,7 +19,7 @@ from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
-OPTIONAL = ("name", "curves", "versions", "layers", "averaged_steps")
+OPTIONAL = ("name", "curves", "versions", "layers", "averaged_steps", "partners")
 """Fields that a stored run need not have."""
 READ = ("training.json", "metrics.json", "curves.csv")
 """The files of a run that become values."""
@@ -37,6 +37,8 @@ class Run:
     it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may
     have ``curves``: by metric, [step, value] at each validation, thinned. ``versions`` are of what computed it, ``layers`` the
     types that its layers computed in, where that was measured; ``averaged_steps`` are those whose weights its own average.
+    ``partners`` are the runs that its test searched with, see `pipelines.runs.partners`; parameters and seconds are then
+    those of all.
     """
 
     rnn: str
@@ -62,6 +64,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     averaged_steps: int = 0
+    partners: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":
@@ -118,6 +121,9 @@ def check_types(values: Mapping[str, Any]) -> None:
     for name, kind in kinds.items():
         if not isinstance(values[name], kind) or isinstance(values[name], bool):
             raise ValueError(f"{name} is {shown(values[name])}, which no stage writes")
+    partners = values.get("partners", [])
+    if not isinstance(partners, list) or not all(isinstance(each, dict) and "role" in each for each in partners):
+        raise ValueError(f"partners is {shown(partners)}, which no stage writes")
     for name, value in values["metrics"].items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"the metric {name} is {shown(value)}, which is no number")

@@ -5,6 +5,7 @@ from typing import Any
 import lightning
 
 from pipelines.kinds import kind_of
+from pipelines.runs.partners import partners_of
 from pipelines.settings.schema import Experiment, Training
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric
@@ -28,6 +29,7 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
     check_memory(experiment, build, data)
     system = build()
     check_metric(experiment, system)
+    partners_of(experiment.task.metric.search, card["sha256"]["all"])
     kind_of(experiment).prepare(experiment, system, data)
     return system
 

@@ -39,7 +39,7 @@ from rnn_lightning.systems.averaging import averaged_steps
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
-REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
+REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "name", "unit")
 """What is taken anew for a training that is done: its key says that the weights would be the same."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..checks import check_choice
 from ..files import whole_folder, write_json, write_sums, write_text
 from ..hub import CARD, plain_card
-from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, read_description
+from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, check_alone, read_description
 from ..predictors import predictor_class
 from ..predictors.base import load_system
 from .formats import GRAPHS
@@ -31,12 +31,13 @@ def export_run(folder: Path, target: Path, form: str = "onnx", card: str | None 
 
     Raises:
         FileNotFoundError: where there is no evaluated run.
-        ValueError: for a form that there is not, a target that is there and no export, or a network that no such graph can be
-            made of.
+        ValueError: for a form that there is not, a target that is there and no export, a run that was tested together with
+            others, or a network that no such graph can be made of.
         ParityError: where a graph does not answer as the network does.
     """
     check_choice("format", form, FORMATS)
     predictor_class(folder)  # refuses what is no kind of run
+    check_alone(folder)
     description = read_description(folder)
     check_target(target)
     kind = KINDS[description["predictor"]]
