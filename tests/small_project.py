@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from command_worker import Worker
 from house import ROOT, tracked
+from stores import copy_empty
 
 TASKS = ("adding", "nested", "dates", "strokes", "foresight")
 """A task of each kind that needs no network: values, language, translation, recognition, tagging."""
@@ -33,6 +34,7 @@ def copy_project(project: Path) -> Path:
         file.write_text(yaml.safe_dump(values | {"parameters": PARAMETERS[task]}))
     with (project / "conf" / "trainer" / "cpu.yaml").open("a") as trainer:
         trainer.write("memory_limit_gb: 1.5\n")
+    copy_empty(project / "mlflow.db")
     return project
 
 

@@ -1,5 +1,6 @@
 """What a Trainer and a Tuner may do before, between and after fits: nothing is left behind, and data modules serve them."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from corpora import CHARACTERS, TAGS, VOCABULARY, write_stream, write_tagged
 from lightning.pytorch.tuner.tuning import Tuner
+from often import some
 
 from rnn_lightning import AtomicCheckpointIO, Durable, LanguageModel, PairModule, StreamModule, Tagger
 
@@ -15,6 +17,7 @@ GRU = {"cell": "gru", "hidden_size": 4}
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 KINDS = ("stream", "pairs")
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
+TUNED = some([("stream", "lr_find"), ("pairs", "scale_batch_size"), ("pairs", "lr_find"), ("stream", "scale_batch_size")], 2)
 both = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -43,8 +46,7 @@ def weights(system: Any) -> list[torch.Tensor]:
     return [weight.detach().clone() for weight in system.parameters()]
 
 
-@both
-@pytest.mark.parametrize("mode", ["power", "binsearch"])
+@pytest.mark.parametrize(("kind", "mode"), some([*product(("stream", "pairs"), ("binsearch", "power"))], 1))
 def test_a_batch_size_is_found_and_leaves_nothing_behind(kind: str, mode: str, tmp_path: Path) -> None:
     system, module = model(kind), data(kind, tmp_path)
     before = weights(system)
@@ -58,8 +60,7 @@ def test_a_batch_size_is_found_and_leaves_nothing_behind(kind: str, mode: str, t
     assert all(map(torch.equal, weights(fresh), weights(system)))
 
 
-@both
-@pytest.mark.parametrize("tuned", ["lr_find", "scale_batch_size"])
+@pytest.mark.parametrize(("kind", "tuned"), TUNED)
 def test_a_tuner_may_work_beside_durable(kind: str, tuned: str, tmp_path: Path) -> None:
     kept = Durable(tmp_path / "kept", seed=1)
     tuner = Tuner(trainer(tmp_path, max_steps=30, max_epochs=-1, callbacks=[kept], plugins=[AtomicCheckpointIO()]))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stores import copy_empty
 
 from pipelines.runs import code
 from pipelines.runs.code import COMMANDS, code_of, imports, listing, weights_hash
@@ -85,6 +86,7 @@ def test_what_the_stages_load_is_among_their_code(tmp_path: Path) -> None:
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
         "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
     }
+    copy_empty(tmp_path / "mlflow.db")
     stages = ("fetch", "preprocess", "train", "evaluate")
     command = [sys.executable, "-c", STAGES, json.dumps(SMALL), *stages]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -13,7 +13,8 @@ import torch
 import yaml
 
 from pipelines.settings.compose import CONF, compose
-from pipelines.settings.schema import Experiment
+from pipelines.settings.grids import DEFAULT_TRAINER
+from pipelines.settings.schema import Experiment, Grid
 from pipelines.training.building import build_system
 from rnn_lightning.budget import count_parameters
 from rnn_lightning.recurrent import CELLS
@@ -36,11 +37,11 @@ KNOWN = {*VOCABULARIES, *FEATURES, *READ_BOTH_WAYS}
 
 
 COMBINATIONS = [
-    pytest.param(task, rnn, marks=[] if (row + column) % 12 == 0 else pytest.mark.slow)
+    pytest.param(task, rnn, marks=[] if (row + column) % 24 == 0 else pytest.mark.slow)
     for row, task in enumerate(TASKS)
     for column, rnn in enumerate(RNNS)
 ]
-"""All of them, a twelfth of which, with every task and every architecture, are tried each time."""
+"""All of them, a twenty-fourth of which, with every task and every architecture, are tried each time."""
 
 
 def origin(task: str) -> str:
@@ -184,3 +185,21 @@ def test_experiments_do_not_change() -> None:
     assert isinstance(experiment, Experiment)
     with pytest.raises(ValueError, match="frozen"):
         experiment.seeds = 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["task=adding", "task=adding rnn=gru seed=2", "task=wikitext2 rnn=lstm", "task=wikitext2 trainer=cpu_medium seeds=3"],
+)
+def test_what_is_as_in_the_files_is_named_without_composing_them_again(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compose(line.split())
+    monkeypatch.setattr("pipelines.settings.compose.OF_NO_FILE", ())
+    again = compose([*line.split(), "workers=2"])
+    assert (found.trained_name, found.run_name) == (again.trained_name, again.run_name)
+
+
+def test_the_trainer_of_grids_that_name_none_is_that_of_command_lines() -> None:
+    (chosen,) = [
+        entry["trainer"] for entry in yaml.safe_load((CONF / "config.yaml").read_text())["defaults"] if "trainer" in entry
+    ]
+    assert chosen == DEFAULT_TRAINER == Grid.model_fields["trainer"].default

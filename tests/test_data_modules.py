@@ -57,7 +57,7 @@ def test_no_warning_reaches_whoever_uses_it_as_it_is_meant(name: str, tmp_path: 
     assert resumed.global_step > 4
 
 
-@pytest.mark.parametrize("name", some([*SYSTEMS], 3))
+@pytest.mark.parametrize("name", some([*SYSTEMS], 1))
 def test_a_batch_size_is_found_with_our_data_modules(name: str, tmp_path: Path) -> None:
     data = module(name, tmp_path / "data")
     scaled = Tuner(trainer(default_root_dir=tmp_path)).scale_batch_size(

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
 from pipelines.settings.environment import complete_environment
-from pipelines.settings.grids import usual_trainer
+from pipelines.settings.grids import DEFAULT_TRAINER, usual_trainer
 from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
 from pipelines.settings.keywords import bad_keywords, named, refuse
 from pipelines.settings.nested import flatten
@@ -32,6 +32,8 @@ DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
 OF_STAGE = ("seed", "seeds", "workers", "engine")
 """Keys of a command line that no system takes."""
+OF_NO_FILE = tuple(f"{key}=" for key in OF_STAGE)
+"""How overrides begin that change no setting of the files."""
 
 
 def compose(overrides: Sequence[str]) -> Experiment:
@@ -89,7 +91,11 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     if experiment.name is not None:
         return dict.fromkeys(("trained_name", "run_name"), f"{rnn}-{experiment.name}")
     kept = [override for override in overrides if override.startswith(("task=", "rnn=", FOLDER, SEARCHPATH))]
-    usual = _composed([*kept, f"trainer={usual_trainer(CONF, experiment)}"])
+    trainer = f"trainer={usual_trainer(CONF, experiment)}"
+    others = {override for override in overrides if not override.startswith(OF_NO_FILE)}.difference(kept)
+    if others == {trainer} or (not others and trainer == f"trainer={DEFAULT_TRAINER}"):
+        return dict.fromkeys(("trained_name", "run_name"), rnn)  # all is as in the files
+    usual = _composed([*kept, trainer])
     names = {}
     for key, searched in {"trained_name": False, "run_name": True}.items():
         own, files = (flatten(one.decisive(searched=searched)) for one in (experiment, usual))

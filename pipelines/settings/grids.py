@@ -15,6 +15,8 @@ MAIN = "generated"
 """The grid of the root's ``dvc.yaml``, which plain ``dvc repro`` makes."""
 MAIN_FILE, HUB_FILE = Path("dvc.yaml"), Path("hub/dvc.yaml")
 """The files of DVC: of the grid `MAIN`, and of all others."""
+DEFAULT_TRAINER = "cpu"
+"""The trainer of ``config.yaml``, and of grids that name none."""
 RESERVED = ("scores", "costs", "curves", "sweeps")
 """Folders of ``reports/`` that are no report."""
 
@@ -79,9 +81,9 @@ def _check_names(file: Path, grid: str, names: Mapping[str, Sequence[str]]) -> N
 
 
 def usual_trainer(conf: Path, experiment: Experiment) -> str:
-    """The trainer of the grid that has the experiment's task and architecture; ``cpu`` where none has."""
+    """The trainer of the grid that has the experiment's task and architecture; that of ``config.yaml`` where none has."""
     planned = {run.key: run.trainer for runs in read_grids(conf).values() for run in runs}
-    return planned.get(f"{experiment.task_name}-{experiment.rnn_name}", "cpu")
+    return planned.get(f"{experiment.task_name}-{experiment.rnn_name}", DEFAULT_TRAINER)
 
 
 def file_of(report: str) -> Path:
