@@ -1,5 +1,6 @@
 """What pages of documentation are given: tables, headlines, pictures and maps, each of what is stored and of nothing else."""
 
+import json
 import re
 from pathlib import Path
 
@@ -54,6 +55,31 @@ def test_a_task_alone_has_no_worst(project: Path, tmp_path: Path) -> None:
     assert (
         render(tmp_path, "headlines:words")[-1] == f"| Made-up text | loss ↓ | LSTM **2.000** | {NONE} | 1 | guessing: 4.600 |"
     )
+
+
+def test_what_is_learned_has_a_column_for_each_task_and_a_dash_where_there_is_no_run(project: Path) -> None:
+    assert render(project, "learned:words letters") == [
+        "| architecture | Made-up text, loss (guessing: 4.6) | Made-up letters, loss (guessing: 4.6) |",
+        "| :-- | --: | --: |",
+        f"| GRU | 5.10 ± {NONE} | 5.10 ± {NONE} |",
+        "| LSTM | 6.15 ± 0.64 | 6.15 ± 0.64 |",
+    ]
+
+
+def test_cells_have_a_line_each_of_what_was_measured(project: Path) -> None:
+    costs = [{"steps": 5, "rows": 2, "units": 8, "milliseconds": 1.0, "cost": cost} for cost in (0.5, 12.345)]
+    known = {"width": 128, "state": 1024, "parameters": 16512, "costs": costs}
+    rows = [
+        {"cell": "gru", "label": "GRU", "source": "Cho et al. 2014", **known},
+        {"cell": "own", "label": "Own", "source": ""},
+    ]
+    (project / "measured.json").write_text(json.dumps({"cells": [rows[0], {**rows[1], **known}]}))
+    heading, _, gru, last = render(project, "cells:measured.json")
+    assert heading.endswith("| parameters, F = H = 128 | cost at 5 steps, 2 rows, H = 8 | cost at 5 steps, 2 rows, H = 8 |")
+    assert gru == "| `gru` | GRU | Cho et al. 2014 | 1,024 | 16,512 | 0.50 | 12.35 |"
+    assert last.startswith(f"| `own` | Own | {NONE} |")
+    with pytest.raises(ValueError, match=r"cells of other\.json, which does not exist: python -m benchmarks\.cells writes it"):
+        render(project, "cells:other.json")
 
 
 def test_a_picture_is_linked_from_where_the_page_is(project: Path) -> None:

@@ -1,7 +1,8 @@
 """Pages of Markdown, README.md and docs/*.md, with blocks that a command writes: everything between two markers.
 
 A block is ``<!-- KIND:ARGUMENT -->``, what was written, ``<!-- /KIND -->``. The kinds are ``results:TASK`` (a task's table),
-``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules).
+``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules),
+``cells:FILE`` (what was measured of each cell), ``learned:TASK ...`` (a line for each architecture, a column for each task).
 """
 
 import os
@@ -9,12 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.documenting import modules, tables
+from pipelines.documenting import cells, modules, tables
 from pipelines.documenting.tables import StoredResults
 
-BLOCK = re.compile(
-    r"(<!-- (?P<kind>results|headlines|picture|map):(?P<argument>[^\n]+) -->\n).*?(<!-- /(?P=kind) -->)", re.DOTALL
-)
+KINDS = ("results", "headlines", "picture", "map", "cells", "learned")
+BLOCK = re.compile(rf"(<!-- (?P<kind>{'|'.join(KINDS)}):(?P<argument>[^\n]+) -->\n).*?(<!-- /(?P=kind) -->)", re.DOTALL)
 PICTURES = Path("docs/pictures")
 
 
@@ -50,6 +50,8 @@ class Documentation:
                 "headlines": lambda: tables.headlines(self.stored, argument.split()),
                 "picture": lambda: self._image(page, argument.split()),
                 "map": lambda: modules.module_list(self.root / argument),
+                "cells": lambda: cells.cost_table(self.root / argument),
+                "learned": lambda: cells.learned_table(self.stored, argument.split()),
             }[block["kind"]]()
             return f"{block[1]}{content}\n{block[4]}"
 

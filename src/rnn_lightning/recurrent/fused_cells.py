@@ -66,7 +66,10 @@ class Elman(SteppedFused):
 
 
 class ElmanReLU(Fused):
-    """Elman's network with rectified units: h_t = max(0, W x_t + b + U h_{t-1} + c)."""
+    """Elman's network with rectified units (Le et al. 2015, arXiv:1504.00941, without its initialisation).
+
+    h_t = max(0, W x_t + b + U h_{t-1} + c).
+    """
 
     label = "Elman RNN (ReLU)"
     gates = ("hidden",)
