@@ -56,7 +56,8 @@ def fitting_trainer(
         max_epochs=1,
         gradient_clip_val=experiment.task.training.clip or None,
         gradient_clip_algorithm=experiment.trainer.gradient_clip_algorithm,
-        val_check_interval=between,
+        val_check_interval=between * experiment.trainer.accumulate_grad_batches,  # which are batches
+        accumulate_grad_batches=experiment.trainer.accumulate_grad_batches,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # between validations, Signals do it
