@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 
 from pipelines import tracking
 from pipelines.display.progress import Progress
@@ -74,6 +75,21 @@ def averaging(experiment: Experiment) -> list[lightning.Callback]:
         return []
     device = "cuda" if experiment.trainer.accelerator == "gpu" else None
     return [WeightAverage(**settings.model_dump(), monitor=metric.monitor, mode=metric.mode, device=device)]
+
+
+class Patience(EarlyStopping):
+    """Ends a training after so many validations without a better one; one that is resumed after that makes no further step."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+def patience(experiment: Experiment) -> list[lightning.Callback]:
+    """What ends a training early, if the settings ask for it."""
+    metric, most = experiment.task.metric, experiment.task.training.patience
+    if most is None:
+        return []
+    return [Patience(metric.monitor, patience=most, mode=metric.mode, check_on_train_epoch_end=False)]
 
 
 class Testing(lightning.Callback):
