@@ -222,6 +222,7 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "addi
     from pipelines.training.run import train_one
 
     recording = importlib.import_module("pipelines.tracking.recording")  # beside it there is a function of that name
+    place.mkdir(parents=True, exist_ok=True)
     with own_place(place), pytest.MonkeyPatch.context() as patch:
         for place_of, name in ((tracking, "flush"), (recording, "flush"), (recording, "show")):
             patch.setattr(place_of, name, lambda: None)

@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_named_and_refused_or_left_out(place: Path) -> None
         made, done = begun("adding", *larger, "init_from_partial=true")
         assert torch.equal(made["output.bias"], weights(place / "runs/adding")["output.bias"])
         assert done["initial"]["loaded"] == 1 and done["initial"]["left"].keys() == made.keys() - {"output.bias"}
-        with pytest.raises(ValueError, match=r"emissions.weight has no place here|is not in it"):
+        with pytest.raises(ValueError, match="is not in it"):
             begun("adding", "init_from=runs/foresight")
         for words, said in ((["init_from=runs/none"], "no model.ckpt or"), (["init_from_partial=true"], "no effect without")):
             with pytest.raises((ValueError, FileNotFoundError), match=said):

@@ -74,9 +74,8 @@ class Section:
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
         unlike = [f"{len(different)} different values of {name}" for name, different in values.items() if len(different) > 1]
         if len({_begun_from(row) for row in self.rows}) > 1:
-            unlike.append(
-                f"weights of another run to begin with in {listed(row.label for row in self.rows if _begun_from(row))}"
-            )
+            begun = listed(f"{row.label} from {_begun_from(row) or 'drawn weights'}" for row in self.rows)
+            unlike.append(f"begun with other weights: {begun}")
         if len({bool(run.averaging) for run in self.runs}) > 1:
             unlike.append(f"averaged weights of {listed(row.label for row in self.rows if _averages(row))} alone")
         unlike += _unlike_layers(self.rows)

@@ -6,9 +6,12 @@ or loads by its path stands in `COMMANDS`.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pipelines.settings.places import LIBRARY, PACKAGE
 from rnn_lightning.files import sha256
@@ -27,6 +30,8 @@ COMMANDS = {
 WEIGHTS = ("rnn_lightning.budget", *SYSTEMS, "pipelines.training.*")
 """What decides the weights of a training, besides its configuration and its data."""
 
+OWN_NETWORKS = "RNN_LIGHTNING_NETWORKS"
+"""As `rnn_lightning.recurrent` has it, which would import PyTorch."""
 BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 """The parts of a statement that have statements in them: imports are found there, in a tenth of the time of a whole tree."""
 
@@ -52,6 +57,15 @@ def weights_hash() -> str:
     files = [file for file in code_of(WEIGHTS) if file.is_relative_to(LIBRARY)]
     rooms = [PACKAGE / room for room in ("kinds", "training")]
     return sha256(*files, *(file for room in rooms for file in sorted(room.glob("*.py"))))
+
+
+def own_code(rnn: Mapping[str, Any]) -> str | None:
+    """The hash of the file of a cell that is a class of a user's own; ``None`` where it is none, or may not be imported."""
+    module = str(rnn.get("cell", "")).rpartition(".")[0]
+    if not module or module.partition(".")[0] not in os.environ.get(OWN_NETWORKS, "").split(","):
+        return None
+    spec = find_spec(module)
+    return sha256(Path(spec.origin)) if spec is not None and spec.origin else None
 
 
 def listing(files: Iterable[Path]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runs.cards import card_of
-from pipelines.runs.code import COMMANDS, code_of
+from pipelines.runs.code import COMMANDS, code_of, own_code
 from pipelines.runs.initial import source_of
 from pipelines.runs.provenance import key_of
 from pipelines.settings.base import PACKAGE
@@ -31,7 +31,7 @@ def is_trained(experiment: Experiment, seed: int) -> bool:
     facts = read_json(trained / "training.json")
     if facts["config"] != config or facts["data"] != card_of(experiment)["sha256"]["all"]:
         return False
-    if facts.get("init_from") != source_of(experiment):
+    if facts.get("init_from") != source_of(experiment) or facts.get("own_code") != own_code(experiment.rnn):
         return False
     return (work_folder(experiment, seed, facts) / SUMS).exists()
 

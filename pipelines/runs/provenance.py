@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipelines.runs.code import weights_hash
+from pipelines.runs.code import own_code, weights_hash
 from pipelines.runs.computed import computed_in
 from pipelines.runs.initial import source_of
 from pipelines.settings.nested import changes
@@ -41,21 +41,22 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     """
     import torch
 
-    from rnn_lightning.recurrent import CELLS
+    from rnn_lightning.recurrent import CELLS, architecture_of
 
     name = experiment.rnn.get("cell")
-    if name not in CELLS:
+    if name not in CELLS and "." not in str(name):
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
     keywords = {**experiment.rnn, **experiment.task.rnn}
     device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
-    backend = CELLS[name].backend_on(device, keywords)
+    architecture = architecture_of(str(name))
+    backend = architecture.backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
         "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
-        "label": f"{'Bi' if keywords.get('bidirectional') else ''}{CELLS[name].label}",
+        "label": f"{'Bi' if keywords.get('bidirectional') else ''}{architecture.label}",
         "backend": backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
@@ -67,6 +68,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "data": data,
         "config": experiment.plain(seed),
         "command": shlex.join(["python", "-m", "pipelines.train", *experiment.overrides(seed)]),
+        **({"own_code": code} if (code := own_code(experiment.rnn)) else {}),
         **({"init_from": source} if (source := source_of(experiment)) else {}),
     }
 
@@ -86,7 +88,9 @@ def key_of(facts: dict[str, Any]) -> str:
         config["task"].pop(name)
     config["task"]["metric"].pop("search")
     config.pop("tuning", None)
-    decisive = [config, facts["data"], weights_hash(), *([facts["init_from"]["weights"]] if "init_from" in facts else [])]
+    decisive = [config, facts["data"], weights_hash()]
+    decisive += [facts["init_from"]["weights"]] if "init_from" in facts else []
+    decisive += [facts["own_code"]] if "own_code" in facts else []
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 

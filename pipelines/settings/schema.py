@@ -44,6 +44,7 @@ class Training(Settings):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     clip: NonNegativeFloat
     validate_every: PositiveInt | None = None
+    patience: PositiveInt | None = None  # validations without a better one after which the training ends
 
 
 class Variant(Settings):

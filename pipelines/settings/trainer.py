@@ -57,6 +57,7 @@ class Trainer(Settings):
     threads: Annotated[int, Field(ge=1, le=1_024)]
     checkpoint_seconds: NonNegativeFloat
     gradient_clip_algorithm: Literal["norm", "value"] = "norm"  # of task.training.clip
+    accumulate_grad_batches: Annotated[int, Field(ge=1, le=100_000)] = 1
     averaging: Averaging | None = None
     memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
 

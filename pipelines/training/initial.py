@@ -90,7 +90,9 @@ def other_files(experiment: Experiment, card: dict[str, Any], folder: Path) -> l
     """The vocabularies of the corpus that ``folder`` has otherwise, or has not."""
     found = []
     for name in kind_of(experiment).description(experiment, card)["files"]:
-        if not (folder / name).exists() or sha256(folder / name) != sha256(experiment.processed() / name):
+        if not (folder / name).exists():
+            found.append(f"{name} is not there")
+        elif sha256(folder / name) != sha256(experiment.processed() / name):
             found.append(f"{name} is another one")
     return found
 

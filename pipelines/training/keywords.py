@@ -60,7 +60,7 @@ def _bad_network(where: str, settings: Any) -> Iterator[str]:
         yield f"{where} must be keywords of a network, {{cell: lstm, ...}}, not {shown(settings)}"
         return
     yield from bad_keywords(where, build_network, settings, OF_NETWORK)
-    if isinstance(cell := settings.get("cell", "lstm"), str) and cell not in CELLS:
+    if isinstance(cell := settings.get("cell", "lstm"), str) and "." not in cell and cell not in CELLS:
         yield named(f"{where}.cell", cell, list(CELLS))
 
 

@@ -25,7 +25,8 @@ COPIED = ("curves.csv", "environments.json")
 class StateBeforeEnd(Callback):
     """Saves the state before the last planned step, or where that one follows a validation, before the one before it.
 
-    After the last step nothing can go on, and neither can it right after a validation.
+    After the last step nothing can go on, and neither can it right after a validation. Where a step takes several batches,
+    nothing is saved: the last step of a shorter training may have fewer of them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +36,11 @@ class StateBeforeEnd(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         last, interval = trainer.num_training_batches - 1, trainer.val_check_batch or math.inf
-        if 0 < batch_idx == (last if last % interval else last - 1) and batch_idx % interval:
+        if (
+            trainer.accumulate_grad_batches == 1
+            and 0 < batch_idx == (last if last % interval else last - 1)
+            and batch_idx % interval
+        ):
             trainer.save_checkpoint(self.file)
 
 

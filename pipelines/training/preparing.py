@@ -1,5 +1,6 @@
 """A training as it begins: its data, its system, and how often it validates, once all of it is known to be possible."""
 
+import math
 from typing import Any
 
 import lightning
@@ -18,6 +19,11 @@ def data_of(experiment: Experiment, seed: int) -> Any:
     return experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=experiment.task.training.epochs)
 
 
+def steps_of(experiment: Experiment, data: Any) -> int:
+    """The optimiser steps of a training on ``data``, each of which takes ``trainer.accumulate_grad_batches``."""
+    return math.ceil(data.planned_steps() / experiment.trainer.accumulate_grad_batches)
+
+
 def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
     """The system as its training begins, once it is known to fit the memory and to log what it is judged by.
 
@@ -25,7 +31,7 @@ def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], dat
         ValueError: where it does not.
     """
     lightning.seed_everything(seed, verbose=False)
-    build = sized_system(experiment, card, data.planned_steps(), data)
+    build = sized_system(experiment, card, steps_of(experiment, data), data)
     check_memory(experiment, build, data)
     system = build()
     check_metric(experiment, system)

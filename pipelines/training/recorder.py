@@ -43,7 +43,7 @@ class Recorder(Callback):
         self.units, self.seconds = (state_dict["units"] if rank_and_world_size()[0] == 0 else 0), state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._per_epoch = trainer.num_training_batches / self.epochs
+        self._per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches / self.epochs
         if trainer.is_global_zero:
             self.progress.begin(trainer.global_step)
             self._begin_table(trainer)

@@ -27,10 +27,10 @@ from pipelines.training.initial import begin_from
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
-from pipelines.training.preparing import check_again, data_of, interval, prepared_system
+from pipelines.training.preparing import check_again, data_of, interval, prepared_system, steps_of
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.signals import Signals
-from pipelines.training.trainers import averaging, fitting_trainer, quieten, set_precision
+from pipelines.training.trainers import averaging, fitting_trainer, patience, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
@@ -119,7 +119,7 @@ def fit(
     training, kind = experiment.task.training, kind_of(experiment)
     products = set_precision(experiment)
     data = data_of(experiment, seed)
-    planned = data.planned_steps()
+    planned = steps_of(experiment, data)
     between = interval(training, planned)
     system = prepared_system(experiment, seed, card, data)
     initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
@@ -129,15 +129,15 @@ def fit(
     with seen(run_id, progress) if is_first(experiment) else following():
         own = [durable, recorder, Signals(partial(recorder.write_signals, run_id)), ReturnMemory(), computed := ComputedIn()]
         averages = averaging(experiment)  # behind what validates, so that its average is validated
-        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching, *averages]
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching, *patience(experiment), *averages]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
-        if trainer.global_step != planned:
+        if trainer.global_step != planned and not trainer.should_stop:
             raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
         averaged = keep_model(durable.best, work / "model.ckpt") if is_first(experiment) else 0
     shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict(), "layers": computed.layers}
     shown |= {**initial, **({"averaged_steps": averaged} if averages else {})}
-    return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
+    return {"planned_steps": planned, "steps": trainer.global_step} | cost_of(experiment, system, durable, recorder) | shown
 
 
 def durable_of(experiment: Experiment, seed: int, work: Path) -> Durable:

@@ -44,7 +44,9 @@ class Signals(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._step, self._writes = trainer.global_step, trainer.is_global_zero
-        self._clip, self._between = trainer.gradient_clip_val or math.inf, trainer.val_check_batch or math.inf
+        self._clip = trainer.gradient_clip_val or math.inf
+        between = trainer.val_check_batch  # in batches
+        self._between = math.ceil(between / trainer.accumulate_grad_batches) if between else math.inf
         self._weights, self._algorithm = [*pl_module.parameters()], trainer.gradient_clip_algorithm
 
     def on_before_optimizer_step(

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 
 from pipelines import tracking
 from pipelines.display.progress import Progress
@@ -56,7 +57,8 @@ def fitting_trainer(
         max_epochs=1,
         gradient_clip_val=experiment.task.training.clip or None,
         gradient_clip_algorithm=experiment.trainer.gradient_clip_algorithm,
-        val_check_interval=between,
+        val_check_interval=between * experiment.trainer.accumulate_grad_batches,  # which are batches
+        accumulate_grad_batches=experiment.trainer.accumulate_grad_batches,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # between validations, Signals do it
@@ -73,6 +75,21 @@ def averaging(experiment: Experiment) -> list[lightning.Callback]:
         return []
     device = "cuda" if experiment.trainer.accelerator == "gpu" else None
     return [WeightAverage(**settings.model_dump(), monitor=metric.monitor, mode=metric.mode, device=device)]
+
+
+class Patience(EarlyStopping):
+    """Ends a training after so many validations without a better one; one that is resumed after that makes no further step."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+def patience(experiment: Experiment) -> list[lightning.Callback]:
+    """What ends a training early, if the settings ask for it."""
+    metric, most = experiment.task.metric, experiment.task.training.patience
+    if most is None:
+        return []
+    return [Patience(metric.monitor, patience=most, mode=metric.mode, check_on_train_epoch_end=False)]
 
 
 class Testing(lightning.Callback):

@@ -9,8 +9,18 @@ from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, newton_iterations, outer_networks
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
-from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
+from .network import (
+    CELLS,
+    NetworkOptions,
+    architecture_of,
+    as_network,
+    build_network,
+    is_network,
+    output_size_of,
+    with_defaults,
+)
 from .newton import NotConverged
+from .own import OWN_NETWORKS
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
@@ -27,6 +37,7 @@ __all__ = [
     "LSTM",
     "LSTMP",
     "MLSTM",
+    "OWN_NETWORKS",
     "QRNN",
     "QRNN1",
     "SLSTM",
@@ -59,6 +70,7 @@ __all__ = [
     "ScanCell",
     "Unrolled",
     "WeightDrop",
+    "architecture_of",
     "as_network",
     "build_network",
     "fused_layers",

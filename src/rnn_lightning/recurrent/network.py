@@ -11,9 +11,11 @@ from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
+from .given import check_given
 from .initial_state import INITIAL_STATES
 from .initialisation import Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
+from .own import own_architecture
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
@@ -95,7 +97,7 @@ def build_network(
     """Build a recurrent network.
 
     Args:
-        cell: one of ``CELLS``.
+        cell: one of ``CELLS``, or the path of a class of `Recurrent` in a package that `OWN_NETWORKS` names.
         hidden_size: hidden units of a layer and direction.
         residual: add each layer's input to its output, from the second layer on.
         dropout: between the layers; with ``locked`` one mask for all steps of a row and call. A decoder that reads its own
@@ -125,13 +127,22 @@ def build_network(
     return WeightDrop(network, weight_drop) if weight_drop else network
 
 
+def architecture_of(cell: str) -> type[Architecture]:
+    """The entry ``cell`` of ``CELLS``, or that of a class of a user's own, by its path.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    return own_architecture(cell) if isinstance(cell, str) and "." in cell else choose("cell", CELLS, cell)
+
+
 def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
     """The architecture of a ``cell``.
 
     Raises:
         ValueError: for a cell that there is not, layers that it cannot have, or more than this machine's memory holds.
     """
-    architecture = choose("cell", CELLS, cell)
+    architecture = architecture_of(cell)
     size, layers = layout.hidden_size, layout.num_layers
     check_counts(input_size=input_size, hidden_size=size)
     check_counts(most=MOST_LAYERS, num_layers=layers)
@@ -194,8 +205,8 @@ def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: st
     """The network that ``rnn`` is, or that `build_network` builds of these keywords to read ``input_size`` features.
 
     Raises:
-        ValueError: for a network that reads another width, or what is neither; as `build_network`. ``name`` is the argument
-            that the message names.
+        ValueError: for a network that breaks the contract or reads another width, or what is neither; as `build_network`.
+            ``name`` is the argument that the message names.
     """
     if isinstance(rnn, dict):
         return call(name, build_network, {"input_size": input_size, **rnn})
@@ -204,6 +215,7 @@ def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: st
             f"{name} must be a dict of keywords of build_network, or a Recurrent, not {shown(rnn)}; a model built "
             f"around a Recurrent needs it again when it is loaded: load_from_checkpoint(path, {name}=network)"
         )
+    check_given(name, rnn)
     if rnn.input_size != input_size:
         raise ValueError(f"{name} must read {input_size} features, the width of its inputs here, not {rnn.input_size}")
     return rnn

@@ -22,6 +22,7 @@ from ..models.weights import CONFIG, arguments_of, write_weights
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
 from ..sequences import Batch
+from .accumulation import Accumulated
 from .metered import Metered
 from .optimization import make_optimizer, make_schedule
 
@@ -40,8 +41,9 @@ class System(Metered, Model):
     `Model`, which answers without a system. It reads tokens if it sets ``vocab_size``, features if it sets ``input_size``.
     Losses are means over real targets, however these are batched; ``val/loss`` and ``test/loss`` weigh every target of the
     split alike. ``train/loss`` is the mean since the last validation, or without one that of the epoch; ``train/loss_step``
-    that of a single batch. Several processes, each with its own rows of every batch, train and measure as one would; only a
-    batch in which none of them has a target still counts as a step for every weight.
+    that of a single batch. A step of several batches (``accumulate_grad_batches``) is that of one batch of all their rows.
+    Several processes, each with its own rows of every batch, train and measure as one would; only a batch in which none of
+    them has a target still counts as a step for every weight.
 
     Wherever a batch is read, it may be what `Batch.of` takes.
     """
@@ -62,6 +64,7 @@ class System(Metered, Model):
         self.hparams.update(dict.fromkeys(given, GIVEN))
         self.optimizer_settings: Any = {"name": "adam", "lr": 1e-3} if optimizer is None else optimizer
         self.schedule_settings = schedule
+        self.accumulated = Accumulated()
         self._defaults()  # a wrong name or key shows at once
 
     @abstractmethod
@@ -97,7 +100,11 @@ class System(Metered, Model):
             )
         self.metric("train").update(mean, total)
         self.log_step(mean)
+        weight *= self.accumulated.weight_of(self, total)
         return loss * weight if weight else loss + self._of_nothing()
+
+    def on_after_backward(self) -> None:
+        self.accumulated.finish(self)
 
     def _loss(self, batch: Any, split: str) -> tuple[Tensor, int] | None:
         """``loss_on`` for what a loader yields; ``None`` where this process, one of several, has no row of the batch."""
@@ -153,6 +160,7 @@ class System(Metered, Model):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_train_start(self) -> None:
+        self.accumulated = Accumulated()  # an earlier training may have ended between two batches of a step
         for schedule in self.trainer.lr_scheduler_configs:
             if schedule.reduce_on_plateau:  # how often that is, Lightning knows only once it has the data
                 schedule.frequency = int(self.trainer.val_check_batch or 1)

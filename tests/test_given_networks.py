@@ -1,0 +1,88 @@
+"""A network of a user's own that breaks the contract is refused when a system is built around it, in words that say how."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnn_lightning import Recurrent, SequenceClassifier
+from rnn_lightning.recurrent import CELLS, build_network
+
+
+class Own(Recurrent):
+    """A GRU of PyTorch's, as a user would wrap it; ``broken`` says in which way it is wrong."""
+
+    def __init__(self, broken: str = "") -> None:
+        super().__init__()
+        self.broken = broken
+        self.input_size, self.output_size = 3, 4
+        self.core = nn.GRU(3, 4, batch_first=True)
+        if broken == "size":
+            del self.output_size
+
+    def start(self, inputs: Tensor) -> Any:
+        if self.broken == "start":
+            return [inputs.new_zeros(len(inputs), 4)]
+        return inputs.new_zeros(1, len(inputs), 4) if self.broken == "rows" else inputs.new_zeros(len(inputs), 4)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: Any) -> Any:
+        outputs, last = self.core(inputs, state.unsqueeze(0))
+        if self.broken == "outputs":
+            return outputs[:, -1], last[0]
+        if self.broken == "state":
+            return outputs, (last[0],)
+        if self.broken == "width":
+            return outputs, torch.cat([last[0], last[0]], 1)
+        if self.broken == "lengths" and lengths is not None:
+            return outputs + lengths, last[0]
+        return outputs if self.broken == "alone" else (outputs, last[0])
+
+
+class WithoutLengths(Own):
+    def read(self, inputs: Tensor, state: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.core(inputs, state)
+
+
+SAID = {
+    "size": "rnn, a Own, must say its output_size, a whole number from 1 on, not None",
+    "start": "must start to a state that is a tensor or a tuple of states, not [",
+    "rows": "must start to a state of 2 rows, as the inputs have, not a tensor of shape (1, 2, 4)",
+    "outputs": "to outputs (B, T, H) of shape (2, 3, 4), not a tensor of shape (2, 4)",
+    "state": "must read to a state like that of start, (4,) behind the rows, not (a tensor of shape (2, 4))",
+    "width": "must read to a state like that of start, (4,) behind the rows, not a tensor of shape (2, 8)",
+    "lengths": "fails in read(inputs, lengths, state) on inputs of shape (B, T, F): The size of tensor a (4)",
+    "alone": "must read to the outputs and the state after them, not to a tensor of shape (2, 3, 4)",
+}
+
+
+@pytest.mark.parametrize("broken", SAID)
+def test_what_breaks_the_contract_is_refused_as_it_is_given(broken: str) -> None:
+    with pytest.raises(ValueError) as error:
+        SequenceClassifier(Own(broken), 3, num_classes=2)
+    assert SAID[broken] in str(error.value)
+
+
+def test_a_missing_argument_is_named() -> None:
+    with pytest.raises(ValueError, match=r"WithoutLengths, fails in read\(inputs, lengths, state\).*takes 3 positional"):
+        SequenceClassifier(WithoutLengths(), 3, num_classes=2)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_networks_of_the_package_pass_and_stay_as_they_are(cell: str) -> None:
+    network = build_network(cell, 3, 4, num_layers=2, bidirectional=True, dropout=0.5)
+    network.train()
+    next(iter(network.children())).eval()
+    modes, before = [module.training for module in network.modules()], torch.random.get_rng_state()
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    from rnn_lightning.recurrent.given import check_given
+
+    check_given("rnn", network)
+    assert modes == [module.training for module in network.modules()]
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
+
+
+def test_a_right_network_is_taken() -> None:
+    model = SequenceClassifier(Own(), 3, num_classes=2)
+    assert model.network.training and model(torch.zeros(2, 5, 3))[0].shape == (2, 2)

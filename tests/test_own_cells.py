@@ -1,0 +1,113 @@
+"""A network of a user's own package by its path: allowed by the environment alone, tried as it is built, trained."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from run_folders import trained_in
+
+from pipelines.runs.code import OWN_NETWORKS as SAME
+from pipelines.runs.code import own_code
+from pipelines.runs.provenance import key_of
+from rnn_lightning import SequenceClassifier, build_network, check_invariance
+from rnn_lightning.files import read_json, sha256
+from rnn_lightning.recurrent import OWN_NETWORKS
+
+MODULE = """
+import torch
+from rnn_lightning import Recurrent
+
+
+class Leaky(Recurrent):
+    "An average that forgets at a rate that it learns, of what a layer makes of the inputs."
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.input_size, self.output_size = input_size, hidden_size
+        self.layer, self.rate = torch.nn.Linear(input_size, hidden_size), torch.nn.Parameter(torch.zeros(hidden_size))
+
+    def start(self, inputs):
+        return inputs.new_zeros(len(inputs), self.output_size)
+
+    def read(self, inputs, lengths, state):
+        keep, outputs = self.rate.sigmoid(), []
+        for time, step in enumerate(self.layer(inputs).unbind(1)):
+            after = keep * state + (1 - keep) * step.tanh()
+            state = after if lengths is None else torch.where((time < lengths).unsqueeze(1), after, state)
+            outputs.append(state)
+        return torch.stack(outputs, 1), state
+
+
+class Wide(Leaky):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, 2 * hidden_size)
+
+
+class Alone(Leaky):
+    def __init__(self, input_size):
+        super().__init__(input_size, 4)
+
+
+class Plain(torch.nn.Module):
+    pass
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of the module, which may be imported."""
+    name = f"mine_{os.getpid()}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(OWN_NETWORKS, f"another,{name}")
+    yield tmp_path / f"{name}.py"
+    sys.modules.pop(name, None)
+
+
+def test_a_stack_of_them_keeps_the_laws(package: Path) -> None:
+    rnn = {"cell": f"{package.stem}.Leaky", "hidden_size": 4, "num_layers": 2, "bidirectional": True, "residual": True}
+    check_invariance(SequenceClassifier(rnn, 3, num_classes=2))
+    network = build_network(input_size=3, **rnn | {"bidirectional": False, "residual": False})
+    inputs, rate = torch.randn(2, 5, 3), torch.full((4,), 0.5)
+    first = network.get_submodule("layers.0")
+    right, state = [], torch.zeros(2, 4)
+    for step in inputs.unbind(1):
+        state = rate * state + (1 - rate) * first.get_submodule("layer")(step).tanh()
+        right.append(state)
+    torch.testing.assert_close(first(inputs)[0], torch.stack(right, 1))
+
+
+def test_only_the_environment_allows_it(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OWN_NETWORKS, "another")
+    with pytest.raises(ValueError, match=rf"is of the package {package.stem}, which may not be imported: {OWN_NETWORKS}="):
+        build_network(f"{package.stem}.Leaky", 3, 4)
+    assert package.stem not in sys.modules and own_code({"cell": f"{package.stem}.Leaky"}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Wide", r"must read 3 features and make 4, not \(3, 8\)"),
+        ("Alone", r"is made by its class with \(input_size, hidden_size\): .*takes 2 positional"),
+        ("Plain", "must be a class of rnn_lightning.Recurrent, with start and read"),
+        ("None_", "cannot be imported"),
+    ],
+)
+def test_what_is_no_layer_is_refused(package: Path, name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_network(f"{package.stem}.{name}", 3, 4)
+    with pytest.raises(ValueError, match="init must be left out"):
+        build_network(f"{package.stem}.Leaky", 3, 4, init="uniform")
+
+
+def test_it_trains_in_the_pipeline_and_its_code_is_part_of_the_run(package: Path, tmp_path: Path) -> None:
+    cell = f"{package.stem}.Leaky"
+    with trained_in(tmp_path / "place", f"rnn.cell={cell}", rnn="lstm") as folder:
+        facts = read_json(folder / "training.json")
+        again = SequenceClassifier.load_from_checkpoint(folder / "model.ckpt")
+    assert (facts["label"], facts["backend"], facts["own_code"]) == ("Leaky", "own", sha256(package))
+    assert type(again.network.get_submodule("layers.0")).__name__ == "Leaky"
+    assert key_of(facts) != key_of(facts | {"own_code": "other"}) and SAME == OWN_NETWORKS
