@@ -178,6 +178,14 @@ def test_runs_that_do_not_fit_are_refused(two: str, place: Path) -> None:
         ({"ensemble": [str(evaluate(ensemble=[two]))]}, "was itself evaluated together with other runs: name each of them"),
         ({"ensemble": [other_data]}, "has learnt from data abababababab, and this run from .*: an ensemble is of runs of one"),
         ({"ensemble": [other_words]}, f"the target of {other_words} has others than that of the first: take runs of one"),
+        (
+            {"constraints": {"prefix": "1-1-1-1-1-1-"}},
+            "constraints: prefix has 12 tokens, and with its end a text has 12 at most",
+        ),
+        (
+            {"constraints": {"no_repeated_ngrams": 1}, "min_length": 15, "max_length": 20},
+            "constraints: no hypothesis of a beam of 3",
+        ),
         ({"fusion": {"run": LANGUAGE}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
         ({"fusion": {"run": two, "weight": 1}}, f"{two}/model.ckpt is no checkpoint of LanguageModel"),
         ({"fusion": {"run": LANGUAGE, "weight": -1}}, "fusion: weight must be a finite number of at least 0"),

@@ -65,9 +65,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"checks", "files", "hub", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
         *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
     },
-    "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
-    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"}
-    | {"label_names", "registry", "symbols"},
+    "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes", "label_names", "registry", "symbols"},
+    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"},
     "export": {
         "attention",
         "checks",

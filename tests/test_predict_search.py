@@ -14,7 +14,7 @@ from run_folders import own_place, store_run
 from stored_kinds import SMALL, store_kind
 
 from pipelines.kinds import pictures
-from pipelines.predict import PicturedLines, reader
+from pipelines.predict import PicturedLines, predict, reader
 from pipelines.settings.compose import compose
 from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
@@ -115,6 +115,29 @@ def test_constraints_and_samples(place: Path) -> None:
     assert [line.split("\t")[1:] for line in drawn[:3]] == [line.split("\t")[1:] for line in drawn[3:]]
 
 
+def test_a_line_whose_constraints_nothing_satisfies_is_named_and_the_others_are_answered(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text has twice the steps of its source and ten at most, where ``max_length`` says no more."""
+    constraints, short, long = {"prefix": "1-" * 12}, "May", LINES[1]
+    for form, empty in (("text", ""), ("json", '{"line": 2, "text": ""}')):
+        lines = reader({"run": "runs/translation", "constraints": constraints, "format": form})
+        answers = list(lines.answer(io.BytesIO(f"{long}\n{short}\n{long}\n".encode())))
+        assert answers[1] == empty and "1-" * 12 in answers[0] and lines.refused == 1
+        said = (
+            "constraints: prefix has 24 tokens, and with its end a text has 18 at most: raise max_length, or give a shorter one"
+        )
+        assert capsys.readouterr().err == f"error: line 2: {said}\n"
+    with pytest.raises(ValueError, match=r"item 1: constraints: prefix has 24 tokens"):
+        load_predictor("runs/translation", constraints=constraints)([long, short])
+    with pytest.raises(ValueError, match=r"item 0: constraints: no hypothesis of a beam of 2 satisfies forbidden, no_repeated"):
+        limits = {"no_repeated_ngrams": 1, "forbidden": [*"0123456"]}
+        load_predictor("runs/translation", beam_size=2, constraints=limits, min_length=9, max_length=9)([long])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{short}\n".encode())))
+    with pytest.raises(SystemExit, match="1"):
+        predict(["run=runs/translation", f"constraints={{prefix: '{'1-' * 12}'}}"])
+
+
 def language_model(place: Path, tokenizer: str | None) -> str:
     """A language model of the translations, with the tokenizer of theirs, or one that it has learnt."""
     name = "language" if tokenizer else "own"
@@ -153,6 +176,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"run": "[runs/translation, runs/other]", "attention": "a.png"}, "attention is shown of .* one run"),
     ({"run": "[runs/translation, runs/other]", "attention": True, "format": "json"}, "attention is shown of .* one run"),
     ({"run": "runs/translation", "constraints": {"prefix": "ä"}}, "constraints: prefix: the vocabulary lacks .* 'ä'"),
+    (
+        {"run": "runs/translation", "constraints": {"required": ["1988-05"]}, "max_length": 7},
+        "constraints: required has 7 tokens, and with its end a text has 7 at most: raise max_length",
+    ),
     ({"run": "runs/translation", "fusion": {"weight": 1}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
     ({"run": "[runs/translation, runs/other]", "ensemble": ["runs/other"]}, r"run=\[...\] is an ensemble already"),
     ({"run": "runs/translation", "score": True, "n_best": 3, "max_length": 9}, "leave max_length, n_best out"),

@@ -19,14 +19,20 @@ from rnn_lightning.export import export_run
 from rnn_lightning.export.kinds import KINDS as KINDS_EXPORTED
 from rnn_lightning.models import Seq2Seq
 from rnn_lightning.runtime import ctc
-from rnn_lightning.runtime.search import Decoder, Rules
+from rnn_lightning.runtime.rules import Rules
+from rnn_lightning.runtime.search import Decoder
 from rnn_lightning.runtime.viterbi import best_path
 from rnn_lightning.search import make_normalisation
 
 ROOT = Path(__file__).parents[1]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "translation": [{"beam_size": 1}, {"beam_size": 4, "n_best": 3}],
-    "language": [{"temperature": 0, "length": 6}, {"score": True}],
+    "translation": [
+        {"beam_size": 1},
+        {"beam_size": 4, "n_best": 3},
+        {"beam_size": 6, "groups": 3, "diversity": 0.5, "n_best": 4, "max_length": 12},
+        {"constraints": {"prefix": "1", "required": ["7-"], "forbidden": ["0"]}, "max_length": 12},
+    ],
+    "language": [{"temperature": 0, "length": 6}, {"temperature": 0.5, "top_k": 1, "length": 6}, {"score": True}],
     "symbols": [{"temperature": 0, "length": 6}],
     "recognition": [{}, {"beam_size": 6, "n_best": 3}],
     "tagging": [{}, {"confidence": True}],

@@ -10,8 +10,9 @@ from typing import Any
 from pipelines.kinds.base import answer_split
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.items.folders import PARTNERS
+from rnn_lightning.items.sides import Side
 from rnn_lightning.predictors.searching import Searcher
-from rnn_lightning.predictors.sides import Shared, Side, language_model_of
+from rnn_lightning.predictors.sides import Shared, language_model_of
 from rnn_lightning.predictors.texts import SearchPredictor
 from rnn_lightning.sequences import IGNORED, Batch
 

@@ -13,7 +13,7 @@ from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json
 from rnn_lightning.predictors.searching import Searcher
-from rnn_lightning.predictors.sides import labels_side
+from rnn_lightning.predictors.sides import side_of_labels
 from rnn_lightning.predictors.translation import TranscriptionPredictor
 from rnn_lightning.sequences import Batch
 
@@ -56,7 +56,7 @@ def search_by(experiment: Experiment, system: Seq2Seq) -> Searcher:
     """The search of a test by ``system``; see `searcher_of`."""
     inputs = json.loads(json.dumps(experiment.task.corpus.build().inputs()))
     shared = TranscriptionPredictor.shared_by(inputs, system)
-    return searcher_of(system, experiment.task.metric.search, labels_side(system), TranscriptionPredictor, shared)
+    return searcher_of(system, experiment.task.metric.search, side_of_labels(system), TranscriptionPredictor, shared)
 
 
 def draw_attention(system: Seq2Seq, data: PairModule, found: Sequence[list[int]], card: Mapping[str, Any], file: Path) -> None:

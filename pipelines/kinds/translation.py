@@ -15,8 +15,8 @@ from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json, write_json, write_text
 from rnn_lightning.inference import prepared
+from rnn_lightning.items.sides import tokenizer_side
 from rnn_lightning.predictors.searching import Searcher
-from rnn_lightning.predictors.sides import tokenizer_side
 from rnn_lightning.predictors.translation import TranslationPredictor
 from rnn_lightning.sequences import Batch
 

@@ -122,6 +122,17 @@ def check_names(name: str, names: Any, *, least: int = 1, count: int | None = No
         raise ValueError(f"{name} must be a list of {many} names, all different, not {shown(names)}")
 
 
+def check_filter(temperature: Any, top_k: Any = None, top_p: Any = None, min_p: Any = None) -> None:
+    """Refuse a filter of sampling whose numbers are outside their ranges; ``None`` is none."""
+    check_temperature(temperature)
+    if top_k is not None:
+        check_counts(top_k=top_k)
+    if top_p is not None:
+        check_number("top_p", top_p, above=0, most=1)
+    if min_p is not None:
+        check_number("min_p", min_p, least=0, most=1)
+
+
 def check_temperature(temperature: Any) -> None:
     """Refuse a temperature that is neither 0, which takes the likeliest, nor large enough to divide by in single precision."""
     check_number("temperature", temperature, least=0)

@@ -9,6 +9,8 @@ from .inputs import Encoded, Inputs
 
 Answer = dict[str, Any]
 """What is said of an item, in plain values that go to JSON."""
+ERROR = "error"
+"""The key of an answer that says why there is none."""
 
 
 class Answerer(ABC):
@@ -63,7 +65,19 @@ class Answerer(ABC):
         return made
 
     def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
-        """The answers to encoded items, in their order."""
+        """The answers to encoded items, in their order.
+
+        Raises:
+            ValueError: for an item that there is no answer to; names it by its number, from 0 on.
+        """
+        answers = self.answer_each(encoded)
+        for number, answer in enumerate(answers):
+            if ERROR in answer:
+                raise ValueError(f"item {number}: {answer[ERROR]}")
+        return answers
+
+    def answer_each(self, encoded: Sequence[Encoded]) -> list[Answer]:
+        """The answers to encoded items, in their order; of an item that there is none to, the reason under `ERROR`."""
         lengths = [len(item.steps) for item in encoded]
         by_length = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
         answers: dict[int, Answer] = {}
@@ -75,6 +89,10 @@ class Answerer(ABC):
     def no_answer(self) -> Answer:
         """The answer to an item without a step."""
         return {"text": ""}
+
+    def refusal(self, reason: str) -> Answer:
+        """What stands for the answer to an item that there is none to."""
+        return {**self.no_answer(), ERROR: reason}
 
     def text(self, answer: Answer, form: str = "text") -> str:
         """An answer in one of the ``formats`` but JSON; as ``text`` it is one line."""

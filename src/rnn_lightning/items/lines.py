@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
-from .base import Answer, Answerer
+from .base import ERROR, Answer, Answerer
 from .inputs import NOTHING, Encoded
 
 SHOWN = 80
@@ -25,9 +25,9 @@ class LineReader:
         most = size if size == 1 else self.predictor.pool * size
         while batch := list(islice(numbered, size)):
             size = min(2 * size, most)  # the first answers come soon
-            answers = self.predictor.answer([self.encoded(line, number) for number, line in batch])
+            answers = self.predictor.answer_each([self.encoded(line, number) for number, line in batch])
             for (number, _), answer in zip(batch, answers, strict=True):
-                yield from self.shown(number, answer)
+                yield from self.shown(number, self.checked(number, answer))
 
     def encoded(self, line: bytes, number: int) -> Encoded:
         """The item of a line; nothing, with an error on standard error, for a bad one."""
@@ -42,6 +42,14 @@ class LineReader:
             print(f"error: line {number}, {name}: {error}", file=sys.stderr)
         self.refused += 1
         return NOTHING
+
+    def checked(self, number: int, answer: Answer) -> Answer:
+        """The answer to line ``number``; that to nothing, with an error on standard error, where there is none."""
+        if ERROR not in answer:
+            return answer
+        print(f"error: line {number}: {answer[ERROR]}", file=sys.stderr)
+        self.refused += 1
+        return self.predictor.no_answer()
 
     def shown(self, number: int, answer: Answer) -> Iterator[str]:
         """The output for line ``number``: one line, or of a list of the best one each."""

@@ -51,8 +51,8 @@ class Predictor(Answerer, Generic[AnySystem]):
         """
 
     @torch.no_grad()
-    def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
-        return super().answer(encoded)
+    def answer_each(self, encoded: Sequence[Encoded]) -> list[Answer]:
+        return super().answer_each(encoded)
 
     def pad(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor | None]:
         """The steps of a batch side by side (B, T, ...), on the system's device, filled up with zeros, and their lengths (B,),

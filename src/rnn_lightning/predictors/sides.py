@@ -1,8 +1,6 @@
-"""The target side of encoder-decoders: texts of tokens and tokens of texts; which runs fit together."""
+"""Which runs search together: what encoder-decoders read and write, and a language model of the same tokens."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,45 +8,12 @@ from ..checks import check_number, shown
 from ..inference import prepared
 from ..items.folders import file_in, read_description, read_tokenizer, settings_of
 from ..items.inputs import make_inputs
-from ..label_names import labels_of_text
+from ..items.sides import Side, labels_side, tokenizer_side
 from ..models import LanguageModel, Seq2Seq
-from ..symbols import UNKNOWN_TOKEN
 from .base import load_system
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-
-@dataclass(frozen=True)
-class Side:
-    """``decode`` makes a text of tokens, ``encode`` tokens of a text, without the one that ends it; ``names`` are the tokens'
-    names by number, ``unknown`` the token of what the vocabulary lacks."""
-
-    decode: Callable[[list[int]], str]
-    encode: Callable[[str], list[int]]
-    names: Sequence[str]
-    unknown: int | None = None
-
-    def encode_known(self, text: str) -> list[int]:
-        """The tokens of a text that the vocabulary can spell.
-
-        Raises:
-            ValueError: where it cannot.
-        """
-        tokens = self.encode(text)
-        if self.unknown is not None and self.unknown in tokens:
-            raise ValueError(f"the vocabulary lacks a word or a character of {shown(text)}")
-        return tokens
-
-
-def tokenizer_side(tokenizer: "Tokenizer") -> Side:
-    """The side of texts that a tokenizer reads."""
-
-    def encode(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False).ids
-
-    names = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
-    return Side(tokenizer.decode, encode, names, tokenizer.token_to_id(UNKNOWN_TOKEN))
 
 
 def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":
@@ -58,10 +23,9 @@ def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":
     return source, tokenizer_side(target)
 
 
-def labels_side(system: Seq2Seq) -> Side:
+def side_of_labels(system: Seq2Seq) -> Side:
     """The side of a system whose target tokens have names."""
-    names, unit = system.labels or [], str(system.unit)
-    return Side(system.text, partial(labels_of_text, names, unit), names)
+    return labels_side(system.labels or [], str(system.unit))
 
 
 class Shared(NamedTuple):

@@ -58,15 +58,15 @@ class TaggingPredictor(WordAnswers, Predictor[Tagger]):
         return cls(system, lexicon, batch_size=batch_size, tokens=tokens, confidence=confidence)
 
     @torch.no_grad()
-    def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
+    def answer_each(self, encoded: Sequence[Encoded]) -> list[Answer]:
         """The answers to encoded items, in their order; a word that several of them have is spelled once."""
         spelled = [item.steps[:, 1:] for item in encoded if len(item.steps)]
         if self.system.spelling is None or not spelled:
-            return super().answer(encoded)
+            return super().answer_each(encoded)
         longest = max(part.shape[1] for part in spelled)
         characters = np.concatenate([np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in spelled])
         with self.system.spelling.reading(torch.from_numpy(characters).to(self.system.device)):
-            return super().answer(encoded)
+            return super().answer_each(encoded)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         if not self.confidence:

@@ -18,11 +18,13 @@ from ..items.folders import PARTNERS, settings_of
 from ..items.inputs import Encoded, Inputs
 from ..items.ranked import RankedAnswers
 from ..items.scores import NO_SCORE, PairedInputs, score_line, score_of
+from ..items.searches import UnsatisfiedError, merged
+from ..items.sides import Side
 from ..models import LanguageModel, Seq2Seq
 from ..sequences import IGNORED
 from .base import Predictor, load_system
-from .searching import OF_BEAMS, Found, Searcher
-from .sides import Shared, Side, language_model_of
+from .searching import Found, Searcher
+from .sides import Shared, language_model_of
 
 
 class Asked(NamedTuple):
@@ -168,10 +170,14 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         if self.asked.score:
             scored = self.search.scores(*sources, [item.source for item in batch])
             return [score_of(total, len(item.source) + 1) for total, item in zip(scored, batch, strict=True)]
-        found = self.search(*sources)
+        try:
+            found, reasons = self.search(*sources), {}
+        except UnsatisfiedError as error:
+            found, reasons = error.found, error.reasons
         listed = [[{"text": self.target.decode(one.tokens), "score": one.score} for one in row] for row in found]
         more = self.attended(batch, found) if self.asked.attention else [{} for _ in batch]
-        return [self.of_ranked(ranked) | also for ranked, also in zip(listed, more, strict=True)]
+        answers = [self.of_ranked(ranked) | also for ranked, also in zip(listed, more, strict=True)]
+        return [self.refusal(reasons[row]) if row in reasons else answer for row, answer in enumerate(answers)]
 
     def attended(self, batch: Sequence[Encoded], found: Sequence[Sequence[Found]]) -> list[Answer]:
         """What the best text of each row, and its end, attended to."""
@@ -197,18 +203,15 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
 
 
 def search_of(folder: str | Path, options: Mapping[str, Any], n_best: int, *, score: bool) -> dict[str, Any]:
-    """The search that the ``options`` ask for; those that are ``None`` are as in the test of the run in ``folder``, but for
-    what samples do not have where they are drawn.
+    """The search that the ``options`` ask for; those that are ``None`` are as in the test of the run in ``folder``.
 
     Raises:
         ValueError: for options of a search where given texts are to be ``score``d.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    searching = [name for name in given if name not in PARTNERS] + (["n_best"] if n_best > 1 else [])
+    searching = [name for name, value in options.items() if value is not None and name not in PARTNERS]
+    searching += ["n_best"] if n_best > 1 else []
     if score and searching:
         raise ValueError(
             f"score=true scores the targets that are given and searches for nothing: leave {', '.join(searching)} out"
         )
-    left_out = OF_BEAMS if "sampling" in given else ()
-    own = {name: value for name, value in settings_of(folder, "search").items() if name not in left_out}
-    return {**own, **given, "n_best": n_best}
+    return {**merged(settings_of(folder, "search"), options), "n_best": n_best}

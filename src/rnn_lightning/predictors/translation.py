@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..items.folders import settings_of
 from ..items.inputs import Inputs, TextInputs, make_inputs
+from ..items.sides import Side
 from ..models import Seq2Seq
-from .sides import Shared, Side, labels_side, text_sides
+from .sides import Shared, side_of_labels, text_sides
 from .texts import SearchPredictor
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class TranscriptionPredictor(SearchPredictor):
 
     @classmethod
     def sides(cls, folder: str | Path, system: Seq2Seq) -> tuple[Inputs, Side]:
-        return make_inputs(settings_of(folder, "inputs"), folder, system.input_size), labels_side(system)
+        return make_inputs(settings_of(folder, "inputs"), folder, system.input_size), side_of_labels(system)
 
     @classmethod
     def shared(cls, folder: str | Path, system: Seq2Seq) -> Shared:
@@ -47,4 +48,4 @@ class TranscriptionPredictor(SearchPredictor):
     @staticmethod
     def shared_by(inputs: Mapping[str, Any], system: Seq2Seq) -> Shared:
         """What is shared by all networks that read items as ``inputs`` says, and write the labels of ``system``."""
-        return Shared({**inputs, "input_size": system.input_size}, list(labels_side(system).names))
+        return Shared({**inputs, "input_size": system.input_size}, list(side_of_labels(system).names))

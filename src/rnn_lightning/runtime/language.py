@@ -5,16 +5,19 @@ Shapes: B prompts, T tokens of the longest, V tokens of the vocabulary.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..checks import check_filter
 from ..items.base import Answer
 from ..items.inputs import Encoded
 from ..items.prompts import LanguageAnswers, prompt_inputs
 from ..items.scores import score_of
 from .base import Deployed
 from .kinds import inputs_of
-from .session import Array, Exported, log_softmax, softmax
+from .sampling import Filter, draw
+from .session import Array, Exported, log_softmax
 
 
 class DeployedLanguageModel(LanguageAnswers, Deployed):
@@ -31,10 +34,15 @@ class DeployedLanguageModel(LanguageAnswers, Deployed):
         batch_size: int = 32,
         length: int = 50,
         temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
         seed: int = 0,
         score: bool = False,
     ) -> None:
         """Answer by ``exported``; the options are those of `LanguagePredictor`."""
+        check_filter(temperature, top_k, top_p, min_p)
+        self.keep = Filter(temperature, top_k, top_p, min_p)
         self.tokenizer = inputs_of(exported).tokenizer
         super().__init__(exported, prompt_inputs(self.tokenizer, exported.settings["size"], score=score), batch_size=batch_size)
         self.take_options(length=length, temperature=temperature, seed=seed, score=score)
@@ -47,12 +55,15 @@ class DeployedLanguageModel(LanguageAnswers, Deployed):
         batch_size: int = 32,
         length: int = 50,
         temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
         seed: int = 0,
         score: bool = False,
         threads: int = 1,
     ) -> "DeployedLanguageModel":
-        sampling = {"batch_size": batch_size, "length": length, "seed": seed}
-        return cls(Exported(folder, threads), **sampling, temperature=temperature, score=score)
+        filters: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+        return cls(Exported(folder, threads), batch_size=batch_size, length=length, **filters, seed=seed, score=score)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         tokens, lengths = self.pad(batch)
@@ -77,9 +88,7 @@ class DeployedLanguageModel(LanguageAnswers, Deployed):
         """A token (B,) for each row of ``scores`` (B, V)."""
         if self.temperature == 0:
             return scores.argmax(1)
-        sums = softmax(scores / np.float32(self.temperature)).cumsum(1, dtype=np.float64)
-        places = np.array([own.random() for own in draws])[:, None] * sums[:, -1:]
-        return (sums <= places).sum(1)
+        return draw(self.keep(scores), np.array([own.random() for own in draws]))
 
     def scores(self, tokens: Array, lengths: Array) -> list[Answer]:
         """The log-probability of each row of ``tokens`` (B, T) behind its first."""

@@ -1,99 +1,68 @@
-"""Beam search over a decoder's graph, as `rnn_lightning.search` has it: the same hypotheses, and when they end.
+"""Beams and samples over a decoder's graph, as `rnn_lightning.search` has them: the same hypotheses, and when they end.
 
-Shapes: B sources, S steps of the longest, R rows (open hypotheses) of a source, N rows of all, V tokens.
+Shapes: B sources, S steps of the longest, R rows (open hypotheses) of a source or a group, N rows of all, V tokens.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from ..checks import check_beam, check_choice, check_counts, check_number, shown
+from ..items.searches import check_found, contains
+from .constraints import Continued, constrain, select_required
+from .rules import Rules, Scored
+from .sampling import SampledSource
 from .session import Array
-
-STOPS = ("exact", "first", "patience")
-NORMALISATIONS: dict[str, tuple[str | None, Callable[[Any, Any, float], Any]]] = {
-    "none": (None, lambda total, length, _: total),
-    "power": ("alpha", lambda total, length, alpha: total / np.float32(length) ** np.float32(alpha)),
-    "gnmt": ("alpha", lambda total, length, alpha: total / ((5 + np.float32(length)) / 6) ** np.float32(alpha)),
-    "reward": ("reward", lambda total, length, reward: total + np.float32(reward) * np.float32(length)),
-}
-"""By name: the number that a normalisation has, and the score of a log-probability and a length."""
-USUAL = {"power": 1.0, "gnmt": 0.6}
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The options of a search, as `beam_search` of the library has them, and the token that ends a hypothesis."""
-
-    end: int
-    beam_size: int = 5
-    n_best: int = 1
-    normalisation: Mapping[str, Any] | None = None
-    stop: str = "exact"
-    patience: float = 1.0
-    min_length: int = 1
-    max_length: int | None = None
-    coverage: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_beam(self.beam_size)
-        check_counts(n_best=self.n_best, min_length=self.min_length)
-        if self.max_length is not None:
-            check_counts(least=self.min_length, max_length=self.max_length)
-        check_choice("stop", self.stop, STOPS)
-        check_number("patience", self.patience, above=0)
-        check_number("coverage", self.coverage, least=0)
-        self.score(np.float32(-1), 1)
-
-    def score(self, total: Any, length: int) -> Any:
-        """The score of hypotheses of a ``total`` log-probability and a ``length``."""
-        given = dict(self.normalisation or {"name": "none"})
-        name = given.pop("name", None)
-        check_choice("normalisation: name", name, NORMALISATIONS)
-        keyword, score = NORMALISATIONS[name]
-        number = given.pop(keyword, USUAL.get(name)) if keyword else 0.0
-        check_number(f"normalisation: {keyword}", number)
-        if given:
-            raise ValueError(f"normalisation {name} has no {shown(next(iter(given)))}")
-        return score(total, length, number)
 
 
 @dataclass
-class Source:
-    """The search for one source: its open hypotheses, of so many tokens, and the best that have ended."""
+class Group:
+    """A part of a beam that is searched for itself: its open hypotheses, of so many tokens, and the best that have ended."""
 
     rules: Rules
     longest: int
     tokens: list[list[int]] = field(default_factory=lambda: [[]])
     totals: Array = field(default_factory=lambda: np.zeros(1, np.float32))
-    finished: list[tuple[float, list[int]]] = field(default_factory=list)
+    finished: list[Scored] = field(default_factory=list)
     ended: int = 0
     length: int = 0
 
-    def advance(self, log_probs: Array, gains: Array) -> list[int]:
+    def advance(self, log_probs: Array, gains: Array, used: Array) -> list[int]:
         """Extend the hypotheses by ``log_probs`` (R, V), and give the rows that are extended; none where the search is over.
 
-        ``gains`` (R,) are added to the scores of those that end now.
+        ``gains`` (R,) are added to the scores of those that end now. ``used`` (V,) counts how often earlier groups went on with
+        each token in this step, and this one's are added.
         """
         self.length += 1
         rules, last = self.rules, self.length >= self.longest
-        ends = self.totals + log_probs[:, rules.end]
-        sums = self.totals[:, None] + log_probs
-        sums[:, rules.end] = -np.inf
-        best = highest(sums.ravel(), rules.beam_size)
-        ranks = sums.ravel()[best]
-        lowest = ranks[-1] if len(best) == rules.beam_size else -np.inf
+        ranked = constrain(log_probs, self.tokens, rules.constraints)
+        ends = self.totals + ranked[:, rules.end]
+        chosen, lowest = self.select(ranked, used)
         if self.length >= rules.min_length:
-            self.end(ends, ends >= (-np.inf if last else lowest), gains)
-        rows, tokens = np.divmod(best[ranks > -np.inf], log_probs.shape[1])
-        self.totals = ranks[ranks > -np.inf]
-        if last or not len(rows) or self.over():
+            may = np.array([all(contains(row, phrase) for phrase in rules.constraints.required) for row in self.tokens])
+            self.end(ends, may & (ends >= (-np.inf if last else lowest)), gains)
+        np.add.at(used, [each.token for each in chosen], 1)
+        totals = [self.totals[each.row] + ranked[each.row, each.token] for each in chosen]
+        self.totals = np.array(totals, np.float32)
+        if last or not chosen or self.over():
+            self.tokens, self.totals = [], self.totals[:0]
             return []
-        self.tokens = [[*self.tokens[row], token] for row, token in zip(rows.tolist(), tokens.tolist(), strict=True)]
-        return rows.tolist()
+        self.tokens = [[*self.tokens[each.row], each.token] for each in chosen]
+        return [each.row for each in chosen]
+
+    def select(self, ranked: Array, used: Array) -> tuple[list[Continued], float]:
+        """The continuations that stay open, and the lowest of their ranks, -inf where there are fewer than the group keeps."""
+        rules = self.rules
+        sums = self.totals[:, None] + (ranked - np.float32(rules.diversity) * used if rules.diversity else ranked)
+        sums[:, rules.end] = -np.inf
+        places = highest(sums.ravel(), rules.width)
+        rows, tokens = np.divmod(places, ranked.shape[1])
+        ranks = sums.ravel()[places].tolist()
+        chosen = [Continued(*each) for each in zip(ranks, rows.tolist(), tokens.tolist(), strict=True) if each[0] > -np.inf]
+        if rules.constraints.required:
+            chosen = select_required(sums, self.tokens, chosen, rules.constraints.required, rules.width)
+        return chosen, min(each.rank for each in chosen) if len(chosen) == rules.width else -np.inf
 
     def end(self, ends: Array, may: Array, gains: Array) -> None:
         """Keep the best of the hypotheses that end here, with the log-probabilities ``ends`` (R,), where they ``may``."""
@@ -112,7 +81,37 @@ class Source:
             return enough and self.finished[-1][0] >= max(rules.score(likeliest, length) for length in lengths)
         if rules.stop == "first":
             return enough and self.finished[0][0] >= rules.score(likeliest, self.length)
-        return self.ended >= max(math.ceil(rules.patience * rules.beam_size), rules.n_best)
+        return self.ended >= max(math.ceil(rules.patience * rules.width), rules.n_best)
+
+
+class BeamSource:
+    """The beam search for one source, in the groups of its beam."""
+
+    def __init__(self, rules: Rules, longest: int) -> None:
+        self.rules, self.groups = rules, [Group(rules, longest) for _ in range(rules.groups)]
+
+    def advance(self, log_probs: Array, gains: Array) -> list[int]:
+        """As `Group.advance`, for the rows of all groups, one group behind the other; in the first step one row is of all."""
+        used, kept, start = np.zeros(log_probs.shape[1], np.float32), [], 0
+        first = not any(group.length for group in self.groups)
+        for group in (group for group in self.groups if group.tokens):
+            rows = slice(start, start + len(group.tokens))
+            kept += [start + row for row in group.advance(log_probs[rows], gains[rows], used)]
+            start = 0 if first else rows.stop
+        return kept
+
+    @property
+    def last_tokens(self) -> list[int]:
+        """The last token of each open hypothesis."""
+        return [tokens[-1] for group in self.groups for tokens in group.tokens]
+
+    @property
+    def found(self) -> list[Scored]:
+        """The best hypotheses, each once."""
+        merged: dict[tuple[int, ...], Scored] = {}
+        for each in sorted((one for group in self.groups for one in group.finished), key=lambda one: -one[0]):
+            merged.setdefault(tuple(each[1]), each)
+        return list(merged.values())[: self.rules.n_best]
 
 
 @dataclass
@@ -123,10 +122,14 @@ class Decoder:
     looks: int
     has_weights: bool
 
-    def search(self, rules: Rules, longest: Sequence[int], parts: Sequence[Array]) -> list[list[tuple[float, list[int]]]]:
+    def search(self, rules: Rules, longest: Sequence[int], parts: Sequence[Array]) -> list[list[Scored]]:
         """What is found for each source, the best first, with scores; ``parts`` are what the encoder's graph returns, and
-        ``longest`` (B,) the most tokens of each, its end included."""
-        sources = [Source(rules, most) for most in longest]
+        ``longest`` (B,) the most tokens of each, its end included.
+
+        Raises:
+            UnsatisfiedError: where nothing that is found for a source satisfies the constraints.
+        """
+        sources = [(SampledSource if rules.sampling else BeamSource)(rules, most) for most in longest]
         memory, state = list(parts[: self.looks]), list(parts[self.looks :])
         of_rows = np.arange(len(sources))
         tokens, seen, coverage = np.full(len(sources), rules.end), memory, np.zeros(1)
@@ -134,17 +137,18 @@ class Decoder:
             log_probs, *more = self.step(tokens, *seen, *state)
             coverage = coverage + more[0] if self.has_weights and rules.coverage else coverage
             gains = self.gains(rules, coverage, seen, len(of_rows))
-            state, kept = more[int(self.has_weights) :], []
-            for source in np.unique(of_rows).tolist():
+            state, kept, active = more[int(self.has_weights) :], [], np.unique(of_rows).tolist()
+            for source in active:
                 rows = np.flatnonzero(of_rows == source)
-                kept += rows[sources[source].advance(log_probs[rows], gains[rows])].tolist() if len(rows) else []
+                kept += rows[sources[source].advance(log_probs[rows], gains[rows])].tolist()
             before, of_rows = of_rows, of_rows[kept]
             state = [part[kept] for part in state]
             coverage = coverage[kept] if rules.coverage else coverage
-            open_ones = (sources[source].tokens for source in dict.fromkeys(of_rows.tolist()))
-            tokens = np.array([hypothesis[-1] for each in open_ones for hypothesis in each])
+            tokens = np.array([token for source in active for token in sources[source].last_tokens], np.int64)
             seen = seen if np.array_equal(before, of_rows) else [part[of_rows] for part in memory]
-        return [source.finished for source in sources]
+        found = [source.found for source in sources]
+        check_found(found, rules.constraints, longest, None if rules.sampling else rules.beam_size)
+        return found
 
     def gains(self, rules: Rules, coverage: Array, seen: Sequence[Array], rows: int) -> Array:
         """The penalty (N,) on source steps that were not looked at, as `coverage_penalty` of the library has it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_counts, check_number, check_temperature
+from ..checks import check_filter
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,7 @@ class Filter:
     min_p: float | None
 
     def __post_init__(self) -> None:
-        check_temperature(self.temperature)
-        if self.top_k is not None:
-            check_counts(top_k=self.top_k)
-        if self.top_p is not None:
-            check_number("top_p", self.top_p, above=0, most=1)
-        if self.min_p is not None:
-            check_number("min_p", self.min_p, least=0, most=1)
+        check_filter(self.temperature, self.top_k, self.top_p, self.min_p)
 
     def __call__(self, log_probs: Tensor) -> Tensor:
         if self.temperature == 0:
