@@ -29,7 +29,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "standardize": {"checks"},
     "pen": set(),
     "audio": set(),
-    "recurrent": {"checks", "derivatives", "files", "leftovers", "packed", "products", "registry", "sequences", "regularize"},
+    "kernels": {"checks", "derivatives", "sequences"},
+    "recurrent": {
+        *{
+            "checks",
+            "derivatives",
+            "files",
+            "kernels",
+            "leftovers",
+            "packed",
+            "products",
+            "registry",
+            "sequences",
+            "regularize",
+        },
+    },
     "attention": {"checks", "products", "sequences"},
     "loop_products": {"derivatives", "packed", "products", "recurrent"},
     "decoder": {"checks", "loop_products", "products", "sequences", "regularize", "recurrent", "attention"},
@@ -66,7 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
     },
     "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
-    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"}
+    "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "recurrent", "search", "sequences"}
     | {"label_names", "registry", "symbols"},
     "export": {
         "attention",

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     """What is known of a run before it begins; ``data`` is the hash of its processed corpus.
 
     Raises:
-        ValueError: for an unknown cell.
+        ValueError: for an unknown cell, or a backend that cannot compute here.
     """
     import torch
 
@@ -49,7 +50,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     keywords = {**experiment.rnn, **experiment.task.rnn}
     device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
-    backend = CELLS[name].backend_on(device, keywords)
+    backend = kernels_of(keywords, device) or CELLS[name].backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
@@ -69,6 +70,22 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "command": shlex.join(["python", "-m", "pipelines.train", *experiment.overrides(seed)]),
         **({"init_from": source} if (source := source_of(experiment)) else {}),
     }
+
+
+def kernels_of(keywords: Mapping[str, Any], device: str) -> str | None:
+    """The backend that ``keywords`` of ``build_network`` ask for, which can compute on the ``device``; ``None`` for the default.
+
+    Raises:
+        ValueError: where it cannot.
+    """
+    import torch
+
+    from rnn_lightning.kernels import check_usable
+
+    if (backend := keywords.get("backend", "auto")) == "auto":
+        return None
+    check_usable(torch.device(device), backend)
+    return backend
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:

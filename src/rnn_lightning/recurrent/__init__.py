@@ -9,7 +9,16 @@ from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, newton_iterations, outer_networks
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
-from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
+from .network import (
+    CELLS,
+    NetworkOptions,
+    as_network,
+    build_network,
+    choose_backend,
+    is_network,
+    output_size_of,
+    with_defaults,
+)
 from .newton import NotConverged
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
@@ -61,6 +70,7 @@ __all__ = [
     "WeightDrop",
     "as_network",
     "build_network",
+    "choose_backend",
     "fused_layers",
     "gates_of",
     "is_network",
