@@ -73,7 +73,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
 
 
 def kernels_of(keywords: Mapping[str, Any], device: str) -> str | None:
-    """The backend that ``keywords`` of ``build_network`` ask for, which can compute on the ``device``; ``None`` for the default.
+    """The kernels that ``keywords`` of ``build_network`` ask for, which can compute on the ``device``; ``None`` for none.
 
     Raises:
         ValueError: where it cannot.
