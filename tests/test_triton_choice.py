@@ -91,3 +91,11 @@ def test_second_derivatives_are_refused() -> None:
         choose_backend(network, "triton")
         with pytest.raises(RuntimeError, match="asks for second derivatives, which a"):
             torch.autograd.grad(network(inputs)[0].sum(), inputs, create_graph=True)
+
+
+@pytest.mark.parametrize("mask", ["zoneout", "zoneout_cell", "recurrent_dropout"])
+@pytest.mark.parametrize("cell", ["lstm", "layernorm_lstm"])
+def test_masks_at_each_step_are_refused(cell: str, mask: str) -> None:
+    keywords: dict[str, Any] = {mask: 0.1}
+    with pytest.raises(ValueError, match="must be 'auto' with masks at each step"):
+        build_network(cell, F, 4, backend="triton", **keywords)
