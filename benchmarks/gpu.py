@@ -3,8 +3,9 @@
     PYTHONPATH=src:. python -m benchmarks.gpu [--short]      writes benchmarks/gpu.json
 
 The laws of reading for every cell on the device; the rows of `benchmarks.recurrence` there; padded rows beside packed ones;
-a training step of every system in single precision and bfloat16; decoding; tokens a second and memory of a word model of
-2 x 650 units. Without a GPU it runs on the CPU, which shows that it is right.
+kernels in Triton beside cuDNN and loops (`benchmarks.kernels`); a training step of every system in single precision and
+bfloat16; decoding; tokens a second and memory of a word model of 2 x 650 units. Without a GPU it runs on the CPU, which shows
+that it is right.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import recurrence
+from benchmarks import kernels, recurrence
 from benchmarks.recurrence import DEVICE, Row
 from benchmarks.timing import in_turn
 from rnn_lightning import (
@@ -177,6 +178,7 @@ def measure(*, short: bool) -> Row:
     results: Row = {"laws": laws(), "training_steps": training_steps(units, rows, steps)}
     sizes = [(6, 2, 8)] if short else [(35, 16, 256), (400, 64, 512), (1000, 16, 512)]
     results["padded_beside_packed"] = padded_beside_packed(sizes)
+    results["kernels"] = kernels.measure(short=short)
     results["decoding"] = decoding(units, 3 if short else 20)
     results["word_model"] = word_model(8, 2, 5, 50) if short else word_model(650)
     results["rows"], results["growth"] = recurrence.measure(short=short)

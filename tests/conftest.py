@@ -1,11 +1,14 @@
 """What holds for all tests."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from stores import copy_empty
 
 from pipelines.tracking import store
+
+os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels compute on CPU tensors; Triton asks once, when it is imported
 
 
 @pytest.fixture(scope="session", autouse=True)

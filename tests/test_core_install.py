@@ -21,13 +21,15 @@ ABSENT = (
     "pandas",
     "matplotlib",
     "scipy",
+    "triton",
 )
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import rnn_lightning
 for module in pkgutil.walk_packages(rnn_lightning.__path__, "rnn_lightning."):
-    importlib.import_module(module.name)
+    if not module.name.startswith("rnn_lightning.kernels."):  # imported by whoever asks for them
+        importlib.import_module(module.name)
 for name in rnn_lightning.__all__:
     getattr(rnn_lightning, name)
 """

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     """What is known of a run before it begins; ``data`` is the hash of its processed corpus.
 
     Raises:
-        ValueError: for an unknown cell.
+        ValueError: for an unknown cell, or a backend that cannot compute here.
     """
     import torch
 
@@ -50,7 +51,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
     architecture = architecture_of(str(name))
-    backend = architecture.backend_on(device, keywords)
+    backend = kernels_of(keywords, device) or architecture.backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
@@ -71,6 +72,22 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         **({"own_code": code} if (code := own_code(experiment.rnn)) else {}),
         **({"init_from": source} if (source := source_of(experiment)) else {}),
     }
+
+
+def kernels_of(keywords: Mapping[str, Any], device: str) -> str | None:
+    """The kernels that ``keywords`` of ``build_network`` ask for, which can compute on the ``device``; ``None`` for none.
+
+    Raises:
+        ValueError: where it cannot.
+    """
+    import torch
+
+    from rnn_lightning.kernels import check_usable
+
+    if (backend := keywords.get("backend", "auto")) == "auto":
+        return None
+    check_usable(torch.device(device), backend)
+    return backend
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:

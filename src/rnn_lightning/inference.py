@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .checks import check_choice, shown
 from .packed import PackedWeight
 from .products import Linear
-from .recurrent import fused_layers
+from .recurrent import choose_backend, fused_layers
 
 WEIGHTS = ("float32", "bfloat16", "float16", "int8")
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,6 +42,7 @@ def prepared(network: Network, weights: str = "float32") -> Network:
     if not isinstance(network, nn.Module):
         raise ValueError(f"network must be a torch.nn.Module, not {shown(network)}")
     plain = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    choose_backend(plain, "auto")
     _replace(plain, Linear, Linear.plain)
     for part in fused_layers(plain):
         part.join_weights()

@@ -18,6 +18,7 @@ from ..items.folders import AGAIN, CHECKPOINT, DESCRIPTION, read_description
 from ..items.inputs import Encoded, Inputs, padded_steps
 from ..models import Model, load_model
 from ..models.weights import CONFIG, WEIGHTS, read_weights
+from ..recurrent import choose_backend
 
 AnySystem = TypeVar("AnySystem", bound=Model)
 
@@ -65,14 +66,20 @@ class Predictor(Answerer, Generic[AnySystem]):
 def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
     """The model of the weights in ``folder``, of safetensors or in a checkpoint, compared with their SHA-256.
 
+    No kernels compute its layers, whatever trained them: answers are asked for on any machine.
+
     Raises:
         FileNotFoundError: where there is none.
         ValueError: where the file is damaged, or no checkpoint of that system.
     """
-    file = Path(folder) / CHECKPOINT
-    if is_shared(folder):
-        return read_weights(system, Path(folder))
-    check_sums(Path(folder), [CHECKPOINT], again=AGAIN)
+    found = read_weights(system, Path(folder)) if is_shared(folder) else _of_checkpoint(system, Path(folder))
+    choose_backend(found, "auto")
+    return found
+
+
+def _of_checkpoint(system: type[AnySystem], folder: Path) -> AnySystem:
+    file = folder / CHECKPOINT
+    check_sums(folder, [CHECKPOINT], again=AGAIN)
     try:
         return load_model(system, file)
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..kernels import AUTO
 from .contract import Recurrent
 from .initialisation import Init
 from .wrappers import Deep, Highway, PreNorm, Residual
@@ -70,18 +71,22 @@ class Architecture(ABC):
     """A kind of recurrent layer, an entry of ``CELLS``.
 
     ``label`` is its name in reports, ``backend`` what computes it on every device (`backend_on` says more), ``gates`` the names
-    of the blocks of its weights, in their order; the bias of a gate named "forget" starts at ``forget_bias``.
+    of the blocks of its weights, in their order; the bias of a gate named "forget" starts at ``forget_bias``. ``triton`` is the
+    name of what computes it in `rnn_lightning.kernels`, where ``chosen_backend``, a value of ``BACKENDS`` there, asks for that.
     """
 
     label: ClassVar[str]
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
+    triton: ClassVar[str | None] = None
+    chosen_backend: str = AUTO
     options: ClassVar[tuple[str, ...]] = ()
     """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes."""
 
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
-        """What computes it in single precision on a type of ``device``, with these ``keywords`` of ``build_network``."""
+        """What computes it in single precision on a type of ``device``, with these ``keywords`` of ``build_network``, unless a
+        kernel is asked for."""
         return cls.backend
 
     @classmethod

@@ -38,6 +38,7 @@ class SLSTM(Cell):
     """
 
     label = "sLSTM"
+    triton = "SLSTM"
     gates = ("exponential input", "forget", "output", "candidate")
     options = ("heads", "recurrent_dropout")
     constants: ClassVar = {2: 1.0, 3: 0.0}

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ..kernels import AUTO
 from ..sequences import State, map_state, select_state
 from .architecture import LOOP, NONE, Architecture, Layout, have_masks
 from .contract import Recurrent
@@ -156,8 +157,9 @@ class Fused(Recurrent, Architecture):
 
     @property
     def takes_products(self) -> bool:
-        """Whether it can be given the products of a step, and has none yet."""
-        return self.products is None and not self.bidirectional and type(self.core) is self.kernel
+        """Whether it can be given the products of a step, has none yet, and no kernel is asked for."""
+        plain = type(self.core) is self.kernel and self.chosen_backend == AUTO
+        return self.products is None and not self.bidirectional and plain
 
     def _read_step(self, products: Iterable[Callable[[Tensor], Tensor]], inputs: Tensor, state: State) -> tuple[Tensor, State]:
         parts, after = (state,) if isinstance(state, Tensor) else state, []
@@ -178,9 +180,18 @@ class Fused(Recurrent, Architecture):
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         """One layer in one direction on padded rows, as `OneWay` says."""
+        if self.chosen_backend != AUTO:
+            outputs, states = self.by_kernel(inputs.transpose(0, 1), start, weights)
+            after = (at_the_end(part.transpose(0, 1), lengths, before) for part, before in zip(states, start, strict=True))
+            return outputs.transpose(0, 1), tuple(after)
         (hidden,) = start
         outputs, _ = self.function(inputs, hidden.unsqueeze(0), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (at_the_end(outputs, lengths, hidden),)
+
+    def by_kernel(self, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        """The outputs and states after each step (T, R, H) by a kernel: of one layer in one direction, from ``inputs``
+        (T, R, F) and the state at the ``start``."""
+        raise NotImplementedError
 
     def cost(self) -> Cost:
         """What padded rows cost on the CPU (`benchmarks.lengths` measures it)."""
@@ -200,6 +211,8 @@ class Fused(Recurrent, Architecture):
 
     def _groups(self, inputs: Tensor, lengths: Tensor | None) -> list[list[int]]:
         """The groups in which to read padded rows; none where the kernel itself, by packing, is faster, or all there is."""
+        if self.chosen_backend != AUTO:
+            return [[*range(len(inputs))]]
         if inputs.device.type != "cpu" or type(self.core) is not self.kernel or not self.bounded:
             return []
         own = self.compiled(inputs) is not None

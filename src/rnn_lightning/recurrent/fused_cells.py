@@ -9,10 +9,13 @@ from ctypes import CDLL
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..kernels import AUTO
 from ..products import linear
 from .architecture import NONE, have_masks
+from .by_kernel import sequence_by_kernel
 from .compiled_gru import CompiledElman, CompiledGRU
 from .exported import Operator
 from .fused import SATURATED, Fused
@@ -32,7 +35,7 @@ class SteppedFused(Fused):
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         steps = self.compiled(inputs)
-        if steps is None:
+        if steps is None or self.chosen_backend != AUTO:
             return super().one_way(inputs, lengths, start, weights)
         outputs = self.by_steps(steps, inputs.transpose(0, 1), start[0], weights).transpose(0, 1)
         return outputs, (at_the_end(outputs, lengths, start[0]),)
@@ -96,6 +99,13 @@ class GRU(SteppedFused):
     function = torch.gru
     operator = Operator("GRU", (1, 0, 2), {"linear_before_reset": 1})
     stepped, options = SteppedGRU, SteppedGRU.options
+    triton = "GRU"
+
+    def by_kernel(self, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        from_inputs, recurrent, bias, more = weights
+        gates, candidate = more.split([2 * self.core.hidden_size, self.core.hidden_size])
+        projected = linear(inputs, from_inputs, bias + F.pad(gates, (0, len(candidate))))
+        return sequence_by_kernel("GRU", self.chosen_backend, (projected, recurrent, *start, candidate))
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
         from_inputs, recurrent, bias, more = weights
@@ -124,6 +134,12 @@ class LSTM(Fused):
     operator = Operator("LSTM", (0, 3, 1, 2), {})
     stepped, options = SteppedLSTM, SteppedLSTM.options
     state_tensors = 2
+    triton = "LSTM"
+
+    def by_kernel(self, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        from_inputs, recurrent, bias, more = weights
+        projected = linear(inputs, from_inputs, bias + more)
+        return sequence_by_kernel("LSTM", self.chosen_backend, (projected, recurrent, *start))
 
     def advance(self, product: Tensor, state: Parts) -> Parts:
         input_gate, forget_gate, _, output_gate = product.sigmoid().chunk(4, 1)
@@ -131,6 +147,8 @@ class LSTM(Fused):
         return output_gate * cell.tanh(), cell
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
+        if self.chosen_backend != AUTO:
+            return super().one_way(inputs, lengths, start, weights)
         # The mark of the padding shuts the input gate and opens the forget gate: the memory cell keeps its last real value.
         mark = weights[0].new_tensor([-SATURATED, SATURATED, 0, 0]).repeat_interleave(self.core.hidden_size).unsqueeze(1)
         marked = [torch.cat([weights[0], mark], 1), *weights[1:]]

@@ -3,7 +3,6 @@
 Shapes: B rows, T steps, F features in, H hidden units.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -33,10 +32,6 @@ class LSTMCell(Cell):
     def start(self, inputs: Tensor) -> State:
         return self.zeros(inputs), self.zeros(inputs)
 
-    @abstractmethod
-    def shared(self) -> tuple[Tensor, ...]:
-        """The parameters, besides the recurrent weight, that all steps share."""
-
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         tensors = (projected, *state, self.recurrent_weight, *(part.contiguous() for part in self.shared()))
         compiled = kernels(*tensors)
@@ -58,6 +53,7 @@ class LayerNormLSTM(LSTMCell):
     """
 
     label = "LayerNorm-LSTM"
+    triton = "LAYER_NORM"
     in_pytorch, in_c = LayerNormSequence, CompiledLayerNorm
     input_gain: Tensor
     recurrent_gain: Tensor
@@ -94,6 +90,7 @@ class PeepholeLSTM(LSTMCell):
     """
 
     label = "Peephole LSTM"
+    triton = "PEEPHOLE"
     in_pytorch, in_c = PeepholeSequence, CompiledPeephole
     renamed: ClassVar = {"entrance_peephole": "input_peephole", "exit_peephole": "output_peephole"}
     input_peephole: Tensor

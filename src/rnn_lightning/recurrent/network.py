@@ -2,7 +2,10 @@
 
 from typing import Any, TypedDict
 
+from torch import nn
+
 from ..checks import check_choice, check_counts, check_flags, check_probability, shown
+from ..kernels import AUTO, check_backend
 from ..registry import call, choose
 from ..sequences import check_memory
 from .architecture import BLOCKS, MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
@@ -17,7 +20,7 @@ from .initialisation import Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .own import own_architecture
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
-from .stepwise import Feedforward
+from .stepwise import Cell, Feedforward
 from .weight_drop import WeightDrop
 
 CELLS: dict[str, type[Architecture]] = {
@@ -70,6 +73,7 @@ class NetworkOptions(TypedDict, total=False):
     zoneout: float
     zoneout_cell: float
     recurrent_dropout: float
+    backend: str
 
 
 def build_network(
@@ -93,6 +97,7 @@ def build_network(
     zoneout: float = 0.0,
     zoneout_cell: float = 0.0,
     recurrent_dropout: float = 0.0,
+    backend: str = "auto",
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -115,15 +120,17 @@ def build_network(
         zoneout, zoneout_cell: with these probabilities a unit's hidden state and its memory cell stay what they were, drawn at
             each step (Krueger et al. 2017, arXiv:1606.01305); at evaluation both are the expectation.
         recurrent_dropout: of the candidates that a step writes, drawn at each step (Semeniuta et al. 2016, arXiv:1603.05118).
+        backend: ``triton`` for kernels on a GPU; `choose_backend` says more.
 
     Raises:
-        ValueError: for an unknown cell or initialisation, or a number outside its range.
+        ValueError: for an unknown cell or initialisation, a number outside its range, or a backend that the cell lacks.
     """
     stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
     masks = zoneout, zoneout_cell, recurrent_dropout
     form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state, *masks)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
+    choose_backend(network, backend)
     return WeightDrop(network, weight_drop) if weight_drop else network
 
 
@@ -134,6 +141,33 @@ def architecture_of(cell: str) -> type[Architecture]:
         ValueError: where there is none.
     """
     return own_architecture(cell) if isinstance(cell, str) and "." in cell else choose("cell", CELLS, cell)
+
+
+def choose_backend(module: nn.Module, backend: str) -> None:
+    """Choose what computes all recurrent layers of ``module``.
+
+    Args:
+        backend: ``auto`` for the default form on their device, never a kernel of `rnn_lightning.kernels`; ``triton`` for these
+            kernels; ``triton_recompute`` for them with the inputs to the gates computed again in the backward pass. Where
+            kernels cannot compute, a layer that is asked to read raises a ValueError.
+
+    Raises:
+        ValueError: for another backend, or layers that have no kernel, or masks at each step.
+    """
+    check_backend(backend)
+    layers = [part for part in module.modules() if isinstance(part, Architecture)]
+    if backend != AUTO and any(isinstance(layer, Cell) and layer.draws_masks for layer in layers):
+        raise ValueError(
+            f"backend={backend!r} must be 'auto' with masks at each step, which no kernel draws: {', '.join(MASKS)}"
+        )
+    without = sorted({layer.label for layer in layers if layer.triton is None}) if layers else ["none of ours"]
+    if without and backend != AUTO:
+        cells = ", ".join(name for name, cell in CELLS.items() if cell.triton)
+        raise ValueError(
+            f"backend={backend!r} must be 'auto' for layers without kernels ({', '.join(without)}): it is for {cells}"
+        )
+    for layer in layers:
+        layer.chosen_backend = backend
 
 
 def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:

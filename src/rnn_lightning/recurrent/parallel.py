@@ -1,13 +1,15 @@
 """Recurrences without a matrix from state to state, over all steps at once, with a backward pass of their own.
 
 The linear recurrence h_t = a_t * h_{t-1} + b_t, real or complex, has two forms: a loop with one kernel a step on the CPU, and
-one of log2(T) rounds elsewhere. Both compute with a and b as they are, without logarithms and quotients, so that any sign and
-size of them is exact. The backward pass is the same recurrence, from the last step to the first; it keeps a and h.
+one of log2(T) rounds elsewhere; a third is a kernel (`rnn_lightning.kernels`), where it is asked for. All compute
+with a and b as they are, without logarithms and quotients, so that any sign and size of them is exact. The backward pass is the
+same recurrence, from the last step to the first; it keeps a and h.
 
 Shapes: T steps, B rows, H hidden units; time comes first.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,13 +19,21 @@ from ..derivatives import check_first_derivative
 from .own_backward import REMEDY, Gradients, before_each
 
 
+class Forms(NamedTuple):
+    """What computes a scan: as `recurrence` and `recurrence_back`."""
+
+    forward: Callable[[Tensor, Tensor, Tensor], Tensor]
+    back: Callable[[Tensor, Tensor], Tensor]
+
+
 class LinearScan(Function):
     """h_t = a_t * h_{t-1} + b_t for all steps: a (T, B, H) or (H,), b (T, B, H) and the state before them (B, H)."""
 
     @staticmethod
-    def forward(ctx: Any, keep: Tensor, new: Tensor, start: Tensor) -> Tensor:
-        states = recurrence(keep.expand_as(new), new, start)
+    def forward(ctx: Any, forms: Forms, keep: Tensor, new: Tensor, start: Tensor) -> Tensor:
+        states = forms.forward(keep.expand_as(new), new, start)
         ctx.save_for_backward(keep, states, start)
+        ctx.forms = forms
         return states
 
     @staticmethod
@@ -31,11 +41,11 @@ class LinearScan(Function):
         check_first_derivative("a scan over time", REMEDY)
         keep, states, start = ctx.saved_tensors
         back = keep.conj().resolve_conj().expand_as(states)
-        to_new = recurrence_back(back, *grad_outputs)
-        to_keep = products_with_before(to_new, states, start) if ctx.needs_input_grad[0] else None
+        to_new = ctx.forms.back(back, *grad_outputs)
+        to_keep = products_with_before(to_new, states, start) if ctx.needs_input_grad[1] else None
         if to_keep is not None and keep.dim() == 1:
             to_keep = to_keep.sum((0, 1))
-        return to_keep, to_new, back[0] * to_new[0] if ctx.needs_input_grad[2] else None
+        return None, to_keep, to_new, back[0] * to_new[0] if ctx.needs_input_grad[3] else None
 
 
 def products_with_before(gradient: Tensor, states: Tensor, start: Tensor) -> Tensor:
@@ -114,9 +124,12 @@ def back_by_doubling(keep: Tensor, gradient: Tensor) -> Tensor:
     return by_doubling(later, gradient.flip(0), torch.zeros_like(gradient[0])).flip(0)
 
 
-def scan(keep: Tensor, new: Tensor, start: Tensor) -> Tensor:
+BY_DEVICE = Forms(recurrence, recurrence_back)
+
+
+def scan(keep: Tensor, new: Tensor, start: Tensor, forms: Forms = BY_DEVICE) -> Tensor:
     """h_t = a_t * h_{t-1} + b_t: a (T, B, H) or (H,), b (T, B, H) and the state before them (B, H) to the states (T, B, H)."""
-    states: Any = LinearScan.apply(keep, new, start)
+    states: Any = LinearScan.apply(forms, keep, new, start)
     return states
 
 

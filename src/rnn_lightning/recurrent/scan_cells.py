@@ -8,6 +8,7 @@ Shapes: B rows, T steps, F features in, H hidden units, P features of a projecte
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..products import linear
 from ..sequences import State, at_least_single, map_state
+from .by_kernel import scan_by_kernel
 from .exported import scanned
 from .parallel import scan, single_step
 from .stepwise import Cell
@@ -31,6 +33,7 @@ class ScanCell(Cell):
     """
 
     backend = "scan"
+    triton = "SCAN"
     scans = True
     has_recurrent_weight = False
 
@@ -56,6 +59,9 @@ class ScanCell(Cell):
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         return self.read(projected, state, scan)
+
+    def by_kernel(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.read(projected, state, partial(scan, forms=scan_by_kernel(self.chosen_backend, projected)))
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         outputs, states = self.read(projected.unsqueeze(0), state, single_step)

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..kernels import AUTO
 from ..products import linear
 from ..sequences import State, leaves, length_mask, map_state, select_state
 from .architecture import LOOP, Architecture, Layout
+from .by_kernel import sequence_by_kernel
 from .contract import Recurrent
 from .exported import scanned
 from .initial_state import LearnedStart
@@ -113,6 +115,11 @@ class Cell(nn.Module, Architecture):
         return torch.where(torch.rand(new.shape, device=new.device) < rate, old, new)
 
     @property
+    def draws_masks(self) -> bool:
+        """Whether it draws masks at each step, in training at least."""
+        return any(self.zoneout) or self.recurrent_dropout > 0
+
+    @property
     def has_masks(self) -> bool:
         """Whether its steps are others than its equations say, so that they are computed one by one."""
         return any(self.zoneout) or (self.training and self.recurrent_dropout > 0)
@@ -122,10 +129,23 @@ class Cell(nn.Module, Architecture):
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
 
+    def shared(self) -> tuple[Tensor, ...]:
+        """The parameters, besides the recurrent weight, that all steps share."""
+        return ()
+
+    def by_kernel(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `sequence`, by the cell's kernel."""
+        assert self.triton is not None
+        parts = (state,) if isinstance(state, Tensor) else state
+        tensors = (projected, self.recurrent_weight, *parts, *(part.contiguous() for part in self.shared()))
+        outputs, states = sequence_by_kernel(self.triton, self.chosen_backend, tensors)
+        return outputs, states[0] if isinstance(state, Tensor) else states
+
     def whole(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         """All steps of ``inputs`` (B, T, F) at once: outputs, anything in the padding, and the state after each row's last real
-        step; by `sequence`, unless a cell has another way. ``None``: this cell has none."""
-        found = self.sequence(self.project(inputs.transpose(0, 1)), state)
+        step; by `sequence`, or by a kernel if one is asked for, unless a cell has another way. ``None``: this cell has none."""
+        at_once = self.sequence if self.chosen_backend == AUTO else self.by_kernel
+        found = at_once(self.project(inputs.transpose(0, 1)), state)
         if found is None:
             return None
         outputs, states = map_state(lambda part: part.transpose(0, 1), found)
@@ -159,8 +179,8 @@ def rename(names: Mapping[str, str], _: nn.Module, state_dict: dict[str, Any], p
 class Unrolled(Recurrent):
     """The loop over time: a cell run over the steps of a sequence, one after the other.
 
-    On the CPU, and everywhere if it `scans`, a cell that can do all steps at once (`Cell.whole`) does so, unless ``at_once`` is
-    false. The state at the start is ``learned``, or the cell's own.
+    On the CPU, and everywhere if it `scans` or a kernel is asked for, a cell that can do all steps at once (`Cell.whole`) does
+    so, unless ``at_once`` is false. The state at the start is ``learned``, or the cell's own.
     """
 
     bidirectional = False
@@ -194,7 +214,9 @@ class Unrolled(Recurrent):
     def _read_at_once(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         steps = inputs.shape[1] if lengths is None else max(1, int(lengths.max()))
         by_loop = inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu")
-        if not self.at_once or steps == 1 or self.cell.has_masks or (by_loop and not self.cell.scans):
+        if not self.at_once or self.cell.has_masks:
+            return None
+        if self.cell.chosen_backend == AUTO and (steps == 1 or (by_loop and not self.cell.scans)):
             return None
         found = self.cell.whole(inputs[:, :steps], lengths, state)
         if found is None or lengths is None:
