@@ -1,7 +1,8 @@
 """Pages of Markdown, README.md and docs/*.md, with blocks that a command writes: everything between two markers.
 
 A block is ``<!-- KIND:ARGUMENT -->``, what was written, ``<!-- /KIND -->``. The kinds are ``results:TASK`` (a task's table),
-``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules).
+``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules), ``measured:NAME``
+(what benchmarks/NAME.json has).
 """
 
 import os
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.documenting import modules, tables
+from pipelines.documenting.measured import measured
 from pipelines.documenting.tables import StoredResults
 
 BLOCK = re.compile(
-    r"(<!-- (?P<kind>results|headlines|picture|map):(?P<argument>[^\n]+) -->\n).*?(<!-- /(?P=kind) -->)", re.DOTALL
+    r"(<!-- (?P<kind>results|headlines|picture|map|measured):(?P<argument>[^\n]+) -->\n).*?(<!-- /(?P=kind) -->)", re.DOTALL
 )
 PICTURES = Path("docs/pictures")
 
@@ -50,6 +52,7 @@ class Documentation:
                 "headlines": lambda: tables.headlines(self.stored, argument.split()),
                 "picture": lambda: self._image(page, argument.split()),
                 "map": lambda: modules.module_list(self.root / argument),
+                "measured": lambda: measured(self.root, argument),
             }[block["kind"]]()
             return f"{block[1]}{content}\n{block[4]}"
 
