@@ -2,7 +2,8 @@
 
 The same raw items go to the predictor in Python, to ``rnn predict``, to ``rnn serve`` over HTTP, and to the exported network in
 a process that cannot import PyTorch. Text, labels and their order must be equal, numbers within `TOLERANCE`. The counts,
-the largest difference of numbers and the first answers that differ are in benchmarks/agreement.json, and on docs/export.md.
+the largest difference of numbers and the first answers that differ are in benchmarks/agreement.json and on docs/export.md. Runs
+in that file which are not named stay there.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pipelines.settings.base import validate
 from pipelines.settings.schema import Experiment
 from rnn_lightning import load_predictor
 from rnn_lightning.export import export_run
+from rnn_lightning.files import read_json
 from rnn_lightning.items.folders import read_description
 
 TOLERANCE = 1e-4
@@ -80,6 +82,19 @@ def compared(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> Com
     return compare({key: one[key] for key in kept}, {key: other[key] for key in other if key != "text" or key in kept})
 
 
+def read(answer: str | bytes) -> Any:
+    """What an answer says in JSON.
+
+    Raises:
+        ValueError: where it is none, or has a number that JSON has not: an infinity, or NaN.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no value of JSON: {answer[:SHOWN_SIGNS]!r}")
+
+    return json.loads(answer, parse_constant=refuse)
+
+
 def words_of(options: Mapping[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in options.items()]
 
@@ -90,7 +105,7 @@ def by_lines(command: Sequence[str], items: Sequence[Item]) -> list[Any]:
     done = subprocess.run([sys.executable, *command, "format=json"], input=given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{shlex.join(command[-4:])} ends with {done.returncode}: {done.stderr[-1000:]}")
-    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    answers = [read(line) for line in done.stdout.split("\n")[:-1]]
     return [{key: value for key, value in answer.items() if key != "line"} for answer in answers]
 
 
@@ -102,7 +117,7 @@ def by_requests(port: int, items: Sequence[Item], options: Mapping[str, Any]) ->
         status, body = ask(port, json.dumps({"inputs": inputs, "params": options}).encode())
         if status != 200:
             raise ValueError(f"the server answers with {status}: {body.decode()}")
-        answers += json.loads(body)["predictions"]
+        answers += read(body)["predictions"]
     return answers
 
 
@@ -166,15 +181,17 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="run=FOLDER", help="an evaluated run, whose corpus is there")
     parser.add_argument("--items", type=int, default=200)
     options = parser.parse_args()
-    runs: dict[str, Any] = {}
+    file = Path(__file__).with_suffix(".json")
+    runs: dict[str, Any] = read_json(file)["runs"] if file.exists() else {}
     for word in options.runs:
         folder = Path(word.removeprefix("run=").rstrip("/"))
         runs["/".join(folder.parts[-3:])] = found = measure(folder, options.items)
         for row in found["rows"]:
             equal, largest = f"{row['equal_in_all']} of {row['items']}", max(row["largest_difference"].values())
             print(f"{folder} {row['options']}: {equal} equal in all, numbers within {largest:.1e}", flush=True)
-    command = shlex.join(["python", "-m", "benchmarks.agreement", *sys.argv[1:]])
-    store(__file__, {"command": command, "tolerance": TOLERANCE, "runs": runs})
+        again = [f"run=runs/{name}" for name in runs]
+        command = shlex.join(["python", "-m", "benchmarks.agreement", *again, "--items", str(options.items)])
+        store(__file__, {"command": command, "tolerance": TOLERANCE, "runs": runs})
 
 
 if __name__ == "__main__":

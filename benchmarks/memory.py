@@ -1,6 +1,6 @@
-"""What trained networks remember: ``python -m benchmarks.memory run=runs/adding/elman/1 run=...`` keeps what `rnn microscope` sees.
+"""What trained networks remember: ``python -m benchmarks.memory run=runs/adding/elman/1 run=...`` keeps what a microscope sees.
 
-It writes benchmarks/memory.json, from which docs/results.md has its table.
+It looks at runs as ``rnn microscope`` does, and writes benchmarks/memory.json, of which docs/results.md has a table.
 """
 
 import shlex

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.comparing.summary import as_markdown
+from pipelines.comparing.summary import NONE, as_markdown
 from pipelines.display.numbers import number
 from rnn_lightning.files import read_json
 
@@ -32,19 +32,20 @@ def agreement(found: dict[str, Any]) -> list[list[str]]:
             options = " ".join(f"`{name}={str(value).lower()}`" for name, value in row["options"].items())
             largest = max(row["largest_difference"].values())
             counts = [str(row["items"]), str(row["equal_in_all"])]
-            rows.append([run["title"], run["kind"], options or "–", *counts, f"{largest:.0e}" if largest else "0"])
+            rows.append([run["title"], run["kind"], options or NONE, *counts, f"{largest:.0e}" if largest else "0"])
     return rows
 
 
 def memory(found: dict[str, Any]) -> list[list[str]]:
     """A line for each run: the gradient at some steps back, how far it reaches, the largest singular value, the gates."""
-    rows = [["task", "network", "test loss", "horizon", *(f"{lag} back" for lag in LAGS), "singular value", "gates closed, open"]]
+    gradients = [f"{lag} back" for lag in LAGS]
+    rows = [["task", "network", "test loss", "horizon", *gradients, "singular value", "gates closed, open"]]
     for run in found["runs"]:
         reach = str(run["horizon"]) if run["horizon"] < run["steps"] else f"all {run['steps']}"
         gradient = [number(run["gradient"][lag]) for lag in LAGS]
         gates = "; ".join(f"{name} {of['below']:.0%}, {of['above']:.0%}" for name, of in run["gates"].items())
         loss, largest = number(run["metrics"]["test/loss"]), number(run["singular_values"][0])
-        rows.append([run["task"], run["rnn"], loss, reach, *gradient, largest, gates or "–"])
+        rows.append([run["task"], run["rnn"], loss, reach, *gradient, largest, gates or NONE])
     return rows
 
 

@@ -1,8 +1,8 @@
 """Pages of Markdown, README.md and docs/*.md, with blocks that a command writes: everything between two markers.
 
 A block is ``<!-- KIND:ARGUMENT -->``, what was written, ``<!-- /KIND -->``. The kinds are ``results:TASK`` (a task's table),
-``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules), ``measured:NAME``
-(what benchmarks/NAME.json has).
+``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules),
+``measured:NAME`` (what benchmarks/NAME.json has).
 """
 
 import os
