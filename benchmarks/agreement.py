@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "language": [{"temperature": 0, "length": 40}, {"score": True}],
     "recognition": [{}, {"beam_size": 16, "n_best": 5}],
-    "tagging": [{}, {"tokens": "blanks"}],
+    "tagging": [{}, {"tokens": "blanks", "confidence": True}],
     "transcription": [{"beam_size": 1}, {"beam_size": 8, "n_best": 5}],
     "translation": [{"beam_size": 1}, {"beam_size": 8, "n_best": 5}],
 }

@@ -43,7 +43,10 @@ class Case:
         self.data.setup("fit")
         self.batch = next(iter(self.data.val_dataloader()))
         self.trainer: Any = SimpleNamespace(
-            gradient_clip_val=self.experiment.task.training.clip, sanity_checking=False, global_step=0
+            gradient_clip_val=self.experiment.task.training.clip,
+            gradient_clip_algorithm="norm",
+            sanity_checking=False,
+            global_step=0,
         )
         self.system.log_dict = lambda *_, **__: None  # there is no trainer to log to
 
