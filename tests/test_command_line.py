@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -17,11 +20,15 @@ from pipelines.settings import places
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def rnn(*words: str, cwd: Path, command: tuple[str, ...] = (sys.executable, "-m", "pipelines")) -> tuple[int, str, str]:
-    """The exit code of ``rnn WORDS``, and what it says."""
+def rnn(
+    *words: str, cwd: Path, command: tuple[str, ...] = (sys.executable, "-m", "pipelines"), given: str = ""
+) -> tuple[int, str, str]:
+    """The exit code of ``rnn WORDS``, and what it says; ``given`` is its standard input."""
     paths = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"} if command[0] == sys.executable else {}
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([*command, *words], cwd=cwd, env=kept | paths, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *words], cwd=cwd, env=kept | paths, input=given, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -90,8 +97,8 @@ def test_the_wheel_has_all_that_the_commands_need(tmp_path: Path) -> None:
     (packages / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
     (tmp_path / "project").mkdir()
 
-    def run(*words: str, code: int = 0) -> str:
-        done = rnn(*words, cwd=tmp_path / "project", command=(str(binaries / "rnn"),))
+    def run(*words: str, code: int = 0, given: str = "") -> str:
+        done = rnn(*words, cwd=tmp_path / "project", command=(str(binaries / "rnn"),), given=given)
         assert done[0] == code, done
         return done[1] + done[2]
 
@@ -102,6 +109,9 @@ def test_the_wheel_has_all_that_the_commands_need(tmp_path: Path) -> None:
         run(stage, *words)
     (folder,) = (tmp_path / "project/runs/adding").glob("gru-*/1")
     assert f'"commit": "rnn-lightning-{rnn_lightning.__version__}"' in (folder / "training.json").read_text()
+    item = "[[0.5, 1], [0.25, 0], [0.75, 1]]"
+    (line,) = run("predict", f"run={folder}", "format=json", given=f"{item}\n").splitlines()
+    assert {"line": 1, **served(str(binaries / "rnn"), folder, item)[0]} == json.loads(line)
     sweep = ["sweep", "sweep=basic", *training, "trials=1"]
     for words, code, said in (
         (sweep, 2, "give `rnn init` first"),
@@ -112,3 +122,19 @@ def test_the_wheel_has_all_that_the_commands_need(tmp_path: Path) -> None:
         (["reproduce", "adding/gru/1"], 2, "from a clone of the repository"),
     ):
         assert said in run(*words, code=code)
+
+
+def served(program: str, run: Path, item: str) -> Any:
+    """What ``rnn serve`` answers to a request of one item."""
+    command = [program, "serve", f"run={run}", "port=0"]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(command, cwd=run, stderr=subprocess.PIPE, text=True, env=kept) as process:
+        assert process.stderr
+        try:
+            said = next(line for line in process.stderr if " answers by " in line)
+            body, headers = json.dumps({"inputs": [item]}).encode(), {"Content-Type": "application/json"}
+            with urlopen(Request(said.partition(" answers by ")[0], body, headers), timeout=60) as answer:
+                return json.load(answer)["predictions"]
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0

@@ -89,7 +89,7 @@ def test_an_empty_item_has_an_empty_answer_and_the_text_of_each_is_one_line(stor
         assert answers[0] == answers[-1] == predictor.no_answer()
         assert predictor.text(answers[0]) == ""
     assert not any("\n" in predictor.text(answer) for answer in answers)
-    json.dumps(answers)
+    json.dumps(answers, allow_nan=False)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """An exported run of each kind answers raw items as its predictor does, in a process that cannot import PyTorch."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,23 @@ import torch
 from run_folders import own_place
 from stored_kinds import KINDS, store_kind
 
-from rnn_lightning import LinearChainCRF, ctc_align, ctc_beam_search, ctc_greedy, load_predictor, span_constraints
+from rnn_lightning import (
+    CTCRecognizer,
+    LinearChainCRF,
+    ctc_align,
+    ctc_beam_search,
+    ctc_greedy,
+    load_predictor,
+    span_constraints,
+)
 from rnn_lightning.export import export_run
 from rnn_lightning.export.kinds import KINDS as KINDS_EXPORTED
+from rnn_lightning.export.kinds import of_recognizer
+from rnn_lightning.items.inputs import ArrayInputs, Encoded
 from rnn_lightning.models import Seq2Seq
+from rnn_lightning.predictors import RecognitionPredictor
 from rnn_lightning.runtime import ctc
+from rnn_lightning.runtime.recognition import DeployedRecognizer
 from rnn_lightning.runtime.rules import Rules
 from rnn_lightning.runtime.search import Decoder
 from rnn_lightning.runtime.viterbi import best_path
@@ -34,7 +48,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "language": [{"temperature": 0, "length": 6}, {"temperature": 0.5, "top_k": 1, "length": 6}, {"score": True}],
     "symbols": [{"temperature": 0, "length": 6}],
-    "recognition": [{}, {"beam_size": 6, "n_best": 3}],
+    "recognition": [{}, {"beam_size": 6, "n_best": 3}, {"beam_size": 9, "n_best": 9}],
     "tagging": [{}, {"confidence": True}],
 }
 """By kind, the options that it is asked with."""
@@ -129,6 +143,23 @@ def test_a_signal_is_decoded_and_aligned_as_the_library_does() -> None:
         assert [score for _, score in found] == pytest.approx(beam.scores[row].tolist(), rel=1e-5)
         times = zip(*(part[row].tolist() for part in (aligned.starts, aligned.ends, aligned.confidence)), strict=True)
         assert ctc.align(numbers, found[0][0], 0) == [pytest.approx(span, rel=1e-5) for span in [*times][: sizes[0]]]
+
+
+def test_a_signal_that_few_texts_are_possible_for_lists_no_others() -> None:
+    """Of one step, the labels alone and nothing: their probabilities sum to 1, and the list is JSON, which has no infinity."""
+    torch.manual_seed(0)
+    model = CTCRecognizer({"cell": "gru", "hidden_size": 4}, 3, ["<blank>", "a", "b"], unit="character").eval()
+    (answer,) = RecognitionPredictor(model, ArrayInputs(3), beam_size=9, n_best=9)(["[[1, -2, 3]]"])
+    with torch.no_grad():
+        log_probs = model(torch.tensor([[[1.0, -2.0, 3.0]]]))[0][0]
+    ranked = sorted(zip(log_probs[0].tolist(), ["", "a", "b"], strict=True), reverse=True)
+    assert [each["text"] for each in answer["n_best"]] == [text for _, text in ranked]
+    assert [each["score"] for each in answer["n_best"]] == pytest.approx([score for score, _ in ranked])
+    assert sum(math.exp(each["score"]) for each in answer["n_best"]) == pytest.approx(1)
+    deployed = object.__new__(DeployedRecognizer)
+    deployed.beam_size, deployed.n_best, deployed.exported = 9, 9, SimpleNamespace(settings=of_recognizer(model))
+    found = deployed.answer_of(Encoded(np.ones((1, 3), np.float32)), log_probs.numpy())
+    assert same(found["n_best"], answer["n_best"]) and json.dumps([found, answer], allow_nan=False)
 
 
 SEARCHES: list[dict[str, Any]] = [

@@ -180,7 +180,7 @@ def serving(run: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "task, words", [("dates", "May 3rd"), ("foresight", "Paris"), ("nested", "dogs near"), ("values", "0.25, 0")]
+    "task, words", [("dates", "May 3rd"), ("foresight", "Paris"), ("nested", "lion wolf"), ("values", "0.25, 0")]
 )
 def test_the_requests_of_the_page_are_answered(task: str, words: str, runs: Path) -> None:
     (block,) = [block for block in blocks("sh") if block.page.name == "serving.md" and words in block.text]

@@ -2,7 +2,8 @@
 
 A block is ``<!-- KIND:ARGUMENT -->``, what was written, ``<!-- /KIND -->``. The kinds are ``results:TASK`` (a task's table),
 ``headlines:TASK ...`` (a line for each task), ``picture:NAME TASK ...`` (docs/pictures/NAME.png), ``map:FOLDER`` (its modules),
-``cells:FILE`` (what was measured of each cell), ``learned:TASK ...`` (a line for each architecture, a column for each task).
+``cells:FILE`` (what was measured of each cell), ``learned:TASK ...`` (a line for each architecture, a column for each task),
+``measured:NAME`` (what benchmarks/NAME.json has).
 """
 
 import os
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.documenting import cells, modules, tables
+from pipelines.documenting.measured import measured
 from pipelines.documenting.tables import StoredResults
 
-KINDS = ("results", "headlines", "picture", "map", "cells", "learned")
+KINDS = ("results", "headlines", "picture", "map", "cells", "learned", "measured")
 BLOCK = re.compile(rf"(<!-- (?P<kind>{'|'.join(KINDS)}):(?P<argument>[^\n]+) -->\n).*?(<!-- /(?P=kind) -->)", re.DOTALL)
 PICTURES = Path("docs/pictures")
 
@@ -52,6 +54,7 @@ class Documentation:
                 "map": lambda: modules.module_list(self.root / argument),
                 "cells": lambda: cells.cost_table(self.root / argument),
                 "learned": lambda: cells.learned_table(self.stored, argument.split()),
+                "measured": lambda: measured(self.root, argument),
             }[block["kind"]]()
             return f"{block[1]}{content}\n{block[4]}"
 

@@ -9,6 +9,9 @@ from ..systems import System
 from ..systems.optimization import clipped_size
 from .examine import SHARE, Findings, examine
 
+PLACES = 2
+"""Rows, and steps of each, at which Jacobians are taken: fewer than after the training, so that this takes little time."""
+
 
 class Microscope(Callback):
     """Examines the system on the first validation batch, at every ``every_n_validations``-th validation.
@@ -39,7 +42,7 @@ class Microscope(Callback):
         self._validations += 1
         if self._validations % self.every:
             return
-        found = examine(cast(System, pl_module), [batch], rows=self.rows)
+        found = examine(cast(System, pl_module), [batch], rows=self.rows, places=PLACES)
         if self._steps:
             found = found._replace(clipped_share=self._clipped / self._steps)
         self._steps = self._clipped = 0

@@ -20,7 +20,7 @@ from .trace import Trace, jacobian
 SHARE = 0.1
 """The share of the largest gradient at which the horizon ends, unless another is given."""
 PLACES = 4
-"""Rows, and steps of each, at which Jacobians are taken."""
+"""Rows, and steps of each, at which Jacobians are taken, unless another number is given."""
 
 
 class Findings(NamedTuple):
@@ -60,6 +60,7 @@ def examine(
     *,
     rows: int = 64,
     values: int = 5,
+    places: int = PLACES,
     clip: float | None = None,
     clipped_by: str = "norm",
 ) -> Findings:
@@ -67,12 +68,13 @@ def examine(
 
     Args:
         values: singular values of the Jacobian, the largest.
+        places: so many rows, and steps of each, at which Jacobians are taken: of a large state they are what takes time.
         clip, clipped_by: the bound of the gradient's ``norm``, or of the absolute ``value`` of each of its numbers.
 
     Raises:
         ValueError: for a system without a single network that reads from left to right, or no row.
     """
-    check_counts(rows=rows, values=values)
+    check_counts(rows=rows, values=values, places=places)
     check_choice("clipped_by", clipped_by, CLIPPED_BY)
     with torch.inference_mode(False), torch.enable_grad():
         twin = _twin(system)
@@ -87,7 +89,7 @@ def examine(
         if not norms:
             raise ValueError("there is no row to examine: give batches that have some")
         clipped = None if clip is None else sum(length > clip for length in lengths) / len(lengths)
-        return Findings(_mean(norms), shares(traces), singular_values(network, traces[0], values), clipped)
+        return Findings(_mean(norms), shares(traces), singular_values(network, traces[0], values, places), clipped)
 
 
 def network_of(system: nn.Module) -> Recurrent:
@@ -147,11 +149,11 @@ def shares(traces: Sequence[Trace]) -> dict[str, tuple[float, float]]:
     return {name: (low / count, high / count) for name, (low, high, count) in sums.items() if count}
 
 
-def singular_values(network: Recurrent, trace: Trace, count: int) -> list[float]:
-    """The ``count`` largest singular values of the Jacobian, means over some real steps of some rows of ``trace``."""
+def singular_values(network: Recurrent, trace: Trace, count: int, places: int) -> list[float]:
+    """The ``count`` largest singular values of the Jacobian, means over ``places`` real steps of as many rows of ``trace``."""
     found = []
-    for row, steps in enumerate(trace.real.sum(1).tolist()[:PLACES]):
-        for time in sorted({round(at) for at in torch.linspace(min(1, steps - 1), steps - 1, PLACES).tolist()}):
+    for row, steps in enumerate(trace.real.sum(1).tolist()[:places]):
+        for time in sorted({round(at) for at in torch.linspace(min(1, steps - 1), steps - 1, places).tolist()}):
             state = map_state(lambda part, row=row: part[row : row + 1], trace.states[time])
             matrix = jacobian(network, trace.inputs[row : row + 1, time], state)
             found.append(torch.linalg.svdvals(matrix)[:count])

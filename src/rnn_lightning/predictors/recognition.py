@@ -3,6 +3,7 @@
 Shapes: B signals, T steps.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
     """The text of a signal, its log-probability (``score``), and from when to when each label lasts, how surely.
 
     ``{"text": "12", "score": -0.3, "labels": [{"label": "1", "first_step": 4, "steps": 2, "confidence": 0.9}, ...]}``; of
-    sound, labels have ``start`` and ``end`` in seconds. With ``n_best`` above 1 a list of texts and scores is added.
+    sound, labels have ``start`` and ``end`` in seconds. With ``n_best`` above 1 a list of texts and scores is added, which is
+    shorter where the beam has found fewer.
     """
 
     def __init__(
@@ -70,5 +72,5 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
             if self.n_best > 1:
                 texts = map(system.text, system.sequences(best.labels[row], best.lengths[row]))
                 ranked = zip(texts, best.scores[row].tolist(), strict=True)
-                answers[-1]["n_best"] = [{"text": text, "score": score} for text, score in ranked]
+                answers[-1]["n_best"] = [{"text": text, "score": score} for text, score in ranked if score > -math.inf]
         return answers

@@ -52,7 +52,6 @@ class DeployedRecognizer(Deployed):
         text = text_of_labels(names, unit, labels)
         answer = labels_answer(item, text, score, names=own, times=times, stride=settings["stride"])
         if self.n_best > 1:
-            ranked = [(text_of_labels(names, unit, each), value) for each, value in found[: self.n_best]]
-            none = [("", float("-inf"))] * (self.n_best - len(ranked))
-            answer["n_best"] = [{"text": text, "score": value} for text, value in [*ranked, *none]]
+            ranked = found[: self.n_best]
+            answer["n_best"] = [{"text": text_of_labels(names, unit, each), "score": value} for each, value in ranked]
         return answer
