@@ -81,12 +81,12 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "SequenceClassifier": (
         library.SequenceClassifier,
-        {"rnn": GRU, "input_size": 3, "num_classes": 2, "classes": ["a", "b"], "dropout": 0.1},
+        {"rnn": GRU, "input_size": 3, "num_classes": 2, "classes": ["a", "b"], "dropout": 0.1, "pooling": "attention"},
     ),
     "SequenceRegressor": (
         library.SequenceRegressor,
         {"rnn": GRU, "input_size": 3, "targets": ["a", "b"], "every_step": True, "quantiles": [0.1, 0.9], "dropout": 0.1}
-        | {"loss": "huber", "standardize_targets": {"mean": [0.0] * 2, "std": [1.0] * 2}},
+        | {"loss": "huber", "pooling": "last", "standardize_targets": {"mean": [0.0] * 2, "std": [1.0] * 2}},
     ),
     "Forecaster": (
         library.Forecaster,

@@ -13,17 +13,19 @@ from ..checks import check_counts, check_names
 from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import State, check_memory, last_outputs
+from ..sequences import State, check_memory
 from .inputs import first_layer
 from .model import Model
+from .pooling import make_pooling
 
 
 class SequenceClassifier(Model):
-    """A recurrent network whose state after the last step is read out: the memory problems of the literature.
+    """A recurrent network that is read out once a sequence: at its last step, as the memory problems of the literature ask, or
+    by another pooling of its steps.
 
     With ``num_classes`` the answer is a class (cross entropy, accuracy), without it a real value (mean squared error, as in
     the adding problem of Hochreiter and Schmidhuber 1997). Inputs are features (B, T, F), or tokens (B, T) with ``vocab_size``.
-    A network that reads both ways is read out at both ends.
+    A network that reads both ways is read out at both ends by the pooling ``last``.
     """
 
     input_size: int
@@ -38,6 +40,7 @@ class SequenceClassifier(Model):
         vocab_size: int | None = None,
         standardize: Mapping[str, Sequence[float]] | None = None,
         dropout: float = 0.0,
+        pooling: str = "last",
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -50,6 +53,7 @@ class SequenceClassifier(Model):
             classes: the names of the classes, kept with the model.
             standardize: means and deviations of the features, as ``Standardize`` takes them; not with ``vocab_size``.
             dropout: on what is read out.
+            pooling: of all steps to one vector, one of `models.pooling.POOLINGS`.
 
         Raises:
             ValueError: for a bad size or name.
@@ -59,20 +63,17 @@ class SequenceClassifier(Model):
         if num_classes is not None:
             check_counts(least=2, num_classes=num_classes)
             check_memory(num_classes=num_classes, input_size=input_size)
-        if classes is not None:
-            check_names("classes", classes, count=num_classes or 0)
         self.input_size, self.num_classes, self.vocab_size = input_size, num_classes, vocab_size
-        self.classes = None if classes is None else list(classes)
-        self.network = as_network(rnn, input_size)
-        self.dropout = make_dropout(dropout, locked=False)
+        self.classes = check_classes(classes, num_classes)
+        self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, num_classes or 1)
+        self.pooling = make_pooling(pooling, self.network.output_size)
         self.complete()
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
-        """Scores (B, C), or values (B, 1), from the last real step of each row (both ends, if bidirectional), and the state."""
-        outputs, after = self.network(self.embedding(inputs), lengths, state)
-        ends = last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
-        return self.output(self.dropout(ends)), after
+        """Scores (B, C), or values (B, 1), from the real steps of each row as the pooling reads them, and the state."""
+        pooled, after = self.pooling(self.network, self.embedding(inputs), lengths, state)
+        return self.output(self.dropout(pooled)), after
 
     @torch.no_grad()
     def classify(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -84,3 +85,11 @@ class SequenceClassifier(Model):
         if self.num_classes is None:
             raise ValueError("a model without num_classes has no classes to tell")
         return self(inputs, lengths)[0].argmax(1)
+
+
+def check_classes(classes: Sequence[str] | None, count: int | None) -> list[str] | None:
+    """The names of ``count`` classes, all different, where they have any."""
+    if classes is None:
+        return None
+    check_names("classes", classes, count=count or 0)
+    return list(classes)

@@ -4,20 +4,22 @@ Shapes: B rows, T steps, F features, K targets, Q quantiles.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..checks import check_flags, check_names
+from ..checks import check_flags, check_names, shown
 from ..products import Linear
 from ..quantiles import check_quantiles
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
-from ..sequences import State, last_outputs
+from ..sequences import State
 from ..standardize import Standardize
 from .inputs import first_layer
 from .model import Model
+from .pooling import make_pooling
 
 
 class SequenceRegressor(Model):
@@ -43,6 +45,7 @@ class SequenceRegressor(Model):
         quantiles: Sequence[float] | None = None,
         dropout: float = 0.0,
         loss: str = "squared",
+        pooling: str = "last",
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -53,6 +56,7 @@ class SequenceRegressor(Model):
             input_size: F; with ``vocab_size`` the width of the token embedding.
             targets: the names of the K targets; ``standardize_targets`` for them is what ``standardize`` is for features.
             dropout: on what is read out; ``loss``: of a system, but for quantiles, see `systems.losses`.
+            pooling: as that of a `SequenceClassifier`; of ``every_step`` there is none.
 
         Raises:
             ValueError: for a bad size or name.
@@ -60,12 +64,13 @@ class SequenceRegressor(Model):
         super().__init__(optimizer, schedule, rnn=rnn)
         self.embedding = first_layer(input_size, vocab_size, standardize)
         check_names("targets", targets)
-        check_flags(every_step=every_step)
+        check_every_step(every_step, pooling)
         self.targets, self.input_size, self.vocab_size, self.every_step = list(targets), input_size, vocab_size, every_step
         self.quantiles = check_quantiles(quantiles)
         self.of_targets = Standardize(len(targets), standardize_targets)
         self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, len(targets) * len(self.quantiles or [0.5]))
+        self.pooling = make_pooling(pooling, self.network.output_size)
         self.complete()
 
     def check_steps(self, inputs: Tensor, lengths: Tensor | None) -> None:
@@ -80,9 +85,8 @@ class SequenceRegressor(Model):
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """The standardised answers, see above, and the state after the last real step."""
-        outputs, after = self.network(self.embedding(inputs), lengths, state)
-        if not self.every_step:
-            outputs = last_outputs(outputs, lengths, bidirectional=self.network.bidirectional)
+        read = self.network if self.every_step else partial(self.pooling, self.network)
+        outputs, after = read(self.embedding(inputs), lengths, state)
         values = self.output(self.dropout(outputs)).unflatten(-1, (len(self.targets), -1))
         return values.squeeze(-1) if self.quantiles is None else values.sort(-1).values, after
 
@@ -96,3 +100,10 @@ class SequenceRegressor(Model):
         """Standardised ``values``, as ``forward`` answers them, in the units of the targets."""
         mean, scale = self.of_targets.mean, self.of_targets.scale
         return values / scale + mean if self.quantiles is None else values / scale.unsqueeze(1) + mean.unsqueeze(1)
+
+
+def check_every_step(every_step: bool, pooling: str) -> None:
+    """Refuse a pooling of steps each of which has numbers of its own."""
+    check_flags(every_step=every_step)
+    if every_step and pooling != "last":
+        raise ValueError(f"every_step tells numbers of each step, which no pooling {shown(pooling)} puts together")
