@@ -192,6 +192,7 @@ def methods() -> dict[str, Call]:
         "LanguageModel.forward": made_of("LanguageModel", "forward", inputs=words, lengths=LENGTHS),
         "LanguageModel.generate": made_of("LanguageModel", "generate", prompt=words, length=3, temperature=0.5, seed=1),
         "Tagger.tag": made_of("Tagger", "tag", inputs=spelled, lengths=LENGTHS),
+        "Tagger.tag_with_confidence": made_of("Tagger", "tag_with_confidence", inputs=spelled, lengths=LENGTHS),
         "FrameClassifier.classify": made_of("FrameClassifier", "classify", **features),
         "SequenceClassifier.classify": made_of("SequenceClassifier", "classify", **features),
         "SequenceRegressor.regress": made_of("SequenceRegressor", "regress", **features),

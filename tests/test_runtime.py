@@ -29,6 +29,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "language": [{"temperature": 0, "length": 6}, {"score": True}],
     "symbols": [{"temperature": 0, "length": 6}],
     "recognition": [{}, {"beam_size": 6, "n_best": 3}],
+    "tagging": [{}, {"confidence": True}],
 }
 """By kind, the options that it is asked with."""
 ANSWER = """

@@ -74,17 +74,23 @@ class WordAnswers(Answerer):
 
     ``{"words": ["Ada", "sat"], "tags": ["B-PER", "O"], "spans": [{"label": "PER", "first_word": 0, "words": 1}]}``. The
     format ``conll`` is a word and its tag a line, and a blank line after each sentence; ``text`` the tags alone.
+
+    With ``confidence`` there is the probability of each word's tag, ``"confidence": [0.97, 0.99]``, a third column of
+    ``conll``.
     """
 
     formats: ClassVar[tuple[str, ...]] = ("conll", "text", "json")
     pool: ClassVar[int] = 32
     tags: Sequence[str]
     scheme: str | None
+    confidence: bool
 
-    def of_words(self, words: Sequence[str], numbers: Sequence[int]) -> Answer:
-        """The answer for ``words`` with the ``numbers`` of their tags, which may go on behind them."""
+    def of_words(self, words: Sequence[str], numbers: Sequence[int], confidences: Sequence[float] = ()) -> Answer:
+        """The answer for ``words`` with the ``numbers`` of their tags and, with ``confidence``, the probabilities of these;
+        both may go on behind the words."""
         tags = [self.tags[number] for number in numbers[: len(words)]]
         answer: dict[str, Any] = {"words": list(words), "tags": tags}
+        answer |= {"confidence": list(confidences[: len(words)])} if self.confidence else {}
         if self.scheme is None:
             return answer
         spans = spans_of(tags, self.scheme)
@@ -96,4 +102,6 @@ class WordAnswers(Answerer):
     def text(self, answer: Answer, form: str = "text") -> str:
         if form == "text":
             return " ".join(answer["tags"])
-        return "".join(f"{word}\t{tag}\n" for word, tag in zip(answer["words"], answer["tags"], strict=True))
+        columns = [answer["words"], answer["tags"]]
+        columns += [[f"{probability:.4f}" for probability in answer["confidence"]]] if self.confidence else []
+        return "".join("\t".join(row) + "\n" for row in zip(*columns, strict=True))

@@ -1,6 +1,6 @@
-"""From scores of tags to a loss and to tags: what stands on top of a tagger's network.
+"""From scores of tags to a loss, to tags and to their probabilities: what stands on top of a tagger's network.
 
-Every output has the two methods of `TagOutput`; `OUTPUTS` names them. Shapes: B rows, T steps, L tags.
+Every output has the methods of `TagOutput`; `OUTPUTS` names them. Shapes: B rows, T steps, L tags.
 """
 
 from abc import ABC, abstractmethod
@@ -30,6 +30,10 @@ class TagOutput(nn.Module, ABC):
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         """The likeliest tags (B, T) of each row, `IGNORED` behind its length."""
 
+    @abstractmethod
+    def marginals(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
+        """The marginal probability (B, T, L) of each tag at each step, zero behind a row's length."""
+
 
 class SoftmaxOutput(TagOutput):
     """Each step on its own: p(tag) = softmax(emissions). No constraint can hold where no step knows of another."""
@@ -42,6 +46,9 @@ class SoftmaxOutput(TagOutput):
 
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         return fill_padding(emissions.argmax(2), lengths, IGNORED)
+
+    def marginals(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
+        return fill_padding(at_least_single(emissions).softmax(2), lengths)
 
 
 class CRFOutput(TagOutput):
@@ -62,6 +69,9 @@ class CRFOutput(TagOutput):
 
     def decode(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         return self.field.decode(emissions, lengths).tags[:, 0]
+
+    def marginals(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
+        return self.field.marginals(emissions, lengths)
 
 
 OUTPUTS: dict[str, type[SoftmaxOutput] | type[CRFOutput]] = {"crf": CRFOutput, "softmax": SoftmaxOutput}

@@ -126,6 +126,16 @@ class Tagger(Model):
         emissions, _ = self(inputs, lengths)
         return self.output.decode(emissions, lengths)
 
+    @torch.no_grad()
+    def tag_with_confidence(self, inputs: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The tags (B, T) of ``tag``, and the marginal probability (B, T) of each, zero behind a row's length.
+
+        Of a CRF it is that of all sequences with this tag at this step, which need not be its highest there.
+        """
+        emissions, _ = self(inputs, lengths)
+        tags, marginals = self.output.decode(emissions, lengths), self.output.marginals(emissions, lengths)
+        return tags, marginals.gather(2, tags.clamp(min=0).unsqueeze(2)).squeeze(2)
+
 
 def _check_tags(num_tags: int, tags: Sequence[str] | None, scheme: str | None) -> None:
     if tags is not None:

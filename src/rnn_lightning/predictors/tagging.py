@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from ..checks import check_flags
 from ..items.base import Answer
 from ..items.folders import file_in, read_description
 from ..items.inputs import Encoded
@@ -31,21 +32,30 @@ class TaggingPredictor(WordAnswers, Predictor[Tagger]):
         *,
         batch_size: int = 32,
         tokens: Literal["simple", "blanks"] = "simple",
+        confidence: bool = False,
     ) -> None:
-        """Tag by ``system``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`."""
+        """Tag by ``system``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`, for ``confidence``
+        `WordAnswers`."""
         super().__init__(system, WordInputs(lexicon, tokens), batch_size=batch_size)
+        check_flags(confidence=confidence)
+        self.confidence = confidence
         self.tags: Sequence[str] = lexicon.tags
         self.scheme: str | None = system.scheme
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, batch_size: int = 32, tokens: Literal["simple", "blanks"] = "simple"
+        cls,
+        folder: str | Path,
+        *,
+        batch_size: int = 32,
+        tokens: Literal["simple", "blanks"] = "simple",
+        confidence: bool = False,
     ) -> "TaggingPredictor":
         from ..corpora.lexicon import Lexicon
 
         lexicon = Lexicon.read(file_in(folder, read_description(folder).get("lexicon")))
         system = load_system(Tagger, folder)
-        return cls(system, lexicon, batch_size=batch_size, tokens=tokens)
+        return cls(system, lexicon, batch_size=batch_size, tokens=tokens, confidence=confidence)
 
     @torch.no_grad()
     def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
@@ -59,5 +69,8 @@ class TaggingPredictor(WordAnswers, Predictor[Tagger]):
             return super().answer(encoded)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
-        rows = self.system.tag(*self.pad(batch)).tolist()
-        return [self.of_words(item.source, row) for item, row in zip(batch, rows, strict=True)]
+        if not self.confidence:
+            rows = self.system.tag(*self.pad(batch)).tolist()
+            return [self.of_words(item.source, row) for item, row in zip(batch, rows, strict=True)]
+        found = zip(batch, *(part.tolist() for part in self.system.tag_with_confidence(*self.pad(batch))), strict=True)
+        return [self.of_words(item.source, row, confidences) for item, row, confidences in found]

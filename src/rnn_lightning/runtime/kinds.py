@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..checks import check_flags
 from ..items.base import Answer
 from ..items.folders import file_in, read_description, settings_of
 from ..items.inputs import Encoded, Inputs, make_inputs
@@ -17,8 +18,8 @@ from ..items.signals import frames_answer
 from ..items.values import ValueAnswers
 from ..items.words import WordAnswers, WordInputs
 from .base import Deployed
-from .session import Exported, softmax
-from .viterbi import best_path
+from .session import Array, Exported, softmax
+from .viterbi import best_path, marginals
 
 if TYPE_CHECKING:
     from ..corpora.lexicon import Lexicon
@@ -112,9 +113,13 @@ class DeployedTagger(WordAnswers, Deployed):
         *,
         batch_size: int = 32,
         tokens: Literal["simple", "blanks"] = "simple",
+        confidence: bool = False,
     ) -> None:
-        """Answer by ``exported``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`."""
+        """Answer by ``exported``, whose words are those of the ``lexicon``; for ``tokens`` see `WordInputs`, for ``confidence``
+        `WordAnswers`."""
         super().__init__(exported, WordInputs(lexicon, tokens), batch_size=batch_size)
+        check_flags(confidence=confidence)
+        self.confidence = confidence
         scores, self.tags, self.scheme = exported.settings["transitions"], lexicon.tags, exported.settings["scheme"]
         of_numbers = [[-np.inf if score is None else score for score in row] for row in scores or []]
         self.transitions = np.array(of_numbers, np.float32)
@@ -126,20 +131,26 @@ class DeployedTagger(WordAnswers, Deployed):
         *,
         batch_size: int = 32,
         tokens: Literal["simple", "blanks"] = "simple",
+        confidence: bool = False,
         threads: int = 1,
     ) -> "DeployedTagger":
         from ..corpora.lexicon import Lexicon
 
         lexicon = Lexicon.read(file_in(folder, read_description(folder).get("lexicon")))
-        return cls(Exported(folder, threads), lexicon, batch_size=batch_size, tokens=tokens)
+        return cls(Exported(folder, threads), lexicon, batch_size=batch_size, tokens=tokens, confidence=confidence)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         answers = []
         for item, emissions in zip(batch, self.exported.outputs(*self.pad(batch)), strict=True):
             real = emissions[: len(item.steps)]
             tags = best_path(real, self.transitions) if len(self.transitions) else real.argmax(1).tolist()
-            answers.append(self.of_words(item.source, tags))
+            answers.append(self.of_words(item.source, tags, self.confidences(real, tags) if self.confidence else ()))
         return answers
+
+    def confidences(self, emissions: Array, tags: Sequence[int]) -> list[float]:
+        """The marginal probability of each of the ``tags`` (T,), by the ``emissions`` (T, L)."""
+        likely = marginals(emissions, self.transitions) if len(self.transitions) else softmax(emissions)
+        return likely[np.arange(len(tags)), tags].tolist()
 
 
 def inputs_of(exported: Exported) -> Inputs:

@@ -1,4 +1,4 @@
-"""The best path of a linear chain of tags.
+"""The best path of a linear chain of tags, and the marginal probabilities of tags.
 
 Shapes: T steps, K tags.
 """
@@ -29,3 +29,23 @@ def best_path(emissions: NDArray[np.float32], transitions: NDArray[np.float32]) 
     for pointers in reversed(before):
         path.append(int(pointers[path[-1]]))
     return path[::-1]
+
+
+def marginals(emissions: NDArray[np.float32], transitions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The marginal probability (T, K) of each tag at each step, by the forward-backward algorithm in logarithms; the arguments
+    are those of `best_path`.
+
+    Raises:
+        FloatingPointError: where no path is allowed, or a number is NaN.
+    """
+    between, scores = transitions[:-1, :-1].astype(np.float64), emissions.astype(np.float64)
+    forward, backward = [transitions[-1, :-1] + scores[0]], [transitions[:-1, -1].astype(np.float64)]
+    for emission in scores[1:]:
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + between, 0) + emission)
+    for emission in scores[:0:-1]:
+        backward.append(np.logaddexp.reduce(between + emission + backward[-1], 1))
+    together = np.array(forward) + np.array(backward[::-1])
+    likely = np.exp(together - np.logaddexp.reduce(together, 1, keepdims=True))
+    if not np.isfinite(likely).all():
+        raise FloatingPointError("no sequence of tags is allowed, or a score is not finite: the network gives no numbers")
+    return likely
