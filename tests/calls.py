@@ -13,11 +13,13 @@ from torch import Tensor
 
 import rnn_lightning as library
 from rnn_lightning import search
+from rnn_lightning.arpa import Entry
 from rnn_lightning.data.augment import AUGMENTATIONS
 from rnn_lightning.recurrent import CELLS, build_network
 
 GRU = {"cell": "gru", "hidden_size": 3}
 LENGTHS = torch.tensor([4, 2])
+GRAMS = [{(word,): Entry(-1.0, 0.0) for word in ("<s>", "</s>", "a", "b")}]
 TAGS = ["O", "B-X", "I-X"]
 
 
@@ -188,6 +190,7 @@ def methods() -> dict[str, Call]:
         "LinearChainCRF.loss": Call(crf.loss, emitted | {"tags": tags}),
         "NGram.step": Call(ngram.step, {"tokens": torch.tensor([1, 2]), "state": ngram.start(2)}),
         "NGram.start": Call(ngram.start, {"rows": 2}),
+        "BackOffNGram": Call(library.BackOffNGram, {"grams": GRAMS, "labels": ["-", "a", "b"], "end": 0, "space": "<space>"}),
         "SpanF1.update": Call(library.SpanF1(TAGS, "BIO").update, {"predicted": tags, "gold": tags, "lengths": LENGTHS}),
         "LanguageModel.forward": made_of("LanguageModel", "forward", inputs=words, lengths=LENGTHS),
         "LanguageModel.generate": made_of("LanguageModel", "generate", prompt=words, length=3, temperature=0.5, seed=1),

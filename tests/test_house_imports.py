@@ -38,6 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"checks", "registry", "sequences"},
     "subsampling": {"checks", "exporting", "registry", "sequences"},
     "ngram": {"checks", "sequences"},
+    "arpa": {"files"},
+    "back_off": {"arpa", "checks", "ngram", "sequences"},
     "ctc": {"checks", "sequences"},
     "tag_schemes": {"checks"},
     "crf": {"checks", "derivatives", "sequences", "tag_schemes"},

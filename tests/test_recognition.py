@@ -71,6 +71,17 @@ def test_the_language_model_is_counted_in_training(made: tuple[Path, CTCRecogniz
     assert torch.equal(one, other) and told["fusion"].weight == 0.3
 
 
+def test_the_language_model_may_be_a_file(made: tuple[Path, CTCRecognizer, PairModule], tmp_path: Path) -> None:
+    _, model, data = made
+    words = ["<s>", "</s>", *model.labels[1:]]
+    lines = ["\\data\\", f"ngram 1={len(words)}", "\\1-grams:", *(f"-1 {word}" for word in words), "\\end\\"]
+    (tmp_path / "lm.arpa").write_text("\n".join(lines))
+    search = search_of({"beam_size": 4, "fusion": {"arpa": str(tmp_path / "lm.arpa"), "bonus": 0.5}}, model, data)
+    log_probs, _ = search["fusion"].step(torch.tensor([0]), search["fusion"].start(1))
+    assert search["fusion"].bonus == 0.5
+    torch.testing.assert_close(log_probs, torch.full((1, len(model.labels)), -1.0).double() * torch.tensor(10).double().log())
+
+
 def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecognizer, PairModule]) -> None:
     _, model, _ = made
     (stored,) = mlflow.search_logged_models(output_format="list")
@@ -85,7 +96,8 @@ def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecogni
     ("told", "said"),
     [
         ({"beam": 4}, r"task.metric.search has \['beam'\]"),
-        ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, and may have weight and bonus: 'order'"),
+        ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, or arpa and perhaps space, .*: 'order'"),
+        ({"beam_size": 4, "fusion": {"order": 2, "arpa": "lm.arpa"}}, "has order and arpa: the file says its order"),
         ({"beam_size": "wide"}, "beam_size must be a whole number, not 'wide'"),
         ({"beam_size": 0}, "beam_size must be a whole number of at least 1, not 0"),
         ({"beam_size": 4, "fusion": {"order": 2, "wait": 1.0}}, "may have weight and bonus: .*'wait'"),

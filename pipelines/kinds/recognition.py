@@ -14,7 +14,7 @@ from torchmetrics.functional.text import char_error_rate
 from pipelines.kinds.base import Kind, answer_split, target_rows
 from pipelines.kinds.edits import errors_by_label, label_error_table
 from pipelines.settings.schema import Experiment
-from rnn_lightning import CTCRecognizer, NGram, PairModule, ShallowFusion
+from rnn_lightning import BackOffNGram, CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
 from rnn_lightning.label_names import UNITS
 from rnn_lightning.sequences import Batch
@@ -94,10 +94,12 @@ def check_search(system: CTCRecognizer, data: PairModule, settings: Mapping[str,
 
 
 def search_of(settings: Mapping[str, Any], system: CTCRecognizer, data: PairModule) -> dict[str, Any]:
-    """Keywords of ``recognize`` from those of a task's search; the language model is counted in the training split.
+    """Keywords of ``recognize`` from those of a task's search; the language model is counted in the training split, or read
+    from an ARPA file.
 
     Raises:
-        ValueError: for a key that there is not.
+        ValueError: for a key that there is not, or a damaged file.
+        FileNotFoundError: where there is no such file.
     """
     search = dict(settings)
     fusion = search.pop("fusion", None)
@@ -108,11 +110,26 @@ def search_of(settings: Mapping[str, Any], system: CTCRecognizer, data: PairModu
     if fusion is None:
         return search
     try:
-        weights = {name: value for name, value in fusion.items() if name != "order"}
-        grams = NGram(target_rows(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
+        grams = language_model_of(fusion, system, data)
+        weights = {name: value for name, value in fusion.items() if name not in ("order", "arpa", "space")}
         return {**search, "fusion": ShallowFusion(grams.step, grams.start, **weights)}
     except (TypeError, KeyError) as error:
-        raise ValueError(f"task.metric.search.fusion must have order, and may have weight and bonus: {error}") from None
+        allowed = "order, or arpa and perhaps space, and may have weight and bonus"
+        raise ValueError(f"task.metric.search.fusion must have {allowed}: {error}") from None
+
+
+def language_model_of(fusion: Mapping[str, Any], system: CTCRecognizer, data: PairModule) -> NGram | BackOffNGram:
+    """The n-grams of an ``order`` in the training split, or those of the file ``arpa``, in which ``space`` is the blank.
+
+    Raises:
+        KeyError: for neither.
+        ValueError: for both, or a damaged file.
+    """
+    if "arpa" not in fusion:
+        return NGram(target_rows(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
+    if "order" in fusion:
+        raise ValueError("task.metric.search.fusion has order and arpa: the file says its order, leave order out")
+    return BackOffNGram.read(fusion["arpa"], system.labels, end=system.blank, space=fusion.get("space", "<space>"))
 
 
 def draw_words(data: PairModule, texts: Sequence[tuple[str, str]], file: Path) -> None:

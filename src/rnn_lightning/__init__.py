@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal to _ROOMS
+    from .back_off import BackOffNGram as BackOffNGram
     from .budget import count_parameters as count_parameters
     from .budget import flops_per_step as flops_per_step
     from .budget import hidden_size_for as hidden_size_for
@@ -55,6 +56,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .tag_schemes import spans_of as spans_of
 
 _ROOMS = {
+    "back_off": "BackOffNGram",
     "budget": "count_parameters flops_per_step hidden_size_for",
     "crf": "LinearChainCRF TagPaths",
     "ctc": "Alignment ShallowFusion Transcripts ctc_align ctc_beam_search ctc_greedy ctc_loss",
