@@ -104,7 +104,7 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "Seq2Seq": (
         library.Seq2Seq,
         {"vocab_size": 7, "target_vocab_size": 6, "rnn": GRU, "end": 5, "embedding_size": 3, "attention": "general"}
-        | {"input_feeding": False, "context": False, "tied": False, "shared": False, "dropout": 0.1}
+        | {"input_feeding": False, "context": False, "tied": False, "shared": False, "dropout": 0.1, "coverage_loss": 0.5}
         | {"label_smoothing": 0.1, "scheduled_sampling": {"probability": 0.5, "steps": 3}},
     ),
 }

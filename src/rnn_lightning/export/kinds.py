@@ -38,7 +38,16 @@ def in_units(model: Any, *, streams: bool) -> dict[str, Exportable]:
 
 
 def two_graphs(model: Seq2Seq) -> dict[str, Exportable]:
-    """The encoder, and a step of the decoder."""
+    """The encoder, and a step of the decoder.
+
+    Raises:
+        ValueError: for a decoder that copies, or whose attention looks at earlier weights.
+    """
+    lacking = {"copying": model.decoder.pointer is not None, "an attention to earlier weights": model.decoder.looks_back}
+    if there := [name for name, used in lacking.items() if used]:
+        raise ValueError(
+            f"a graph of a decoder has no form for {there[0]}: export with format=safetensors, or answer by the run"
+        )
     return {"encoder": Encoder(model), "step": DecoderStep(model)}
 
 
