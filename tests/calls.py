@@ -101,6 +101,11 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"rnn": GRU, "input_size": 3, "labels": ["-", "a", "b"], "unit": "character", "blank": 0, "dropout": 0.1}
         | {"subsampling": {"channels": 3}},
     ),
+    "Transducer": (
+        library.Transducer,
+        {"rnn": GRU, "input_size": 3, "labels": ["-", "a", "b"], "unit": "character", "blank": 0, "dropout": 0.1}
+        | {"subsampling": {"channels": 3}, "embedding_size": 3, "joint_size": 4},
+    ),
     "Seq2Seq": (
         library.Seq2Seq,
         {"vocab_size": 7, "target_vocab_size": 6, "rnn": GRU, "end": 5, "embedding_size": 3, "attention": "general"}
@@ -200,6 +205,7 @@ def methods() -> dict[str, Call]:
         "SequenceClassifier.classify": made_of("SequenceClassifier", "classify", **features),
         "SequenceRegressor.regress": made_of("SequenceRegressor", "regress", **features),
         "Forecaster.forecast": made_of("Forecaster", "forecast", **features),
+        "Transducer.recognize": made_of("Transducer", "recognize", **features, beam_size=3, n_best=2, per_step=2),
         "CTCRecognizer.recognize": made_of("CTCRecognizer", "recognize", **features, beam_size=3, n_best=2),
         "CTCRecognizer.align": made_of("CTCRecognizer", "align", **features, targets=torch.tensor([[1], [2]])),
         "Seq2Seq.translate": made_of("Seq2Seq", "translate", sources=words, lengths=LENGTHS, coverage=0.1, beam_size=2),

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arpa": {"files"},
     "back_off": {"arpa", "checks", "ngram", "sequences"},
     "ctc": {"checks", "sequences"},
+    "transducer": {"checks", "ctc", "sequences"},
     "tag_schemes": {"checks"},
     "crf": {"checks", "derivatives", "sequences", "tag_schemes"},
     "metrics": {"sequences", "tag_schemes"},
@@ -70,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "characters",
             "copying",
         },
-        *{"exporting", "label_names", "quantiles"},
+        *{"exporting", "label_names", "quantiles", "transducer"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {
@@ -87,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "models",
             "copying",
         },
-        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
+        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles", "transducer"},
     },
     "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
     "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"}

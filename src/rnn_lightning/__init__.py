@@ -50,10 +50,15 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import SequenceRegressor as SequenceRegressor
     from .systems import System as System
     from .systems import Tagger as Tagger
+    from .systems import Transducer as Transducer
     from .tag_schemes import Constraints as Constraints
     from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
     from .tag_schemes import spans_of as spans_of
+    from .transducer import Machine as Machine
+    from .transducer import transducer_beam_search as transducer_beam_search
+    from .transducer import transducer_greedy as transducer_greedy
+    from .transducer import transducer_loss as transducer_loss
 
 _ROOMS = {
     "back_off": "BackOffNGram",
@@ -69,7 +74,8 @@ _ROOMS = {
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger",
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger Transducer",
+    "transducer": "Machine transducer_beam_search transducer_greedy transducer_loss",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""

@@ -15,6 +15,7 @@ from ..models import (
     SequenceClassifier,
     SequenceRegressor,
     Tagger,
+    Transducer,
 )
 from .graphs import DecoderStep, Encoder, Exportable, Whole
 
@@ -51,6 +52,15 @@ def two_graphs(model: Seq2Seq) -> dict[str, Exportable]:
     return {"encoder": Encoder(model), "step": DecoderStep(model)}
 
 
+def no_graphs(model: Transducer) -> dict[str, Exportable]:
+    """No graph.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError("a graph of a transducer has no form here: export with format=safetensors, or answer by the run")
+
+
 def of_tagger(model: Tagger) -> dict[str, Any]:
     scores = model.output.transition_scores()
     return {"scheme": model.scheme, "transitions": None if scores is None else finite(scores)}
@@ -70,7 +80,7 @@ def of_values(model: SequenceRegressor) -> dict[str, Any]:
     return {"targets": model.targets, "quantiles": model.quantiles, **of_steps}
 
 
-def of_recognizer(model: CTCRecognizer) -> dict[str, Any]:
+def of_recognizer(model: CTCRecognizer | Transducer) -> dict[str, Any]:
     stride = 1 if model.subsampling is None else model.subsampling.stride
     labels = {"labels": model.labels, "unit": model.unit, "blank": model.blank}
     return {**labels, "stride": stride, "size": model.input_size}
@@ -98,6 +108,7 @@ KINDS: dict[str, Kind] = {
     "recognition": Kind(CTCRecognizer, one_graph, of_recognizer),
     "regression": Kind(SequenceClassifier, one_graph, lambda model: {"size": size_of(model)}),
     "tagging": Kind(Tagger, one_graph, of_tagger),
+    "transduction": Kind(Transducer, no_graphs, of_recognizer),
     "transcription": Kind(Seq2Seq, two_graphs, of_search),
     "translation": Kind(Seq2Seq, two_graphs, of_search),
     "values": Kind(SequenceRegressor, lambda model: in_units(model, streams=True), of_values),

@@ -11,6 +11,7 @@ from .sequence_classifier import SequenceClassifier
 from .sequence_regressor import SequenceRegressor
 from .system import System
 from .tagger import Tagger
+from .transducer import Transducer
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -24,4 +25,5 @@ __all__ = [
     "SequenceRegressor",
     "System",
     "Tagger",
+    "Transducer",
 ]
