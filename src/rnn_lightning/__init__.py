@@ -55,9 +55,6 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
     from .tag_schemes import spans_of as spans_of
-    from .transducer import Machine as Machine
-    from .transducer import transducer_beam_search as transducer_beam_search
-    from .transducer import transducer_greedy as transducer_greedy
     from .transducer import transducer_loss as transducer_loss
 
 _ROOMS = {
@@ -75,7 +72,7 @@ _ROOMS = {
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
     "Seq2Seq SequenceClassifier SequenceRegressor System Tagger Transducer",
-    "transducer": "Machine transducer_beam_search transducer_greedy transducer_loss",
+    "transducer": "transducer_loss",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""
