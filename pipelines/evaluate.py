@@ -55,16 +55,30 @@ def evaluate_one(experiment: Experiment, seed: int, card: dict[str, Any]) -> Non
 def complete_run(experiment: Experiment, seed: int, card: dict[str, Any]) -> dict[str, float]:
     """Make the run folder of one seed; returns the metrics."""
     from pipelines.kinds import kind_of
+    from pipelines.measuring.search import note_search
     from rnn_lightning.files import check_sums, whole_folder, write_json
 
     with whole_folder(experiment.run(seed), sums=True) as partial:
         for file in experiment.trained(seed).iterdir():
             shutil.copy(file, partial)
         check_sums(partial, again="train again")
-        metrics = measure(experiment, load_trained(experiment, partial), partial)
+        system = load_trained(experiment, partial)
+        note_search(experiment, seed, system, partial)
+        metrics = measure(experiment, system, partial)
+        check_measured(experiment, metrics)
         kind_of(experiment).write_predictor(experiment, card, partial)
         write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
     return metrics
+
+
+def check_measured(experiment: Experiment, metrics: dict[str, float]) -> None:
+    """Refuse a run that lacks the metric that judges it, as one that a language model was fused with has no loss.
+
+    Raises:
+        ValueError: naming those that were measured.
+    """
+    if (name := experiment.task.metric.name) not in metrics:
+        raise ValueError(f"task.metric.name is {name}, and the test measures {', '.join(metrics)}: set it to one of these")
 
 
 def check_data(trained: Path, card: dict[str, Any]) -> None:

@@ -64,9 +64,9 @@ def look_at(folder: Path, look: Look) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{folder} has learnt from data {run.data[:12]}, and {here[:12]} is what is there now: train again")
     data = experiment.task.data.build(folder=experiment.processed())
     data.setup("validate")
-    clip = experiment.task.training.clip
+    clip = {"clip": experiment.task.training.clip or None, "clipped_by": experiment.trainer.gradient_clip_algorithm}
     try:
-        found = examine(load_trained(experiment, folder), data.val_dataloader(), rows=look.rows, clip=clip or None)
+        found = examine(load_trained(experiment, folder), data.val_dataloader(), rows=look.rows, **clip)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
     gates = {name: {"below": low, "above": high} for name, (low, high) in found.gates.items()}

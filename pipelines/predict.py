@@ -3,16 +3,19 @@
 ``run`` may also be a folder that was exported as safetensors, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub;
 ``run=[FOLDER, FOLDER]`` is an ensemble. A line is what the run's predictor takes: a text; the name of a sound or picture file;
 the strokes of a pen or an array in JSON; numbers of tokens; with ``score=true`` a source, a tab and a target. Further
-arguments are ``format`` and the options of its ``load``. A line that is not UTF-8, or that the
-predictor cannot take, is answered like an empty one; an error names it, and in the end the exit code is 1.
+arguments are ``format`` and the options of its ``load``; ``attention=FILE.png`` (or .svg) draws what the answers looked at. A
+line that is not UTF-8, or that the predictor cannot take, is answered like an empty one; an error names it, and in the end the
+exit code is 1.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
-from typing import Any, Literal, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
@@ -20,7 +23,12 @@ from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
 from rnn_lightning.items.lines import LineReader
-from rnn_lightning.predictors import PREDICTORS, Predictor, load_predictor, predictor_class
+from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
+
+MOST_PANELS = 12
+"""Lines whose attention one picture has room for."""
+PICTURES = (".png", ".svg")
+Picture = Annotated[str, Field(description="FILE.png or FILE.svg, a picture of it")]
 
 
 def reader(options: Mapping[str, Any]) -> LineReader:
@@ -44,10 +52,60 @@ def reader(options: Mapping[str, Any]) -> LineReader:
             raise ValueError("run=[...] is an ensemble already: leave ensemble out")
         given["ensemble"] = [str(other) for other in others]
     checked = validate(options_of(kind), given).model_dump()
-    form = checked.pop("format")
-    if checked.get("attention") and form != "json":
-        raise ValueError("attention=true needs format=json: text has no place for it")
+    form, attention = checked.pop("format"), checked.get("attention", False)
+    if isinstance(attention, str):
+        check_picture(attention)
+        predictor = load_predictor(folder, **checked | {"attention": True})
+        return PicturedLines(predictor, form, Path(attention))
+    if attention and form != "json":
+        raise ValueError("attention=true needs format=json, text has no place for it; attention=FILE.png draws it")
     return LineReader(form=form, predictor=load_predictor(folder, **checked))
+
+
+class PicturedLines(LineReader):
+    """Lines whose answers come with attention, of which the first `MOST_PANELS` are drawn to a ``file``."""
+
+    def __init__(self, predictor: Predictor[Any], form: str, file: Path) -> None:
+        super().__init__(predictor, form)
+        self.file, self.seen = file, dict[int, Answer]()
+
+    def shown(self, number: int, answer: Answer) -> Iterator[str]:
+        if answer.get("attention"):
+            self.seen[number] = answer if len(self.seen) < MOST_PANELS else {}
+        return super().shown(number, answer)
+
+    def draw(self) -> None:
+        """Write the picture: a panel a line, and a word on standard error where there are more lines than it has room for.
+
+        Raises:
+            ValueError: where no line has attention, or the file cannot be written.
+        """
+        from pipelines.kinds.pictures import Attended, attention_maps
+
+        if not self.seen:
+            raise ValueError(f"attention={self.file}: no line was answered, so that there is nothing to draw")
+        panels = []
+        for number, answer in list(self.seen.items())[:MOST_PANELS]:
+            weights = np.array(answer["attention"], np.float32)
+            panels.append(Attended(weights, answer.get("source"), answer["target"], f"line {number}"))
+        attention_maps(panels, self.file)
+        if not self.file.exists():
+            raise ValueError(f"attention={self.file} was not written: give a file that can be")
+        if len(self.seen) > MOST_PANELS:
+            print(f"{self.file} has the first {MOST_PANELS} of {len(self.seen)} lines", file=sys.stderr)
+
+
+def check_picture(name: str) -> None:
+    """Refuse what is no name of a picture in a folder that is there.
+
+    Raises:
+        ValueError: saying what may be given.
+    """
+    file = Path(name)
+    if file.suffix not in PICTURES:
+        raise ValueError(f"attention={name} must be true, false, or the file of a picture: FILE.png or FILE.svg")
+    if not file.parent.is_dir():
+        raise ValueError(f"attention={name}: there is no folder {file.parent}: make it, or give another")
 
 
 def folders_of(run: Any) -> list[str]:
@@ -69,6 +127,7 @@ def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
     """The options of the command for a class of predictors: the keywords of its ``load``, and the format of answers."""
     types, parameters = get_type_hints(predictor.load), signature(predictor.load).parameters
     options = {name: each.default for name, each in parameters.items() if name != "folder"}
+    types |= {"attention": bool | Picture} if "attention" in types else {}
     fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
     formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]
     fields["format"] = (formats, predictor.formats[0])
@@ -107,6 +166,8 @@ def predict(arguments: Sequence[str]) -> None:
     lines = reader(read_options(arguments))
     for answer in lines.answer(sys.stdin.buffer):
         print(answer, flush=True)
+    if isinstance(lines, PicturedLines):
+        lines.draw()
     if lines.refused:
         raise SystemExit(1)
 

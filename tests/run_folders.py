@@ -1,6 +1,7 @@
 """Run folders as training and evaluation leave them: made up, with what a test asks for, or by the stages themselves."""
 
 import csv
+import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -206,3 +207,29 @@ def run_by_stages(place: Path, arguments: list[str]) -> Iterator[Path]:
         for stage in (fetch, preprocess, train, evaluate):
             stage(experiment)
         yield place / experiment.run(1)
+
+
+SMALL = ["task.corpus.rows={train: 40, validation: 10, test: 10}", "task.data.batch_size=10"]
+SMALL += ["task.parameters=null", "task.rnn.hidden_size=4", "task.training.epochs=2", "task.training.validate_every=2"]
+
+
+@contextmanager
+def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "adding") -> Iterator[Path]:
+    """A training on a few rows of a generated task in ``place``, the working folder meanwhile, without a dashboard."""
+    from pipelines import tracking
+    from pipelines.runs.cards import note_corpus
+    from pipelines.settings.compose import compose
+    from pipelines.training.run import train_one
+
+    recording = importlib.import_module("pipelines.tracking.recording")  # beside it there is a function of that name
+    with own_place(place), pytest.MonkeyPatch.context() as patch:
+        for place_of, name in ((tracking, "flush"), (recording, "flush"), (recording, "show")):
+            patch.setattr(place_of, name, lambda: None)
+        experiment = compose([f"task={task}", f"rnn={rnn}", "seed=1", *SMALL, *arguments])
+        corpus = experiment.task.corpus.build()
+        if not experiment.processed().exists():
+            corpus.fetch(experiment.raw())
+            corpus.preprocess(experiment.raw(), experiment.processed())
+            note_corpus(experiment)
+        train_one(experiment, 1)
+        yield place / experiment.trained(1)

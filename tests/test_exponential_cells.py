@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rnn_lightning import Batch, SequenceRegressor, count_parameters, hidden_size_for
 from rnn_lightning.microscope import examine
 from rnn_lightning.recurrent import CELLS, Recurrent, build_network
+from rnn_lightning.recurrent.exponential_cells import LARGEST_VECTOR, limited
 from rnn_lightning.recurrent.matrix_memory import read_in_chunks
 from rnn_lightning.sequences import leaves, map_state
 
@@ -133,6 +134,31 @@ def test_gates_of_any_size_give_finite_outputs_and_gradients(cell: str, at_once:
         assert outputs.isfinite().all() and all(part.isfinite().all() for part in leaves(after))
         gradients = torch.autograd.grad(outputs.square().sum(), [inputs, *network.parameters()])
         assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@every_cell
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("size", [1e5, 1e10, 1e20, 1e30, 1e37])
+def test_inputs_of_any_size_give_finite_outputs_and_gradients(cell: str, at_once: bool, size: float) -> None:
+    torch.manual_seed(0)
+    network: Any = build_network(cell, F, H, heads=2)
+    network.layers[0].at_once = at_once
+    inputs = (size * torch.randn(B, 40, F)).requires_grad_()
+    outputs, after = network(inputs)
+    assert outputs.isfinite().all() and all(part.isfinite().all() for part in leaves(after))
+    gradients = torch.autograd.grad(outputs.square().sum(), [inputs, *network.parameters()])
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    outputs, _ = network(inputs, None, after)
+    assert outputs.isfinite().all()
+
+
+def test_large_vectors_keep_their_direction_and_others_their_bits() -> None:
+    vectors = torch.randn(B, H)
+    assert limited(vectors).equal(vectors) and limited(LARGEST_VECTOR * vectors.clamp(-1, 1)).allclose(
+        1e9 * vectors.clamp(-1, 1)
+    )
+    torch.testing.assert_close(limited(1e37 * vectors), LARGEST_VECTOR * vectors / vectors.abs().amax(1, keepdim=True))
+    assert limited(torch.full((1, 2), torch.inf)).tolist() == [[LARGEST_VECTOR] * 2]
 
 
 @every_cell

@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "label_names": set(),
     "sequences": {"checks", "symbols"},
     "processes": {"sequences"},
+    "layer_precision": set(),
     "progress": set(),
     "regularize": {"checks", "sequences"},
     "derivatives": set(),

@@ -8,6 +8,7 @@ from house import ROOT, functions_of, none, python_files, room_of_file, tree_of
 
 MOST_STATEMENTS, LONGEST_FUNCTION, LONGEST_FILE = 25, 40, 250
 ALLOWED_TO_BE_LONGER: set[str] = {
+    "src/rnn_lightning/recurrent/network.py:build_network",  # its signature and the meaning of its keywords have 40 lines
     "src/rnn_lightning/models/seq2seq.py:__init__",  # its signature alone has 24 lines
     "src/rnn_lightning/models/tagger.py:__init__",  # as has this one, 19
     "src/rnn_lightning/models/forecaster.py:__init__",  # as has this one, 21

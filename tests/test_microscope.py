@@ -146,6 +146,7 @@ def test_each_row_counts_alone_and_padding_not_at_all(cell: str, layers: int) ->
     assert examine(system, [batch._replace(inputs=batch.inputs[:, :, :])], rows=1).gradient_norms == pytest.approx(alone[0])
     gates = {"lstm": 3, "gru": 2, "layernorm_lstm": 3, "peephole_lstm": 3}
     gates |= {"coupled_lstm": 2, "layernorm_gru": 2, "ligru": 1, "mgu": 1, "janet": 1, "slstm": 2, "lstmp": 3}
+    gates |= {"diagonal_gru": 2, "diagonal_lstm": 2}
     assert len(together.gates) == gates.get(cell, 0)
     assert all(0 <= low <= low + high <= 1 for low, high in together.gates.values())
     assert all(torch.equal(weight, before[name]) for name, weight in system.state_dict().items())
@@ -172,6 +173,10 @@ def test_clipped_batches_are_counted() -> None:
     batches = [rows(2), rows(3)._replace(targets=torch.full((3, 1), 50.0, dtype=torch.float64))]
     shares = [examine(system, batches, clip=clip).clipped_share for clip in (1e-6, 30.0, 1e6)]
     assert shares == [1, 0.5, 0]
+    loss = system.loss_on(batches[1], "test")[0]
+    largest = max(float(part.abs().max()) for part in torch.autograd.grad(loss, [*system.parameters()]))
+    shares = [examine(system, batches, clip=largest * part, clipped_by="value").clipped_share for part in (0.99, 1.01)]
+    assert shares == [0.5, 0]
 
 
 def test_what_cannot_be_examined_is_refused() -> None:

@@ -136,6 +136,8 @@ def test_bfloat16_by_autocast_is_near_and_finite(cell: str) -> None:
     exact, _ = network(inputs)
     with torch.autocast("cpu", torch.bfloat16):
         outputs, _ = network(inputs, torch.tensor([60, 3, 0]))
+        step, _ = build_network(cell, 8, 16)(inputs[:, :1])
+    assert outputs.dtype == step.dtype == torch.bfloat16
     assert (outputs[0].float() - exact[0]).abs().max() < 0.05 * exact[0].abs().max()
     outputs.float().square().sum().backward()
     assert all(part.grad is not None and part.grad.isfinite().all() for part in network.parameters())

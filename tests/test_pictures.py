@@ -11,7 +11,7 @@ from matplotlib import image
 
 from pipelines.display import plotting
 from pipelines.kinds import pictures, signal_figures
-from pipelines.kinds.pictures import attention_map, confusion
+from pipelines.kinds.pictures import Attended, attention_map, attention_maps, confusion
 
 STRANGE = [
     "$$",
@@ -83,6 +83,26 @@ def titles_and_save(titles: list[str]) -> Callable[[plotting.Figure, Path], Path
         return plotting.save(figure, file)
 
     return keep
+
+
+def test_panels_have_cells_of_one_size_and_room_for_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Attended(np.full((4, 9), 0.1, np.float32), list("abcdefghi"), list("abc "), "line 1")
+    small = Attended(np.full((2, 3), 0.1, np.float32), list("abc"), ["a", "b"], "line 2")
+    sizes: list[list[float]] = []
+
+    def measured(figure: plotting.Figure, file: Path) -> Path:
+        figure.canvas.draw()
+        boxes = [axes.get_window_extent().width / (axes.get_xlim()[1] - axes.get_xlim()[0]) for axes in figure.axes]
+        sizes.append(boxes)
+        assert figure.axes[0].get_yticklabels()[3].get_text() == pictures.BLANK
+        return plotting.save(figure, file)
+
+    monkeypatch.setattr(pictures, "save", measured)
+    attention_maps([wide, small], tmp_path / "both.png")
+    assert sizes[0][0] == pytest.approx(sizes[0][1], rel=0.01)
+    monkeypatch.undo()
+    attention_maps([Attended(np.full((2, 5000), 0.1, np.float32), None, ["1", "<blank>"])] * 12, tmp_path / "signals.png")
+    assert max(drawn(tmp_path / "signals.png").shape) < 3600
 
 
 def test_a_short_text_is_shown_whole_without_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from corpora import write_fetched
 from run_folders import own_place, store_run
 from stored_kinds import SMALL, store_kind
 
-from pipelines.predict import reader
+from pipelines.kinds import pictures
+from pipelines.predict import PicturedLines, reader
 from pipelines.settings.compose import compose
 from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
@@ -76,6 +77,36 @@ def test_attention_is_a_distribution_over_the_source_for_each_token(place: Path)
         assert all(len(row) == len(shown["source"]) and sum(row) == pytest.approx(1, abs=1e-4) for row in shown["attention"])
 
 
+@pytest.mark.parametrize(("name", "head"), [("maps.png", b"\x89PNG"), ("maps.svg", b"<?xml")])
+def test_attention_is_drawn_a_panel_for_each_of_the_first_lines(
+    name: str, head: bytes, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    draw = pictures.attention_maps
+    monkeypatch.setattr(pictures, "attention_maps", lambda panels, file: (drawn.extend(panels), draw(panels[:2], file)))
+    asked = [LINES[0], "", *LINES[1:], *LINES * 6]
+    lines = reader({"run": "runs/translation", "attention": name, "max_length": 8})
+    assert isinstance(lines, PicturedLines)
+    texts = list(lines.answer(io.BytesIO("\n".join(asked).encode())))
+    lines.draw()
+    assert Path(name).read_bytes().startswith(head) and texts == ask("runs/translation", *asked, max_length=8)
+    assert capsys.readouterr().err == "maps.png has the first 12 of 14 lines\n".replace("maps.png", name)
+    shown = [json.loads(each) for each in ask("runs/translation", *asked, attention=True, format="json", max_length=8)]
+    shown = [one for one in shown if one["line"] != 2][:12]
+    assert [panel.title for panel in drawn] == [f"line {one['line']}" for one in shown]
+    for panel, one in zip(drawn, shown, strict=True):
+        assert (panel.source, panel.target) == (one["source"], one["target"])
+        assert panel.weights.tolist() == [pytest.approx(row, abs=1e-5) for row in one["attention"]]
+
+
+def test_nothing_to_draw_is_said(place: Path) -> None:
+    lines = reader({"run": "runs/translation", "attention": "none.png"})
+    assert isinstance(lines, PicturedLines) and list(lines.answer(io.BytesIO(b"\n"))) == [""]
+    with pytest.raises(ValueError, match=r"attention=none.png: no line was answered, so that there is nothing to draw"):
+        lines.draw()
+    assert not Path("none.png").exists()
+
+
 def test_constraints_and_samples(place: Path) -> None:
     constraints = {"prefix": "19", "required": ["7-"], "forbidden": ["0"]}
     for text in ask("runs/translation", *LINES, constraints=constraints, beam_size=10, max_length=12):
@@ -116,7 +147,10 @@ def test_a_language_model_with_the_tokens_of_the_translations_is_fused(place: Pa
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"run": "[runs/translation, ]"}, r"run=\[runs/translation, \] must be a folder, or \[FOLDER, FOLDER\]"),
     ({"run": "[runs/translation, runs/translation]"}, "run must be a list of at least 1 names, all different"),
-    ({"run": "runs/translation", "attention": True}, "attention=true needs format=json"),
+    ({"run": "runs/translation", "attention": True}, r"attention=true needs format=json, .*; attention=FILE.png draws it"),
+    ({"run": "runs/translation", "attention": "a.gif"}, "attention=a.gif must be true, false, or .*: FILE.png or FILE.svg"),
+    ({"run": "runs/translation", "attention": "no/a.png"}, "attention=no/a.png: there is no folder no: make it"),
+    ({"run": "[runs/translation, runs/other]", "attention": "a.png"}, "attention is shown of .* one run"),
     ({"run": "[runs/translation, runs/other]", "attention": True, "format": "json"}, "attention is shown of .* one run"),
     ({"run": "runs/translation", "constraints": {"prefix": "ä"}}, "constraints: prefix: the vocabulary lacks .* 'ä'"),
     ({"run": "runs/translation", "fusion": {"weight": 1}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),

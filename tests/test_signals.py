@@ -20,18 +20,20 @@ class Seen(Callback):
     def __init__(self) -> None:
         self.losses: list[float] = []
         self.norms: list[float] = []
+        self.largest: list[float] = []
         self.rates: list[float] = []
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         squares = [float((weight.grad.double() ** 2).sum()) for weight in pl_module.parameters()]
         self.norms.append(sum(squares) ** 0.5)
+        self.largest.append(max(float(weight.grad.abs().max()) for weight in pl_module.parameters()))
         self.rates.append(optimizer.param_groups[0]["lr"])
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.losses.append(float(outputs["loss"]))
 
 
-def trained(folder: Path, *callbacks: Callback, steps: int = 70, clip: float = 0.05) -> SequenceClassifier:
+def trained(folder: Path, *callbacks: Callback, steps: int = 70, clip: float = 0.05, by: str = "norm") -> SequenceClassifier:
     """A system after so many steps on batches of 8 rows, validated after every 30."""
     lightning.seed_everything(3, verbose=False)
     schedule = {"name": "exponential", "gamma": 0.99}
@@ -43,6 +45,7 @@ def trained(folder: Path, *callbacks: Callback, steps: int = 70, clip: float = 0
         max_epochs=1,
         val_check_interval=30,
         gradient_clip_val=clip or None,
+        gradient_clip_algorithm=by,
         callbacks=[*callbacks],
         logger=False,
         log_every_n_steps=0,
@@ -61,9 +64,10 @@ def of(points: Sequence[Point], metric: str) -> dict[int, float]:
     return {step: value for name, step, value in points if name == metric}
 
 
-def test_points_hold_what_the_steps_had(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("by", "bound"), [("norm", 0.05), ("value", 0.02)])
+def test_points_hold_what_the_steps_had(tmp_path: Path, by: str, bound: float) -> None:
     points, seen = list[Point](), Seen()
-    trained(tmp_path, Signals(points.extend), seen)
+    trained(tmp_path, Signals(points.extend), seen, clip=bound, by=by)
     steps = [step for step in range(1, 71) if step % interval(step) == 0 or step % 30 == 0]
     losses = of(points, "train/running_loss")
     assert sorted(losses) == steps and steps[:3] == [4, 8, 12] and steps[-3:] == [60, 64, 68]
@@ -71,7 +75,8 @@ def test_points_hold_what_the_steps_had(tmp_path: Path) -> None:
         assert losses[step] == pytest.approx(sum(seen.losses[before:step]) / (step - before), rel=1e-4)
     assert of(points, "train/gradient_norm") == pytest.approx({step: seen.norms[step - 1] for step in steps}, rel=1e-5)
     assert of(points, "train/learning_rate") == {step: seen.rates[step - 1] for step in steps}
-    clipped = {step: seen.norms[step - 1] > 0.05 for step in range(1, 71) if step % (interval(step) // LOOKS) == 0}
+    sizes = seen.norms if by == "norm" else seen.largest
+    clipped = {step: sizes[step - 1] > bound for step in range(1, 71) if step % (interval(step) // LOOKS) == 0}
     for before, step in zip([0, *steps], steps, strict=False):
         some = [clipped[each] for each in clipped if before < each <= step]
         assert of(points, "train/clipped_share")[step] == pytest.approx(sum(some) / len(some))

@@ -16,7 +16,8 @@ from pipelines.runs.processes import lock_folder
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.schema import Experiment, Training
 from pipelines.train import train
-from pipelines.training.run import interval, train_one
+from pipelines.training.preparing import interval
+from pipelines.training.run import train_one
 from rnn_lightning import LanguageModel, SequenceClassifier
 
 ADDING = [

@@ -43,8 +43,8 @@ def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[Cr
     Of several sets of such tasks it is the largest. Of two architectures there is no score: it would be 0 and 1.
 
     Args:
-        compared: tasks with their rows. Rows of variants are left aside; so is a task with two architectures or one, with two
-            configurations of one, or without any difference.
+        compared: tasks with their rows. Rows of variants and of ensembles are left aside; so is a task with two architectures
+            or one, with two configurations of one, or without any difference.
     """
     eligible = [(task, {row.rnn: row for row in own}) for task, rows in compared if (own := _own(task, rows))]
     eligible.sort(key=lambda pair: sorted(pair[1]))
@@ -54,7 +54,7 @@ def cross_task_scores(compared: Sequence[tuple[Task, Sequence[Row]]]) -> list[Cr
 
 
 def _own(task: Task, rows: Sequence[Row]) -> list[Row]:
-    own = [row for row in rows if row.task.variant is None]
+    own = [row for row in rows if row.task.variant is None and not row.runs[0].partners]
     names, means = {row.rnn for row in own}, {row.spread(task.metric.name).mean for row in own}
     return own if len(names) == len(own) > 2 and len(means) > 1 else []
 

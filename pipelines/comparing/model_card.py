@@ -140,7 +140,9 @@ def head(record: Record) -> Iterator[str]:
     yield f"# {run.label}: {record.task.title}"
     yield record.task.description.strip()
     cost = f"{short(run.parameters)} parameters, trained in {run.steps:,} steps and {duration(run.seconds)} on {run.hardware}"
-    yield f"{run.label}, seed {run.seed}: {cost} ({run.precision})."
+    computed = f"; weights: {run.averaging}" if run.averaging else ""
+    computed += f"; computed in: {run.computed_in}" if run.computed_in else ""
+    yield f"{run.label}, seed {run.seed}: {cost} ({run.precision}{computed})."
 
 
 def of_data(record: Record) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pipelines.comparing import differences, elsewhere, summary, tuned
 from pipelines.comparing.across import CrossTaskScore
 from pipelines.comparing.differences import Difference
 from pipelines.comparing.summary import Cells, Row
+from pipelines.runs.computed import parts_of
 from pipelines.runs.folders import Missing, Run
 from pipelines.runs.measured import Measured
 from pipelines.settings.tasks import Task
@@ -63,12 +64,22 @@ class Section:
             ["hardware", listed(run.hardware for run in runs)],
             ["threads", listed(run.threads for run in runs)],
             ["precision", listed(run.precision for run in runs)],
+            *([f"begun from, {row.label}", source] for row in self.rows if (source := _begun_from(row))),
+            *([f"weights, {row.label}", listed(averages)] for row in self.rows if (averages := _averages(row))),
+            *([f"computed in, {row.label}", listed(said)] for row in self.rows if (said := _computed_in(row))),
         ]
 
     def warnings(self) -> list[str]:
         """Where the runs are not like for like."""
         values = {name: {getattr(run, name) for run in self.runs} for name in LIKE_FOR_LIKE}
         unlike = [f"{len(different)} different values of {name}" for name, different in values.items() if len(different) > 1]
+        if len({_begun_from(row) for row in self.rows}) > 1:
+            unlike.append(
+                f"weights of another run to begin with in {listed(row.label for row in self.rows if _begun_from(row))}"
+            )
+        if len({bool(run.averaging) for run in self.runs}) > 1:
+            unlike.append(f"averaged weights of {listed(row.label for row in self.rows if _averages(row))} alone")
+        unlike += _unlike_layers(self.rows)
         return [*(f"not like for like: {difference}" for difference in unlike), *tuned.warnings(self.rows)]
 
     def plain(self) -> dict[str, Any]:
@@ -102,6 +113,41 @@ class CrossTaskSummary:
 
 def listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _begun_from(row: Row) -> str:
+    return row.runs[0].config.get("init_from") or ""
+
+
+def _averages(row: Row) -> set[str]:
+    return {run.averaging for run in row.runs} - {""}
+
+
+def _computed_in(row: Row) -> set[str]:
+    return {run.computed_in for run in row.runs} - {""}
+
+
+def _unlike_layers(rows: Sequence[Row]) -> list[str]:
+    """Where a part of the system was computed in one precision by some rows, and in another by others."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        for run in row.runs:
+            for part, said in _parts(run).items():
+                labels = found.setdefault(part, {}).setdefault(said, [])
+                labels += [row.label] if row.label not in labels else []
+    return [
+        f"{part} was computed in " + "; ".join(f"{said} ({', '.join(labels)})" for said, labels in some.items())
+        for part, some in found.items()
+        if len(some) > 1
+    ]
+
+
+def _parts(run: Run) -> dict[str, str]:
+    """What the parts of a run's system computed in; where there is one precision alone, nothing needs to be measured."""
+    parts = parts_of(run.layers)
+    if not parts and "mixed" in run.precision:
+        return {"network": "a precision that was not recorded"}
+    return parts
 
 
 def _streamed(run: Run) -> str | None:

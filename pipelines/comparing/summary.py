@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pipelines.display.numbers import decimals, duration, number, short
 from pipelines.runs.configurations import SHOWN, distinguishing, identity
 from pipelines.runs.folders import Run
+from pipelines.runs.partners import architecture
 from pipelines.settings.tasks import Task
 
 CONFIDENCE = 0.95
@@ -79,7 +80,7 @@ class Row:
 
     @property
     def rnn(self) -> str:
-        return self.runs[0].rnn
+        return architecture(self.runs[0])
 
     @property
     def metrics(self) -> list[str]:

@@ -38,7 +38,15 @@ class Kind(Generic[AnySystem]):
         """Make a new ``system`` ready for its training, and refuse settings that its test would fail by.
 
         Raises:
-            ValueError: here, for a search in the task's metric.
+            ValueError: as ``check_search``.
+        """
+        self.check_search(experiment, system, data)
+
+    def check_search(self, experiment: Experiment, system: AnySystem, data: Any) -> None:
+        """Refuse a search in the task's metric that the test would fail by.
+
+        Raises:
+            ValueError: here, for any.
         """
         if search := experiment.task.metric.search:
             raise ValueError(f"task.metric.search is {search}, but neither translations nor labels of signals are searched for")

@@ -5,6 +5,7 @@ Shapes: S source tokens, U target tokens, L classes.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,40 @@ from pipelines.display.numbers import short
 from pipelines.display.plotting import LOOK, drawing, label, plt, save
 from pipelines.kinds.base import most_confused
 
-MOST_TOKENS, MOST_CLASSES = 60, 60
-"""So many tokens of a text, and so many classes, a picture has room for."""
+MOST_TOKENS, MOST_STEPS, MOST_CLASSES = 60, 2000, 60
+"""So many tokens of a text, steps of a signal, and classes a picture has room for."""
+BLANK = "\N{OPEN BOX}"
+"""What stands for a token that is a space."""
+
+
+class Attended(NamedTuple):
+    """What each token of a ``target`` attended to: ``weights`` (U, S) over the tokens of the ``source``, or over steps that
+    have no names (``None``); a ``title`` for its panel."""
+
+    weights: NDArray[np.float32]
+    source: Sequence[str] | None
+    target: Sequence[str]
+    title: str = ""
+
+    @property
+    def names(self) -> tuple[list[str], list[str]]:
+        """The tokens of the source, none where it has no names, and of the target, as there is room for them."""
+        across, down = ([label(word) if word.strip() else BLANK for word in (words or ())[:MOST_TOKENS]] for words in self[1:3])
+        return across, down
+
+    @property
+    def steps(self) -> int:
+        """The columns of its panel."""
+        return min(self.weights.shape[1], MOST_STEPS if self.source is None else MOST_TOKENS)
+
+    @property
+    def heading(self) -> str:
+        """The title, with what is left out of a long text."""
+        most, total = self.steps, self.weights.shape[1]
+        cut = [f"{most} of {total} {'steps' if self.source is None else 'source'}"] if total > most else []
+        cut += [f"{MOST_TOKENS} of {len(self.target)} target"] if len(self.target) > MOST_TOKENS else []
+        said = f"the first {' and '.join(cut)} tokens" if cut else ""
+        return ": ".join(filter(None, (self.title, said)))
 
 
 def attention_map(weights: NDArray[np.float32], source: Sequence[str], target: Sequence[str], file: Path) -> None:
@@ -22,19 +55,32 @@ def attention_map(weights: NDArray[np.float32], source: Sequence[str], target: S
 
     Of long texts it shows the first `MOST_TOKENS` tokens, and its title says so.
     """
-    across, down = ([label(word) for word in words[:MOST_TOKENS]] for words in (source, target))
-    cut = [f"{MOST_TOKENS} of {len(words)} {side}" for words, side in ((source, "source"), (target, "target"))]
-    cut = [said for said, words in zip(cut, (source, target), strict=True) if len(words) > MOST_TOKENS]
+    attention_maps([Attended(weights, source, target)], file)
+
+
+def attention_maps(panels: Sequence[Attended], file: Path) -> None:
+    """A heat map for each of the ``panels``, one below the other, with cells of one size; see `attention_map`."""
+    names = [panel.names for panel in panels]
+    widest = max(panel.steps for panel in panels)
+    cell = 0.38 if all(panel.source is not None for panel in panels) else min(0.38, 16 / widest)
+    width = 2 + cell * widest + max(room_for(down) for _, down in names)
+    heights = [1.2 + 0.34 * len(down) + room_for(across) for across, down in names]
     with drawing(file, look=LOOK | {"axes.grid": False}):
-        size = 2 + 0.38 * len(across) + room_for(down), 1.2 + 0.34 * len(down) + room_for(across)
-        figure, axes = plt.subplots(figsize=size)
-        axes.imshow(weights[:MOST_TOKENS, :MOST_TOKENS], cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(across)), across, rotation=60, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(len(down)), down)
-        axes.xaxis.tick_top()
-        axes.tick_params(length=0)
-        if cut:
-            axes.set_title(f"the first {' and '.join(cut)} tokens")
+        size = (max(width, 4), sum(heights))
+        figure, grid = plt.subplots(len(panels), squeeze=False, figsize=size, height_ratios=heights)
+        for axes, panel, (across, down) in zip(grid.flat, panels, names, strict=True):
+            most = 1 if panel.source is not None else None  # of many steps each has little
+            axes.imshow(panel.weights[:MOST_TOKENS, : panel.steps], cmap="Greys", vmin=0, vmax=most, aspect="auto")
+            axes.spines[:].set_visible(False)
+            axes.add_patch(plt.Rectangle((-0.5, -0.5), panel.steps, len(down), fill=False, linewidth=0.8, clip_on=False))
+            axes.set(xlim=(-0.5, widest - 0.5), title=panel.heading)
+            axes.set_yticks(range(len(down)), down)
+            axes.tick_params(length=0)
+            if panel.source is None:
+                axes.set_xlabel("step")
+            else:
+                axes.set_xticks(range(len(across)), across, rotation=60, ha="left", rotation_mode="anchor")
+                axes.xaxis.tick_top()
         save(figure, file)
 
 

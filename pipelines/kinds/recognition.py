@@ -30,7 +30,7 @@ class RecognitionKind(Kind[CTCRecognizer]):
 
     predictor = "recognition"
 
-    def prepare(self, experiment: Experiment, system: CTCRecognizer, data: PairModule) -> None:
+    def check_search(self, experiment: Experiment, system: CTCRecognizer, data: PairModule) -> None:
         if search := experiment.task.metric.search:
             check_search(system, data, search)
 

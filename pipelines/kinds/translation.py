@@ -9,12 +9,15 @@ from lightning.pytorch.callbacks import Callback
 
 from pipelines import tracking
 from pipelines.kinds.base import Kind, answer_split
+from pipelines.kinds.searches import check_searcher, ensemble_loss, searcher_of
+from pipelines.runs.partners import names_others
 from pipelines.settings.schema import Experiment
 from rnn_lightning import PairModule, Seq2Seq
 from rnn_lightning.files import read_json, write_json, write_text
 from rnn_lightning.inference import prepared
 from rnn_lightning.predictors.searching import Searcher
-from rnn_lightning.predictors.sides import Side, tokenizer_side
+from rnn_lightning.predictors.sides import tokenizer_side
+from rnn_lightning.predictors.translation import TranslationPredictor
 from rnn_lightning.sequences import Batch
 
 if TYPE_CHECKING:
@@ -48,9 +51,10 @@ class TranslationKind(Kind[Seq2Seq]):
     predictor = "translation"
     validated = ("bleu", "chrf", "accuracy")
 
-    def prepare(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
-        target = read_texts(experiment.processed(), "validation", lowercase=False).tokenizer
-        check_search(system, data, experiment.task.metric.search, tokenizer_side(target))
+    def check_search(self, experiment: Experiment, system: Seq2Seq, data: PairModule) -> None:
+        texts = read_texts(experiment.processed(), "validation", lowercase=False)
+        check_searcher(search_by(system.eval(), experiment.task.metric.search, texts), data)
+        system.train()
 
     def callbacks(
         self, experiment: Experiment, data: PairModule, card: dict[str, Any], work: Path, run_id: str
@@ -64,26 +68,24 @@ class TranslationKind(Kind[Seq2Seq]):
         return {"predictor": self.predictor, "files": files, **tokenizers, "search": search}
 
     def test(self, experiment: Experiment, system: Seq2Seq, data: PairModule, folder: Path) -> dict[str, float]:
-        """Leaves the translations, found as the task's metric says, and how they were scored."""
+        """Leaves the translations, found as the task's metric says, and how they were scored. Of an ensemble the loss is
+        measured here too."""
         search, processed = experiment.task.metric.search, experiment.processed()
         texts = read_texts(processed, "test", lowercase=read_json(processed / "card.json")["lowercase"])
-        searcher = Searcher([prepared(system)], search, tokenizer_side(texts.tokenizer).encode_known)
+        searcher = search_by(prepared(system), search, texts)
         found = translate_split(searcher, data, "test", texts.tokenizer)
         scores = score_texts(found, texts)
         (folder / "translations.txt").write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
         write_json(folder / SEARCH, {"search": search, "signatures": scores.signatures})
-        return {f"test/{name}": value for name, value in scores.values.items()}
+        values = {f"test/{name}": value for name, value in scores.values.items()}
+        return (ensemble_loss(searcher, system, data) if names_others(search) else {}) | values
 
 
-def check_search(system: Seq2Seq, data: PairModule, settings: Mapping[str, Any], target: Side) -> None:
-    """Refuse, before ``system`` is trained, a search that its test would fail by.
-
-    Raises:
-        ValueError: as `Searcher`.
-    """
-    batch = data.dataset("validation")[(0,)]
-    Searcher([system.eval()], settings, target.encode_known)(batch.inputs, batch.lengths)
-    system.train()
+def search_by(system: Seq2Seq, settings: Mapping[str, Any], texts: Texts) -> Searcher:
+    """The search of a test by ``system``, which reads and writes ``texts``; see `searcher_of`."""
+    target = tokenizer_side(texts.tokenizer)
+    shared = TranslationPredictor.shared_by(texts.source_tokenizer, target)
+    return searcher_of(system, settings, target, TranslationPredictor, shared)
 
 
 def read_texts(processed: Path, split: str, *, lowercase: bool) -> Texts:

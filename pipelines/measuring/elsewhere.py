@@ -19,6 +19,7 @@ from pipelines.measuring.widening import widen
 from pipelines.runs.cards import card_of
 from pipelines.runs.folders import Run, read_run
 from pipelines.runs.measured import FACTS, measured_folder
+from pipelines.runs.partners import check_unchanged
 from pipelines.runs.processes import made_alone
 from pipelines.runs.provenance import commit, hardware, versions
 from pipelines.settings.base import validate
@@ -53,6 +54,7 @@ def measure_elsewhere(words: Sequence[str]) -> None:
     except ValueError as error:
         raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/ewt/bilstm/1") from None
     experiment = validate(Experiment, {**run.config, "seeds": 1, "workers": 1})
+    check_unchanged(folder, run.partners, experiment.task.metric.search)
     raw = read_rows(folder, experiment, other)
     target = measured_folder(folder, name_of(other))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +69,7 @@ def measure_elsewhere(words: Sequence[str]) -> None:
         metrics = measure(own, system, partial)
         write_json(partial / "metrics.json", {name: finite(value) for name, value in metrics.items()})
         write_json(partial / "card.json", card)
-        write_json(partial / FACTS, facts_of(folder, words, experiment, card) | {"weights": weights})
+        write_json(partial / FACTS, facts_of(folder, words, experiment, card) | {"weights": weights, "partners": run.partners})
     print(f"{target}: {shown(metrics)}")
     publish_measured(target, folder, run)
     tracking.flush()
@@ -176,7 +178,7 @@ def train_for(experiment: Experiment, run: Run) -> Pairs | None:
     Raises:
         ValueError: where it is another one now.
     """
-    if "fusion" not in experiment.task.metric.search:
+    if "order" not in (experiment.task.metric.search.get("fusion") or {}):
         return None
     if card_of(experiment)["sha256"]["all"] != run.data:
         raise ValueError(

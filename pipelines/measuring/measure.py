@@ -14,8 +14,9 @@ def load_trained(experiment: Experiment, folder: Path) -> Any:
 
 def measure(experiment: Experiment, system: Any, folder: Path) -> dict[str, float]:
     """The metrics of ``system`` on the test split of the experiment's processed corpus; tables and figures are left in
-    ``folder``."""
+    ``folder``. Of a system that searches together with other runs, all are those of them together."""
     from pipelines.kinds import kind_of
+    from pipelines.runs.partners import names_others
     from pipelines.training.memory import check_search
     from pipelines.training.trainers import Testing, make_trainer, quieten, set_precision
 
@@ -23,9 +24,12 @@ def measure(experiment: Experiment, system: Any, folder: Path) -> dict[str, floa
     set_precision(experiment)
     data = experiment.task.data.build(folder=experiment.processed())
     check_search(experiment, system, data)
-    callbacks = [Testing(f"test of {experiment.task_name} {experiment.rnn_name}")]
-    (metrics,) = make_trainer(experiment, processes=1, logger=False, callbacks=callbacks).test(system, data, verbose=False)
-    return dict(metrics) | kind_of(experiment).test(experiment, system, data, folder)
+    metrics: dict[str, float] = {}
+    if not names_others(experiment.task.metric.search):
+        callbacks = [Testing(f"test of {experiment.task_name} {experiment.rnn_name}")]
+        trainer = make_trainer(experiment, processes=1, logger=False, callbacks=callbacks)
+        metrics.update(*trainer.test(system, data, verbose=False))
+    return metrics | kind_of(experiment).test(experiment, system, data, folder)
 
 
 def finite(value: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.runs.cards import card_of
 from pipelines.runs.code import COMMANDS, code_of
+from pipelines.runs.initial import source_of
 from pipelines.runs.provenance import key_of
 from pipelines.settings.base import PACKAGE
 from pipelines.settings.schema import Experiment
@@ -29,6 +30,8 @@ def is_trained(experiment: Experiment, seed: int) -> bool:
         return False
     facts = read_json(trained / "training.json")
     if facts["config"] != config or facts["data"] != card_of(experiment)["sha256"]["all"]:
+        return False
+    if facts.get("init_from") != source_of(experiment):
         return False
     return (work_folder(experiment, seed, facts) / SUMS).exists()
 

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.runs.computed import computed_in
 from pipelines.settings.legacy import modern
 from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
-OPTIONAL = ("name", "curves", "versions")
+OPTIONAL = ("name", "curves", "versions", "layers", "averaged_steps", "partners")
 """Fields that a stored run need not have."""
 READ = ("training.json", "metrics.json", "curves.csv")
 """The files of a run that become values."""
@@ -34,7 +35,10 @@ class Run:
 
     ``seconds`` is the training's wall time, ``data`` a sha256, ``config`` its settings by today's keys, ``command`` what makes
     it again. A run of other settings than those of the files has a ``name``, which is part of its folder's. A stored run may
-    have ``curves``: by metric, [step, value] at each validation, thinned. ``versions`` are of what computed it.
+    have ``curves``: by metric, [step, value] at each validation, thinned. ``versions`` are of what computed it, ``layers`` the
+    types that its layers computed in, where that was measured; ``averaged_steps`` are those whose weights its own average.
+    ``partners`` are the runs that its test searched with, see `pipelines.runs.partners`; parameters and seconds are then
+    those of all.
     """
 
     rnn: str
@@ -58,6 +62,9 @@ class Run:
     name: str = ""
     curves: dict[str, Curve] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
+    averaged_steps: int = 0
+    partners: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Run":
@@ -84,6 +91,21 @@ class Run:
         return {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
 
     @property
+    def computed_in(self) -> str:
+        """What the parts of its system computed in, in a line; empty where that was not measured."""
+        return computed_in(self.layers)
+
+    @property
+    def averaging(self) -> str:
+        """What its weights are an average of: ``ema (decay 0.99) of 400 steps``; empty where they are those of one step."""
+        settings = dict(self.config.get("trainer", {}).get("averaging") or {})
+        if not settings:
+            return ""
+        kind = settings.pop("kind")
+        more = ", ".join(f"{name} {value}" for name, value in settings.items())
+        return f"{kind}{f' ({more})' if more else ''} of {self.averaged_steps:,} steps"
+
+    @property
     def folder_name(self) -> str:
         """Its architecture, with its name where it has one: the folder of its seeds."""
         return f"{self.rnn}-{self.name}" if self.name else self.rnn
@@ -99,6 +121,9 @@ def check_types(values: Mapping[str, Any]) -> None:
     for name, kind in kinds.items():
         if not isinstance(values[name], kind) or isinstance(values[name], bool):
             raise ValueError(f"{name} is {shown(values[name])}, which no stage writes")
+    partners = values.get("partners", [])
+    if not isinstance(partners, list) or not all(isinstance(each, dict) and "role" in each for each in partners):
+        raise ValueError(f"partners is {shown(partners)}, which no stage writes")
     for name, value in values["metrics"].items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"the metric {name} is {shown(value)}, which is no number")

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runs.code import weights_hash
+from pipelines.runs.computed import computed_in
+from pipelines.runs.initial import source_of
 from pipelines.settings.nested import changes
 from pipelines.settings.places import IN_CLONE, PROJECT
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
@@ -44,15 +46,16 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     name = experiment.rnn.get("cell")
     if name not in CELLS:
         raise ValueError(f"rnn.cell must be one of {sorted(CELLS)}, not {name!r}")
-    both_ways = {**experiment.rnn, **experiment.task.rnn}.get("bidirectional")
+    keywords = {**experiment.rnn, **experiment.task.rnn}
+    device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
-    backend = CELLS[name].backend_on("cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    backend = CELLS[name].backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
         "seed": seed,
         "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
-        "label": f"{'Bi' if both_ways else ''}{CELLS[name].label}",
+        "label": f"{'Bi' if keywords.get('bidirectional') else ''}{CELLS[name].label}",
         "backend": backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
@@ -64,24 +67,26 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "data": data,
         "config": experiment.plain(seed),
         "command": shlex.join(["python", "-m", "pipelines.train", *experiment.overrides(seed)]),
+        **({"init_from": source} if (source := source_of(experiment)) else {}),
     }
 
 
 def run_tags(task: str, values: dict[str, Any]) -> dict[str, str]:
     """The tags by which the dashboard's table is searched and grouped, from what ``training.json`` holds."""
     names = ("rnn", "seed", "label", "hardware", "threads", "precision", "backend", "commit", "dvc_lock", "data")
-    return {"task": task} | {name: str(values[name]) for name in names if values.get(name) is not None}
+    known = {name: str(values[name]) for name in names if values.get(name) is not None}
+    return {"task": task} | known | ({"computed_in": said} if (said := computed_in(values.get("layers", {}))) else {})
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """A short hash of what decides the weights: configuration, data and code; not the task's title and description, the search
-    of its test or the sweep that found its values."""
+    """A short hash of what decides the weights: configuration, data, initial weights and code; not the task's title and
+    description, the search of its test or the sweep that found its values."""
     config = copy.deepcopy(facts["config"])
     for name in DESCRIPTIVE_KEYS:
         config["task"].pop(name)
     config["task"]["metric"].pop("search")
     config.pop("tuning", None)
-    decisive = [config, facts["data"], weights_hash()]
+    decisive = [config, facts["data"], weights_hash(), *([facts["init_from"]["weights"]] if "init_from" in facts else [])]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -19,11 +19,13 @@ GROUPS = ("task", "rnn", "trainer")
 
 
 def check_config(run: Run) -> None:
-    """Refuse a run that does not say how it was configured.
+    """Refuse a run that does not say how it was configured, or was tested together with others.
 
     Raises:
-        ValueError: naming what it lacks.
+        ValueError: naming what it lacks, or the others.
     """
+    if others := [each["run"] for each in run.partners]:
+        raise ValueError(f"the run was tested together with {', '.join(others)}, which no checkout has: make each again alone")
     if lacking := [name for name in GROUPS if not isinstance(run.config.get(name), dict)]:
         raise ValueError(f"the run cannot be made again: its stored configuration has no {', '.join(lacking)}")
 

@@ -3,17 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_serializer, model_validator
 
 from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
+from pipelines.settings.trainer import Trainer
 
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
 """Keys of a task that decide no number."""
@@ -51,36 +44,6 @@ class Training(Settings):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     clip: NonNegativeFloat
     validate_every: PositiveInt | None = None
-
-
-def _available(accelerator: Any) -> Any:
-    """For ``auto``, ``gpu`` where PyTorch finds one, else ``cpu``; any other value as it is."""
-    if accelerator != "auto":
-        return accelerator
-    import torch
-
-    return "gpu" if torch.cuda.is_available() else "cpu"
-
-
-class Trainer(Settings):
-    """``conf/trainer/NAME.yaml``; with the strategy ``ddp`` each of ``devices`` has a process of its own."""
-
-    accelerator: Annotated[Literal["cpu", "gpu"], BeforeValidator(_available)]
-    devices: Annotated[int, Field(ge=1, le=1_024)]
-    strategy: Literal["auto", "ddp"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-    matmul_precision: Literal["highest", "high", "medium", "auto"]
-    threads: Annotated[int, Field(ge=1, le=1_024)]
-    checkpoint_seconds: NonNegativeFloat
-    memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Trainer":
-        if self.devices > 1 and self.strategy == "auto":
-            raise ValueError(f"{self.devices} devices need strategy=ddp: take trainer=ddp")
-        if self.precision == "16-mixed" and self.accelerator == "cpu":
-            raise ValueError("16-mixed needs a GPU; on the CPU take bf16-mixed")
-        return self
 
 
 class Variant(Settings):
@@ -159,6 +122,9 @@ class Experiment(Settings):
     engine: Literal["local", "ray"] = "local"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")] | None = Field(None, description=NAMES)
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
+    init_from: str | None = Field(None, description="the folder of a run, or hub:OWNER/NAME@REVISION")
+    init_from_partial: bool = False
+    freeze: list[str] = Field(default_factory=list)
     command_line: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -170,6 +136,8 @@ class Experiment(Settings):
             raise ValueError(f"task.parameters is a budget that decides the hidden size, which {sizes[0]} gives too: {advice}")
         if not sizes and self.task.parameters is None:
             raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
+        if self.init_from_partial and self.init_from is None:
+            raise ValueError("init_from_partial has no effect without init_from: give that too, or leave it out")
         return self
 
     def all_seeds(self) -> list[int]:
@@ -195,6 +163,7 @@ class Experiment(Settings):
         names = ("seeds", "workers", "engine", "command_line", "trained_name", "run_name", "name")
         aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
         aside |= {"tuning": {"sha256"} if self.tuning else True}
+        aside |= {name: True for name in ("init_from", "init_from_partial", "freeze") if not getattr(self, name)}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)
         return {**values, "seed": seed}
 

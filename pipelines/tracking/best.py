@@ -15,11 +15,13 @@ ALIAS = "best"
 
 
 def register_best(runs: Path, finished: Sequence[Run], task: Task, card: dict[str, Any], processed: Path) -> str:
-    """Have the best of the ``finished`` runs, by validation, registered as ``TASK@best``; returns a line that says so.
+    """Have the best of the ``finished`` runs, by validation, registered as ``TASK@best``; returns a line that says so. Those
+    that were tested together with others are left aside.
 
     The registry keeps a better one of the same data and budget that it has.
     """
-    found = [(finding_of(run, folder_of(runs, task.name, run.folder_name, run.seed), task), run) for run in finished]
+    alone = [run for run in finished if not run.partners]
+    found = [(finding_of(run, folder_of(runs, task.name, run.folder_name, run.seed), task), run) for run in alone]
     finding, best = min(found, key=lambda each: task.metric.sort_key(each[0].value))
     folder = folder_of(runs, task.name, best.folder_name, best.seed)
     run_id = publish_run(folder, best, task, card)

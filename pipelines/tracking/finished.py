@@ -15,6 +15,7 @@ from pipelines.tracking.examples import example_of
 from pipelines.tracking.record import Registration
 from pipelines.tracking.servable import Servable
 from rnn_lightning.files import read_json
+from rnn_lightning.items.folders import check_alone, partners_in, read_description
 from rnn_lightning.predictors import Predictor, files_of, is_shared, load_predictor
 
 SERVED = Path(__file__).with_name("served.py")
@@ -82,11 +83,14 @@ def publish_measured(folder: Path, run_folder: Path, run: Run) -> None:
 def publish_model(
     run_id: str, folder: Path, registration: Registration | None = None, *, processed: Path | None = None
 ) -> None:
-    """Store the predictor of an evaluated run's ``folder`` so that it can be served.
+    """Store the predictor of an evaluated run's ``folder`` so that it can be served; not that of a run that was tested together
+    with others, whose metrics are none of its network alone.
 
     With a ``registration`` it is also to have a place in the model registry, with its ``processed`` corpus an example of what
     it takes.
     """
+    if partners_in(read_description(folder)):
+        return
     model = servable(folder)._replace(example=processed and example_of(folder, processed))._asdict()
     tracking.log_model(run_id, **model, registration=registration and registration._asdict())
 
@@ -96,8 +100,9 @@ def servable(folder: Path) -> Servable:
 
     Raises:
         FileNotFoundError: where there is none.
-        ValueError: where a file is damaged.
+        ValueError: where a file is damaged, or the run was tested together with others.
     """
+    check_alone(folder)
     files = {name: folder / name for name in files_of(folder)}
     predictor = load_predictor(folder)
     packages = [*predictor.inputs.packages, *(["safetensors"] if is_shared(folder) else [])]
@@ -119,5 +124,7 @@ def describe(run: Run, task: Task) -> str:
     scores = "\n".join(f"| {name} | {number(value)} |" for name, value in sorted(run.metrics.items()))
     cost = f"{short(run.parameters)} parameters, {duration(run.seconds)} on {run.hardware}"
     how = f"{run.threads} {'thread' if run.threads == 1 else 'threads'}, {run.precision}"
+    how += f"; weights: {run.averaging}" if run.averaging else ""
+    how += f"; computed in: {run.computed_in}" if run.computed_in else ""
     table = f"| metric | value |\n|:--|--:|\n{scores}"
     return f"**{run.label}** on {task.title}: {cost} ({how}).\n\n{table}\n\nAgain: `{run.command}`"

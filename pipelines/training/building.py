@@ -5,8 +5,11 @@ from functools import partial
 from typing import Any
 
 from pipelines.settings.schema import Experiment
+from pipelines.training.keywords import BALANCED
 from pipelines.training.memory import check_budget
 from rnn_lightning import System, hidden_size_for
+from rnn_lightning.models.class_weights import balanced_weights
+from rnn_lightning.sliced import blocks
 from rnn_lightning.systems.optimization import PERIODS
 
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
@@ -27,14 +30,18 @@ def build_system(experiment: Experiment, card: dict[str, Any], planned: int) -> 
     return sized_system(experiment, card, planned)()
 
 
-def sized_system(experiment: Experiment, card: dict[str, Any], planned: int) -> Callable[[], System]:
-    """What builds the system: its hidden size is found, but no weight is drawn."""
+def sized_system(experiment: Experiment, card: dict[str, Any], planned: int, data: Any = None) -> Callable[[], System]:
+    """What builds the system: its hidden size is found, but no weight is drawn. Of ``data``, their module, it takes the weights
+    of classes where these are to be ``balanced``."""
     task = experiment.task
     rnn = {**experiment.rnn, **task.rnn}
     more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
     if period := PERIODS.get(str(schedule.get("name"))):
         more["schedule"] = {period: planned, **schedule}
+
+    if (task.model.model_extra or {}).get("class_weights") == BALANCED:
+        more["class_weights"] = balanced(data, more)
 
     def build(size: int) -> System:
         return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
@@ -56,3 +63,16 @@ def of_card(experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
     for name in (experiment.task.model.model_extra or {}).keys() & more.keys():
         raise ValueError(f"task.model.{name} cannot be set: it is what the card of the corpus says; leave it out")
     return more
+
+
+def balanced(data: Any, more: dict[str, Any]) -> list[float]:
+    """Weights by which each class has the same part in the loss of the training split of ``data``; ``more`` are keywords of the
+    system.
+
+    Raises:
+        ValueError: where the corpus has no classes.
+    """
+    classes = more.get("classes") or more.get("tags") or range(more.get("num_classes") or more.get("num_tags") or 0)
+    if not len(classes):
+        raise ValueError("task.model.class_weights cannot be balanced: the corpus has no classes")
+    return balanced_weights(blocks(data.mapped("train")["targets"]), len(classes))

@@ -13,6 +13,8 @@ OF_NETWORK = {"input_size": "it is the width of what the network reads"}
 OF_CORPUS = ("vocab_size", "target_vocab_size", "end", "tags", "num_tags", "num_characters", "labels")
 OF_MODEL = {**dict.fromkeys(OF_CORPUS, "it is what the corpus has"), "rnn": "it is made of rnn and task.rnn"}
 NETWORKS = ("encoder", "decoder")
+BALANCED = "balanced"
+"""What ``task.model.class_weights`` is where the training targets decide them."""
 
 
 def check_system(experiment: Experiment) -> None:
@@ -31,7 +33,9 @@ def _bad_settings(experiment: Experiment) -> Iterator[str]:
     from rnn_lightning.systems.optimization import OPTIMIZERS, SCHEDULES
 
     task, tables = experiment.task, {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "characters": CHARACTER_ENCODERS}
-    data, model = task.data.model_extra or {}, task.model.model_extra or {}
+    data, model = task.data.model_extra or {}, dict(task.model.model_extra or {})
+    if model.get("class_weights") == BALANCED:
+        model |= {"class_weights": None}  # the class takes numbers, which the targets will give
     yield from bad_keywords("task.data", task.data.cls(), data, OF_STAGE)
     augment = data.get("augment")
     for number, settings in enumerate(augment if isinstance(augment, list) else []):

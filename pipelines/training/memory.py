@@ -1,7 +1,7 @@
 """Memory that a training or a test would take, estimated before it is taken.
 
-Weights count with their gradient and what the optimiser keeps of them. Activations are the outputs of all weight matrices at
-every position of the largest batch: an estimate that is right within a factor of about two.
+Weights count with their gradient, their average if there is one, and what the optimiser keeps of them. Activations are the
+outputs of all weight matrices at every position of the largest batch: an estimate that is right within a factor of about two.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def check_memory(experiment: Experiment, build: Callable[[], System], data: Any)
     system = weightless(build)
     if system is None:
         return
-    copies = 2 + state_size(system.optimizer_settings)
+    copies = 2 + state_size(system.optimizer_settings) + (experiment.trainer.averaging is not None)
     weights = count_parameters(system) * copies * FLOAT
     refuse_above_limit(experiment, weights, f"{count_parameters(system):,} parameters, {copies} numbers for each")
     positions = 2 * largest_batch(data, "train"), largest_batch(data, "validation")

@@ -18,25 +18,28 @@ from pipelines.runs.cards import card_of
 from pipelines.runs.done import said_of_trained, work_folder
 from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import note_environment, provenance, run_tags
-from pipelines.settings.schema import Experiment, Training
+from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import task_of
-from pipelines.training.building import sized_system
-from pipelines.training.checks import check_metric, check_name
+from pipelines.training.checks import check_name
+from pipelines.training.computed import ComputedIn
 from pipelines.training.heap import ReturnMemory
+from pipelines.training.initial import begin_from
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
-from pipelines.training.memory import check_memory
+from pipelines.training.preparing import check_again, data_of, interval, prepared_system
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.signals import Signals
-from pipelines.training.trainers import fitting_trainer, quieten, set_precision
+from pipelines.training.trainers import averaging, fitting_trainer, quieten, set_precision
 from rnn_lightning import AtomicCheckpointIO, Durable, System, count_parameters
 from rnn_lightning.files import SUMS, check_sums, read_json, whole_folder, write_json, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
+from rnn_lightning.recurrent import newton_iterations
+from rnn_lightning.systems.averaging import averaged_steps
 from rnn_lightning.systems.durable import BEST, LAST, PREVIOUS
 
 KEPT = ("training.json", "curves.csv", "model.ckpt")
-REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "unit")
+REFRESHED = ("config", "command", "commit", "dvc_lock", "label", "name", "unit")
 """What is taken anew for a training that is done: its key says that the weights would be the same."""
 
 
@@ -119,23 +122,28 @@ def fit(
     planned = data.planned_steps()
     between = interval(training, planned)
     system = prepared_system(experiment, seed, card, data)
-    metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
-    durable = Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
+    initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
     progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
     recorder = Recorder(work, progress=progress, epochs=training.epochs, durable=durable, units_in=kind.units_in)
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
-        signals = Signals(partial(recorder.write_signals, run_id))
-        own = [durable, recorder, signals, ReturnMemory()]
-        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching]
+        own = [durable, recorder, Signals(partial(recorder.write_signals, run_id)), ReturnMemory(), computed := ComputedIn()]
+        averages = averaging(experiment)  # behind what validates, so that its average is validated
+        callbacks = [*kind.callbacks(experiment, data, card, work, run_id), *own, *watching, *averages]
         trainer = fitting_trainer(experiment, between, callbacks, run_id)
         trainer.fit(system, data, ckpt_path=durable.resumable(), weights_only=True)
         if trainer.global_step != planned:
             raise RuntimeError(f"{progress.name} ended after {trainer.global_step} of {planned} steps")
-        if is_first(experiment):
-            keep_model(durable.best, work / "model.ckpt")
-    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict()}
+        averaged = keep_model(durable.best, work / "model.ckpt") if is_first(experiment) else 0
+    shown = {"mlflow_run_id": tracking.shown_as(run_id), "matrix_products": products._asdict(), "layers": computed.layers}
+    shown |= {**initial, **({"averaged_steps": averaged} if averages else {})}
     return {"planned_steps": planned, "steps": planned} | cost_of(experiment, system, durable, recorder) | shown
+
+
+def durable_of(experiment: Experiment, seed: int, work: Path) -> Durable:
+    """What saves the training in ``work``, and keeps the best by the metric of the task."""
+    metric, every = experiment.task.metric, experiment.trainer.checkpoint_seconds
+    return Durable(work, seed=seed, monitor=metric.monitor, mode=metric.mode, every_seconds=every)
 
 
 def spoken_name(experiment: Experiment, seed: int) -> str:
@@ -143,38 +151,13 @@ def spoken_name(experiment: Experiment, seed: int) -> str:
     return f"{experiment.task_name} {experiment.trained(seed).parent.name} seed {seed}"
 
 
-def data_of(experiment: Experiment, seed: int) -> Any:
-    """The data module of a training."""
-    return experiment.task.data.build(folder=experiment.processed(), seed=seed, epochs=experiment.task.training.epochs)
-
-
-def prepared_system(experiment: Experiment, seed: int, card: dict[str, Any], data: Any) -> System:
-    """The system as its training begins, once it is known to fit the memory and to log what it is judged by.
-
-    Raises:
-        ValueError: where it does not.
-    """
-    lightning.seed_everything(seed, verbose=False)
-    build = sized_system(experiment, card, data.planned_steps())
-    check_memory(experiment, build, data)
-    system = build()
-    check_metric(experiment, system)
-    kind_of(experiment).prepare(experiment, system, data)
-    return system
-
-
-def check_again(experiment: Experiment, seed: int, card: dict[str, Any]) -> None:
-    """Refuse, for a training that is done, what would be refused before it: its test is another one now.
-
-    Raises:
-        ValueError: as `prepared_system`.
-    """
-    prepared_system(experiment, seed, card, data_of(experiment, seed))
-
-
 def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: Recorder) -> dict[str, Any]:
-    """What a training cost, and how good its best step was, as ``training.json`` keeps it."""
-    return {
+    """What a training cost, how good its best step was, and the weights of its classes, as ``training.json`` keeps it.
+
+    ``newton_iterations`` are those of the sequence that took most of them since the training last began or went on.
+    """
+    facts = {"newton_iterations": newton_iterations(system), "class_weights": system.hparams.get("class_weights")}
+    return {name: value for name, value in facts.items() if value} | {
         "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),
@@ -182,22 +165,6 @@ def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: 
         "best_step": durable.best_step,
         "best_value": durable.best_value,
     }
-
-
-def interval(training: Training, planned: int) -> int:
-    """The steps from one validation to the next, of ``planned``: an epoch's, but two where it has one.
-
-    After a validation nothing can be saved before the next step is made.
-
-    Raises:
-        ValueError: if all steps are fewer.
-    """
-    every = training.validate_every or max(planned // training.epochs, min(2, planned))
-    if every > planned:
-        raise ValueError(
-            f"task.training.validate_every is {every}, but all epochs have {planned} steps: set it lower, or to null"
-        )
-    return every
 
 
 @contextmanager
@@ -230,12 +197,14 @@ def begin_tracking(experiment: Experiment, seed: int, facts: dict[str, Any], car
     )
 
 
-def keep_model(best: Path, file: Path) -> None:
-    """The checkpoint without what only a training needs.
+def keep_model(best: Path, file: Path) -> int:
+    """The checkpoint without what only a training needs; returns the steps that its weights are an average of.
 
     Raises:
         ValueError: where it is damaged; the next go begins the training anew.
     """
     checkpoint = read_checkpoint(best)
     kept = ("state_dict", "hyper_parameters", "hparams_name", "pytorch-lightning_version", "epoch", "global_step")
+    kept += ("averaging_state",)
     AtomicCheckpointIO().save_checkpoint({name: checkpoint[name] for name in kept if name in checkpoint}, file)
+    return averaged_steps(checkpoint)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from rnn_lightning import System
+from rnn_lightning.systems.optimization import clipped_size
 
 POINTS, LOOKS, LEAST = 16, 2, 4
 """Points of a curve from one power of two of the steps to the next; norms that are looked at for each; steps between two."""
@@ -22,7 +23,8 @@ class Signals(Callback):
     """Gives points of curves to ``write``, many at once: always before a validation and with every checkpoint.
 
     ``train/running_loss`` is the mean over the targets since the last point, ``train/gradient_norm`` that before clipping,
-    ``train/clipped_share`` the share of clipped ones among the norms since the last point. Which steps have a point depends on
+    ``train/clipped_share`` the share of clipped ones among the gradients that were looked at since the last point: those over
+    the bound of their norm or, clipped by value, with a number over it. Which steps have a point depends on
     the step and on the validations alone, so that a resumed training gives the same ones.
     """
 
@@ -43,7 +45,7 @@ class Signals(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._step, self._writes = trainer.global_step, trainer.is_global_zero
         self._clip, self._between = trainer.gradient_clip_val or math.inf, trainer.val_check_batch or math.inf
-        self._weights = [*pl_module.parameters()]
+        self._weights, self._algorithm = [*pl_module.parameters()], trainer.gradient_clip_algorithm
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
@@ -52,10 +54,11 @@ class Signals(Callback):
         every = interval(self._step)
         due = self._step % every == 0 or self._step % self._between == 0
         if self._writes and (due or self._step % (every // LOOKS) == 0):
-            norms = [weight.grad.norm() for weight in self._weights if weight.grad is not None]
-            norm = torch.stack(norms).norm()  # as torch.nn.utils has it, at half of its price for few weights
+            gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+            norm = clipped_size(gradients)  # as torch.nn.utils has it, at half of its price for few weights
+            size = norm if self._algorithm != "value" else clipped_size(gradients, "value")
             self._looked += 1
-            self._clipped = self._clipped + (norm > self._clip)  # on the device: to ask for it would be waited for
+            self._clipped = self._clipped + (size > self._clip)  # on the device: to ask for it would be waited for
             if due:
                 values = {"learning_rate": float(optimizer.param_groups[0]["lr"]), "gradient_norm": norm.item()}
                 self._add(self._step, cast(System, pl_module), values, clipped=self._clip < math.inf)

@@ -12,7 +12,7 @@ from pipelines import tracking
 from pipelines.display.progress import Progress
 from pipelines.settings.schema import Experiment
 from pipelines.training.products import Products, products_of
-from rnn_lightning import AtomicCheckpointIO
+from rnn_lightning import AtomicCheckpointIO, WeightAverage
 
 
 def set_precision(experiment: Experiment) -> Products:
@@ -55,6 +55,7 @@ def fitting_trainer(
         processes=experiment.trainer.devices,
         max_epochs=1,
         gradient_clip_val=experiment.task.training.clip or None,
+        gradient_clip_algorithm=experiment.trainer.gradient_clip_algorithm,
         val_check_interval=between,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
@@ -63,6 +64,15 @@ def fitting_trainer(
         plugins=[AtomicCheckpointIO()],
         logger=tracking.lightning_logger(run_id),
     )
+
+
+def averaging(experiment: Experiment) -> list[lightning.Callback]:
+    """The average of the weights that the settings ask for, if they do."""
+    settings, metric = experiment.trainer.averaging, experiment.task.metric
+    if settings is None:
+        return []
+    device = "cuda" if experiment.trainer.accelerator == "gpu" else None
+    return [WeightAverage(**settings.model_dump(), monitor=metric.monitor, mode=metric.mode, device=device)]
 
 
 class Testing(lightning.Callback):

@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import System as System
     from .systems import Tagger as Tagger
     from .systems import Transducer as Transducer
+    from .systems import WeightAverage as WeightAverage
     from .tag_schemes import Constraints as Constraints
     from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
@@ -71,7 +72,7 @@ _ROOMS = {
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger Transducer",
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger Transducer WeightAverage",
     "transducer": "transducer_loss",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }

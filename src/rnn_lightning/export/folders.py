@@ -12,7 +12,7 @@ from typing import Any
 from ..checks import check_choice
 from ..files import whole_folder, write_json, write_sums, write_text
 from ..hub import CARD, plain_card
-from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, read_description
+from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, check_alone, read_description
 from ..predictors import predictor_class
 from ..predictors.base import load_system
 from .formats import GRAPHS
@@ -31,12 +31,13 @@ def export_run(folder: Path, target: Path, form: str = "onnx", card: str | None 
 
     Raises:
         FileNotFoundError: where there is no evaluated run.
-        ValueError: for a form that there is not, a target that is there and no export, or a network that no such graph can be
-            made of.
+        ValueError: for a form that there is not, a target that is there and no export, a run that was tested together with
+            others, or a network that no such graph can be made of.
         ParityError: where a graph does not answer as the network does.
     """
     check_choice("format", form, FORMATS)
     predictor_class(folder)  # refuses what is no kind of run
+    check_alone(folder)
     description = read_description(folder)
     check_target(target)
     kind = KINDS[description["predictor"]]
@@ -85,4 +86,6 @@ def write_graph(form: str, name: str, graph: Exportable, folder: Path) -> dict[s
         raise ValueError(f"{form} has no form for this network: {first_line(error)}") from None
     inputs, outputs = graph.names()
     gap = check_parity(GRAPHS[form].read(file), graph, name)
-    return {"file": file.name, "inputs": inputs, "outputs": outputs, "state": graph.state_sizes, "largest_difference": gap}
+    first = {"first_state": [part.tolist() for part in graph.first_state]} if graph.first_state else {}
+    of_state = {"state": graph.state_sizes, **first}
+    return {"file": file.name, "inputs": inputs, "outputs": outputs, **of_state, "largest_difference": gap}

@@ -26,6 +26,8 @@ class Exportable(nn.Module, ABC):
 
     state_sizes: list[list[int]]
     """The sizes behind the rows of the tensors of the state that goes in."""
+    first_state: Sequence[Tensor] = ()
+    """These tensors for a row that begins; none where they are zeros, or another graph makes them."""
 
     @abstractmethod
     def example(self) -> tuple[Tensor, ...]:
@@ -80,6 +82,16 @@ class Whole(Exportable):
             _, state = model(inputs, lengths)
         self.kept = Kept.of(state) if streams and all(getattr(part, "causal", True) for part in model.modules()) else None
         self.state_sizes = [] if self.kept is None else self.kept.sizes
+        if self.kept is not None:
+            with torch.no_grad():  # the state of rows without a step is that before the first
+                first = self.kept.parts(model(inputs, torch.zeros_like(lengths))[1])
+            self.first_state = [part[0] for part in first] if any(part.any() for part in first) else ()
+
+    def start(self, rows: int) -> list[Tensor]:
+        """The state of so many ``rows`` that begin."""
+        if self.first_state:
+            return [part.expand(rows, *part.shape).clone() for part in self.first_state]
+        return [torch.zeros(rows, *size) for size in self.state_sizes]
 
     def forward(self, inputs: Tensor, lengths: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
         if self.kept is None:
@@ -89,7 +101,7 @@ class Whole(Exportable):
 
     def example(self) -> tuple[Tensor, ...]:
         inputs, lengths = draw(self.model, 5, 7)
-        return inputs, lengths, *(torch.zeros(inputs.shape[0], *size) for size in self.state_sizes)
+        return inputs, lengths, *self.start(len(inputs))
 
     def names(self) -> tuple[list[str], list[str]]:
         numbers = range(len(self.state_sizes))
@@ -102,7 +114,7 @@ class Whole(Exportable):
 
     def cases(self) -> Iterator[tuple[Tensor, ...]]:
         for inputs, lengths in batches(self.model):
-            given = inputs, lengths, *(torch.zeros(len(inputs), *size) for size in self.state_sizes)
+            given = inputs, lengths, *self.start(len(inputs))
             yield given
             if self.state_sizes:  # the same rows once more, some of which are over
                 yield inputs, (lengths - 1).clamp(min=0), *self(*given)[1:]

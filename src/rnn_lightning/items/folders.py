@@ -20,6 +20,8 @@ DESCRIBED: dict[str, tuple[str, ...]] = {
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }
 """The keys of a description besides ``predictor`` and ``files``, by the predictor's name."""
+PARTNERS = ("ensemble", "fusion")
+"""Settings of a search that name other runs: encoder-decoders that search together with the run, and a language model."""
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:
@@ -47,6 +49,25 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     for name in files:
         file_in(folder, name)
     return description
+
+
+def partners_in(description: Mapping[str, Any]) -> list[str]:
+    """The settings by which the search of a ``description`` names other runs, which its folder does not hold."""
+    search = description.get("search")
+    return [name for name in PARTNERS if name in search] if isinstance(search, dict) else []
+
+
+def check_alone(folder: str | Path) -> None:
+    """Refuse a run that was tested together with others, where its own network alone is to be passed on.
+
+    Raises:
+        ValueError: naming the settings.
+    """
+    if named := partners_in(read_description(folder)):
+        raise ValueError(
+            f"{folder} was tested together with other runs (search: {', '.join(named)}), which its folder does not hold: give "
+            "the run that was evaluated alone"
+        )
 
 
 def file_in(folder: str | Path, name: Any) -> Path:

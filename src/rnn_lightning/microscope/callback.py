@@ -2,11 +2,11 @@
 
 from typing import Any, cast
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ..checks import check_counts, check_number
 from ..systems import System
+from ..systems.optimization import clipped_size
 from .examine import SHARE, Findings, examine
 
 
@@ -27,9 +27,9 @@ class Microscope(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         if trainer.gradient_clip_val:
-            norms = [weight.grad.norm() for weight in pl_module.parameters() if weight.grad is not None]
+            gradients = [weight.grad for weight in pl_module.parameters() if weight.grad is not None]
             self._steps += 1
-            self._clipped += int(torch.stack(norms).norm() > trainer.gradient_clip_val)
+            self._clipped += int(clipped_size(gradients, trainer.gradient_clip_algorithm) > trainer.gradient_clip_val)
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_counts, check_number
+from ..checks import check_choice, check_counts, check_number
 from ..recurrent import Recurrent, make_stepwise, outer_networks
 from ..sequences import Batch, map_state
 from ..systems import System
+from ..systems.optimization import CLIPPED_BY, clipped_size
 from .trace import Trace, jacobian
 
 SHARE = 0.1
@@ -28,7 +29,7 @@ class Findings(NamedTuple):
     ``gradient_norms[k]`` is the norm of the gradient of the loss at a row's last step T with respect to the state after step
     T - k (k = 0: the output of step T), the mean over rows; ``gates`` the shares of activations below 0.1 and above 0.9 by
     gate; ``singular_values`` the largest of the Jacobian of the state with respect to the one before, means over rows and
-    steps; ``clipped_share`` the share of batches whose gradient is longer than the bound, ``None`` without one.
+    steps; ``clipped_share`` the share of batches whose gradient is over the bound, ``None`` without one.
     """
 
     gradient_norms: list[float]
@@ -53,24 +54,33 @@ def horizon(norms: Sequence[float], share: float = SHARE) -> int:
     return next((lag for lag in range(first, len(norms)) if norms[lag] < share * largest), len(norms))
 
 
-def examine(system: System, batches: Iterable[Any], *, rows: int = 64, values: int = 5, clip: float | None = None) -> Findings:
+def examine(
+    system: System,
+    batches: Iterable[Any],
+    *,
+    rows: int = 64,
+    values: int = 5,
+    clip: float | None = None,
+    clipped_by: str = "norm",
+) -> Findings:
     """What ``system`` remembers on the first ``rows`` of ``batches``; it stays as it is.
 
     Args:
         values: singular values of the Jacobian, the largest.
-        clip: the bound of the gradient's norm.
+        clip, clipped_by: the bound of the gradient's ``norm``, or of the absolute ``value`` of each of its numbers.
 
     Raises:
         ValueError: for a system without a single network that reads from left to right, or no row.
     """
     check_counts(rows=rows, values=values)
+    check_choice("clipped_by", clipped_by, CLIPPED_BY)
     with torch.inference_mode(False), torch.enable_grad():
         twin = _twin(system)
         network = network_of(twin)
         norms, traces, lengths = [], [], []
         for batch in _first(batches, rows):
             if clip is not None:
-                lengths.append(gradient_length(twin, batch))
+                lengths.append(gradient_size(twin, batch, clipped_by))
             trace = Trace(network)
             norms.append(trace.norms(twin, batch))
             traces.append(trace)
@@ -114,12 +124,12 @@ def _first(batches: Iterable[Any], rows: int) -> Iterator[Batch]:
             return
 
 
-def gradient_length(system: System, batch: Batch) -> float:
-    """The norm of the gradient of the loss on ``batch`` with respect to all weights."""
+def gradient_size(system: System, batch: Batch, clipped_by: str) -> float:
+    """The size of the gradient of the loss on ``batch`` with respect to all weights, as `clipped_size` has it."""
     loss, _ = system.loss_on(batch, "test")
     weights = [weight for weight in system.parameters() if weight.requires_grad]
     found = [part for part in torch.autograd.grad(loss, weights, allow_unused=True) if part is not None]
-    return float(torch.stack([part.norm() for part in found]).norm())
+    return float(clipped_size(found, clipped_by))
 
 
 def _mean(norms: Sequence[Tensor]) -> list[float]:

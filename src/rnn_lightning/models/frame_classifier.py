@@ -16,6 +16,7 @@ from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import IGNORED, State, fill_padding
 from ..standardize import Standardize
+from .class_weights import as_weights
 from .model import Model
 
 
@@ -28,6 +29,7 @@ class FrameClassifier(Model):
     """
 
     input_size: int
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class FrameClassifier(Model):
         splice: int = 0,
         delay: int = 0,
         dropout: float = 0.0,
+        class_weights: Sequence[float] | None = None,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -51,6 +54,8 @@ class FrameClassifier(Model):
             standardize: means and deviations of the features, as ``Standardize`` takes them.
             splice, delay: see above, in frames.
             dropout: on what the network makes of each frame.
+            class_weights: C numbers, by which the targets of each class count in the loss of a training, and in no other loss
+                or metric; ``None``: all alike. `balanced_weights` makes some.
 
         Raises:
             ValueError: for a bad size or name.
@@ -64,6 +69,7 @@ class FrameClassifier(Model):
         self.network = as_network(rnn, (2 * splice + 1) * input_size)
         self.dropout = make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, len(classes))
+        self.register_buffer("class_weights", as_weights(class_weights, len(classes)), persistent=False)
         self.complete()
 
     @property

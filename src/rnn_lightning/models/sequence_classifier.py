@@ -14,6 +14,7 @@ from ..products import Linear
 from ..recurrent import Recurrent, as_network
 from ..regularize import make_dropout
 from ..sequences import State, check_memory
+from .class_weights import as_weights
 from .inputs import first_layer
 from .model import Model
 from .pooling import make_pooling
@@ -29,6 +30,7 @@ class SequenceClassifier(Model):
     """
 
     input_size: int
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class SequenceClassifier(Model):
         standardize: Mapping[str, Sequence[float]] | None = None,
         dropout: float = 0.0,
         pooling: str = "last",
+        class_weights: Sequence[float] | None = None,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -49,11 +52,11 @@ class SequenceClassifier(Model):
         Args:
             rnn: keywords of ``build_network`` without ``input_size``, or a network that reads ``input_size`` features.
             input_size: F; with ``vocab_size`` the width of the token embedding.
-            num_classes: C, at least 2; ``None``: a real value.
-            classes: the names of the classes, kept with the model.
+            num_classes, classes: C, at least 2 (``None``: a real value), and their names, kept with the model.
             standardize: means and deviations of the features, as ``Standardize`` takes them; not with ``vocab_size``.
             dropout: on what is read out.
             pooling: of all steps to one vector, one of `models.pooling.POOLINGS`.
+            class_weights: C weights of classes, as `balanced_weights` makes them, in the loss of a training alone.
 
         Raises:
             ValueError: for a bad size or name.
@@ -68,6 +71,7 @@ class SequenceClassifier(Model):
         self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, num_classes or 1)
         self.pooling = make_pooling(pooling, self.network.output_size)
+        self.register_buffer("class_weights", as_weights(class_weights, num_classes or 0), persistent=False)
         self.complete()
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:

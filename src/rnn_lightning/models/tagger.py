@@ -18,6 +18,7 @@ from ..regularize import make_dropout
 from ..sequences import State, check_memory, check_tensors
 from ..symbols import UNKNOWN_WORD
 from ..tag_schemes import SCHEMES, span_constraints
+from .class_weights import as_weights
 from .inputs import check_range
 from .model import Model
 from .tag_output import OUTPUTS
@@ -46,10 +47,14 @@ class Tagger(Model):
         scheme: the tags mark spans by BIO or BIOES. A CRF then allows what the scheme does, and spans are counted.
         vectors: what becomes of pretrained vectors, which ``load_vectors`` sets before a training: ``tuned`` with
             everything else, or ``frozen``, which leaves the whole embedding as it starts.
+        class_weights: L numbers, by which the words of each tag count in the loss of a training, and in no other loss or
+            metric; ``None``: all alike. `balanced_weights` makes some. Only where each step is on its own (``softmax``).
 
     Raises:
         ValueError: for a bad size or name, ``characters`` without their number, or a scheme without its tags.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Tagger(Model):
         tags: Sequence[str] | None = None,
         scheme: str | None = None,
         vectors: str | None = None,
+        class_weights: Sequence[float] | None = None,
         optimizer: dict[str, Any] | None = None,
         schedule: dict[str, Any] | None = None,
     ) -> None:
@@ -91,6 +97,11 @@ class Tagger(Model):
         self.input_dropout, self.output_dropout = (make_dropout(dropout, locked=True) for _ in range(2))
         self.emissions = Linear(self.network.output_size, num_tags)
         self.output = make_output(num_tags, span_constraints(tags or (), scheme) if scheme else None)
+        if class_weights is not None and output != "softmax":
+            raise ValueError(
+                f"class_weights need output='softmax', whose loss is one of words: {output} scores whole sequences"
+            )
+        self.register_buffer("class_weights", as_weights(class_weights, num_tags), persistent=False)
         self.tags, self.scheme = tuple(tags or ()), scheme
         self.complete()
 

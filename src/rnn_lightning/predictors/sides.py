@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..checks import check_number, shown
 from ..inference import prepared
@@ -64,27 +64,35 @@ def labels_side(system: Seq2Seq) -> Side:
     return Side(system.text, partial(labels_of_text, names, unit), names)
 
 
-def check_same(folder: str, side: str, own: Any, first: Any) -> None:
-    """Refuse a run whose ``side`` has other tokens than that of the first one.
+class Shared(NamedTuple):
+    """What all networks of an ensemble must have in common: how a ``source`` is read, the names of the ``target`` tokens."""
 
-    Raises:
-        ValueError: naming its folder.
-    """
-    if own != first:
-        raise ValueError(
-            f"the runs of an ensemble must read and write the same tokens, and the {side} of {folder} has others than that of "
-            "the first: take runs of one corpus"
-        )
+    source: Any
+    target: Sequence[str]
+
+    def check(self, folder: str, own: "Shared") -> None:
+        """Refuse the run of ``folder``, whose ``own`` are others.
+
+        Raises:
+            ValueError: naming the folder.
+        """
+        for side, mine, theirs in zip(self._fields, self, own, strict=True):
+            if theirs != mine:
+                raise ValueError(
+                    f"the runs of an ensemble must read and write the same tokens, and the {side} of {folder} has others than "
+                    "that of the first: take runs of one corpus"
+                )
 
 
-def language_model_of(fusion: Mapping[str, Any], target: Side) -> tuple[LanguageModel, float]:
+def language_model_of(fusion: Any, target: Side) -> tuple[LanguageModel, float]:
     """The language model of ``{"run": FOLDER, "weight": 0.3}``, and its weight.
 
     Raises:
         ValueError: for other settings, or a language model whose tokens are not those of the ``target`` by the same numbers.
     """
-    if set(fusion) != {"run", "weight"} or not isinstance(fusion.get("run"), str):
-        raise ValueError(f"fusion must be {{run: FOLDER of a language model, weight: 0.3}}, not {shown(dict(fusion))}")
+    if not isinstance(fusion, Mapping) or set(fusion) != {"run", "weight"} or not isinstance(fusion["run"], str):
+        given = dict(fusion) if isinstance(fusion, Mapping) else fusion
+        raise ValueError(f"fusion must be {{run: FOLDER of a language model, weight: 0.3}}, not {shown(given)}")
     folder, weight = str(fusion["run"]), fusion["weight"]
     check_number("fusion: weight", weight, least=0)
     model = prepared(load_system(LanguageModel, folder))

@@ -2,17 +2,19 @@
 
 from .architecture import Architecture, Layout
 from .contract import Recurrent
+from .diagonal_cells import DiagonalCell, DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
 from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
-from .inspection import gates_of, make_stepwise, outer_networks
+from .inspection import gates_of, make_stepwise, newton_iterations, outer_networks
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .network import CELLS, NetworkOptions, as_network, build_network, is_network, output_size_of, with_defaults
-from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM, ScanCell
+from .newton import NotConverged
+from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM, ScanCell
 from .stepwise import Cell, Unrolled
 from .weight_drop import WeightDrop, layers_of_fixed_weights, recurrent_weights
-from .wrappers import Bidirectional, Deep, PreNorm, Residual
+from .wrappers import Bidirectional, Deep, Highway, PreNorm, Residual
 
 recurrent = build_network
 """The former name of ``build_network``, for one release."""
@@ -34,8 +36,12 @@ __all__ = [
     "Cell",
     "CoupledLSTM",
     "Deep",
+    "DiagonalCell",
+    "DiagonalGRU",
+    "DiagonalLSTM",
     "Elman",
     "ElmanReLU",
+    "Highway",
     "IndRNN",
     "LayerNormGRU",
     "LayerNormLSTM",
@@ -45,6 +51,7 @@ __all__ = [
     "MinLSTM",
     "MinimalGatedUnit",
     "NetworkOptions",
+    "NotConverged",
     "PeepholeLSTM",
     "PreNorm",
     "Recurrent",
@@ -59,6 +66,7 @@ __all__ = [
     "is_network",
     "layers_of_fixed_weights",
     "make_stepwise",
+    "newton_iterations",
     "outer_networks",
     "output_size_of",
     "recurrent",

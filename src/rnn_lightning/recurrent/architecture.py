@@ -4,17 +4,28 @@ Shapes: F features in, H hidden units.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .contract import Recurrent
 from .initialisation import Init
-from .wrappers import Deep, PreNorm, Residual
+from .wrappers import Deep, Highway, PreNorm, Residual
 
-OF_SOME_CELLS = ("heads", "expansion")
-"""The keywords of ``build_network`` that only some cells take, whole numbers, 1 by default."""
+MASKS = ("zoneout", "zoneout_cell", "recurrent_dropout")
+"""The keywords of ``build_network`` that are probabilities of masks, drawn at each step in training."""
 
-BLOCKS = ("plain", "residual")
+OF_SOME_CELLS = ("heads", "expansion", "solver", *MASKS)
+"""The keywords of ``build_network`` that only some cells take; the others have the default of a `Layout`."""
+
+NONE: Mapping[str, Any] = {}
+
+LOOP = "python loop"
+
+SOLVERS = ("steps", "newton")
+"""The values of ``solver``."""
+
+BLOCKS = ("plain", "residual", "highway")
 """The values of ``block``."""
 
 
@@ -32,12 +43,27 @@ class Layout:
     forget_bias: float | None = 1.0
     heads: int = 1
     expansion: int = 1
+    solver: str = "steps"
     block: str = "plain"
+    initial_state: str = "zeros"
+    zoneout: float = 0.0
+    zoneout_cell: float = 0.0
+    recurrent_dropout: float = 0.0
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether masks are drawn at each step."""
+        return any(getattr(self, name) for name in MASKS)
 
     @property
     def output_size(self) -> int:
         """The features that a layer makes: H, or 2 H in both directions."""
         return self.hidden_size * (2 if self.bidirectional else 1)
+
+
+def have_masks(keywords: Mapping[str, Any]) -> bool:
+    """Whether ``keywords`` of ``build_network`` have masks drawn at each step, by a loop in Python."""
+    return any(keywords.get(name) for name in MASKS)
 
 
 class Architecture(ABC):
@@ -51,11 +77,11 @@ class Architecture(ABC):
     backend: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
     options: ClassVar[tuple[str, ...]] = ()
-    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes; they are 1 for the others."""
+    """The fields of a `Layout`, of `OF_SOME_CELLS`, that it takes."""
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
-        """What computes it in single precision on a type of ``device``."""
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        """What computes it in single precision on a type of ``device``, with these ``keywords`` of ``build_network``."""
         return cls.backend
 
     @classmethod
@@ -73,4 +99,6 @@ class Architecture(ABC):
             upper = map(PreNorm, upper)
         if layout.residual or layout.block == "residual":
             upper = map(Residual, upper)
+        if layout.block == "highway":
+            upper = map(Highway, upper)
         return Deep([first, *upper], dropout=layout.dropout, locked=layout.locked)

@@ -7,7 +7,7 @@ blocks of the paper, and are not part of a cell here.
 Shapes: B rows, T steps, F features in, H hidden units, N heads of D = H / N units.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,18 +21,26 @@ from .stepwise import Cell
 LARGEST_SUM = 1e30
 """Sums of gates are taken to be no larger: differences of infinite ones are no numbers."""
 
+LARGEST_LOGARITHM = 1e20
+"""Input and forget gates of a matrix memory: sums of logarithms over all steps then stay above those of a gate that is shut."""
+
+LARGEST_VECTOR = 1e9
+"""Queries, keys and values of a matrix memory are scaled to have no larger numbers: single precision holds their products."""
+
 
 class SLSTM(Cell):
     """The LSTM with exponential input gates and a normaliser (Beck et al. 2024, arXiv:2405.04517, equations 8 to 17).
 
     i = W_i x + U_i h + b_i, f, o = s(..), z = tanh(..), m' = max(log f + m, i), c' = f * c * exp(m - m') + exp(i - m') * z,
     n' = f * n * exp(m - m') + exp(i - m'), h' = o * c' / n'. U has no weights between units of different heads. The state is
-    (h, c, n, m), zero at the start: where n = 0 nothing is stored, and m' = i.
+    (h, c, n, m), zero at the start: where n = 0 nothing is stored, and m' = i. A learned start has an n of 1, as after a step
+    whose input gate was 1, since a memory cell of which n is 0 is not read.
     """
 
     label = "sLSTM"
     gates = ("exponential input", "forget", "output", "candidate")
-    options = ("heads",)
+    options = ("heads", "recurrent_dropout")
+    constants: ClassVar = {2: 1.0, 3: 0.0}
 
     def start(self, inputs: Tensor) -> State:
         hidden = self.zeros(inputs)
@@ -57,7 +65,7 @@ class SLSTM(Cell):
         kept = (F.logsigmoid(forget) + stabiliser).masked_fill(normaliser == 0, NEVER)
         after = torch.maximum(kept, enter)
         keep, enter = (kept - after).exp(), (enter - after).exp()
-        cell = keep * cell + enter * candidate.tanh()
+        cell = keep * cell + enter * self.dropped(candidate.tanh())
         normaliser = keep * normaliser + enter
         found = output.sigmoid() * cell / normaliser
         return found.to(projected.dtype), (found.to(hidden.dtype), cell, normaliser, after)
@@ -75,6 +83,13 @@ class Read(NamedTuple):
     output: Tensor
 
 
+def limited(vectors: Tensor) -> Tensor:
+    """The ``vectors`` (..., D), of which those with numbers beyond `LARGEST_VECTOR` keep their direction alone."""
+    most = torch.finfo(vectors.dtype).max
+    vectors = vectors.clamp(-most, most)
+    return vectors / (vectors.detach().abs().amax(-1, keepdim=True) / LARGEST_VECTOR).clamp(min=1)
+
+
 class MLSTM(Cell):
     """The LSTM with a matrix for a memory, gated by the input alone (Beck et al. 2024, arXiv:2405.04517, equations 19 to 27).
 
@@ -90,6 +105,7 @@ class MLSTM(Cell):
     options = ("heads",)
     scans = True
     has_recurrent_weight = False
+    constants: ClassVar = {2: 0.0}
 
     def block_sizes(self) -> list[int]:
         return [self.hidden_size] * 4 + [self.heads] * 2
@@ -105,7 +121,8 @@ class MLSTM(Cell):
     def parts(self, projected: Tensor) -> Read:
         """What ``projected`` inputs (..., P) say."""
         *vectors, output, enter, forget = at_least_single(projected).split(self.block_sizes(), -1)
-        query, key, value = (each.unflatten(-1, (self.heads, -1)) for each in vectors)
+        query, key, value = (limited(each.unflatten(-1, (self.heads, -1))) for each in vectors)
+        enter, forget = (gate.clamp(-LARGEST_LOGARITHM, LARGEST_LOGARITHM) for gate in (enter, forget))
         return Read(query, key * key.shape[-1] ** -0.5, value, enter, F.logsigmoid(forget), output.sigmoid())
 
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..sequences import State, map_state, select_state
-from .architecture import Architecture, Layout
+from .architecture import LOOP, NONE, Architecture, Layout, have_masks
 from .contract import Recurrent
 from .exported import Operator, by_operator, scanned
+from .initial_state import LearnedStart
 from .initialisation import Init, initialise
 from .onestep import joined, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
+from .stepwise import Cell
 
 COMPILED = Cost(4, 400)
 """What padded rows cost with compiled steps."""
@@ -42,6 +44,8 @@ class Fused(Recurrent, Architecture):
     operator: ClassVar[Operator]
     function: ClassVar[Callable[..., tuple[Tensor, ...]]]
     kernel_options: ClassVar[Mapping[str, str]] = {}
+    stepped: ClassVar[type[Cell] | None] = None
+    """The same equations as a cell, where there are masks within its steps."""
     state_tensors: ClassVar[int] = 1
     bounded: ClassVar[bool] = True
 
@@ -54,6 +58,7 @@ class Fused(Recurrent, Architecture):
         bidirectional: bool = False,
         init: Init = "orthogonal",
         forget_bias: float | None = 1.0,
+        learned: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.bidirectional = input_size, bidirectional
@@ -63,16 +68,25 @@ class Fused(Recurrent, Architecture):
         initialise(self.core, self.gates, init, forget_bias, drawn=True)
         self.products: Sequence[Callable[[Tensor], Tensor]] | nn.ModuleList | None = None
         """The one product that each layer takes for a step, if it has been given one."""
+        self.learned: LearnedStart | None = None
+        if learned:
+            self.learned = LearnedStart(self.start(torch.empty(1, 1)), {})
+
+    @classmethod
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        return LOOP if have_masks(keywords) else cls.backend
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
+        if layout.has_masks and cls.stepped is not None:
+            return cls.stepped.layer(input_size, layout)
         return cls.stack(input_size, replace(layout, num_layers=1, residual=False, block="plain"))
 
     @classmethod
     def stack(cls, input_size: int, layout: Layout) -> Recurrent:
-        if (
-            layout.residual or layout.block != "plain" or (layout.dropout and layout.num_layers > 1)
-        ):  # the kernel has nothing between its layers
+        # The kernel has nothing between its layers, nor within its steps.
+        between = layout.residual or layout.block != "plain" or (layout.dropout and layout.num_layers > 1)
+        if between or layout.has_masks:
             return super().stack(input_size, layout)
         return cls(
             input_size,
@@ -81,13 +95,15 @@ class Fused(Recurrent, Architecture):
             bidirectional=layout.bidirectional,
             init=layout.init,
             forget_bias=layout.forget_bias,
+            learned=layout.initial_state == "learned",
         )
 
     def start(self, inputs: Tensor) -> State:
         layers = self.core.num_layers * (2 if self.bidirectional else 1)
         # A prepared core holds no parameters; the state then has the type of what it reads.
         zeros = getattr(self.core, "weight_ih_l0", inputs).new_zeros(inputs.shape[0], layers, self.core.hidden_size)
-        return zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
+        start = zeros if self.state_tensors == 1 else (zeros,) * self.state_tensors
+        return start if self.learned is None else self.learned(start)
 
     def join_weights(self) -> None:
         """Make a copy of the weights for reads of one step, which then take one product a layer; for inference."""

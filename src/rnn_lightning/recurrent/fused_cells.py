@@ -4,7 +4,7 @@ Shapes: R rows of a group, T steps, F features in, H hidden units.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import CDLL
 from typing import Any, ClassVar
 
@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from ..products import linear
+from .architecture import NONE, have_masks
 from .compiled_gru import CompiledElman, CompiledGRU
 from .exported import Operator
 from .fused import SATURATED, Fused
 from .kernels import kernels, library
 from .onestep import joined_gru
 from .padded import Cost, Parts, at_the_end, with_padding_marked
+from .stepped_cells import SteppedGRU, SteppedLSTM
 
 
 class SteppedFused(Fused):
@@ -40,8 +42,9 @@ class SteppedFused(Fused):
         raise NotImplementedError
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
-        return "own backward pass, compiled" if device == "cpu" and library() else cls.backend
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        compiled = device == "cpu" and library() and not have_masks(keywords)
+        return "own backward pass, compiled" if compiled else super().backend_on(device, keywords)
 
 
 class Elman(SteppedFused):
@@ -89,6 +92,7 @@ class GRU(SteppedFused):
     kernel = nn.GRU
     function = torch.gru
     operator = Operator("GRU", (1, 0, 2), {"linear_before_reset": 1})
+    stepped, options = SteppedGRU, SteppedGRU.options
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
         from_inputs, recurrent, bias, more = weights
@@ -115,6 +119,7 @@ class LSTM(Fused):
     kernel = nn.LSTM
     function = torch.lstm
     operator = Operator("LSTM", (0, 3, 1, 2), {})
+    stepped, options = SteppedLSTM, SteppedLSTM.options
     state_tensors = 2
 
     def advance(self, product: Tensor, state: Parts) -> Parts:

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from ..products import linear
 from ..sequences import State
+from .architecture import MASKS
 from .stepwise import Cell
 
 
 class OneStateCell(Cell):
     """A cell whose state is its output h (B, H), and whose inputs go through one product."""
+
+    options = ("zoneout", "recurrent_dropout")
 
     def start(self, inputs: Tensor) -> State:
         return self.zeros(inputs)
@@ -39,7 +42,7 @@ class MinimalGatedUnit(OneStateCell):
         (update, candidate), (update_weight, weight) = projected.chunk(2, 1), self.recurrent_weight.chunk(2)
         update = (update + F.linear(state, update_weight)).sigmoid()
         candidate = (candidate + F.linear(update * state, weight)).tanh()
-        hidden = (1 - update) * state + update * candidate
+        hidden = (1 - update) * state + update * self.dropped(candidate)
         return hidden, hidden
 
 
@@ -58,7 +61,7 @@ class JANET(OneStateCell):
         forget, candidate = (projected + F.linear(state, self.recurrent_weight)).chunk(2, 1)
         forget = forget.sigmoid()
         enter = (1 - forget) / (1 - forget + forget * math.exp(-self.beta))
-        hidden = forget * state + enter * candidate.tanh()
+        hidden = forget * state + enter * self.dropped(candidate.tanh())
         return hidden, hidden
 
 
@@ -84,7 +87,7 @@ class LiGRU(OneStateCell):
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:
         update, candidate = (projected + F.linear(state, self.recurrent_weight)).chunk(2, 1)
         update = update.sigmoid()
-        hidden = update * state + (1 - update) * candidate.relu()
+        hidden = update * state + (1 - update) * self.dropped(candidate.relu())
         return hidden, hidden
 
 
@@ -116,7 +119,7 @@ class LayerNormGRU(OneStateCell):
         gates, candidate = projected.split([2 * self.hidden_size, self.hidden_size], 1)
         update, reset = (gates + products[:, : 2 * self.hidden_size]).sigmoid().chunk(2, 1)
         candidate = (candidate + reset * products[:, 2 * self.hidden_size :]).tanh()
-        hidden = (1 - update) * state + update * candidate
+        hidden = (1 - update) * state + update * self.dropped(candidate)
         return hidden, hidden
 
 
@@ -128,6 +131,7 @@ class CoupledLSTM(Cell):
 
     label = "Coupled LSTM"
     gates = ("forget", "output", "candidate")
+    options = MASKS
 
     def start(self, inputs: Tensor) -> State:
         return self.zeros(inputs), self.zeros(inputs)
@@ -139,6 +143,6 @@ class CoupledLSTM(Cell):
         hidden, cell = state
         forget, output, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(3, 1)
         forget = forget.sigmoid()
-        cell = forget * cell + (1 - forget) * candidate.tanh()
+        cell = forget * cell + (1 - forget) * self.dropped(candidate.tanh())
         hidden = output.sigmoid() * cell.tanh()
         return hidden, (hidden, cell)

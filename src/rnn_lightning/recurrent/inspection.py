@@ -4,6 +4,7 @@ from torch import nn
 
 from .architecture import Architecture
 from .contract import Recurrent
+from .diagonal_cells import DiagonalCell
 from .fused import fused_layers
 from .stepwise import Cell, Unrolled
 
@@ -18,12 +19,17 @@ def outer_networks(module: nn.Module) -> list[Recurrent]:
 def gates_of(network: Recurrent) -> tuple[str, ...]:
     """The gates of the cell that ``network`` is made of, in the order of their blocks.
 
-    None for another network, and for cells that scan: not every sigmoid of theirs is a gate.
+    None for another network, and for cells that scan and have no recurrent weight: not every sigmoid of theirs is a gate.
     """
     made_of = next((part for part in network.modules() if isinstance(part, Architecture)), None)
-    if made_of is None or (isinstance(made_of, Cell) and made_of.scans):
+    if made_of is None or (isinstance(made_of, Cell) and made_of.scans and not made_of.has_recurrent_weight):
         return ()
     return tuple(made_of.gates)
+
+
+def newton_iterations(module: nn.Module) -> int:
+    """The most iterations of Newton's method that a cell within ``module`` has needed for a sequence; 0 where none uses it."""
+    return max((part.most_iterations for part in module.modules() if isinstance(part, DiagonalCell)), default=0)
 
 
 def make_stepwise(module: nn.Module) -> None:

@@ -4,6 +4,7 @@ Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch.autograd import Function
 
 from ..products import linear
 from ..sequences import State
+from .architecture import MASKS, NONE, have_masks
 from .compiled import CompiledLayerNorm, CompiledPeephole
 from .exported import Operator, by_operator
 from .kernels import kernels, library
@@ -24,6 +26,7 @@ class LSTMCell(Cell):
     """A cell with the state (h, c), and with all steps at once in two forms: in PyTorch, and with steps compiled from C."""
 
     gates = ("input", "forget", "output", "candidate")
+    options = MASKS
     in_pytorch: ClassVar[type[Function]]
     in_c: ClassVar[type[Function]]
 
@@ -41,8 +44,8 @@ class LSTMCell(Cell):
         return found[0], found
 
     @classmethod
-    def backend_on(cls, device: str) -> str:
-        if device != "cpu":
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        if device != "cpu" or have_masks(keywords):
             return cls.backend
         return "own backward pass, compiled" if library() else "own backward pass"
 
@@ -74,7 +77,7 @@ class LayerNormLSTM(LSTMCell):
         products = F.linear(hidden, self.recurrent_weight)
         gates = F.layer_norm(products, products.shape[-1:], self.recurrent_gain) + projected
         input_gate, forget_gate, output_gate = gates[:, : 3 * self.hidden_size].sigmoid().chunk(3, 1)
-        cell = forget_gate * cell + input_gate * gates[:, 3 * self.hidden_size :].tanh()
+        cell = forget_gate * cell + input_gate * self.dropped(gates[:, 3 * self.hidden_size :].tanh())
         normal = F.layer_norm(cell, cell.shape[-1:], self.cell_gain, self.cell_bias)
         hidden = output_gate * normal.tanh()
         return hidden, (hidden, cell)
@@ -108,12 +111,12 @@ class PeepholeLSTM(LSTMCell):
         input_gate, forget_gate, output_gate, candidate = (projected + F.linear(hidden, self.recurrent_weight)).chunk(4, 1)
         input_gate = (input_gate + self.input_peephole * cell).sigmoid()
         forget_gate = (forget_gate + self.forget_peephole * cell).sigmoid()
-        cell = forget_gate * cell + input_gate * candidate.tanh()
+        cell = forget_gate * cell + input_gate * self.dropped(candidate.tanh())
         hidden = (output_gate + self.output_peephole * cell).sigmoid() * cell.tanh()
         return hidden, (hidden, cell)
 
     def exported(self, inputs: Tensor, lengths: Tensor | None, state: Any) -> tuple[Tensor, State]:
-        if not torch.onnx.is_in_onnx_export():
+        if not torch.onnx.is_in_onnx_export() or self.has_masks:
             return super().exported(inputs, lengths, state)
         weights = self.input_weight, self.recurrent_weight, self.bias, torch.zeros_like(self.bias)
         peepholes = torch.cat([self.input_peephole, self.output_peephole, self.forget_peephole])
@@ -133,7 +136,7 @@ class LSTMP(Cell):
 
     label = "LSTMP"
     gates = ("input", "forget", "candidate", "output")
-    options = ("expansion",)
+    options = ("expansion", *MASKS)
     projection_weight: Tensor
 
     def extra_parameters(self) -> dict[str, Tensor]:
@@ -152,6 +155,6 @@ class LSTMP(Cell):
         gates = projected + F.linear(hidden, self.recurrent_weight)
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, 1)
         input_gate, forget_gate = input_gate.sigmoid(), forget_gate.sigmoid()
-        cell = forget_gate * cell + input_gate * candidate.tanh()
+        cell = forget_gate * cell + input_gate * self.dropped(candidate.tanh())
         hidden = F.linear(output_gate.sigmoid() * cell.tanh(), self.projection_weight)
         return hidden, (hidden, cell)

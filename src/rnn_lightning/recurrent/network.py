@@ -5,14 +5,16 @@ from typing import Any, TypedDict
 from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import BLOCKS, OF_SOME_CELLS, Architecture, Layout
+from .architecture import BLOCKS, MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
 from .contract import Recurrent
+from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
+from .initial_state import INITIAL_STATES
 from .initialisation import Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
-from .scan_cells import LRU, QRNN, QRNN1, SRU, IndRNN, MinGRU, MinLSTM
+from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
 from .stepwise import Feedforward
 from .weight_drop import WeightDrop
 
@@ -36,6 +38,8 @@ CELLS: dict[str, type[Architecture]] = {
     "qrnn1": QRNN1,
     "lru": LRU,
     "indrnn": IndRNN,
+    "diagonal_gru": DiagonalGRU,
+    "diagonal_lstm": DiagonalLSTM,
     "slstm": SLSTM,
     "mlstm": MLSTM,
     "feedforward": Feedforward,
@@ -58,7 +62,12 @@ class NetworkOptions(TypedDict, total=False):
     forget_bias: float | None
     heads: int
     expansion: int
+    solver: str
     block: str
+    initial_state: str
+    zoneout: float
+    zoneout_cell: float
+    recurrent_dropout: float
 
 
 def build_network(
@@ -76,7 +85,12 @@ def build_network(
     forget_bias: float | None = 1.0,
     heads: int = 1,
     expansion: int = 1,
+    solver: str = "steps",
     block: str = "plain",
+    initial_state: str = "zeros",
+    zoneout: float = 0.0,
+    zoneout_cell: float = 0.0,
+    recurrent_dropout: float = 0.0,
 ) -> Recurrent:
     """Build a recurrent network.
 
@@ -91,12 +105,21 @@ def build_network(
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
         heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
-        block: ``residual`` for deep stacks: from the second layer on x + layer(LayerNorm(x)).
+        solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
+            at once, by iterations that must converge (``NotConverged``).
+        block: for deep stacks, from the second layer on: ``residual`` x + layer(LayerNorm(x)); ``highway`` t * layer(x) +
+            (1 - t) * x with a gate t = s(W x + b) (Srivastava et al. 2015).
+        initial_state: ``zeros``, or ``learned``: the state of rows that begin is a parameter of each layer and direction.
+        zoneout, zoneout_cell: with these probabilities a unit's hidden state and its memory cell stay what they were, drawn at
+            each step (Krueger et al. 2017, arXiv:1606.01305); at evaluation both are the expectation.
+        recurrent_dropout: of the candidates that a step writes, drawn at each step (Semeniuta et al. 2016, arXiv:1603.05118).
 
     Raises:
         ValueError: for an unknown cell or initialisation, or a number outside its range.
     """
-    form = Layout(hidden_size, num_layers, bidirectional, residual, dropout, locked, init, forget_bias, heads, expansion, block)
+    stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
+    masks = zoneout, zoneout_cell, recurrent_dropout
+    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state, *masks)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
     return WeightDrop(network, weight_drop) if weight_drop else network
@@ -115,25 +138,29 @@ def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
     check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
     check_choice("block", layout.block, BLOCKS)
-    if layout.residual and layout.block == "residual":
-        raise ValueError("residual must be false with block='residual', which adds each layer's input already")
+    check_choice("initial_state", layout.initial_state, INITIAL_STATES)
+    if layout.residual and layout.block != "plain":
+        raise ValueError(f"residual must be false with block={layout.block!r}, which adds each layer's input already")
     check_probability("dropout", layout.dropout)
     check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
     return architecture
 
 
 def check_options(cell: str, architecture: type[Architecture], layout: Layout) -> None:
-    """Refuse heads or an expansion that the cell does not have, and heads that do not divide its units.
+    """Refuse options that the cell does not have, and heads that do not divide its units.
 
     Raises:
         ValueError: naming the cells that have them, or the nearest hidden sizes.
     """
+    check_counts(heads=layout.heads, expansion=layout.expansion)
+    check_choice("solver", layout.solver, SOLVERS)
+    for name in MASKS:
+        check_probability(name, getattr(layout, name))
     for name in OF_SOME_CELLS:
-        number = getattr(layout, name)
-        check_counts(**{name: number})
-        if number > 1 and name not in architecture.options:
+        value, default = getattr(layout, name), getattr(Layout, name)
+        if value != default and name not in architecture.options:
             takers = ", ".join(sorted(other for other, each in CELLS.items() if name in each.options))
-            raise ValueError(f"{name} must be 1 for the cell {cell!r}, not {number}: it is for {takers}")
+            raise ValueError(f"{name} must be {default!r} for the cell {cell!r}, not {value!r}: it is for {takers}")
     if layout.hidden_size % layout.heads:
         below = layout.hidden_size // layout.heads * layout.heads
         sizes = f"{below} or {below + layout.heads}" if below else str(layout.heads)

@@ -1,4 +1,4 @@
-"""Cells whose recurrence is linear in the state, h_t = a_t * h_{t-1} + b_t, and so computed for all steps at once; and indRNN.
+"""Cells whose recurrence is linear in the state, h_t = a_t * h_{t-1} + b_t, and so computed for all steps at once.
 
 Neither a nor b depends on the state. A step is the same function, of a sequence of one.
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from ..products import linear
 from ..sequences import State, at_least_single, map_state
 from .exported import scanned
-from .parallel import IndependentSequence, scan, single_step
+from .parallel import scan, single_step
 from .stepwise import Cell
 
 Scan: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -49,18 +49,17 @@ class ScanCell(Cell):
         return hidden
 
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
-        """The outputs and the states after each step, by ``scan``."""
-        blocks = projected.chunk(len(self.gates), -1)
+        """The outputs, in the precision of the product of the inputs, and the states after each step, by ``scan``."""
+        blocks = at_least_single(projected).chunk(len(self.gates), -1)
         hidden = scan(*self.coefficients(*blocks), state)
-        return self.output(hidden, *blocks), hidden
+        return self.output(hidden, *blocks).to(projected.dtype), hidden
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs, states = self.read(at_least_single(projected), state, scan)
-        return outputs.to(projected.dtype), states
+        return self.read(projected, state, scan)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs, states = self.read(at_least_single(projected).unsqueeze(0), state, single_step)
-        return outputs[0].to(projected.dtype), map_state(lambda part: part[0], states)
+        outputs, states = self.read(projected.unsqueeze(0), state, single_step)
+        return outputs[0], map_state(lambda part: part[0], states)
 
 
 class MinGRU(ScanCell):
@@ -158,8 +157,8 @@ class QRNN(QRNN1):
         before, memory = state
         both = torch.cat([projected, torch.cat([before.unsqueeze(0), projected[:-1]])], 2)
         products = linear(both.to(self.input_weight.dtype), self.input_weight, self.bias)
-        outputs, memories = super().read(at_least_single(products), memory, scan)
-        return outputs, (projected, memories)
+        outputs, memories = super().read(products, memory, scan)
+        return outputs, (at_least_single(projected), memories)
 
 
 class LRU(ScanCell):
@@ -214,37 +213,7 @@ class LRU(ScanCell):
         return scanned(step, self.project(inputs), lengths, state)
 
     def read(self, projected: Tensor, state: Any, scan: Scan) -> tuple[Tensor, State]:
-        blocks = projected.chunk(3, -1)
+        blocks = at_least_single(projected).chunk(3, -1)
         start = torch.view_as_complex(state.unflatten(1, (-1, 2)).contiguous())
         hidden = torch.view_as_real(scan(*self.coefficients(*blocks), start)).flatten(-2)
-        return self.output(hidden, *blocks), hidden
-
-
-class IndRNN(Cell):
-    """The independently recurrent network (Li et al. 2018, arXiv:1803.04831): h' = max(0, W x + b + u * h).
-
-    u (H,) is a weight for each unit, its ``recurrent_weight``, which starts between 0 and 1.
-    """
-
-    label = "IndRNN"
-    backend = "python loop"
-    gates = ("hidden",)
-    diagonal = True
-
-    def start(self, inputs: Tensor) -> State:
-        return self.zeros(inputs)
-
-    def project(self, inputs: Tensor) -> Tensor:
-        return linear(inputs, self.input_weight, self.bias)
-
-    def step(self, projected: Tensor, state: Any) -> tuple[Tensor, State]:
-        hidden = torch.addcmul(projected, self.recurrent_weight, state).relu()
-        return hidden, hidden
-
-    def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        outputs: Any = IndependentSequence.apply(projected, state, self.recurrent_weight)
-        return outputs, outputs
-
-    @classmethod
-    def backend_on(cls, device: str) -> str:
-        return "own backward pass" if device == "cpu" else cls.backend
+        return self.output(hidden, *blocks).to(projected.dtype), hidden

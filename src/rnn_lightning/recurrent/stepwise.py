@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..products import linear
-from ..sequences import State, length_mask, map_state, select_state
-from .architecture import Architecture, Layout
+from ..sequences import State, leaves, length_mask, map_state, select_state
+from .architecture import LOOP, Architecture, Layout
 from .contract import Recurrent
 from .exported import scanned
+from .initial_state import LearnedStart
 from .initialisation import Init, initialise
 from .padded import at_the_end
 from .wrappers import Bidirectional
@@ -28,17 +29,20 @@ class Cell(nn.Module, Architecture):
     A cell declares its ``gates`` and is given W (G * H, F), U (G * H, H) and b (G * H,), a block for each gate, as
     ``input_weight``, ``recurrent_weight`` (unless it says that it has none) and ``bias``. A ``diagonal`` U has shape (G * H,);
     W has ``window`` * F columns. ``renamed`` maps the names that its parameters had in older checkpoints to those of today.
-    Its ``options`` may be ``heads``: units stand in several of D each, between which U has no weights, and U is (G * H, D); and
-    ``expansion``: its gates have so many times H units, of which an output is made.
+    Its ``options`` may be ``heads``: units stand in several of D each, between which U has no weights, and U is (G * H, D);
+    ``expansion``: its gates have so many times H units, of which an output is made; ``zoneout``, of a state h or (h, c) whose h
+    is the output, and ``zoneout_cell``, of its c; and ``recurrent_dropout``, which its step applies by `dropped`.
     """
 
-    backend = "python loop"
+    backend = LOOP
     has_recurrent_weight: ClassVar[bool] = True
     diagonal: ClassVar[bool] = False
     window: ClassVar[int] = 1
     scans: ClassVar[bool] = False
     """Whether all its steps at once are for every device and precision, not only for single precision and more on the CPU."""
     renamed: ClassVar[Mapping[str, str]] = {}
+    constants: ClassVar[Mapping[int, float]] = {}
+    """The tensors of the state, by place, that are these numbers where a learned start has parameters for the others."""
 
     def __init__(
         self,
@@ -49,8 +53,12 @@ class Cell(nn.Module, Architecture):
         forget_bias: float | None = 1.0,
         heads: int = 1,
         expansion: int = 1,
+        zoneout: float = 0.0,
+        zoneout_cell: float = 0.0,
+        recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.zoneout, self.recurrent_dropout = (zoneout, zoneout_cell), recurrent_dropout
         self.input_size, self.hidden_size, self.heads, self.expansion = input_size, hidden_size, heads, expansion
         rows, columns = sum(self.block_sizes()), hidden_size // heads
         self.input_weight = nn.Parameter(torch.empty(rows, self.window * input_size))
@@ -86,6 +94,29 @@ class Cell(nn.Module, Architecture):
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: (B, P) and a state to the output (B, H) and the next state."""
 
+    def dropped(self, candidate: Tensor) -> Tensor:
+        """What is left of a ``candidate`` by recurrent dropout."""
+        return F.dropout(candidate, self.recurrent_dropout) if self.recurrent_dropout and self.training else candidate
+
+    def zoned_step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `step`; by zoneout units keep what they had, or at evaluation the share of it that they keep on average."""
+        output, after = self.step(projected, state)
+        if not any(self.zoneout):
+            return output, after
+        rates = iter(self.zoneout)
+        after = map_state(lambda new, old: self._zoned(next(rates), new, old), after, state)
+        return leaves(after)[0].to(output.dtype), after
+
+    def _zoned(self, rate: float, new: Tensor, old: Tensor) -> Tensor:
+        if not self.training:
+            return new + rate * (old - new)
+        return torch.where(torch.rand(new.shape, device=new.device) < rate, old, new)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether its steps are others than its equations say, so that they are computed one by one."""
+        return any(self.zoneout) or (self.training and self.recurrent_dropout > 0)
+
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State] | None:
         """All steps at once, with a backward pass of its own: projected inputs (T, B, P) and a state to the outputs (T, B, H)
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
@@ -105,13 +136,14 @@ class Cell(nn.Module, Architecture):
     def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """All steps of ``inputs`` (B, T, F) as `torch.export` writes them down: outputs, anything in the padding, and the state
         after each row's last real step."""
-        return scanned(self.step, self.project(inputs), lengths, state)
+        return scanned(self.zoned_step, self.project(inputs), lengths, state)
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
         options = {name: getattr(layout, name) for name in cls.options}
+        given = {"init": layout.init, "forget_bias": layout.forget_bias, **options}
         forwards, *backwards = (
-            Unrolled(cls(input_size, layout.hidden_size, init=layout.init, forget_bias=layout.forget_bias, **options))
+            Unrolled(cls(input_size, layout.hidden_size, **given), learned=layout.initial_state == "learned")
             for _ in range(2 if layout.bidirectional else 1)
         )
         return Bidirectional(forwards, *backwards) if backwards else forwards
@@ -128,19 +160,21 @@ class Unrolled(Recurrent):
     """The loop over time: a cell run over the steps of a sequence, one after the other.
 
     On the CPU, and everywhere if it `scans`, a cell that can do all steps at once (`Cell.whole`) does so, unless ``at_once`` is
-    false.
+    false. The state at the start is ``learned``, or the cell's own.
     """
 
     bidirectional = False
     at_once = True
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, *, learned: bool = False) -> None:
         super().__init__()
         self.cell = cell
         self.input_size, self.output_size = cell.input_size, cell.hidden_size
+        self.learned = LearnedStart(cell.start(cell.bias.new_empty(1, 1)), cell.constants) if learned else None
 
     def start(self, inputs: Tensor) -> State:
-        return self.cell.start(inputs)
+        start = self.cell.start(inputs)
+        return start if self.learned is None else self.learned(start)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         if torch.compiler.is_exporting():
@@ -152,7 +186,7 @@ class Unrolled(Recurrent):
         real = None if lengths is None else length_mask(lengths.to(inputs.device), len(steps)).unbind(1)
         outputs = []
         for time, projected in enumerate(steps):
-            output, after = self.cell.step(projected, state)
+            output, after = self.cell.zoned_step(projected, state)
             state = after if real is None else select_state(real[time], after, state)
             outputs.append(output)
         return torch.stack(outputs, 1), state
@@ -160,7 +194,7 @@ class Unrolled(Recurrent):
     def _read_at_once(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         steps = inputs.shape[1] if lengths is None else max(1, int(lengths.max()))
         by_loop = inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu")
-        if not self.at_once or steps == 1 or (by_loop and not self.cell.scans):
+        if not self.at_once or steps == 1 or self.cell.has_masks or (by_loop and not self.cell.scans):
             return None
         found = self.cell.whole(inputs[:, :steps], lengths, state)
         if found is None or lengths is None:

@@ -1,4 +1,4 @@
-"""Networks made of networks: both directions, residual connections, depth.
+"""Networks made of networks: both directions, residual and highway connections, depth.
 
 Shapes: B rows, T steps, F features in, H features out.
 """
@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..products import Linear
 from ..regularize import make_dropout
 from ..sequences import State, reverse
 from .contract import Recurrent
@@ -44,10 +45,7 @@ class Residual(Recurrent):
 
     def __init__(self, inner: Recurrent) -> None:
         super().__init__()
-        if inner.input_size != inner.output_size:
-            raise ValueError(
-                f"a residual connection needs equal widths; the network reads {inner.input_size} and makes {inner.output_size}"
-            )
+        check_equal_widths("a residual connection", inner)
         self.inner = inner
         self.input_size, self.output_size = inner.input_size, inner.output_size
         self.bidirectional = inner.bidirectional
@@ -58,6 +56,34 @@ class Residual(Recurrent):
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         outputs, state = self.inner(inputs, lengths, state)
         return inputs + outputs, state
+
+
+class Highway(Recurrent):
+    """A network whose input passes it by as a gate says (Srivastava et al. 2015, arXiv:1505.00387, equation 3).
+
+    y = t * f(x) + (1 - t) * x with t = s(W x + b) at each step. b starts at -2, so that most of the input passes at first.
+    """
+
+    def __init__(self, inner: Recurrent) -> None:
+        super().__init__()
+        check_equal_widths("a highway connection", inner)
+        self.inner, self.transform = inner, Linear(inner.input_size, inner.output_size)
+        nn.init.constant_(self.transform.bias, -2.0)
+        self.input_size, self.output_size = inner.input_size, inner.output_size
+        self.bidirectional = inner.bidirectional
+
+    def start(self, inputs: Tensor) -> State:
+        return self.inner.start(inputs)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        outputs, state = self.inner(inputs, lengths, state)
+        return inputs + self.transform(inputs).sigmoid() * (outputs - inputs), state
+
+
+def check_equal_widths(what: str, network: Recurrent) -> None:
+    """Refuse a ``network`` whose input cannot be added to its output."""
+    if network.input_size != network.output_size:
+        raise ValueError(f"{what} needs equal widths; the network reads {network.input_size} and makes {network.output_size}")
 
 
 class PreNorm(Recurrent):

@@ -54,15 +54,23 @@ class Exported:
         check_sums(self.folder, again=AGAIN_EXPORTED)
         self.settings: dict[str, Any] = entry["settings"]
         self.graphs = {name: Session(self.folder / graph["file"], threads) for name, graph in entry["graphs"].items()}
-        self.state_sizes: dict[str, list[list[int]]] = {name: graph["state"] for name, graph in entry["graphs"].items()}
+        self.first_states = {name: first_state(graph) for name, graph in entry["graphs"].items()}
 
     def start(self, rows: int, name: str = "model") -> list[Array]:
         """The state of a graph before its first step."""
-        return [np.zeros((rows, *size), np.float32) for size in self.state_sizes[name]]
+        return [np.repeat(part[np.newaxis], rows, 0) for part in self.first_states[name]]
 
     def outputs(self, inputs: Array, lengths: Array) -> Array:
         """What the graph of the model makes of ``inputs`` (B, T, ...), read from the start."""
         return self.graphs["model"](inputs, lengths, *self.start(len(inputs)))[0]
+
+
+def first_state(graph: dict[str, Any]) -> list[Array]:
+    """The state of a row that begins, as the record of a ``graph`` has it, or zeros of the sizes that it has."""
+    given = graph.get("first_state")
+    if given is None:
+        return [np.zeros(size, np.float32) for size in graph["state"]]
+    return [np.array(part, np.float32) for part in given]
 
 
 def read_export(folder: str | Path) -> dict[str, Any]:

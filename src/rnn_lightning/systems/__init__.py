@@ -1,5 +1,6 @@
 """Tasks as LightningModules."""
 
+from .averaging import WeightAverage
 from .checkpoints import AtomicCheckpointIO
 from .ctc_recognizer import CTCRecognizer
 from .durable import Durable
@@ -26,4 +27,5 @@ __all__ = [
     "System",
     "Tagger",
     "Transducer",
+    "WeightAverage",
 ]

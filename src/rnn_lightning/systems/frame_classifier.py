@@ -3,13 +3,13 @@
 Shapes: B rows, T frames, C classes.
 """
 
-import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import MeanMetric
 
 from ..models.frame_classifier import FrameClassifier as Model
 from ..models.inputs import check_no_target_lengths, real_targets
-from ..sequences import IGNORED, Batch, at_least_single
+from ..sequences import IGNORED, Batch
+from .losses import class_loss
 from .system import System
 
 
@@ -32,7 +32,7 @@ class FrameClassifier(Model, System):
             return scores.sum() * 0.0, 0
         if split != "train":
             self.metric(split, "accuracy").update((scores.argmax(2) == targets)[counted].float())
-        return F.cross_entropy(at_least_single(scores[counted]), targets[counted]), count
+        return class_loss(scores[counted], targets[counted], self.class_weights if split == "train" else None), count
 
     def predict_on(self, batch: Batch) -> Tensor:
         return self.classify(batch.inputs, batch.lengths)

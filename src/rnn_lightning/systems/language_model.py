@@ -85,8 +85,6 @@ class LanguageModel(Model, System):
                 f"a batch of {len(fresh)} rows cannot go on from one of {rows}: where fresh is false, row by row the text of "
                 "the batch before continues; batches of other sizes must be fresh in every row (fresh=None)"
             )
-        if not bool(fresh.any()):
-            return state
         return select_state(~fresh.to(batch.inputs.device), state, self.network.start(batch.inputs))
 
     def on_train_start(self) -> None:

@@ -1,10 +1,11 @@
 """Optimisers and learning-rate schedules from plain dictionaries, as they are saved, swept and logged."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from ..checks import check_choice, check_counts, check_number
@@ -79,6 +80,17 @@ def make_schedule(settings: dict[str, Any], optimizer: torch.optim.Optimizer) ->
     """
     check_finite("schedule", settings)
     return build("schedule", SCHEDULES, settings, optimizer)
+
+
+CLIPPED_BY = ("norm", "value")
+"""What Lightning's ``gradient_clip_algorithm`` bounds: the norm of the whole gradient, or each of its numbers."""
+
+
+def clipped_size(gradients: Iterable[Tensor], algorithm: str | None = "norm") -> Tensor:
+    """What clipping by ``algorithm`` (``None``: ``norm``) compares with its bound: the norm of all ``gradients`` together, as
+    of one vector, or the largest of their absolute values. A step whose size is over the bound is clipped."""
+    order = math.inf if algorithm == "value" else 2
+    return torch.linalg.vector_norm(torch.stack([gradient.norm(order) for gradient in gradients]), order)
 
 
 def check_finite(what: str, settings: Any) -> None:

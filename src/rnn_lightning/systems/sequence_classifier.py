@@ -11,7 +11,8 @@ from torchmetrics import MeanMetric
 from ..checks import shown
 from ..models.inputs import check_tokens
 from ..models.sequence_classifier import SequenceClassifier as Model
-from ..sequences import IGNORED, Batch, at_least_single
+from ..sequences import IGNORED, Batch
+from .losses import class_loss
 from .system import System
 
 
@@ -43,7 +44,7 @@ class SequenceClassifier(Model, System):
             return scores.sum() * 0.0, 0
         if split != "train":
             self.metric(split, "accuracy").update((scores.argmax(1) == targets).float())
-        return F.cross_entropy(at_least_single(scores), targets), len(targets)
+        return class_loss(scores, targets, self.class_weights if split == "train" else None), len(targets)
 
     def predict_on(self, batch: Batch) -> Tensor:
         scores, _ = self(batch.inputs, batch.lengths)

@@ -15,6 +15,7 @@ from ..models.tagger import Tagger as Model
 from ..models.tagger import words_of
 from ..sequences import IGNORED, Batch, check_tensors
 from ..symbols import UNKNOWN_WORD
+from .losses import class_loss
 from .system import System
 
 GROUPS = ("accuracy", "accuracy_known", "accuracy_unknown")
@@ -43,6 +44,8 @@ class Tagger(Model, System):
             self._count(split, (tags == targets)[counted], words_of(batch.inputs)[counted] == UNKNOWN_WORD)
             for spans in self.spans_of(split):
                 spans.update(tags, targets, batch.lengths)
+        if split == "train" and self.class_weights is not None:
+            return class_loss(emissions[counted], targets[counted], self.class_weights), count
         return self.output.loss(emissions, targets, batch.lengths).sum() / count, count
 
     def _count(self, split: str, right: Tensor, unknown: Tensor) -> None:
