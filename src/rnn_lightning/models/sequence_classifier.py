@@ -54,8 +54,7 @@ class SequenceClassifier(Model):
             input_size: F; with ``vocab_size`` the width of the token embedding.
             num_classes, classes: C, at least 2 (``None``: a real value), and their names, kept with the model.
             standardize: means and deviations of the features, as ``Standardize`` takes them; not with ``vocab_size``.
-            dropout: on what is read out.
-            pooling: of all steps to one vector, one of `models.pooling.POOLINGS`.
+            dropout, pooling: on what is read out; of all steps to one vector, one of `models.pooling.POOLINGS`.
             class_weights: C weights of classes, as `balanced_weights` makes them, in the loss of a training alone.
 
         Raises:
