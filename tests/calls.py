@@ -101,10 +101,15 @@ SYSTEMS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"rnn": GRU, "input_size": 3, "labels": ["-", "a", "b"], "unit": "character", "blank": 0, "dropout": 0.1}
         | {"subsampling": {"channels": 3}},
     ),
+    "Transducer": (
+        library.Transducer,
+        {"rnn": GRU, "input_size": 3, "labels": ["-", "a", "b"], "unit": "character", "blank": 0, "dropout": 0.1}
+        | {"subsampling": {"channels": 3}, "embedding_size": 3, "joint_size": 4},
+    ),
     "Seq2Seq": (
         library.Seq2Seq,
         {"vocab_size": 7, "target_vocab_size": 6, "rnn": GRU, "end": 5, "embedding_size": 3, "attention": "general"}
-        | {"input_feeding": False, "context": False, "tied": False, "shared": False, "dropout": 0.1}
+        | {"input_feeding": False, "context": False, "tied": False, "shared": False, "dropout": 0.1, "coverage_loss": 0.5}
         | {"label_smoothing": 0.1, "scheduled_sampling": {"probability": 0.5, "steps": 3}},
     ),
 }
@@ -137,6 +142,7 @@ def functions() -> dict[str, Call]:
         "build_network": Call(build_network, network | more),
         "hidden_size_for": Call(library.hidden_size_for, {"cell": "gru", "input_size": 3, "parameters": 500, "num_layers": 2}),
         "ctc_loss": Call(library.ctc_loss, {**ctc, **targets}),
+        "transducer_loss": Call(library.transducer_loss, {**ctc, **targets, "log_probs": draws(2, 4, 3, 3).log_softmax(3)}),
         "ctc_align": Call(library.ctc_align, {**ctc, **targets}),
         "ctc_greedy": Call(library.ctc_greedy, ctc),
         "ctc_beam_search": Call(library.ctc_beam_search, {**ctc, "beam_size": 3, "n_best": 2, "fusion": fusion}),
@@ -200,6 +206,7 @@ def methods() -> dict[str, Call]:
         "SequenceClassifier.classify": made_of("SequenceClassifier", "classify", **features),
         "SequenceRegressor.regress": made_of("SequenceRegressor", "regress", **features),
         "Forecaster.forecast": made_of("Forecaster", "forecast", **features),
+        "Transducer.recognize": made_of("Transducer", "recognize", **features, beam_size=3, n_best=2, per_step=2),
         "CTCRecognizer.recognize": made_of("CTCRecognizer", "recognize", **features, beam_size=3, n_best=2),
         "CTCRecognizer.align": made_of("CTCRecognizer", "align", **features, targets=torch.tensor([[1], [2]])),
         "Seq2Seq.translate": made_of("Seq2Seq", "translate", sources=words, lengths=LENGTHS, coverage=0.1, beam_size=2),

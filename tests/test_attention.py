@@ -51,7 +51,7 @@ def test_weights_and_contexts_are_those_of_the_formulas(kind: str) -> None:
 def test_a_source_without_steps_gives_zeros_and_a_finite_gradient(kind: str) -> None:
     model, queries, memory = draw(kind)
     queries.requires_grad_()
-    contexts, weights = model(queries, memory)
+    contexts, weights = model(queries, memory, torch.rand(SOURCES, QUERIES, STEPS, dtype=torch.float64))
     assert not contexts[2].any() and not weights[2].any()
     contexts.sum().backward()
     assert all(torch.isfinite(part.grad).all() for part in [queries, *model.parameters()])
@@ -88,5 +88,5 @@ def test_a_memory_of_some_sources_is_looked_at_as_in_the_whole(kept: list[int]) 
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a memory as wide as its queries, not 4 and 6; use 'general'"):
         make_attention("dot", 4, 6)
-    with pytest.raises(ValueError, match=r"one of \['additive', 'dot', 'general'\] or None, not 'location'"):
-        make_attention("location", 4, 6)
+    with pytest.raises(ValueError, match=r"one of \['additive', 'coverage', 'dot', 'general', 'location'\] or None, not 'lo'"):
+        make_attention("lo", 4, 6)

@@ -107,7 +107,8 @@ def test_every_model_has_its_budget_and_takes_a_step(task: str, rnn: str) -> Non
     system = build_system(experiment, card, planned=10)
     budget = experiment.task.parameters
     if budget is not None:
-        assert count_parameters(system) == pytest.approx(budget, rel=0.03)
+        share = 0.07 if rnn == "lstmp" else 0.03  # a unit more has several memory cells more
+        assert count_parameters(system) == pytest.approx(budget, rel=share)
     loss, _ = system.loss_on(batch_of(task), "train")
     loss.backward()
     told = {name: weight.grad for name, weight in system.named_parameters()}

@@ -34,7 +34,7 @@ def tokens_of(rows: int) -> Tensor:
 
 
 def repeated(memory: Memory, times: int) -> Memory:
-    return Memory(*(None if part is None else part.repeat_interleave(times, 0) for part in memory))
+    return Memory(*(part.repeat_interleave(times, 0) if isinstance(part, Tensor) else part for part in memory))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -121,7 +121,10 @@ def test_every_part_learns(settings: dict[str, Any]) -> None:
 REFUSED = {
     "ahead": ({"rnn": {"cell": "gru", "hidden_size": 4, "bidirectional": True}}, "a decoder must not read ahead"),
     "feeding": ({"attention": None, "input_feeding": True}, "it needs an attention, not None"),
-    "attention": ({"attention": "luong"}, r"one of \['additive', 'dot', 'general'\] or None, not 'luong'"),
+    "attention": (
+        {"attention": "luong"},
+        r"one of \['additive', 'coverage', 'dot', 'general', 'location'\] or None, not 'luong'",
+    ),
     "dropout": ({"dropout": 1.0}, r"dropout must be a number in \[0, 1\), not 1.0"),
 }
 

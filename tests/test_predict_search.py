@@ -62,7 +62,7 @@ def test_a_score_is_that_of_teacher_forcing(place: Path) -> None:
     source = torch.tensor([predictor.inputs.encode(f"{LINES[0]}\t1988").steps.tolist()])
     target = torch.tensor([[*load_predictor("runs/translation").target.encode("1988"), system.end]])
     with torch.no_grad():
-        logits = system.decoder.output(system.teacher_forced(system.encode(source), target))
+        logits = system.decoder.output(system.teacher_forced(system.encode(source), target).features)
     total = logits.log_softmax(2).gather(2, target.unsqueeze(2)).sum().item()
     assert answer["log_probability"] == pytest.approx(total, abs=1e-4)
     (line,) = ask("runs/translation", f"{LINES[0]}\t1988", score=True)

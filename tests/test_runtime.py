@@ -98,10 +98,21 @@ QUICK = ("tagging", "translation")
 """Kinds that the ordinary tests try: of the ways of decoding, CTC and sampling have tests without an export."""
 
 
-@pytest.mark.parametrize("kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
+EXPORTED = [kind for kind in KINDS if kind != "transduction"]
+
+
+@pytest.mark.parametrize("kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in EXPORTED])
 def test_an_exported_run_answers_as_its_predictor(kind: str, place: Path) -> None:
     run = store_kind(place, kind)
     check_equal(run.folder, run.items, OPTIONS.get(kind, [{}]))
+
+
+def test_a_transducer_has_no_graph_and_says_so(place: Path) -> None:
+    run = store_kind(place, "transduction").folder
+    with pytest.raises(ValueError, match="a graph of a transducer has no form here: export with format=safetensors"):
+        export_run(run, run.parent / "graph")
+    assert not (run.parent / "graph").exists()
+    assert export_run(run, run.parent / "shared", "safetensors")["predictor"] == "transduction"
 
 
 def check_equal(run: Path, items: list[Any], asked: list[dict[str, Any]]) -> None:

@@ -152,9 +152,9 @@ def test_an_empty_source_gives_a_finite_loss_and_some_translation() -> None:
 def test_own_tokens_are_read_as_often_as_scheduled_sampling_says() -> None:
     system, pairs = model(scheduled_sampling={"probability": 1.0, "steps": 1}), batch()
     memory, targets = system.encode(pairs.inputs, LENGTHS), real_targets(pairs.targets, TARGET_LENGTHS, TARGETS)
-    forced = system.teacher_forced(memory, targets, 0.0)
-    torch.testing.assert_close(system.teacher_forced(memory, targets, 1e-9), forced)
-    own = system.teacher_forced(memory, targets, 1.0)
+    forced = system.teacher_forced(memory, targets, 0.0).features
+    torch.testing.assert_close(system.teacher_forced(memory, targets, 1e-9).features, forced)
+    own = system.teacher_forced(memory, targets, 1.0).features
     token, state = torch.full((3,), END), system.decoder.start(memory)
     for time in range(targets.shape[1]):  # reading its own likeliest token is greedy search
         log_probs, state = system.decoder.step(memory, token, state)

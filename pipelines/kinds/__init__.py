@@ -10,6 +10,7 @@ from pipelines.kinds.language import LanguageKind
 from pipelines.kinds.recognition import RecognitionKind
 from pipelines.kinds.tagging import TaggingKind
 from pipelines.kinds.transcription import TranscriptionKind
+from pipelines.kinds.transduction import TransductionKind
 from pipelines.kinds.translation import TranslationKind
 from pipelines.kinds.values import ValueKind
 from pipelines.settings.schema import Experiment
@@ -23,6 +24,7 @@ from rnn_lightning import (
     SequenceRegressor,
     System,
     Tagger,
+    Transducer,
 )
 
 KINDS: dict[type[System], Kind[Any]] = {
@@ -34,6 +36,7 @@ KINDS: dict[type[System], Kind[Any]] = {
     SequenceClassifier: ClassificationKind(),
     SequenceRegressor: ValueKind(),
     Tagger: TaggingKind(),
+    Transducer: TransductionKind(),
 }
 TRANSCRIPTION = TranscriptionKind()
 

@@ -50,11 +50,13 @@ if TYPE_CHECKING:  # the same names for type checkers, which a test holds equal 
     from .systems import SequenceRegressor as SequenceRegressor
     from .systems import System as System
     from .systems import Tagger as Tagger
+    from .systems import Transducer as Transducer
     from .systems import WeightAverage as WeightAverage
     from .tag_schemes import Constraints as Constraints
     from .tag_schemes import Span as Span
     from .tag_schemes import span_constraints as span_constraints
     from .tag_schemes import spans_of as spans_of
+    from .transducer import transducer_loss as transducer_loss
 
 _ROOMS = {
     "back_off": "BackOffNGram",
@@ -70,7 +72,8 @@ _ROOMS = {
     "recurrent": "CELLS Recurrent build_network",
     "sequences": "IGNORED Batch State",
     "systems": "AtomicCheckpointIO CTCRecognizer Durable Forecaster FrameClassifier LanguageModel "
-    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger WeightAverage",
+    "Seq2Seq SequenceClassifier SequenceRegressor System Tagger Transducer WeightAverage",
+    "transducer": "transducer_loss",
     "tag_schemes": "Constraints Span span_constraints spans_of",
 }
 """Each room of the library with the public names that it gives to the package."""

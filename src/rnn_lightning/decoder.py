@@ -4,6 +4,7 @@ Shapes: B sources, S source steps, E features of a source step; N rows, U steps 
 network, A features that the output layer reads. Rows come source by source, K = N / B of them for each.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, Memory, make_attention
 from .checks import check_counts, check_flags
+from .copying import Pointer, check_copying
 from .loop_products import loop_products
 from .products import Linear
 from .recurrent import Recurrent, as_network, output_size_of
@@ -20,11 +22,12 @@ from .sequences import State, at_least_single, check_memory
 
 class Decoded(NamedTuple):
     """The decoded steps: ``features`` (N, U, A) for the output layer, the attention's ``weights`` (N, U, S) if there is one,
-    and the state."""
+    the state, and the ``gate`` (N, U) of a `Pointer`, before its sigmoid."""
 
     features: Tensor
     weights: Tensor | None
     state: State
+    gate: Tensor | None = None
 
 
 class AttentionDecoder(nn.Module):
@@ -36,14 +39,18 @@ class AttentionDecoder(nn.Module):
     network reads the summary beside every token, and without attention the output layer reads it beside h (Cho et al. 2014,
     arXiv:1406.1078).
 
-    A state is (the network's state, what is fed back (N, A), the source of each row (N,)).
+    A state is (the network's state, what is fed back (N, A), the source of each row (N,)); in the place of what is fed back,
+    of an attention with a `Past`, (that, what is kept (N, S)).
 
     Args:
         vocab_size, embedding_size: of the target's tokens.
         memory_size: E.
         rnn: keywords of ``build_network`` without ``input_size``, or a network.
-        attention: a kind of ``ATTENTIONS``; ``None``: the decoder only reads the summary.
+        attention: a kind of ``ATTENTIONS``, perhaps with settings, see `make_attention`; ``None``: the decoder only reads the
+            summary. With ``location`` and ``coverage`` it trains step by step.
         input_feeding: see above; needs attention. The decoder then trains step by step.
+        copying: ``{"unknown": TOKEN}``: it may copy tokens of its source, see `Pointer`; needs attention. The log-probabilities
+            are then those of V' tokens.
         context: see above: the summary is an input of every step, not only before the first.
         tied: share the output layer's weight with the embedding.
         dropout: on the embeddings and on what the output layer reads.
@@ -59,9 +66,10 @@ class AttentionDecoder(nn.Module):
         memory_size: int,
         rnn: dict[str, Any] | Recurrent,
         *,
-        attention: str | None = "general",
+        attention: str | Mapping[str, Any] | None = "general",
         input_feeding: bool = False,
         context: bool = False,
+        copying: Mapping[str, Any] | None = None,
         tied: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -81,6 +89,8 @@ class AttentionDecoder(nn.Module):
             raise ValueError("a decoder must not read ahead: its bidirectional must be false")
         hidden = self.network.output_size
         self.attention: Attention | None = None if attention is None else make_attention(attention, memory_size, hidden)
+        unknown, size = check_copying(copying, vocab_size, attention=attention), memory_size + hidden + self.network.input_size
+        self.pointer = None if unknown is None else Pointer(size, vocab_size, unknown)
         self.enter = Linear(memory_size, self.network.input_size)
         self.combine = self._combination(hidden, memory_size, width)
         self.output = Linear(width, vocab_size)
@@ -99,34 +109,40 @@ class AttentionDecoder(nn.Module):
         first = self.enter(memory.summary).tanh().unsqueeze(1)  # (B, 1, input)
         _, state = self.network(first)
         rows = memory.summary.shape[0]
-        sources = torch.arange(rows, device=first.device)
-        return state, first.new_zeros(rows, self.fed_size), sources
+        sources, fed = torch.arange(rows, device=first.device), first.new_zeros(rows, self.fed_size)
+        return state, (fed, memory.values.new_zeros(memory.values.shape[:2])) if self.looks_back else fed, sources
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the attention has a `Past`."""
+        return self.attention is not None and self.attention.past is not None
 
     def forward(self, memory: Memory, tokens: Tensor, state: State) -> Decoded:
-        """Decode ``tokens`` (N, U) from ``state`` on (teacher forcing): all steps at once, or one by one with input feeding.
+        """Decode ``tokens`` (N, U) from ``state`` on (teacher forcing): all steps at once, or one by one with input feeding and
+        with an attention that looks back.
 
         Raises:
             ValueError: where the rows do not divide among the sources.
         """
         if not torch.compiler.is_exporting() and len(tokens) % max(len(memory.summary), 1):
             raise ValueError(f"{len(tokens)} rows do not divide among {len(memory.summary)} sources")
-        inputs = self.dropout(self.embedding(tokens))  # (N, U, input)
+        inputs = self.dropout(self.embedding(tokens if self.pointer is None else self.pointer.read(tokens)))  # (N, U, input)
         if self.context:
             inputs = torch.cat([inputs, summary_at_each_step(memory, inputs)], 2)
-        if not self.input_feeding:
+        if not (self.input_feeding or self.looks_back):
             return self._read(memory, inputs, state)
-        features, weights = [], []
+        steps: list[Decoded] = []
         with loop_products(inputs, self.network, self.combine):
             for step in inputs.split(1, 1):
-                _, fed, _ = state
-                decoded = self._read(memory, torch.cat([step, fed.unsqueeze(1)], 2), state)
-                state = decoded.state
-                features.append(decoded.features)
-                weights.append(decoded.weights)
-        return Decoded(torch.cat(features, 1), torch.cat(weights, 1), state)
+                steps.append(self._read(memory, step, state))
+                state = steps[-1].state
+        return joined(steps)
 
     def _read(self, memory: Memory, inputs: Tensor, state: State) -> Decoded:
-        network_state, fed, sources = state
+        network_state, carried, sources = state
+        fed, before = carried if self.looks_back else (carried, None)
+        if self.input_feeding:
+            inputs = torch.cat([inputs, fed.unsqueeze(1)], 2)
         hidden, network_state = self.network(inputs, state=network_state)
         if self.attention is None:
             features = torch.cat([hidden, summary_at_each_step(memory, hidden)], 2) if self.context else hidden
@@ -134,27 +150,47 @@ class AttentionDecoder(nn.Module):
         queries = hidden  # (B, K * U, H); what is exported has a source for each row
         if not torch.compiler.is_exporting():
             queries = hidden.reshape(memory.values.shape[0], -1, hidden.shape[2])
-        contexts, weights = self.attention(queries, memory)
+            before = None if before is None else before.reshape(*queries.shape[:2], -1)
+        contexts, weights = self.attention(queries, memory, before)
+        if self.attention.past is not None and before is not None:
+            before = self.attention.past.after(before, weights).reshape(len(hidden), -1)
         contexts, weights = (part.reshape(*hidden.shape[:2], -1) for part in (contexts, weights))
         features = self.dropout(self.combine(torch.cat([hidden, contexts], 2)))
-        return Decoded(features, weights, (network_state, features[:, -1] if self.input_feeding else fed, sources))
+        gate = None if self.pointer is None else self.pointer.generate(torch.cat([contexts, hidden, inputs], 2)).squeeze(2)
+        fed = features[:, -1] if self.input_feeding else fed
+        return Decoded(features, weights, (network_state, fed if before is None else (fed, before), sources), gate)
+
+    def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
+        """The log-probabilities (N, U, V), or (N, U, V') where the decoder copies, of the token at each ``decoded`` step."""
+        log_probs = at_least_single(self.output(decoded.features)).log_softmax(-1)
+        if self.pointer is None:
+            return log_probs
+        return self.pointer(log_probs, cast(Tensor, decoded.weights), cast(Tensor, decoded.gate), memory)
 
     def step(self, memory: Memory, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """A `Step` of a search: ``tokens`` (N,) to log-probabilities (N, V), and the state after it.
 
         ``memory`` holds all sources of the batch; those of which no row is left are ignored.
         """
-        decoded = self(memory.of(state[2]), tokens.unsqueeze(1), state)
-        return at_least_single(self.output(decoded.features[:, -1])).log_softmax(-1), decoded.state
+        left = memory.of(state[2])
+        decoded = self(left, tokens.unsqueeze(1), state)
+        return self.log_probs(left, decoded)[:, -1], decoded.state
 
     def covering_step(self, memory: Memory, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """A `Step` that also sums the attention weights; its state is (the decoder's, their sums so far (N, S): the
         coverage)."""
         before, coverage = state
-        decoded = self(memory.of(before[2]), tokens.unsqueeze(1), before)
+        left = memory.of(before[2])
+        decoded = self(left, tokens.unsqueeze(1), before)
         weights = cast(Tensor, decoded.weights)
-        log_probs = at_least_single(self.output(decoded.features[:, -1])).log_softmax(-1)
-        return log_probs, (decoded.state, coverage + weights[:, -1])
+        return self.log_probs(left, decoded)[:, -1], (decoded.state, coverage + weights[:, -1])
+
+
+def joined(steps: Sequence[Decoded]) -> Decoded:
+    """Decoded ``steps`` (N, 1, ...) one after the other, with the state after the last."""
+    features, *others = ([getattr(step, name) for step in steps] for name in ("features", "weights", "gate"))
+    weights, gate = (None if parts[0] is None else torch.cat(parts, 1) for parts in others)
+    return Decoded(torch.cat(features, 1), weights, steps[-1].state, gate)
 
 
 def summary_at_each_step(memory: Memory, steps: Tensor) -> Tensor:

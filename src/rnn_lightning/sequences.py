@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     `SequenceClassifier` (B, T, F) floats, or (B, T)  (B,) int64, a class a row, or (B,) floats, a value a row
     `SequenceRegressor`  (B, T, F) floats, or (B, T)  (B, K) floats, or (B, T, K) with ``every_step``
     `Forecaster`         (B, T, F) or (B, T + H, F)   (B, H, K) floats, the values after the T steps
-    `CTCRecognizer`      (B, T, F) floats             (B, U) int64, labels; how many of them are real (``None``: all U)
+    `CTCRecognizer`      (B, T, F) floats             (B, U) int64, labels, as of a `Transducer`; how many are real
     `Seq2Seq`            (B, S, F) floats, or (B, S)  (B, U) int64, with the ``end`` last; how many are real (``None``: all U)
     ==================== ============================ ==========================================================
 

@@ -15,6 +15,7 @@ from ..models import (
     SequenceClassifier,
     SequenceRegressor,
     Tagger,
+    Transducer,
 )
 from .graphs import DecoderStep, Encoder, Exportable, Whole
 
@@ -38,8 +39,26 @@ def in_units(model: Any, *, streams: bool) -> dict[str, Exportable]:
 
 
 def two_graphs(model: Seq2Seq) -> dict[str, Exportable]:
-    """The encoder, and a step of the decoder."""
+    """The encoder, and a step of the decoder.
+
+    Raises:
+        ValueError: for a decoder that copies, or whose attention looks at earlier weights.
+    """
+    lacking = {"copying": model.decoder.pointer is not None, "an attention to earlier weights": model.decoder.looks_back}
+    if there := [name for name, used in lacking.items() if used]:
+        raise ValueError(
+            f"a graph of a decoder has no form for {there[0]}: export with format=safetensors, or answer by the run"
+        )
     return {"encoder": Encoder(model), "step": DecoderStep(model)}
+
+
+def no_graphs(model: Transducer) -> dict[str, Exportable]:
+    """No graph.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError("a graph of a transducer has no form here: export with format=safetensors, or answer by the run")
 
 
 def of_tagger(model: Tagger) -> dict[str, Any]:
@@ -61,7 +80,7 @@ def of_values(model: SequenceRegressor) -> dict[str, Any]:
     return {"targets": model.targets, "quantiles": model.quantiles, **of_steps}
 
 
-def of_recognizer(model: CTCRecognizer) -> dict[str, Any]:
+def of_recognizer(model: CTCRecognizer | Transducer) -> dict[str, Any]:
     stride = 1 if model.subsampling is None else model.subsampling.stride
     labels = {"labels": model.labels, "unit": model.unit, "blank": model.blank}
     return {**labels, "stride": stride, "size": model.input_size}
@@ -89,6 +108,7 @@ KINDS: dict[str, Kind] = {
     "recognition": Kind(CTCRecognizer, one_graph, of_recognizer),
     "regression": Kind(SequenceClassifier, one_graph, lambda model: {"size": size_of(model)}),
     "tagging": Kind(Tagger, one_graph, of_tagger),
+    "transduction": Kind(Transducer, no_graphs, of_recognizer),
     "transcription": Kind(Seq2Seq, two_graphs, of_search),
     "translation": Kind(Seq2Seq, two_graphs, of_search),
     "values": Kind(SequenceRegressor, lambda model: in_units(model, streams=True), of_values),

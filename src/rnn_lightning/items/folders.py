@@ -16,7 +16,7 @@ DESCRIBED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("classification", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
     "forecasts": ("inputs", "width"),
     "tagging": ("lexicon",),
-    "transcription": ("inputs", "search"),
+    **dict.fromkeys(("transcription", "transduction"), ("inputs", "search")),
     "translation": ("tokenizer", "target_tokenizer", "search"),
 }
 """The keys of a description besides ``predictor`` and ``files``, by the predictor's name."""

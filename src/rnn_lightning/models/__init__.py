@@ -9,6 +9,7 @@ from .seq2seq import Seq2Seq
 from .sequence_classifier import SequenceClassifier
 from .sequence_regressor import SequenceRegressor
 from .tagger import Tagger
+from .transducer import Transducer
 
 __all__ = [
     "CTCRecognizer",
@@ -20,5 +21,6 @@ __all__ = [
     "SequenceClassifier",
     "SequenceRegressor",
     "Tagger",
+    "Transducer",
     "load_model",
 ]

@@ -12,18 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import Memory, remember
-from ..checks import check_counts, check_flags, check_number, check_probability, shown
-from ..decoder import AttentionDecoder
+from ..checks import check_counts, check_flags, shown
+from ..copying import OUTSIDE
+from ..decoder import AttentionDecoder, Decoded, joined
 from ..label_names import text_of_labels
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..regularize import make_dropout
 from ..search import Hypotheses, Step, beam_search
-from ..sequences import IGNORED, State, last_outputs
+from ..sequences import IGNORED, State, fill_padding, last_outputs
 from ..subsampling import make_subsampling, read_thinned, steps_left
-from .inputs import first_layer, real_targets
+from .inputs import check_tokens, first_layer, real_targets
 from .labels import check_tokens_of_targets
 from .model import Model
 from .searching import start_of
+from .seq2seq_settings import check_losses, check_same_tokens, check_sampling
 
 
 class Seq2Seq(Model):
@@ -42,7 +44,10 @@ class Seq2Seq(Model):
         rnn: keywords of ``build_network`` without ``input_size``, for both networks; ``encoder`` and ``decoder`` add to
             them or replace them, so that the two may differ in anything, or are networks themselves.
         end: the target token that ends a sequence.
-        attention, input_feeding, context, tied: see ``AttentionDecoder``.
+        attention, input_feeding, context, copying, tied: see ``AttentionDecoder``. Where it copies, both sides have the same
+            tokens, and those of sources and targets from ``vocab_size`` on are words that the vocabulary lacks.
+        coverage_loss: how much of what attention looks at again is added to the training loss: the sum over source steps of
+            min(a, c), the weights a of a step and the sum c of those before (See et al. 2017, arXiv:1704.04368, equation 12).
         shared: one embedding for both sides, which then must have the same tokens.
         dropout: on embeddings and on what the output layer reads; between layers ``rnn`` has its own.
         label_smoothing: of the training loss (Szegedy et al. 2016, arXiv:1512.00567); validation and test have none.
@@ -69,9 +74,11 @@ class Seq2Seq(Model):
         encoder: dict[str, Any] | Recurrent | None = None,
         decoder: dict[str, Any] | Recurrent | None = None,
         embedding_size: int = 256,
-        attention: str | None = "general",
+        attention: str | Mapping[str, Any] | None = "general",
         input_feeding: bool = False,
         context: bool = False,
+        copying: dict[str, Any] | None = None,
+        coverage_loss: float = 0.0,
         tied: bool = False,
         shared: bool = False,
         dropout: float = 0.0,
@@ -83,12 +90,13 @@ class Seq2Seq(Model):
         super().__init__(optimizer, schedule, encoder=encoder, decoder=decoder)
         check_counts(embedding_size=embedding_size)
         check_flags(shared=shared)
-        check_probability("label_smoothing", label_smoothing)
+        check_losses(label_smoothing, coverage_loss, copying=copying, attention=attention)
         self.target_vocab_size, self.end = check_tokens_of_targets(target_vocab_size, end, labels, unit)
         self.labels, self.unit = None if labels is None else list(labels), unit
-        self.label_smoothing, self.sampling = label_smoothing, check_sampling(scheduled_sampling)
+        self.label_smoothing, self.coverage_loss = label_smoothing, coverage_loss
+        self.sampling = check_sampling(scheduled_sampling)
         self.vocab_size, self.input_size = vocab_size, input_size
-        self._make_source(embedding_size, shared, standardize, subsampling)
+        self._make_source(embedding_size, standardize, subsampling)
         size = embedding_size if self.input_size is None else self.input_size
         size = self.subsampling.output_size if self.subsampling else size
         self.encoder = as_network(with_defaults(encoder, rnn), size, "encoder")
@@ -101,14 +109,16 @@ class Seq2Seq(Model):
             attention=attention,
             input_feeding=input_feeding,
             context=context,
+            copying=copying,
             tied=tied,
             dropout=dropout,
         )
+        check_same_tokens(vocab_size, self.target_vocab_size, shared=shared, copying=copying)
         if shared:
             self.embedding.weight = self.decoder.embedding.weight
         self.complete()
 
-    def _make_source(self, embedding_size: int, shared: bool, standardize: Any, subsampling: Any) -> None:
+    def _make_source(self, embedding_size: int, standardize: Any, subsampling: Any) -> None:
         """What brings a step of the source to what the encoder reads: embedded tokens, or features.
 
         Raises:
@@ -117,9 +127,6 @@ class Seq2Seq(Model):
         if (self.vocab_size is None) == (self.input_size is None):
             given = f"not {shown(self.vocab_size)} and {shown(self.input_size)}"
             raise ValueError(f"a source is tokens or features: give vocab_size or input_size, {given}")
-        if shared and self.vocab_size != self.target_vocab_size:
-            sizes = f"{self.vocab_size} and {self.target_vocab_size}"
-            raise ValueError(f"shared embeddings need the same tokens on both sides, not {sizes}")
         if self.vocab_size is not None and subsampling is not None:
             raise ValueError("subsampling is for features; tokens have none, so leave it out or give input_size")
         width = embedding_size if self.input_size is None else self.input_size
@@ -130,9 +137,18 @@ class Seq2Seq(Model):
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """The encoder: a source, (B, S) or (B, S, F), to what it makes of each step (B, S', E), and its state."""
-        steps = self.embedding(inputs)
+        steps = self.embedding(inputs if self.decoder.pointer is None else self.decoder.pointer.read(inputs))
         steps = steps if self.vocab_size is None else self.dropout(steps)
         return read_thinned(self.subsampling, self.encoder, steps, lengths, state)
+
+    def check_inputs(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        if self.decoder.pointer is None or self.vocab_size is None:
+            return super().check_inputs(inputs, lengths)
+        return check_tokens("token", inputs, self.vocab_size + OUTSIDE, lengths=lengths)
+
+    def extended_size(self, tokens: Tensor) -> int:
+        """V', which has all ``tokens`` of the sources."""
+        return max(self.target_vocab_size, int(tokens.max()) + 1 if tokens.numel() else 0)
 
     def encode(self, sources: Tensor, lengths: Tensor | None = None) -> Memory:
         """What a decoder looks at, for ``sources``, (B, S) or (B, S, F); a source without steps is all zeros."""
@@ -142,7 +158,11 @@ class Seq2Seq(Model):
             summary = values.new_zeros(values.shape[0], values.shape[2])
         else:
             summary = last_outputs(values, lengths, bidirectional=self.encoder.bidirectional)
-        return remember(values, lengths, summary, self.decoder.attention)
+        memory = remember(values, lengths, summary, self.decoder.attention)
+        if self.decoder.pointer is None:
+            return memory
+        tokens = fill_padding(sources, lengths)
+        return memory._replace(tokens=tokens, size=self.extended_size(tokens))
 
     def start(self, rows: int, device: torch.device) -> Tensor:
         """What the decoder reads first (B,)."""
@@ -153,21 +173,20 @@ class Seq2Seq(Model):
         first = self.start(len(targets), targets.device).unsqueeze(1)
         return torch.cat([first, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, self.end)], 1)
 
-    def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Tensor:
-        """Teacher forcing: the decoder's features (B, U, A) of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
+    def teacher_forced(self, memory: Memory, targets: Tensor, own: float = 0.0) -> Decoded:
+        """Teacher forcing: the decoder's steps of ``targets`` (B, U); ``own``: see ``scheduled_sampling``."""
         shifted, state = self.shift_right(targets), self.decoder.start(memory)
         if own == 0:
-            return self.decoder(memory, shifted, state).features
-        features = []
-        for time, teacher in enumerate(shifted.split(1, 1)):
+            return self.decoder(memory, shifted, state)
+        steps: list[Decoded] = []
+        for teacher in shifted.split(1, 1):
             token = teacher
-            if time:
-                likeliest = self.decoder.output(features[-1]).argmax(2)
+            if steps:
+                likeliest = self.decoder.log_probs(memory, steps[-1]).argmax(2)
                 token = torch.where(torch.rand(teacher.shape, device=teacher.device) < own, likeliest, teacher)
-            decoded = self.decoder(memory, token, state)
-            features.append(decoded.features)
-            state = decoded.state
-        return torch.cat(features, 1)
+            steps.append(self.decoder(memory, token, state))
+            state = steps[-1].state
+        return joined(steps)
 
     @torch.no_grad()
     def translate(self, sources: Tensor, lengths: Tensor | None = None, *, coverage: float = 0.0, **search: Any) -> Hypotheses:
@@ -209,20 +228,8 @@ class Seq2Seq(Model):
     @torch.no_grad()
     def attend(self, sources: Tensor, lengths: Tensor | None, targets: Tensor) -> Tensor | None:
         """How much each of ``targets`` (B, U) looked at each source step: (B, U, S'); ``None`` without attention."""
-        targets = real_targets(targets, None, self.target_vocab_size)
         memory = self.encode(sources, lengths)
+        targets = real_targets(targets, None, max(memory.size, self.target_vocab_size))
         if len(targets) != len(sources):
             raise ValueError(f"targets must have one row for each of sources, {len(sources)}, not {len(targets)}")
         return self.decoder(memory, self.shift_right(targets), self.decoder.start(memory)).weights
-
-
-def check_sampling(settings: dict[str, float] | None) -> dict[str, float] | None:
-    """Refuse a scheduled sampling that is not ``{"probability": 0..1, "steps": 1..}``."""
-    if settings is None:
-        return None
-    if not isinstance(settings, Mapping) or set(settings) != {"probability", "steps"}:
-        raise ValueError(f"scheduled_sampling must be {{'probability': 0..1, 'steps': at least 1}}, not {shown(settings)}")
-    check_number("scheduled_sampling.probability", settings["probability"], least=0, most=1)
-    steps: dict[str, Any] = {"scheduled_sampling.steps": settings["steps"]}
-    check_counts(**steps)
-    return settings

@@ -14,6 +14,7 @@ from .language import LanguagePredictor
 from .recognition import RecognitionPredictor
 from .regression import RegressionPredictor
 from .tagging import TaggingPredictor
+from .transduction import TransductionPredictor
 from .translation import TranscriptionPredictor, TranslationPredictor
 from .values import ValuePredictor
 
@@ -31,6 +32,7 @@ __all__ = [
     "RegressionPredictor",
     "TaggingPredictor",
     "TranscriptionPredictor",
+    "TransductionPredictor",
     "TranslationPredictor",
     "ValuePredictor",
     "files_of",
@@ -48,6 +50,7 @@ PREDICTORS: dict[str, type[Predictor[Any]]] = {
     "regression": RegressionPredictor,
     "tagging": TaggingPredictor,
     "transcription": TranscriptionPredictor,
+    "transduction": TransductionPredictor,
     "translation": TranslationPredictor,
     "values": ValuePredictor,
 }

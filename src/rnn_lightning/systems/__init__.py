@@ -12,6 +12,7 @@ from .sequence_classifier import SequenceClassifier
 from .sequence_regressor import SequenceRegressor
 from .system import System
 from .tagger import Tagger
+from .transducer import Transducer
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -25,5 +26,6 @@ __all__ = [
     "SequenceRegressor",
     "System",
     "Tagger",
+    "Transducer",
     "WeightAverage",
 ]
