@@ -73,7 +73,10 @@ def attention_maps(panels: Sequence[Attended], file: Path) -> None:
             most = 1 if panel.source is not None else None  # of many steps each has little
             axes.imshow(panel.weights[:MOST_TOKENS, : panel.steps], cmap="Greys", vmin=0, vmax=most, aspect="auto")
             axes.spines[:].set_visible(False)
-            axes.add_patch(Rectangle((-0.5, -0.5), panel.steps, len(down), fill=False, linewidth=0.8, clip_on=False))
+            outline = Rectangle((-0.5, -0.5), float(panel.steps), float(len(down)), fill=False, linewidth=0.8, clip_on=False)
+            axes.add_patch(outline)
+                Rectangle((-0.5, -0.5), float(panel.steps), float(len(down)), fill=False, linewidth=0.8, clip_on=False)
+            )
             axes.set(xlim=(-0.5, widest - 0.5), title=panel.heading)
             axes.set_yticks(range(len(down)), down)
             axes.tick_params(length=0)

@@ -8,6 +8,7 @@ from .fused import fused_layers
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .inspection import gates_of, make_stepwise, newton_iterations, outer_networks
+from .keywords import is_network, output_size_of, with_defaults
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .network import (
     CELLS,
@@ -16,9 +17,6 @@ from .network import (
     as_network,
     build_network,
     choose_backend,
-    is_network,
-    output_size_of,
-    with_defaults,
 )
 from .newton import NotConverged
 from .own import OWN_NETWORKS

@@ -214,27 +214,6 @@ def check_options(cell: str, architecture: type[Architecture], layout: Layout) -
         )
 
 
-def is_network(rnn: object) -> bool:
-    """Whether ``rnn`` is a network already, and not the keywords of one."""
-    return isinstance(rnn, Recurrent)
-
-
-def with_defaults(rnn: Any, defaults: Any) -> Any:
-    """The keywords ``rnn``, with those of ``defaults`` that it does not set; what is no keywords, as it is."""
-    if not isinstance(defaults, dict):
-        raise ValueError(f"rnn must be a dict of keywords of build_network, not {shown(defaults)}")
-    return {**defaults, **(rnn or {})} if rnn is None or isinstance(rnn, dict) else rnn
-
-
-def output_size_of(rnn: dict[str, Any] | Recurrent) -> int:
-    """The features that the network ``rnn``, or one of these keywords, makes; 0 where they do not say."""
-    if isinstance(rnn, Recurrent):
-        return rnn.output_size
-    size = rnn.get("hidden_size", 0)
-    check_counts(least=0, hidden_size=size)
-    return size * (2 if rnn.get("bidirectional") is True else 1)
-
-
 def as_network(rnn: dict[str, Any] | Recurrent | None, input_size: int, name: str = "rnn") -> Recurrent:
     """The network that ``rnn`` is, or that `build_network` builds of these keywords to read ``input_size`` features.
 
