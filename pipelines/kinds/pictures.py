@@ -75,8 +75,6 @@ def attention_maps(panels: Sequence[Attended], file: Path) -> None:
             axes.spines[:].set_visible(False)
             outline = Rectangle((-0.5, -0.5), float(panel.steps), float(len(down)), fill=False, linewidth=0.8, clip_on=False)
             axes.add_patch(outline)
-                Rectangle((-0.5, -0.5), float(panel.steps), float(len(down)), fill=False, linewidth=0.8, clip_on=False)
-            )
             axes.set(xlim=(-0.5, widest - 0.5), title=panel.heading)
             axes.set_yticks(range(len(down)), down)
             axes.tick_params(length=0)
