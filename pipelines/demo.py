@@ -52,18 +52,13 @@ def trials(folders: Sequence[Path]) -> "list[Trial]":
     Raises:
         ValueError: where one holds no evaluated run, or there are none.
     """
-    from pipelines.runs.folders import read_run
+    from pipelines.runs.folders import given_run
     from pipelines.settings.tasks import read_card, task_of_runs
     from pipelines.trying.models import Trial
 
     found = []
     for folder in folders:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder: give that of an evaluated run, such as runs/adding/lstm/1")
-        try:
-            run = read_run(folder)
-        except ValueError as error:
-            raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/adding/lstm/1") from None
+        run = given_run(folder)
         name = run.config["task_name"]
         task = task_of_runs(CONF, name, [run.config], read_card(DATA, name))
         found.append(Trial(folder, run, task, DATA / "processed" / name))

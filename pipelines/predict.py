@@ -39,7 +39,7 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         ValueError: for an option or value that the run's predictor does not have.
     """
     given = dict(options)
-    if "run" not in given:
+    if not given.get("run"):
         raise ValueError(
             "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
         )

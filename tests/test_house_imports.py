@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mapped": {"pieces", "sliced"},
     "checks": set(),
     "registry": {"checks"},
+    "optimization": {"checks", "registry"},
     "symbols": set(),
     "quantiles": {"checks"},
     "label_names": set(),
@@ -58,16 +59,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "models": {
         *{"checks", "files", "hub", "symbols", "sequences", "regularize", "recurrent", "attention", "decoder", "characters"},
-        *{"exporting", "label_names", "quantiles"},
+        *{"exporting", "label_names", "optimization", "quantiles"},
         *{"registry", "search", "ctc", "crf", "tag_schemes", "standardize", "subsampling", "output_layer", "products"},
     },
     "systems": {
-        *{"checks", "files", "hub", "symbols", "sequences", "processes", "progress", "recurrent", "registry", "models"},
-        *{"search", "ctc", "metrics", "forecast_metrics", "output_layer", "label_names", "quantiles"},
+        *{"checks", "files", "hub", "symbols", "sequences", "processes", "progress", "recurrent", "models"},
+        *{"search", "ctc", "metrics", "forecast_metrics", "optimization", "output_layer", "label_names", "quantiles"},
     },
-    "items": {"audio", "checks", "corpora", "files", "quantiles", "tag_schemes"},
+    "items": {"audio", "checks", "corpora", "files", "quantiles", "symbols", "tag_schemes"},
     "predictors": {"checks", "corpora", "files", "hub", "inference", "items", "models", "search", "sequences"}
-    | {"label_names", "registry", "symbols"},
+    | {"label_names", "registry"},
     "export": {
         "attention",
         "checks",

@@ -43,7 +43,7 @@ def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
     """
     for name, count in counts.items():
         if not is_whole(count, least, most):
-            upper = most < LARGEST or is_whole(count, least, sys.maxsize)
+            upper = most < LARGEST or (isinstance(count, Integral) and count > most)
             allowed = f"of {least} to {most}" if upper else f"of at least {least}"
             raise ValueError(f"{name} must be a whole number {allowed}, not {shown(count)}")
 
@@ -71,11 +71,12 @@ def check_number(
     number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     low: Any = -math.inf if least is None and above is None else least if above is None else above
     high: Any = math.inf if most is None and below is None else most if below is None else below
-    if type(number) is int and abs(number) > sys.maxsize:
-        number = math.nan
-    if abs(number) <= LARGEST_NUMBER and low <= number <= high and number not in (above, below):
+    largest = sys.maxsize if isinstance(number, int) else LARGEST_NUMBER
+    if abs(number) <= largest and low <= number <= high and number not in (above, below):
         return
-    if most is None and below is None:
+    if largest < abs(number) < math.inf:  # it is finite, and too large for any argument
+        low, high = max(low, -largest), min(high, largest)
+    elif most is None and below is None:
         where = "" if low == -math.inf else f" above {above}" if least is None else f" of at least {least}"
         raise ValueError(f"{name} must be a finite number{where}, not {shown(value)}")
     where = f"{'[' if above is None else '('}{low}, {high}{']' if below is None else ')'}"

@@ -133,9 +133,11 @@ class AttentionDecoder(nn.Module):
             return Decoded(self.dropout(self.combine(features)), None, (network_state, fed, sources))
         queries = hidden  # (B, K * U, H); what is exported has a source for each row
         if not torch.compiler.is_exporting():
-            queries = hidden.reshape(memory.values.shape[0], -1, hidden.shape[2])
+            rows, steps, width = hidden.shape
+            count = memory.values.shape[0]
+            queries = hidden.reshape(count, rows * steps // max(count, 1), width)
         contexts, weights = self.attention(queries, memory)
-        contexts, weights = (part.reshape(*hidden.shape[:2], -1) for part in (contexts, weights))
+        contexts, weights = (part.reshape(*hidden.shape[:2], part.shape[2]) for part in (contexts, weights))
         features = self.dropout(self.combine(torch.cat([hidden, contexts], 2)))
         return Decoded(features, weights, (network_state, features[:, -1] if self.input_feeding else fed, sources))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..checks import check_counts, shown
+from ..checks import check_counts, check_number, shown
 from ..models import LanguageModel, Seq2Seq
 from ..models.searching import Start, start_of, together, with_language_model
 from ..registry import call
@@ -57,6 +57,10 @@ class Constraints:
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
                 raise ValueError(f"{name} must be a list of texts, not {shown(value)}")
+        if self.no_repeated_ngrams is not None:
+            check_counts(no_repeated_ngrams=self.no_repeated_ngrams)
+        if self.repetition_penalty is not None:
+            check_number("repetition_penalty", self.repetition_penalty, above=0)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from ..checks import check_number, shown
 from ..inference import prepared
 from ..items.folders import file_in, read_description, read_tokenizer, settings_of
 from ..items.inputs import make_inputs
+from ..items.scores import Target, unknown_in
 from ..label_names import labels_of_text
 from ..models import LanguageModel, Seq2Seq
-from ..symbols import UNKNOWN_TOKEN
 from .base import load_system
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Side:
     """``decode`` makes a text of tokens, ``encode`` tokens of a text, without the one that ends it; ``names`` are the tokens'
-    names by number, ``unknown`` the token of what the vocabulary lacks."""
+    names by number; ``unknown`` gives the parts of a text that the vocabulary lacks, where ``encode`` does not refuse them."""
 
     decode: Callable[[list[int]], str]
     encode: Callable[[str], list[int]]
     names: Sequence[str]
-    unknown: int | None = None
+    unknown: Callable[[str], list[str]] = lambda _: []
 
     def encode_known(self, text: str) -> list[int]:
         """The tokens of a text that the vocabulary can spell.
@@ -35,10 +35,13 @@ class Side:
         Raises:
             ValueError: where it cannot.
         """
-        tokens = self.encode(text)
-        if self.unknown is not None and self.unknown in tokens:
-            raise ValueError(f"the vocabulary lacks a word or a character of {shown(text)}")
-        return tokens
+        if unknown := self.unknown(text):
+            raise ValueError(f"the vocabulary lacks {', '.join(map(repr, unknown))}, which {shown(text)} has")
+        return self.encode(text)
+
+    def target(self, text: str) -> Target:
+        """A text to be scored."""
+        return Target(self.encode(text), self.unknown(text))
 
 
 def tokenizer_side(tokenizer: "Tokenizer") -> Side:
@@ -48,7 +51,7 @@ def tokenizer_side(tokenizer: "Tokenizer") -> Side:
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     names = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
-    return Side(tokenizer.decode, encode, names, tokenizer.token_to_id(UNKNOWN_TOKEN))
+    return Side(tokenizer.decode, encode, names, partial(unknown_in, tokenizer))
 
 
 def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":

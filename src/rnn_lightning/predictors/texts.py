@@ -17,7 +17,7 @@ from ..items.base import Answer
 from ..items.folders import PARTNERS, settings_of
 from ..items.inputs import Encoded, Inputs
 from ..items.ranked import RankedAnswers
-from ..items.scores import NO_SCORE, PairedInputs, score_line, score_of
+from ..items.scores import NO_SCORE, UNKNOWN, PairedInputs, Target, score_line, score_of
 from ..models import LanguageModel, Seq2Seq
 from ..sequences import IGNORED
 from .base import Predictor, load_system
@@ -68,7 +68,7 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
             ValueError: for an option that there is not, or a value that it cannot have.
         """
         check_flags(**asked._asdict())
-        super().__init__(systems[0], PairedInputs(inputs, target.encode) if asked.score else inputs, batch_size=batch_size)
+        super().__init__(systems[0], PairedInputs(inputs, target.target) if asked.score else inputs, batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
         check_counts(n_best=options["n_best"])
         if options.get("sampling") is None:
@@ -111,7 +111,8 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         given |= {"sampling": sampling, "normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         given |= {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given |= {"ensemble": ensemble, "fusion": fusion}
-        search, asked = search_of(folder, given, n_best, score=score), Asked(scores, score, attention)
+        asked = Asked(scores, score, attention)
+        search = search_of(folder, given, n_best, asked)
         folders, added = [folder, *search.pop("ensemble", [])], search.pop("fusion", None)
         return cls.of_folders(folders, weights=weights, search=search, batch_size=batch_size, asked=asked, fusion=added)
 
@@ -166,8 +167,10 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         sources = self.pad(batch)
         if self.asked.score:
-            scored = self.search.scores(*sources, [item.source for item in batch])
-            return [score_of(total, len(item.source) + 1) for total, item in zip(scored, batch, strict=True)]
+            targets: list[Target] = [item.source for item in batch]
+            scored = self.search.scores(*sources, [target.tokens for target in targets])
+            pairs = zip(scored, targets, strict=True)
+            return [score_of(total, len(tokens) + 1) | {UNKNOWN: unknown} for total, (tokens, unknown) in pairs]
         found = self.search(*sources)
         listed = [[{"text": self.target.decode(one.tokens), "score": one.score} for one in row] for row in found]
         more = self.attended(batch, found) if self.asked.attention else [{} for _ in batch]
@@ -196,16 +199,17 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         return score_line(answer) if self.asked.score else super().text(answer, form)
 
 
-def search_of(folder: str | Path, options: Mapping[str, Any], n_best: int, *, score: bool) -> dict[str, Any]:
+def search_of(folder: str | Path, options: Mapping[str, Any], n_best: int, asked: Asked = NOTHING_MORE) -> dict[str, Any]:
     """The search that the ``options`` ask for; those that are ``None`` are as in the test of the run in ``folder``, but for
     what samples do not have where they are drawn.
 
     Raises:
-        ValueError: for options of a search where given texts are to be ``score``d.
+        ValueError: for options of a search where given texts are to be scored, as is ``asked``.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    searching = [name for name in given if name not in PARTNERS] + (["n_best"] if n_best > 1 else [])
-    if score and searching:
+    listing = {"n_best": n_best > 1, "scores": asked.scores}
+    searching = [*(name for name in given if name not in PARTNERS), *(name for name, wanted in listing.items() if wanted)]
+    if asked.score and searching:
         raise ValueError(
             f"score=true scores the targets that are given and searches for nothing: leave {', '.join(searching)} out"
         )

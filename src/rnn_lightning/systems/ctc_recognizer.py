@@ -31,7 +31,7 @@ class CTCRecognizer(Model, LabelSystem):
         log_probs, _ = self(batch.inputs, batch.lengths)
         steps = self.steps(batch.inputs, batch.lengths)
         targets, counts = batch.targets, batch.target_lengths
-        if counts is None:
+        if counts is None and targets.dim() == 2:
             counts = (targets != IGNORED).sum(1).cpu()
         losses = ctc_loss(log_probs, targets, steps, counts, blank=self.blank)
         feasible = losses.isfinite()
