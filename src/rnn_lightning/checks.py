@@ -35,6 +35,20 @@ def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
     return least <= whole <= most
 
 
+def check_all_numbers(values: Any) -> None:
+    """Refuse a boolean or a text among nested lists of numbers, which NumPy would take for a number.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    if isinstance(values, list | tuple):
+        for value in values:
+            if type(value) is not float:  # most are, and cost nothing
+                check_all_numbers(value)
+    elif isinstance(values, bool | str | bytes) or str(getattr(values, "dtype", "")).endswith("bool"):
+        raise ValueError(f"it must have numbers alone, and {shown(values)} is among them")
+
+
 def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
     """Refuse what is no whole number of ``least`` to ``most``, see `is_whole`.
 
