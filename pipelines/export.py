@@ -26,11 +26,14 @@ class Export(Settings):
     """What is exported, how, and where to."""
 
     run: str = Field(description="the folder of an evaluated run, such as runs/dates/gru/1")
-    to: str | None = Field(default=None, description="the folder to write; exports/TASK-RNN-SEED if left out, of shared weights exports/NAME-FORMAT")
+    to: str | None = Field(
+        default=None,
+        description="the folder to write; exports/TASK-RNN-SEED if left out",
+    )
     format: Literal["onnx", "torch_export", "safetensors"] = "onnx"
 
     def target(self) -> Path:
-        """The folder to write: of a run ``.../TASK/RNN/SEED`` by these, of weights that are shared by their own and the format."""
+        """The folder to write: of a run ``.../TASK/RNN/SEED`` by these, of shared weights by their name and the format."""
         if self.to is not None:
             return Path(self.to)
         folder = Path(self.run).resolve()

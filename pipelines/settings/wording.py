@@ -27,12 +27,12 @@ LENGTHS = {"too_short": "{min_length} or more", "too_long": "{max_length} or few
 
 def refusal(key: str, errors: Sequence[Mapping[str, Any]]) -> str:
     """The line on the value of a ``key`` that pydantic refuses: with one error, or with one for each type that it may have."""
-    value = errors[0]["input"]
+    value: Any = errors[0]["input"]
     words = [_allowed(error) for error in errors]
     known = [word for word in words if word is not None]
     if len(known) < len(words):
         return f"{key}: {'; or '.join(dict.fromkeys(error['msg'] for error in errors))} (got {shown(value)})"
-    quoted = f": quote it, as in \"{key}='{value}'\"" if known == ["text"] and isinstance(value, int | float) else ""
+    quoted = f": quote it, as in \"{key}='{value}'\"" if known == ["text"] and type(value) in (int, float, bool) else ""
     if errors[0]["type"] in LENGTHS:
         return f"{key} must have {known[0]} entries, not {len(value)}"
     return f"{key} must be {' or '.join(dict.fromkeys(known))}, not {shown(value)}{quoted}"

@@ -1,6 +1,7 @@
 """Prompts to tokens, and continuations and scores of text as answers."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,11 +28,12 @@ class PromptInputs(Inputs):
     def __init__(self, tokenizer: "Tokenizer", *, closed: bool) -> None:
         """With ``closed`` the mark behind the line is there too, which a prompt must not have."""
         self.tokenizer, self.tokens_of, self.closed = tokenizer, tokenizer.encode, closed
+        self.unknown_in = partial(unknown_in, tokenizer)
         self.mark: list[int] = tokenizer.encode("").ids  # of a text without lines: none
 
     def encode(self, item: str) -> Encoded:
         tokens = [*self.mark, *self.tokens_of(item, add_special_tokens=False).ids, *(self.mark if self.closed else [])]
-        return Encoded(np.array(tokens), unknown_in(self.tokenizer, item) if self.closed else None) if tokens else NOTHING
+        return Encoded(np.array(tokens), self.unknown_in(item) if self.closed else None) if tokens else NOTHING
 
 
 def prompt_inputs(tokenizer: "Tokenizer | None", vocab_size: int, *, score: bool) -> Inputs:

@@ -10,6 +10,7 @@ from ..checks import check_number, shown
 from ..inference import prepared
 from ..items.folders import file_in, read_description, read_tokenizer, settings_of
 from ..items.inputs import make_inputs
+from ..items.pieces import token_texts
 from ..items.scores import Target, unknown_in
 from ..label_names import labels_of_text
 from ..models import LanguageModel, Seq2Seq
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Side:
     """``decode`` makes a text of tokens, ``encode`` tokens of a text, without the one that ends it; ``names`` are the tokens'
-    names by number; ``unknown`` gives the parts of a text that the vocabulary lacks, where ``encode`` does not refuse them."""
+    names by number, ``texts`` what people read in their place; ``unknown`` gives the parts of a text that the vocabulary lacks,
+    where ``encode`` does not refuse them."""
 
     decode: Callable[[list[int]], str]
     encode: Callable[[str], list[int]]
     names: Sequence[str]
+    texts: Sequence[str]
     unknown: Callable[[str], list[str]] = lambda _: []
 
     def encode_known(self, text: str) -> list[int]:
@@ -51,7 +54,7 @@ def tokenizer_side(tokenizer: "Tokenizer") -> Side:
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     names = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
-    return Side(tokenizer.decode, encode, names, partial(unknown_in, tokenizer))
+    return Side(tokenizer.decode, encode, names, token_texts(tokenizer), partial(unknown_in, tokenizer))
 
 
 def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":
@@ -64,7 +67,7 @@ def text_sides(folder: str | Path) -> "tuple[Tokenizer, Side]":
 def labels_side(system: Seq2Seq) -> Side:
     """The side of a system whose target tokens have names."""
     names, unit = system.labels or [], str(system.unit)
-    return Side(system.text, partial(labels_of_text, names, unit), names)
+    return Side(system.text, partial(labels_of_text, names, unit), names, names)
 
 
 class Shared(NamedTuple):

@@ -16,6 +16,7 @@ from ..inference import prepared
 from ..items.base import Answer
 from ..items.folders import PARTNERS, settings_of
 from ..items.inputs import Encoded, Inputs
+from ..items.pieces import token_texts
 from ..items.ranked import RankedAnswers
 from ..items.scores import NO_SCORE, UNKNOWN, PairedInputs, Target, score_line, score_of
 from ..models import LanguageModel, Seq2Seq
@@ -77,7 +78,8 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         if asked.attention and (len(systems) > 1 or systems[0].decoder.attention is None or asked.score):
             raise ValueError("attention is shown of the translations of one run that has an attention: leave attention out")
         self.search = Searcher(systems, options, target.encode_known, fusion=fusion)
-        self.source, self.target, self.asked = inputs.tokenizer, target, asked
+        self.source = token_texts(inputs.tokenizer) if asked.attention and inputs.tokenizer is not None else None
+        self.target, self.asked = target, asked
         self.listed = asked.scores or options["n_best"] > 1
 
     @classmethod
@@ -184,12 +186,12 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         weights = cast(torch.Tensor, self.system.attend(sources, lengths, targets.to(sources.device)))
         answers: list[Answer] = []
         for item, row, of_row in zip(batch, rows, weights, strict=True):
-            names = None if self.source is None else [self.source.id_to_token(int(token)) for token in item.steps]
+            names = None if self.source is None else [self.source[int(token)] for token in item.steps]
             thinning = self.system.subsampling
             steps = len(item.steps) if thinning is None else int(thinning.steps(torch.tensor([len(item.steps)])))
             more = {} if names is None else {"source": names}
             shown = of_row[: len(row), :steps].tolist()
-            answers.append({**more, "target": [self.target.names[token] for token in row], "attention": shown})
+            answers.append({**more, "target": [self.target.texts[token] for token in row], "attention": shown})
         return answers
 
     def no_answer(self) -> Answer:
