@@ -8,6 +8,7 @@ in ``runs/``, by validation, is there. Ctrl-C ends it.
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,10 @@ def demo(arguments: Sequence[str]) -> None:
         raise ValueError("the page needs nicegui: pip install 'rnn-lightning[demo]'") from None
     check_address(settings.host, settings.port)
     print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
-    ui.run(lambda: build(tried), host=settings.host, port=settings.port, reload=False, show=False, show_welcome_message=False)
+    where = {"host": settings.host, "port": settings.port}
+    with suppress(KeyboardInterrupt):  # the server gives it on, when the page is closed
+        ui.run(lambda: build(tried), **where, reload=False, show=False, show_welcome_message=False)
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: demo(sys.argv[1:]), keys=lambda: keys_of(Demo))
+    exit_on_user_error(lambda: demo(sys.argv[1:]), keys=lambda: keys_of(Demo), resumes=False)

@@ -69,4 +69,4 @@ def export(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: export(sys.argv[1:]), keys=lambda: keys_of(Export))
+    exit_on_user_error(lambda: export(sys.argv[1:]), keys=lambda: keys_of(Export), resumes=False)

@@ -151,4 +151,4 @@ def microscope(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: microscope(sys.argv[1:]), keys=lambda: keys_of(Look))
+    exit_on_user_error(lambda: microscope(sys.argv[1:]), keys=lambda: keys_of(Look), resumes=False)

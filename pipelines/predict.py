@@ -179,4 +179,4 @@ def predict(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: predict(sys.argv[1:]), keys=all_keys)
+    exit_on_user_error(lambda: predict(sys.argv[1:]), keys=all_keys, resumes=False)

@@ -74,4 +74,4 @@ def serve(arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is begun ends in order
-    exit_on_user_error(lambda: serve(sys.argv[1:]), keys=lambda: keys_of(Serving))
+    exit_on_user_error(lambda: serve(sys.argv[1:]), keys=lambda: keys_of(Serving), resumes=False)
