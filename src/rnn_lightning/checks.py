@@ -29,7 +29,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
+def is_whole(value: Any, least: int = 0, most: float = LARGEST) -> bool:
     """Whether ``value`` is a whole number of ``least`` to ``most``; a boolean is none, nor is 3.0."""
     whole: Any = value if isinstance(value, Integral) and not isinstance(value, bool) else math.nan
     return least <= whole <= most
@@ -57,7 +57,7 @@ def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
     """
     for name, count in counts.items():
         if not is_whole(count, least, most):
-            upper = most < LARGEST or (isinstance(count, Integral) and count > most)
+            upper = most < LARGEST or is_whole(count, most + 1, math.inf)
             allowed = f"of {least} to {most}" if upper else f"of at least {least}"
             raise ValueError(f"{name} must be a whole number {allowed}, not {shown(count)}")
 
@@ -85,7 +85,7 @@ def check_number(
     number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     low: Any = -math.inf if least is None and above is None else least if above is None else above
     high: Any = math.inf if most is None and below is None else most if below is None else below
-    largest = sys.maxsize if isinstance(number, int) else LARGEST_NUMBER
+    largest: Any = sys.maxsize if type(value) is int else LARGEST_NUMBER
     if abs(number) <= largest and low <= number <= high and number not in (above, below):
         return
     if largest < abs(number) < math.inf:  # it is finite, and too large for any argument
