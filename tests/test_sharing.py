@@ -23,7 +23,7 @@ from pipelines.tracking.serving import model_of_run
 from rnn_lightning import System, load_predictor, models
 from rnn_lightning.export import export_run
 from rnn_lightning.export.graphs import batches
-from rnn_lightning.files import SUMS, check_sums, read_json, write_json, write_sums
+from rnn_lightning.files import SUMS, check_sums, read_json, write_json
 from rnn_lightning.recurrent import build_network
 
 ITEM = "[[0.5, 1], [0.25, 0], [0.75, 1]]"
@@ -224,28 +224,6 @@ def test_without_a_network_the_cache_answers_or_one_line(tmp_path: Path, hub: st
         library.SequenceClassifier.from_pretrained("tiny/other")
     with pytest.raises(ValueError, match=r"^tiny/classifier: the Hub cannot be reached \(.*refused\): check the network"):
         made("SequenceClassifier").push_to_hub("tiny/classifier")
-
-
-OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
-    ({"optimizer": {"name": "adan", "lr": 1}}, "optimizer name must be one of"),
-    ({"optimizer": {"name": "adam", "lr": "fast"}}, "optimizer: lr must be a finite number"),
-    ({"optimizer": {"name": "adam", "lr": -1}}, "Invalid learning rate"),
-    ({"optimizer": {"name": "adam", "rate": 1}}, "there is no setting 'rate'"),
-    ({"optimizer": 5}, "optimizer must be {name: ..., ...}"),
-    ({"schedule": {"name": "cosine"}}, "schedule 'cosine': needs 'T_max'"),
-    ({"schedule": {"name": "exponential", "gamma": "x", "y": 1}}, "there is no setting 'y'"),
-]
-
-
-@pytest.mark.parametrize(("damage", "said"), OPTIMIZERS, ids=str)
-def test_every_loader_looks_at_the_optimizer(run: Path, tmp_path: Path, damage: dict[str, Any], said: str) -> None:
-    export_run(run, tmp_path / "there", "safetensors")
-    config = read_json(tmp_path / "there" / "config.json")
-    write_json(tmp_path / "there" / "config.json", config | {"arguments": config["arguments"] | damage})
-    write_sums(tmp_path / "there")
-    for load in (load_predictor, models.SequenceClassifier.from_pretrained, library.SequenceClassifier.from_pretrained):
-        with pytest.raises(ValueError, match=said):
-            load(tmp_path / "there")
 
 
 def test_a_run_is_shared_and_predicted_by_from_the_hub(run: Path, hub: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,10 +53,6 @@ def prepared(arguments: list[str], *more: str) -> Experiment:
     return experiment
 
 
-SYSTEM = ("cpu_utilization_percentage", "system_memory_usage_megabytes", "system_memory_usage_percentage")
-"""What MLflow's page of system metrics has of a training."""
-
-
 def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made: dict[str, Path] = {}
     for rnn, arguments in (("lstm", ADDING), ("gru", ADDING), ("elman", NESTED)):
@@ -80,11 +76,6 @@ def test_from_nothing_to_a_report(place: Path, capsys: pytest.CaptureFixture[str
     run = tracking.store.client().get_run(training["mlflow_run_id"])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["test/loss"] == json.loads((made["gru"] / "metrics.json").read_text())["test/loss"]
-    used = {name: value for name, value in run.data.metrics.items() if name.startswith("system/")}
-    assert used.keys() == {f"system/{name}" for name in SYSTEM} and 0 < used["system/system_memory_usage_percentage"] <= 100
-    assert "system/" not in (made["gru"] / "curves.csv").read_text()
-    kind = tracking.store.client().get_experiment(run.info.experiment_id).tags["mlflow.experimentKind"]
-    assert kind == "custom_model_development"  # MLflow shows its runs, and not the traces of chats
 
 
 def test_a_training_that_is_done_is_not_made_again_and_another_one_is(place: Path) -> None:

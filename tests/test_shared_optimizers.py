@@ -1,0 +1,42 @@
+"""Settings of optimisers and schedules in a shared folder: whatever loads it looks at them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import own_place, store_values
+
+import rnn_lightning as library
+from rnn_lightning import load_predictor, models
+from rnn_lightning.export import export_run
+from rnn_lightning.files import read_json, write_json, write_sums
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    place = tmp_path_factory.mktemp("place")
+    with own_place(place):
+        yield store_values(place / "run")
+
+
+OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
+    ({"optimizer": {"name": "adan", "lr": 1}}, "optimizer name must be one of"),
+    ({"optimizer": {"name": "adam", "lr": "fast"}}, "optimizer: lr must be a finite number"),
+    ({"optimizer": {"name": "adam", "lr": -1}}, "Invalid learning rate"),
+    ({"optimizer": {"name": "adam", "rate": 1}}, "there is no setting 'rate'"),
+    ({"optimizer": 5}, "optimizer must be {name: ..., ...}"),
+    ({"schedule": {"name": "cosine"}}, "schedule 'cosine': needs 'T_max'"),
+    ({"schedule": {"name": "exponential", "gamma": "x", "y": 1}}, "there is no setting 'y'"),
+]
+
+
+@pytest.mark.parametrize(("damage", "said"), OPTIMIZERS, ids=str)
+def test_every_loader_looks_at_the_optimizer(run: Path, tmp_path: Path, damage: dict[str, Any], said: str) -> None:
+    export_run(run, tmp_path / "there", "safetensors")
+    config = read_json(tmp_path / "there" / "config.json")
+    write_json(tmp_path / "there" / "config.json", config | {"arguments": config["arguments"] | damage})
+    write_sums(tmp_path / "there")
+    for load in (load_predictor, models.SequenceClassifier.from_pretrained, library.SequenceClassifier.from_pretrained):
+        with pytest.raises(ValueError, match=said):
+            load(tmp_path / "there")
