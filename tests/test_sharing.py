@@ -222,8 +222,6 @@ def test_without_a_network_the_cache_answers_or_one_line(tmp_path: Path, hub: st
     library.SequenceClassifier.from_pretrained("tiny/classifier")
     with pytest.raises(ValueError, match="tiny/other: the Hub cannot be reached"):
         library.SequenceClassifier.from_pretrained("tiny/other")
-    with pytest.raises(ValueError, match=r"^tiny/classifier: the Hub cannot be reached \(.*refused\): check the network"):
-        made("SequenceClassifier").push_to_hub("tiny/classifier")
 
 
 def test_a_run_is_shared_and_predicted_by_from_the_hub(run: Path, hub: str, capsys: pytest.CaptureFixture[str]) -> None:

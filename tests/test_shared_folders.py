@@ -1,10 +1,12 @@
-"""Settings of optimisers and schedules in a shared folder: whatever loads it looks at them."""
+"""Shared folders: whatever loads one looks at its optimiser and schedule; without a network none is uploaded, in a line."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
+from calls import system
 from run_folders import own_place, store_values
 
 import rnn_lightning as library
@@ -40,3 +42,9 @@ def test_every_loader_looks_at_the_optimizer(run: Path, tmp_path: Path, damage: 
     for load in (load_predictor, models.SequenceClassifier.from_pretrained, library.SequenceClassifier.from_pretrained):
         with pytest.raises(ValueError, match=said):
             load(tmp_path / "there")
+
+
+def test_without_a_network_the_advice_is_to_look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ValueError, match=r"^tiny/classifier: the Hub cannot be reached \(.*refused\): check the network"):
+        system("SequenceClassifier").push_to_hub("tiny/classifier")
