@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import store
-from pipelines.microscope import look_at, read_words
+from pipelines.microscope import look_at, open_run, read_words
 from pipelines.runs.folders import read_run
 from pipelines.settings.compose import exit_on_user_error
 
@@ -28,7 +28,7 @@ def kept(folder: Path, seen: dict[str, Any]) -> dict[str, Any]:
 
 def main(words: Sequence[str]) -> None:
     look = read_words(words)
-    runs = [kept(Path(folder), look_at(Path(folder), look)[1]) for folder in look.run]
+    runs = [kept(Path(folder), look_at(open_run(Path(folder)), look)[1]) for folder in look.run]
     for each in runs:
         print(each["run"], each["horizon"], each["singular_values"][0], each["gradient"])
     store(__file__, {"command": shlex.join(["python", "-m", "benchmarks.memory", *words]), "runs": runs})

@@ -8,6 +8,7 @@ in ``runs/``, by validation, is there. Ctrl-C ends it.
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,18 +53,13 @@ def trials(folders: Sequence[Path]) -> "list[Trial]":
     Raises:
         ValueError: where one holds no evaluated run, or there are none.
     """
-    from pipelines.runs.folders import read_run
+    from pipelines.runs.folders import given_run
     from pipelines.settings.tasks import read_card, task_of_runs
     from pipelines.trying.models import Trial
 
     found = []
     for folder in folders:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder: give that of an evaluated run, such as runs/adding/lstm/1")
-        try:
-            run = read_run(folder)
-        except ValueError as error:
-            raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/adding/lstm/1") from None
+        run = given_run(folder)
         name = run.config["task_name"]
         task = task_of_runs(CONF, name, [run.config], read_card(DATA, name))
         found.append(Trial(folder, run, task, DATA / "processed" / name))
@@ -115,8 +111,10 @@ def demo(arguments: Sequence[str]) -> None:
         raise ValueError("the page needs nicegui: pip install 'rnn-lightning[demo]'") from None
     check_address(settings.host, settings.port)
     print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
-    ui.run(lambda: build(tried), host=settings.host, port=settings.port, reload=False, show=False, show_welcome_message=False)
+    where = {"host": settings.host, "port": settings.port}
+    with suppress(KeyboardInterrupt):  # the server gives it on, when the page is closed
+        ui.run(lambda: build(tried), **where, reload=False, show=False, show_welcome_message=False)
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: demo(sys.argv[1:]), keys=lambda: keys_of(Demo))
+    exit_on_user_error(lambda: demo(sys.argv[1:]), keys=lambda: keys_of(Demo), resumes=False)

@@ -26,12 +26,19 @@ class Export(Settings):
     """What is exported, how, and where to."""
 
     run: str = Field(description="the folder of an evaluated run, such as runs/dates/gru/1")
-    to: str | None = Field(default=None, description="the folder to write; exports/TASK-RNN-SEED if left out")
+    to: str | None = Field(
+        default=None,
+        description="the folder to write; exports/TASK-RNN-SEED if left out",
+    )
     format: Literal["onnx", "torch_export", "safetensors"] = "onnx"
 
     def target(self) -> Path:
-        """The folder to write."""
-        return Path("exports", "-".join(Path(self.run).resolve().parts[-3:])) if self.to is None else Path(self.to)
+        """The folder to write: of a run ``.../TASK/RNN/SEED`` by these, of shared weights by their name and the format."""
+        if self.to is not None:
+            return Path(self.to)
+        folder = Path(self.run).resolve()
+        parts = folder.parts[-3:] if folder.name.isdigit() else (folder.name, self.format)
+        return Path("exports", "-".join(parts))
 
 
 def read_words(words: Sequence[str]) -> Export:
@@ -62,4 +69,4 @@ def export(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: export(sys.argv[1:]), keys=lambda: keys_of(Export))
+    exit_on_user_error(lambda: export(sys.argv[1:]), keys=lambda: keys_of(Export), resumes=False)

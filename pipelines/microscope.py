@@ -9,14 +9,19 @@ the largest singular values from state to state, and the share of batches whose 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
 from pipelines.settings.base import Settings, validate
 from pipelines.settings.compose import exit_on_user_error
+from pipelines.settings.keywords import refuse
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
+
+if TYPE_CHECKING:
+    from pipelines.runs.folders import Run
+    from pipelines.settings.schema import Experiment
 
 REPORTS = Path("reports/microscope")
 
@@ -43,30 +48,69 @@ def read_words(words: Sequence[str]) -> Look:
     return validate(Look, {"run": runs} | {each.key_or_group: each.value() for each in others})
 
 
-def look_at(folder: Path, look: Look) -> tuple[str, dict[str, Any]]:
-    """What the run in ``folder`` is called, and what is seen of it, in plain values.
+class Opened(NamedTuple):
+    """A run that can be looked at: its folder, itself, its settings, and its system."""
+
+    folder: Path
+    run: "Run"
+    experiment: "Experiment"
+    system: Any
+
+
+def open_runs(folders: Sequence[str]) -> list[Opened]:
+    """The runs in ``folders``.
+
+    Raises:
+        ValueError: a line for each that cannot be looked at.
+    """
+    opened, wrong = [], []
+    for folder in folders:
+        try:
+            opened.append(open_run(Path(folder)))
+        except (ValueError, OSError) as error:
+            wrong += str(error).splitlines()
+    refuse(wrong)
+    return opened
+
+
+def open_run(folder: Path) -> Opened:
+    """The run in ``folder``.
 
     Raises:
         ValueError: where the folder holds no run, its data are not there or others, or its network reads both ways.
     """
     from pipelines.measuring.measure import load_trained
     from pipelines.runs.cards import card_of
-    from pipelines.runs.folders import read_run
+    from pipelines.runs.folders import given_run
     from pipelines.settings.schema import Experiment
-    from rnn_lightning.microscope import examine
+    from rnn_lightning.microscope.examine import network_of
 
-    try:
-        run = read_run(folder)
-    except ValueError as error:
-        raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/adding/lstm/1") from None
+    run = given_run(folder)
     experiment = validate(Experiment, {**run.config, "seeds": 1, "workers": 1})
     if (here := card_of(experiment)["sha256"]["all"]) != run.data:
         raise ValueError(f"{folder} has learnt from data {run.data[:12]}, and {here[:12]} is what is there now: train again")
+    system = load_trained(experiment, folder)
+    try:
+        network_of(system)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    return Opened(folder, run, experiment, system)
+
+
+def look_at(opened: Opened, look: Look) -> tuple[str, dict[str, Any]]:
+    """What a run is called, and what is seen of it, in plain values.
+
+    Raises:
+        ValueError: where there is no row to look at.
+    """
+    from rnn_lightning.microscope import examine
+
+    folder, run, experiment, system = opened
     data = experiment.task.data.build(folder=experiment.processed())
     data.setup("validate")
     clip = {"clip": experiment.task.training.clip or None, "clipped_by": experiment.trainer.gradient_clip_algorithm}
     try:
-        found = examine(load_trained(experiment, folder), data.val_dataloader(), rows=look.rows, **clip)
+        found = examine(system, data.val_dataloader(), rows=look.rows, **clip)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
     gates = {name: {"below": low, "above": high} for name, (low, high) in found.gates.items()}
@@ -97,7 +141,7 @@ def microscope(words: Sequence[str]) -> None:
     from pipelines.display.memory import draw_memory
     from rnn_lightning.files import write_json
 
-    seen = dict(look_at(Path(folder), look) for folder in look.run)
+    seen = dict(look_at(opened, look) for opened in open_runs(look.run))
     REPORTS.mkdir(parents=True, exist_ok=True)
     for name, each in seen.items():
         write_json(REPORTS / f"{name}.json", each)
@@ -107,4 +151,4 @@ def microscope(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: microscope(sys.argv[1:]), keys=lambda: keys_of(Look))
+    exit_on_user_error(lambda: microscope(sys.argv[1:]), keys=lambda: keys_of(Look), resumes=False)

@@ -3,9 +3,9 @@
 ``run`` may also be a folder that was exported as safetensors, or ``hub:OWNER/NAME@REVISION``, one on the Hugging Face Hub;
 ``run=[FOLDER, FOLDER]`` is an ensemble. A line is what the run's predictor takes: a text; the name of a sound or picture file;
 the strokes of a pen or an array in JSON; numbers of tokens; with ``score=true`` a source, a tab and a target. Further
-arguments are ``format`` and the options of its ``load``; ``attention=FILE.png`` (or .svg) draws what the answers looked at. A
-line that is not UTF-8, or that the predictor cannot take, is answered like an empty one; an error names it, and in the end the
-exit code is 1.
+arguments are ``format``, the options of its ``load``, and their limits, as `pipelines.serve` has them; ``attention=FILE.png``
+(or .svg) draws what the answers looked at. A line that is not UTF-8, or that the predictor cannot take, is answered like an
+empty one; an error names it, and in the end the exit code is 1.
 """
 
 import sys
@@ -22,6 +22,7 @@ from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
+from rnn_lightning.items.limits import LIMITS, check_options
 from rnn_lightning.items.lines import LineReader
 from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
 
@@ -29,6 +30,8 @@ MOST_PANELS = 12
 """Lines whose attention one picture has room for."""
 PICTURES = (".png", ".svg")
 Picture = Annotated[str, Field(description="FILE.png or FILE.svg, a picture of it")]
+LIMITS_HERE = ("max_steps", "max_beam")
+"""The limits of a server that options have here too; of lines there may be any number, and each of any length."""
 
 
 def reader(options: Mapping[str, Any]) -> LineReader:
@@ -39,7 +42,7 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         ValueError: for an option or value that the run's predictor does not have.
     """
     given = dict(options)
-    if "run" not in given:
+    if not given.get("run"):
         raise ValueError(
             "run=FOLDER must name the folder of an evaluated run, such as runs/dates/gru/1 or runs/dates/gru-NAME/1"
         )
@@ -53,6 +56,8 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         given["ensemble"] = [str(other) for other in others]
     checked = validate(options_of(kind), given).model_dump()
     form, attention = checked.pop("format"), checked.get("attention", False)
+    limits = {name: checked.pop(name) for name in LIMITS_HERE}
+    check_options(checked, limits)
     if isinstance(attention, str):
         check_picture(attention)
         predictor = load_predictor(folder, **checked | {"attention": True})
@@ -124,13 +129,14 @@ def folders_of(run: Any) -> list[str]:
 
 
 def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
-    """The options of the command for a class of predictors: the keywords of its ``load``, and the format of answers."""
+    """The options of the command for a class of predictors: the keywords of its ``load``, the format of answers, and limits."""
     types, parameters = get_type_hints(predictor.load), signature(predictor.load).parameters
     options = {name: each.default for name, each in parameters.items() if name != "folder"}
     types |= {"attention": bool | Picture} if "attention" in types else {}
     fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
     formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]
     fields["format"] = (formats, predictor.formats[0])
+    fields |= {name: (int, Field(default=LIMITS[name], ge=1)) for name in LIMITS_HERE}
     return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
@@ -173,4 +179,4 @@ def predict(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: predict(sys.argv[1:]), keys=all_keys)
+    exit_on_user_error(lambda: predict(sys.argv[1:]), keys=all_keys, resumes=False)

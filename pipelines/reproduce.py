@@ -19,7 +19,7 @@ from pipelines.runs.agreement import compare
 from pipelines.runs.beginning import STARTER
 from pipelines.runs.cards import NOTE
 from pipelines.runs.checkouts import check_out, remove
-from pipelines.runs.folders import Run, read_run, read_runs
+from pipelines.runs.folders import Run, given_run, read_run, read_runs
 from pipelines.runs.following import signal_on_death_of_parent
 from pipelines.runs.provenance import versions
 from pipelines.runs.stored_conf import check_config, write_conf
@@ -28,6 +28,7 @@ from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
 from pipelines.settings.places import IN_CLONE, PROJECT
 from rnn_lightning.files import read_json, sha256
+from rnn_lightning.items.folders import no_run
 
 COMPOSED = """import json, sys
 try:
@@ -82,13 +83,12 @@ def find(name: str, commit: str | None) -> tuple[str, Run, list[Run]]:
     """
     parts = Path(name).parts
     if len(parts) < 3 or not parts[-1].isdigit():
+        if Path(name).exists():
+            raise ValueError(no_run(name))
         raise ValueError(f"a run is named TASK/RNN/SEED, such as ewt/bilstm/1, or by its folder, not {name!r}")
     task, rnn, seed = parts[-3:]
     if len(parts) > 3:
-        try:
-            return task, read_run(Path(name)), read_runs(Path(name).parents[2], task)[0]
-        except ValueError as error:
-            raise ValueError(f"{name} {error}") from None
+        return task, given_run(Path(name)), read_runs(Path(name).parents[2], task)[0]
     of_task = read_results(PROJECT / "results" / f"{task}.json")
     stored = [run for run in of_task if rnn in (run.rnn, run.folder_name) and run.seed == int(seed)]
     matching = [run for run in stored if run.commit.startswith(commit or "")]

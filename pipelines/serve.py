@@ -15,6 +15,7 @@ from pipelines.settings.base import Settings, validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
+from rnn_lightning.items.limits import LIMITS
 
 NAMES = ("run=", "model=", "host=")
 """Words whose value is taken as it is written."""
@@ -30,9 +31,9 @@ class Serving(Settings):
     host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one of this machine")
     port: int = Field(default=5001, ge=0, le=65_535)
     max_bytes: int = Field(default=8_000_000, ge=1)
-    max_items: int = Field(default=10_000, ge=1)
-    max_steps: int = Field(default=10_000, ge=1)
-    max_beam: int = Field(default=100, ge=1)
+    max_items: int = Field(default=LIMITS["max_items"], ge=1)
+    max_steps: int = Field(default=LIMITS["max_steps"], ge=1)
+    max_beam: int = Field(default=LIMITS["max_beam"], ge=1)
 
     @model_validator(mode="after")
     def _one_model(self) -> "Serving":
@@ -42,7 +43,7 @@ class Serving(Settings):
 
     def limits(self) -> dict[str, int]:
         """What the model itself limits."""
-        return {"max_items": self.max_items, "max_steps": self.max_steps, "max_beam": self.max_beam}
+        return {name: getattr(self, name) for name in LIMITS}
 
 
 def read_words(arguments: Sequence[str]) -> Serving:
@@ -73,4 +74,4 @@ def serve(arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is begun ends in order
-    exit_on_user_error(lambda: serve(sys.argv[1:]), keys=lambda: keys_of(Serving))
+    exit_on_user_error(lambda: serve(sys.argv[1:]), keys=lambda: keys_of(Serving), resumes=False)

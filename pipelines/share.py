@@ -78,4 +78,4 @@ def at(revision: str | None) -> str:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(lambda: share(sys.argv[1:]), keys=lambda: keys_of(Share))
+    exit_on_user_error(lambda: share(sys.argv[1:]), keys=lambda: keys_of(Share), resumes=False)

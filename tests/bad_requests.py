@@ -55,8 +55,8 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "a nested item": (of("[" * 100_000), "item 0: it is no JSON"),
     "half a pair of signs": (b'{"inputs": ["\\ud800"]}', "item 0 is no text: it has half of a surrogate pair"),
     "half a pair of signs as a key": (b'{"\\ud800": 1}', "a request has inputs and params, and no "),
-    "too many items": (of(*["[[1, 2]]"] * 201), "inputs: items: 201, and this server answers at most 200 (max_items)"),
-    "too many steps": (of(json.dumps([[1, 2]] * 501)), "item 0: steps: 501, and this server answers at most 500 (max_steps)"),
+    "too many items": (of(*["[[1, 2]]"] * 201), "inputs: items: 201, and at most 200 are answered here"),
+    "too many steps": (of(json.dumps([[1, 2]] * 501)), "item 0: steps: 501, and at most 500 are answered here"),
     "too many bytes": (of("x" * 10_000_000), "bytes, and this server reads at most 1000000 (max_bytes)"),
 }
 PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
@@ -66,7 +66,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "a fraction": ({"length": 5.5}, "params: length must be a whole number, not 5.5"),
     "a list": ({"length": [5]}, "params: length must be a whole number, not [5]"),
     "below": ({"length": -1}, "length must be a whole number of at least 0, not -1"),
-    "above": ({"length": 501}, "length: 501, and this server answers at most 500 (max_steps)"),
+    "above": ({"length": 501}, "length: 501, and at most 500 are answered here"),
     "far above": ({"seed": 10**30}, "params: seed must be a whole number"),
     "cold": ({"temperature": -0.5}, "temperature must be a finite number of at least 0, not -0.5"),
     "hot": ({"temperature": 10**400}, "params: temperature must be a finite number"),

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from rnn_lightning import IGNORED, Batch, LanguageModel, SequenceClassifier, System, Tagger
 from rnn_lightning.files import read_json
-from rnn_lightning.systems.optimization import clipped_size
+from rnn_lightning.optimization import clipped_size
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*val_dataloader")
 GRU = {"cell": "gru", "hidden_size": 4}

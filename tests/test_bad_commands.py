@@ -74,8 +74,8 @@ GIVEN = {
     "task=adding seed=1 seed=2": "seed is given twice, 'seed=1' and 'seed=2': give it once",
     "task=adding seed=1 +seed=2": "seed is given twice",
     "task=adding task=copying": "task is given twice",
-    "task=adding task.data.batch_size=big": "task.data.batch_size: Input should be a valid integer (got 'big')",
-    "task=adding rnn.dropout=much": "rnn.dropout: Input should be a valid number (got 'much')",
+    "task=adding task.data.batch_size=big": "task.data.batch_size must be a whole number, not 'big'",
+    "task=adding rnn.dropout=much": "rnn.dropout must be a number, not 'much'",
 }
 """By words for any stage, what it says before it does anything."""
 

@@ -102,7 +102,7 @@ def test_what_is_tried_is_told_or_the_best_of_each_task() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run=nowhere"], "nowhere is no folder: give that of an evaluated run"),
+        (["run=nowhere"], "nowhere does not exist: give the folder of an evaluated run"),
         (["port=70000"], "port"),
         (["pot=1"], "pot"),
         ([], "runs/ has no evaluated runs"),

@@ -51,10 +51,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     [
         ([RUN], "run=FOLDER and on=TASK go together, such as run=runs/ewt/bilstm/1 on=sequoia"),
         (["on=nested"], "run=FOLDER and on=TASK go together"),
-        (["run=runs/adding/gru/1", "on=adding"], "runs/adding/gru/1 was not started: give the folder of an evaluated run"),
+        (["run=runs/adding/gru/1", "on=adding"], "runs/adding/gru/1 does not exist: give the folder of an evaluated run"),
         (
             ["run=trained/adding/lstm-small/1", "on=adding"],
-            "trained/adding/lstm-small/1 was not evaluated: no metrics.json: give",
+            "trained/adding/lstm-small/1 has a training that is not evaluated: `rnn evaluate`",
         ),
         ([RUN, "on=nothing"], "on must be one of .*, not 'nothing'; of a file of your own give .../task/nothing.yaml"),
         ([RUN, "on=mine/nothing.yaml"], "on=mine/nothing.yaml: there is no such file"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from run_folders import own_place, store_values
 
-from pipelines.export import export
+from pipelines.export import export, read_words
 from rnn_lightning import load_predictor
 from rnn_lightning.export import ParityError, export_run, folders
 from rnn_lightning.files import check_sums, read_json
@@ -37,6 +37,25 @@ def test_the_command_leaves_a_folder_that_answers(run: Path, capsys: pytest.Capt
     check_sums(Path("exports/adding-lstm-1"), again="")
     (answer,) = load("exports/adding-lstm-1")([ITEM])
     assert answer["value"] == pytest.approx(load_predictor(run)([ITEM])[0]["value"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("run_folder", "target"),
+    [
+        ("runs/adding/lstm/1", "adding-lstm-1"),
+        ("exports/adding-lstm-1", "adding-lstm-1-onnx"),
+        ("exports/adding-lstm-1/", "adding-lstm-1-onnx"),
+        ("downloads/model", "model-onnx"),
+    ],
+)
+def test_a_folder_is_named_by_what_is_exported(run_folder: str, target: str) -> None:
+    assert read_words([f"run={run_folder}"]).target() == Path("exports", target)
+
+
+def test_weights_that_are_shared_are_not_exported_as_what_they_are(run: Path) -> None:
+    export([f"run={run}", "format=safetensors", "to=exports/shared"])
+    with pytest.raises(ValueError, match="exports/shared is of safetensors already: copy it, or give format=onnx"):
+        export(["run=exports/shared", "format=safetensors"])
 
 
 def test_lines_are_answered_without_pytorch_and_bad_ones_named(run: Path) -> None:

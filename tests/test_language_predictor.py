@@ -52,6 +52,12 @@ def text_model(end_of_line: bool) -> tuple[LanguageModel, Any]:
     return language_model(tokenizer.get_vocab_size()), tokenizer
 
 
+def test_scores_take_no_option_of_continuations() -> None:
+    for name, value in {"top_k": 3, "top_p": 0.5, "min_p": 0.1, "length": 3, "temperature": 0.5, "seed": 4}.items():
+        with pytest.raises(ValueError, match=f"score=true scores the lines .* leave {name} out"):
+            LanguagePredictor(language_model(), None, score=True, **{name: value})
+
+
 @pytest.mark.parametrize("end_of_line", [True, False])
 def test_no_end_of_line_stands_behind_a_prompt_and_one_is_scored(end_of_line: bool) -> None:
     system, tokenizer = text_model(end_of_line)

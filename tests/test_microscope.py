@@ -232,8 +232,10 @@ def test_the_command_keeps_numbers_and_a_picture(tmp_path: Path, capsys: pytest.
             seen = json.loads(file.read_text())
             assert len(seen["gradient_norms"]) == seen["steps"] and 1 <= seen["horizon"] <= seen["steps"]
             assert seen["rows"] == 8 and seen["share"] == 0.2 and len(seen["singular_values"]) == 5
-        with pytest.raises(ValueError, match="nowhere was not started: give the folder of an evaluated run"):
-            microscope(["run=nowhere"])
+        kept = [file.stat().st_mtime_ns for file in files]
+        with pytest.raises(ValueError, match=r"^nowhere does not exist: .*\nelsewhere does not exist"):
+            microscope([f"run={elman}", "run=nowhere", "run=elsewhere"])
+        assert kept == [file.stat().st_mtime_ns for file in files] and not capsys.readouterr().out
 
 
 def test_a_picture_that_cannot_be_replaced_costs_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipelines.settings.compose import compose
 from pipelines.training.building import build_system
-from rnn_lightning.systems.optimization import OPTIMIZERS, make_optimizer, make_schedule
+from rnn_lightning.optimization import OPTIMIZERS, make_optimizer, make_schedule
 
 
 def rates(schedule: dict[str, object], steps: int, optimizer: dict[str, object] | None = None) -> list[float]:

@@ -183,6 +183,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"run": "runs/translation", "fusion": {"weight": 1}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
     ({"run": "[runs/translation, runs/other]", "ensemble": ["runs/other"]}, r"run=\[...\] is an ensemble already"),
     ({"run": "runs/translation", "score": True, "n_best": 3, "max_length": 9}, "leave max_length, n_best out"),
+    ({"run": "runs/translation", "score": True, "scores": True}, "leave scores out"),
+    ({"run": "runs/translation", "ensemble": ["runs/nowhere"]}, "runs/nowhere does not exist: give the folder of an eval"),
+    (
+        {"run": "runs/translation", "fusion": {"run": "runs/other", "weight": 1}},
+        "runs/other is a run of kind translation, and one of kind language is needed here",
+    ),
+    ({"run": "runs/translation", "n_best": 100_000}, "n_best: 100000, and at most 100 are answered here; max_beam=100000 at"),
+    ({"run": "runs/translation", "groups": 3, "max_beam": 2}, "groups: 3, and at most 2 are answered here; max_beam=3 at the"),
+    ({"run": "runs/translation", "max_length": 10_001}, "max_length: 10001, and at most 10000 are answered here; max_steps"),
+    ({"run": "runs/translation", "constraints": {"no_repeated_ngrams": 0}}, "constraints: no_repeated_ngrams must be a whole"),
+    ({"run": "runs/translation", "constraints": {"repetition_penalty": 0}}, "constraints: repetition_penalty must be a finite"),
+    ({"run": "runs/translation", "sampling": {"seed": 2**63}}, f"sampling: seed must be a whole number of 0 to {2**63 - 1}"),
+    ({"run": "runs/translation", "patience": 1e300}, r"patience must be a number in \(0, 1e\+38\], not 1e\+300"),
     ({"run": "runs/translation", "sampling": {"temperature": 1e-40}}, "temperature must be 0, .* or at least 1e-06"),
     ({"run": "runs/translation", "sampling": {"top_q": 1}}, "sampling: there is no setting 'top_q'"),
 ]
@@ -190,11 +203,37 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "said"), WRONG, ids=str)
 def test_what_there_is_not_is_refused(place: Path, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
         reader(options)
 
 
 def test_a_line_without_a_target_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = reader({"run": "runs/translation", "score": True})
     assert list(lines.answer(io.BytesIO(b"May 3rd, 1988\n\n"))) == ["", ""] and lines.refused == 1
-    assert "line 1, May 3rd, 1988: what is to be scored is a source, a tab and a target" in capsys.readouterr().err
+    assert "line 1, May 3rd, 1988: it has no tabs, and what is to be scored is a source, a tab" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("May 3rd\t1988\tx", "it has 2 tabs, and what is to be scored is a source, a tab and a target"),
+        ("\t1988", "the source is empty: what is to be scored is a source, a tab and a target"),
+        ("  \t1988", "the source is empty"),
+        ("\t", "the source is empty"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_refused_wherever_it_comes_from(place: Path, line: str, said: str) -> None:
+    inputs = load_predictor("runs/translation", score=True).inputs
+    for encoded in (lambda: inputs.encode(line), lambda: inputs.encode(inputs.from_request(line))):
+        with pytest.raises(ValueError, match=said):
+            encoded()
+
+
+def test_what_the_vocabulary_lacks_of_a_scored_text_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known, lacking, empty = ("May\t1988", "May\t19ä8 ä€", "May\t")
+    answers = [json.loads(line) for line in ask("runs/translation", known, lacking, empty, score=True, format="json")]
+    assert [answer["unknown"] for answer in answers] == [[], ["ä", " ", "€"], []]
+    assert capsys.readouterr().err == "warning: line 2: the vocabulary lacks 'ä', ' ', '€': scored as <unk>\n"
+    scorer = load_predictor("runs/translation", score=True)
+    (served,) = scorer.answer(scorer.encoded([lacking], requested=True))
+    assert served["unknown"] == ["ä", " ", "€"] and ask("runs/translation", known, score=True) and not capsys.readouterr().err

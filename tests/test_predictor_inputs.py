@@ -117,7 +117,7 @@ def test_a_folder_says_which_predictor_it_is_for(values: Path) -> None:
     with pytest.raises(ValueError, match=r"must be one of \['classification', .*\], not 'os.system'"):
         load_predictor(values)
     (values / "predictor.json").unlink()
-    with pytest.raises(FileNotFoundError, match="evaluate the run"):
+    with pytest.raises(FileNotFoundError, match=r"has no predictor\.json, and so no evaluated run"):
         load_predictor(values)
 
 

@@ -70,7 +70,7 @@ def test_the_longest_come_first_and_none_is_left_out() -> None:
 def test_a_report_that_is_not_there_is_refused() -> None:
     outcome = run("pipelines.repro", "speach")
     assert outcome.returncode == 2
-    assert outcome.stderr.startswith("error: grid must be one of speech, ") and "not 'speach'" in outcome.stderr
+    assert outcome.stderr.startswith("error: grid must be one of forecasting, ") and "not 'speach'" in outcome.stderr
 
 
 def test_runs_are_counted_as_their_stages_end() -> None:

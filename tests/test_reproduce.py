@@ -68,7 +68,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("adding/gru/4", None, r"several commits: give --commit, one of \['aaaa.*', 'bbbb.*'\]"),
         ("adding/gru/4", "c", "adding/gru/4 has no run of commit 'c', but of"),
         ("adding/gru/6", None, "its stored configuration has no task, rnn, trainer"),
-        ("runs/adding/gru/3", None, "runs/adding/gru/3 was not started"),
+        ("runs/adding/gru/3", None, "runs/adding/gru/3 does not exist"),
         ("adding/gru/5", None, "the run's code cannot be had again: its commit is recorded as cccc.*-dirty"),
         ("adding/gru/3", None, "git worktree prune: "),
     ],

@@ -125,7 +125,7 @@ def test_the_command_fails_where_they_disagree(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["wordz"], "task must be one of words, letters, not 'wordz'"),
+        (["wordz"], "task must be one of letters, words, not 'wordz'"),
         (["letters"], "runs/letters has no finished run, and there is no results/letters.json"),
         (["words"], "No such file or directory: 'README.md'"),
     ],

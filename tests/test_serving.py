@@ -150,7 +150,7 @@ def test_a_model_of_the_registry_is_served_with_its_parameters(
     server = TestClient(application(stored_model("models:/words@best", LIMITS), max_bytes=10_000))
     answers = load_predictor(runs / "nested", length=3)(["the dog"])
     assert ask(server, of("the dog", params={"length": 3})) == (200, {"predictions": answers})
-    check_refused(server, of("the dog", params={"length": 501}), "length: 501, and this server answers at most 500")
+    check_refused(server, of("the dog", params={"length": 501}), "length: 501, and at most 500 are answered here")
     for wrong in ("models:/words@beast", "models:/nothing@best", "runs/nested", "models:/", "http://127.0.0.1:1/x"):
         with pytest.raises(ValueError, match=f"model={wrong} is none: .*; give models:/NAME@ALIAS, or run=FOLDER"):
             stored_model(wrong, LIMITS)

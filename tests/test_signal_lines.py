@@ -207,7 +207,7 @@ def test_lines_that_are_no_strokes_are_named(tmp_path: Path, line: str, said: st
     ("task", "more", "said"),
     [
         ("digits", {"beam_size": 4}, "beam_size: there is no such setting"),
-        ("digits", {"format": "xml"}, "format: Input should be 'text' or 'json'"),
+        ("digits", {"format": "xml"}, "format must be 'text' or 'json'"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(tmp_path: Path, task: str, more: dict[str, Any], said: str) -> None:

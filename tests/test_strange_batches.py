@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import calls
 import lightning
 import pytest
 import torch
@@ -83,6 +84,38 @@ def test_labels_padded_as_ignored_are_those_of_their_lengths() -> None:
     expected = model.loss_on(with_lengths, "train")
     found = model.loss_on(with_lengths._replace(targets=padded, target_lengths=None), "train")
     assert torch.equal(found[0], expected[0]) and found[1] == expected[1]
+
+
+def empty(name: str) -> Batch:
+    """A batch of no rows for the system ``name`` of `calls`."""
+    model = calls.system(name)
+    words = torch.zeros(0, 4, 3).long() if name == "Tagger" else torch.zeros(0, 4).long()  # of a tagger with their characters
+    inputs = torch.zeros(0, 4, model.input_size) if model.vocab_size is None else words
+    targets = {
+        "SequenceClassifier": torch.zeros(0).long(),
+        "SequenceRegressor": torch.zeros(0, 4, 2),
+        "Forecaster": torch.zeros(0, 3, 2),
+    }
+    return Batch(inputs, None, targets.get(name, torch.zeros(0, 4).long()))
+
+
+@pytest.mark.parametrize("name", calls.SYSTEMS)
+def test_a_batch_of_no_rows_has_no_loss_and_no_answer(name: str) -> None:
+    model, batch = calls.system(name), empty(name)
+    loss, count = model.loss_on(batch, "train")
+    assert (loss.item(), count) == (0, 0)
+    answer = model.predict_on(batch)
+    assert not len(answer if isinstance(answer, torch.Tensor) else answer[0])
+
+
+def test_a_batch_of_no_values_has_no_loss() -> None:
+    loss, count = values().loss_on(Batch(FEATURES[:0], None, torch.zeros(0)), "train")
+    assert (loss.item(), count) == (0, 0)
+
+
+def test_labels_of_no_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"targets must be integers of shape \(B, U\), not torch.int64 of shape \(2,\)"):
+        labels().loss_on(Batch(FEATURES, None, CLASSES), "train")
 
 
 def test_rows_without_steps_are_classified_as_empty_ones() -> None:

@@ -134,7 +134,7 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"format": "xml"}, r"format: Input should be 'conll', 'text' or 'json' \(got 'xml'\)"),
+        ({"format": "xml"}, r"format must be 'conll', 'text' or 'json', not 'xml'"),
         ({"beam_size": 4}, r"beam_size: there is no such setting"),
     ],
 )

@@ -78,13 +78,14 @@ def weights(place: Path) -> dict[str, torch.Tensor]:
 
 
 def points(uri: str, folder: Path | None = None) -> Counter[tuple[str, int, float]]:
-    """All points of the one run, which is finished; of the run of ``folder`` where others are there."""
+    """All points of the one run, which is finished, but of the machine; of the run of ``folder`` where others are there."""
     store = MlflowClient(uri)
     (experiment,) = [each for each in store.search_experiments() if each.name == "adding"]
     place = digest([socket.gethostname(), str(folder.resolve() / "runs/adding/elman-small/1")]) if folder else "%"
     (run,) = store.search_runs([experiment.experiment_id], f"tags.`{PREFIX}place` like '{place}'")
     assert run.info.status == "FINISHED"
-    histories = [store.get_metric_history(run.info.run_id, key) for key in run.data.metrics]
+    curves = [key for key in run.data.metrics if not key.startswith("system/")]
+    histories = [store.get_metric_history(run.info.run_id, key) for key in curves]
     return Counter((each.key, each.step, each.value) for history in histories for each in history)
 
 

@@ -150,7 +150,10 @@ def test_bad_lines_harm_no_others(run: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_a_folder_that_is_no_evaluated_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"has no predictor\.json: evaluate the run, which then is in runs/"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"has no predictor\.json, and so no evaluated run: give",
+    ):
         reader({"run": str(tmp_path)})
     with pytest.raises(ValueError, match="run=FOLDER must name"):
         reader({})

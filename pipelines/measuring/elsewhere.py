@@ -17,7 +17,7 @@ from pipelines.measuring.measure import finite, load_trained, measure, shown
 from pipelines.measuring.scaling import scale
 from pipelines.measuring.widening import widen
 from pipelines.runs.cards import card_of
-from pipelines.runs.folders import Run, read_run
+from pipelines.runs.folders import Run, given_run
 from pipelines.runs.measured import FACTS, measured_folder
 from pipelines.runs.partners import check_unchanged
 from pipelines.runs.processes import made_alone
@@ -32,7 +32,7 @@ from pipelines.tracking.finished import publish_measured
 from rnn_lightning.corpora import Pairs
 from rnn_lightning.corpora.corpus import RawSplit
 from rnn_lightning.corpora.elsewhere import ENCODINGS, Encoded, Known, write_test
-from rnn_lightning.files import DamagedError, read_json, sha256, whole_folder, write_json
+from rnn_lightning.files import read_json, sha256, whole_folder, write_json
 from rnn_lightning.pen import FEATURES
 from rnn_lightning.predictors import CHECKPOINT, read_description
 
@@ -47,12 +47,7 @@ def measure_elsewhere(words: Sequence[str]) -> None:
         ValueError: where the folder holds no run, the task is of another kind, or its data are not there.
     """
     folder, other = read_words(words)
-    try:
-        run = read_run(folder)
-    except DamagedError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/ewt/bilstm/1") from None
+    run = given_run(folder)
     experiment = validate(Experiment, {**run.config, "seeds": 1, "workers": 1})
     check_unchanged(folder, run.partners, experiment.task.metric.search)
     raw = read_rows(folder, experiment, other)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from pipelines.runs.computed import computed_in
 from pipelines.settings.legacy import modern
 from rnn_lightning.checks import shown
-from rnn_lightning.files import check_sums, read_json
+from rnn_lightning.files import DamagedError, check_sums, read_json
+from rnn_lightning.items.folders import no_run
 
 Curve = list[tuple[int, float]]
 """Step and value of each validation."""
@@ -171,6 +172,22 @@ def read_run(folder: Path, *, with_sums: bool = True) -> Run:
     if (run.folder_name, str(run.seed)) != folder.parts[-2:]:
         raise ValueError(f"is a copy of {run.folder_name}/{run.seed}: a run counts in its own folder alone")
     return run
+
+
+def given_run(folder: Path) -> Run:
+    """The finished run of the ``folder`` that a command is given.
+
+    Raises:
+        ValueError: if there is none; says what the folder is, and what to do.
+    """
+    if not folder.is_dir() or not all((folder / name).exists() for name in READ):
+        raise ValueError(no_run(folder))
+    try:
+        return read_run(folder)
+    except DamagedError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{folder} {error}: give the folder of an evaluated run, such as runs/dates/lstm/1") from None
 
 
 def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple[list[Run], list[Missing]]:

@@ -2,13 +2,14 @@
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from pipelines.settings.keywords import advice, unknown
+from pipelines.settings.keywords import unknown
+from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -97,7 +98,20 @@ def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise ValueError("\n".join(_line(kind, one) for one in error.errors())) from None
+        raise ValueError("\n".join(_lines(kind, error.errors()))) from None
+
+
+def _lines(kind: type[BaseModel], errors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each setting that pydantic refuses; of one that may have several types it has an error for each."""
+    several: dict[str, list[Mapping[str, Any]]] = {}
+    for error in errors:
+        *place, last = error["loc"] or ("",)
+        if place and isinstance(last, str) and _kind_at(kind, [*map(str, place)]) is None and error["type"] != "missing":
+            several.setdefault(".".join(map(str, place)), []).append(error)
+        else:
+            yield _line(kind, error)
+    for key, of_key in several.items():
+        yield refusal(key, of_key)
 
 
 def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
@@ -110,8 +124,10 @@ def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
         return f"{key} is missing: it must be given"
     if error["type"] in ("string_pattern_mismatch", NOT_ALLOWED) and (description := _description(kind, place)):
         return f"{key} must be {description} (got {shown(error['input'])})"
-    value = "" if error["type"] == "value_error" and isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
-    return f"{key}: {advice(error['msg'].removeprefix('Value error, '))}{value}".removeprefix(": ")
+    if error["type"] == "value_error":  # of a validator here, whose words are those of this project
+        value = "" if isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}".removeprefix(": ")
+    return refusal(key, [error])
 
 
 def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:

@@ -185,10 +185,13 @@ def check_given(experiment: Experiment, words: Sequence[str]) -> None:
         importlib.import_module("pipelines.training.keywords").check_system(experiment)
 
 
-def exit_on_user_error(action: Callable[[], None], *, keys: Callable[[], Mapping[str, str]] = dict) -> None:
+def exit_on_user_error(
+    action: Callable[[], None], *, keys: Callable[[], Mapping[str, str]] = dict, resumes: bool = True
+) -> None:
     """Run ``action``; what the user can mend is one line an error on stderr, and exit code 2; Ctrl-C one line and 130.
 
-    ``--help`` prints what the command does and its ``keys``, by name what each may be, and runs nothing.
+    ``--help`` prints what the command does and its ``keys``, by name what each may be, and runs nothing. ``resumes``: the same
+    command goes on where Ctrl-C has ended it.
     """
     begin_work()
     try:
@@ -200,7 +203,8 @@ def exit_on_user_error(action: Callable[[], None], *, keys: Callable[[], Mapping
         sys.stdout.flush()
     except BaseException as error:
         if was_interrupted(error):
-            print("interrupted; the same command goes on with what is not done yet", file=sys.stderr)
+            more = "; the same command goes on with what is not done yet" if resumes else ""
+            print(f"interrupted{more}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
         _end_with_output(error)
         _end_with_error(error)

@@ -4,12 +4,13 @@ import difflib
 import inspect
 import json
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
 
 PLAIN = (bool, int, float, str, type(None), Path)
@@ -55,7 +56,12 @@ def bad_value(key: str, value: Any, hint: Any) -> Iterator[str]:
         text = json.dumps(value)
         TypeAdapter(_plain(hint), config=ConfigDict(arbitrary_types_allowed=True)).validate_json(text, strict=True)
     except ValidationError as error:
-        yield f"{key}: {'; or '.join(dict.fromkeys(advice(line['msg']) for line in error.errors()))} (got {shown(value)})"
+        errors = error.errors()
+        inside = [each for each in errors if each["input"] != value]
+        for each in inside:
+            yield refusal(f"an entry of {key}", [each])
+        if not inside:
+            yield refusal(key, [{**each, "input": value} for each in errors])
 
 
 def _plain(hint: Any) -> Any:
@@ -66,27 +72,21 @@ def _plain(hint: Any) -> Any:
     return Union[tuple(kept)]  # noqa: UP007 - of parts that only the running program knows
 
 
-def advice(message: str) -> str:
-    """Pydantic's ``message``, with what to write."""
-    return f"{message}: write true or false" if "valid boolean" in message else message
-
-
 def unknown(key: str, allowed: Iterable[str]) -> str:
-    """The line on a setting that there is not: it names those that there are, the nearest first."""
+    """The line on a setting that there is not: it names those that there are, in order, and the one that may be meant."""
     folder, _, name = key.rpartition(".")
-    there = ", ".join(nearest_first(name, allowed)) or "none"
-    return f"{key}: there is no such setting; {f'in {folder} ' if folder else ''}there are {there}"
+    there = sorted(allowed)
+    near = difflib.get_close_matches(name, there, 1)
+    meant = f" (the nearest is {near[0]})" if near else ""
+    return f"{key}: there is no such setting{meant}; {f'in {folder} ' if folder else ''}there are {', '.join(there) or 'none'}"
 
 
-def nearest_first(name: str, allowed: Iterable[str]) -> list[str]:
-    """The ``allowed`` names, those that are spelt most like ``name`` first."""
-    return sorted(allowed, key=lambda each: (-round(difflib.SequenceMatcher(None, name, each).ratio(), 2), each))
-
-
-def named(what: str, name: Any, known: Sequence[str]) -> str:
-    """The line on a name that is none of the ``known``, of which it names the nearest."""
-    near = nearest_first(str(name), known)
-    if len(near) > MOST_NAMED:
-        like = difflib.get_close_matches(str(name), near, FEW, cutoff=0.5) or near[:FEW]
-        near = [*like, f"... ({len(near) - len(like)} more, which --help lists)"]
-    return f"{what} must be one of {', '.join(near)}, not {shown(name)}"
+def named(what: str, name: Any, known: Iterable[str]) -> str:
+    """The line on a name that is none of the ``known``: it names them, in order, or of many those that may be meant."""
+    listed = sorted(known)
+    near = difflib.get_close_matches(str(name), listed, FEW)
+    meant = f": the nearest is {near[0]}" if near else ""
+    if len(listed) > MOST_NAMED:
+        some = sorted(near) or listed[:FEW]
+        listed = [*some, f"... ({len(listed) - len(some)} more, which --help lists)"]
+    return f"{what} must be one of {', '.join(listed)}, not {shown(name)}{meant}"

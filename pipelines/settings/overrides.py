@@ -144,7 +144,7 @@ def check_finite(values: Any, where: str = "") -> None:
         for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
             check_finite(value, f"{where}.{key}".lstrip("."))
     elif isinstance(values, float) and not math.isfinite(values):
-        raise ValueError(f"{where}: Input should be a finite number (got {values})")
+        raise ValueError(f"{where} must be a finite number, not {values}")
 
 
 def check_effects(experiment: Experiment, overrides: Sequence[str]) -> None:

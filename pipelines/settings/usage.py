@@ -10,11 +10,9 @@ from pydantic import BaseModel
 from pipelines.settings.base import NOT_SET
 from pipelines.settings.overrides import GROUPS
 from pipelines.settings.schema import Experiment
+from pipelines.settings.wording import BOUNDS, TYPES
 
 ASKS = ("-h", "--help")
-TYPES = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false", "null": "null"}
-TYPES |= {"array": "[a, b, ...]", "object": "{key: value, ...}"}
-BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 CLASSES = {"corpus": "corpus", "data": "data module", "model": "system"}
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.settings.places import LIBRARY
+from rnn_lightning.items.limits import LIMITS
 
 if TYPE_CHECKING:
     from mlflow.models import Model
 
 SERVING_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
-LIMITS = {"max_items": 10_000, "max_steps": 10_000, "max_beam": 100}
-"""What a server answers at most: items of a request, steps of one and tokens of an answer, hypotheses of a beam."""
 
 
 class Servable(NamedTuple):

@@ -17,7 +17,6 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 KEPT = 4
 """Predictors that are kept loaded, each with options of its own."""
-LENGTHS, BEAMS = ("length", "max_length", "min_length"), ("beam_size", "groups", "n_best")
 
 
 class Server(PythonModel):
@@ -41,25 +40,20 @@ class Server(PythonModel):
         """The answers, a list of dicts (which the signature leaves out: MLflow warns of values of any type)."""
         from mlflow.exceptions import MlflowException
 
+        from rnn_lightning.items.limits import check_limit, check_options
+
         options = {name: value for name, value in (params or {}).items() if value is not None}
         try:
-            self.check("inputs: items", len(model_input), "max_items")
-            for name in sorted({*LENGTHS, *BEAMS} & {*options}):
-                self.check(name, options[name], "max_steps" if name in LENGTHS else "max_beam")
+            check_limit("inputs: items", len(model_input), "max_items", self.limits)
+            check_options(options, self.limits)
             with self.lock:  # a predictor answers one call at a time
                 predictor = self.load(tuple(sorted(options.items())))
                 encoded = predictor.encoded(model_input, requested=True)
                 for number, item in enumerate(encoded):
-                    self.check(f"item {number}: steps", len(item.steps), "max_steps")
+                    check_limit(f"item {number}: steps", len(item.steps), "max_steps", self.limits)
                 return predictor.answer(encoded)
         except ValueError as error:  # MLflow shows its own exceptions, of others only that there was one
             raise MlflowException.invalid_parameter_value(str(error)) from None
-
-    def check(self, what: str, count: int, limit: str) -> None:
-        """Refuse a ``count`` above a limit of the configuration."""
-        most = self.limits.get(limit)
-        if most is not None and count > most:
-            raise ValueError(f"{what}: {count}, and this server answers at most {most} ({limit})")
 
 
 set_model(Server())

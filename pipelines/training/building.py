@@ -9,8 +9,8 @@ from pipelines.training.keywords import BALANCED
 from pipelines.training.memory import check_budget
 from rnn_lightning import System, hidden_size_for
 from rnn_lightning.models.class_weights import balanced_weights
+from rnn_lightning.optimization import PERIODS
 from rnn_lightning.sliced import blocks
-from rnn_lightning.systems.optimization import PERIODS
 
 OF_CARD = {"vocabulary_size": "vocab_size", "target_vocabulary_size": "target_vocab_size", "target_end": "end"}
 OF_CARD |= {"tags": "tags", "num_tags": "num_tags", "num_characters": "num_characters"}

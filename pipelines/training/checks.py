@@ -6,7 +6,6 @@ from typing import Any
 from torch import Tensor
 
 from pipelines.kinds import kind_of
-from pipelines.settings.keywords import nearest_first
 from pipelines.settings.legacy import modern
 from pipelines.settings.nested import changes
 from pipelines.settings.schema import Experiment
@@ -18,12 +17,12 @@ def check_metric(experiment: Experiment, system: System) -> None:
     """Refuse a metric that no validation logs: the best step could not be told by it.
 
     Raises:
-        ValueError: naming those that are logged, the nearest first.
+        ValueError: naming those that are logged.
     """
     name = experiment.task.metric.name.removeprefix("test/")
     logged = {*validated_names(system), *kind_of(experiment).validated}
     if name not in logged:
-        there = ", ".join(f"test/{each}" for each in nearest_first(name, logged))
+        there = ", ".join(f"test/{each}" for each in sorted(logged))
         raise ValueError(f"task.metric.name must be a metric that every validation logs too: {there}; not test/{name}")
 
 

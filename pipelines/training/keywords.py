@@ -29,8 +29,8 @@ def check_system(experiment: Experiment) -> None:
 def _bad_settings(experiment: Experiment) -> Iterator[str]:
     from rnn_lightning.characters import CHARACTER_ENCODERS
     from rnn_lightning.data.augment import AUGMENTATIONS
+    from rnn_lightning.optimization import OPTIMIZERS, SCHEDULES
     from rnn_lightning.subsampling import Subsampling
-    from rnn_lightning.systems.optimization import OPTIMIZERS, SCHEDULES
 
     task, tables = experiment.task, {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "characters": CHARACTER_ENCODERS}
     data, model = task.data.model_extra or {}, dict(task.model.model_extra or {})

@@ -15,8 +15,8 @@ from pipelines.settings.schema import Experiment
 from rnn_lightning import AtomicCheckpointIO
 from rnn_lightning.files import check_sums, read_json
 from rnn_lightning.models.checkpoints import read_checkpoint
+from rnn_lightning.optimization import PERIODS
 from rnn_lightning.systems.durable import BEST, LAST
-from rnn_lightning.systems.optimization import PERIODS
 
 STATE = "before_end.ckpt"
 COPIED = ("curves.csv", "environments.json")

@@ -14,7 +14,7 @@ from torch import nn
 
 from pipelines.settings.schema import Experiment
 from rnn_lightning import System, count_parameters
-from rnn_lightning.systems.optimization import make_optimizer
+from rnn_lightning.optimization import make_optimizer
 
 GB = 1e9
 FLOAT = 4

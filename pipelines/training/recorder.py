@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import psutil
 import torch
 from lightning.pytorch.callbacks import Callback
 
@@ -45,6 +46,7 @@ class Recorder(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches / self.epochs
         if trainer.is_global_zero:
+            psutil.cpu_percent()  # what is told is the mean since the call before
             self.progress.begin(trainer.global_step)
             self._begin_table(trainer)
 
@@ -78,9 +80,9 @@ class Recorder(Callback):
         self.progress.reach(trainer.global_step, shown(trainer))
 
     def write_signals(self, run: str, points: Sequence[Point]) -> None:
-        """Add what `Signals` saw to the table, and to the dashboard's ``run``."""
+        """Add what `Signals` saw to the table, and to the dashboard's ``run``, there with the use of the machine."""
         self._write(points)
-        tracking.log_curves(run, points)
+        tracking.log_curves(run, [*points, *machine_use(points[-1][1])])
 
     def _write(self, points: Sequence[Point]) -> None:
         seconds = round(self.durable.seconds(), 2)
@@ -100,6 +102,18 @@ def shown(trainer: lightning.Trainer) -> str:
 def validated(trainer: lightning.Trainer) -> list[tuple[str, float]]:
     """The metrics of the last validation by name; those of single steps are the logger's."""
     return [(name, float(value)) for name, value in sorted(trainer.callback_metrics.items()) if not name.endswith("_step")]
+
+
+def machine_use(step: int) -> list[Point]:
+    """The use of processors since the last call, and of memory, of the whole machine, as MLflow's page of system metrics has
+    them."""
+    memory = psutil.virtual_memory()
+    used = {
+        "cpu_utilization_percentage": psutil.cpu_percent(),
+        "system_memory_usage_megabytes": round(memory.used / 1e6, 1),
+        "system_memory_usage_percentage": memory.percent,
+    }
+    return [(f"system/{name}", step, value) for name, value in used.items()]
 
 
 def peak_memory_mb(accelerator: str) -> float:

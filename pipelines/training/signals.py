@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from rnn_lightning import System
-from rnn_lightning.systems.optimization import clipped_size
+from rnn_lightning.optimization import clipped_size
 
 POINTS, LOOKS, LEAST = 16, 2, 4
 """Points of a curve from one power of two of the steps to the next; norms that are looked at for each; steps between two."""

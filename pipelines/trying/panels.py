@@ -1,20 +1,17 @@
 """What a person gives a run and sees of it, for each kind of predictor."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nicegui import events, run, ui
 
 from pipelines.trying import views
+from pipelines.trying.asking import Asking
 from pipelines.trying.models import NO_OPTIONS, Trial
 from pipelines.trying.pen import Drawing
 
-Show = Callable[[], Awaitable[None]]
 View = Callable[[dict[str, Any]], str]
 HYPOTHESES = 5
-WAIT = 0.2
-"""Seconds after the last letter before a text is answered."""
 LONGEST = 2_000
 """Characters of a text that is answered: a long one would keep everybody waiting."""
 SHEET = (720, 220)
@@ -41,22 +38,13 @@ async def answer(trial: Trial, item: Any, shown: ui.html, view: View, options: M
         shown.content = views.error(str(error))
 
 
-def _later(show: Show) -> Callable[[], Awaitable[None]]:
-    """``show``, once nothing more has come for a moment."""
-    last: list[object] = []
-
-    async def ask() -> None:
-        mark = object()
-        last[:] = [mark]
-        await asyncio.sleep(WAIT)
-        if last == [mark]:
-            await show()
-
-    return ask
-
-
 def _text(label: str, example: str) -> ui.input:
     return ui.input(label, value=example).props("outlined clearable").classes("w-full")
+
+
+def _busy() -> ui.spinner:
+    """What says that an answer is awaited."""
+    return ui.spinner("dots", size="2rem").props('role="status" aria-label="answering"')
 
 
 def _result() -> ui.html:
@@ -65,31 +53,33 @@ def _result() -> ui.html:
 
 def _tagging(trial: Trial) -> None:
     words = _text("Sentence", trial.example or "")
-    shown = _result()
+    busy, shown = _busy(), _result()
 
     async def show() -> None:
         await answer(trial, words.value or "", shown, views.tagged)
 
-    words.on_value_change(_later(show))
-    ui.timer(0, show, once=True)
+    asking = Asking(show, busy)
+    words.on_value_change(asking)
+    ui.timer(0, asking.now, once=True)
 
 
 def _translation(trial: Trial) -> None:
     source = _text("Text", trial.example or "")
     beam = ui.slider(min=1, max=12, value=HYPOTHESES).props("label-always snap markers").classes("w-64 mt-6")
     ui.label("beam size")
-    shown, looked = _result(), _result()
+    busy, shown, looked = _busy(), _result(), _result()
 
     async def show() -> None:
         size = int(beam.value or HYPOTHESES)
         options = {"beam_size": size, "n_best": min(HYPOTHESES, size), "scores": True}
         await answer(trial, source.value or "", shown, views.ranked, options)
-        if trial.attends:
+        if trial.attends and not asking.superseded:
             await answer(trial, source.value or "", looked, _looked, {"beam_size": size, "attention": True})
 
+    asking = Asking(show, busy)
     for element in (source, beam):
-        element.on_value_change(_later(show))
-    ui.timer(0, show, once=True)
+        element.on_value_change(asking)
+    ui.timer(0, asking.now, once=True)
 
 
 def _looked(found: dict[str, Any]) -> str:
@@ -103,33 +93,34 @@ def _language(trial: Trial) -> None:
         temperature = ui.slider(min=0, max=1.5, step=0.1, value=0.7).props("label-always").classes("w-48")
         ui.label("tokens")
         length = ui.slider(min=10, max=500, step=10, value=200).props("label-always").classes("w-48")
-    shown = _result()
+    busy, shown = _busy(), _result()
 
     async def show() -> None:
         text = prompt.value or ""
         options = {"temperature": temperature.value, "length": int(length.value or 0)}
         await answer(trial, text, shown, lambda found: views.continued(text, found["text"]), options)
 
+    asking = Asking(show, busy)
     for element in (prompt, temperature, length):
-        element.on_value_change(_later(show))
-    ui.timer(0, show, once=True)
+        element.on_value_change(asking)
+    ui.timer(0, asking.now, once=True)
 
 
 def _drawing(trial: Trial) -> None:
     drawing = Drawing()
     ui.label("Write with the mouse or a finger; the text is read while it is written.")
-    shown = _result()
+    busy, shown = _busy(), _result()
 
     async def show() -> None:
         if drawing.strokes:
             await answer(trial, drawing.upwards(), shown, views.recognised)
 
-    later = _later(show)
+    asking = Asking(show, busy)
 
     async def follow(event: events.MouseEventArguments) -> None:
         if drawing.take(event.type, event.image_x, event.image_y):
             sheet.content = drawing.svg()
-            await later()
+            await asking()
 
     def clear() -> None:
         drawing.clear()
@@ -143,7 +134,7 @@ def _drawing(trial: Trial) -> None:
 def _anything(trial: Trial) -> None:
     item = ui.textarea("Item, as a request to the server has it", value=trial.example or "").props("outlined autogrow")
     item.classes("w-full font-mono")
-    shown = _result()
+    busy, shown = _busy(), _result()
 
     async def show() -> None:
         view = views.classified if trial.kind == "classification" else views.plain
@@ -152,7 +143,8 @@ def _anything(trial: Trial) -> None:
     async def take(event: events.UploadEventArguments) -> None:
         item.value = trial.as_request(await event.file.read())
 
-    item.on_value_change(_later(show))
+    asking = Asking(show, busy)
+    item.on_value_change(asking)
     if trial.takes_files:
         ui.upload(label="or a file", on_upload=take, auto_upload=True)
-    ui.timer(0, show, once=True)
+    ui.timer(0, asking.now, once=True)

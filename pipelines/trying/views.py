@@ -50,15 +50,20 @@ def ranked(answer: Mapping[str, Any]) -> str:
 
 def attention(source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]]) -> str:
     """A heat map: a row for each target token, a column for each source token, darker where the weight is larger."""
-    head = "".join(f"<th><span>{html.escape(token)}</span></th>" for token in source)
+    head = "".join(f"<th><span>{html.escape(label(token))}</span></th>" for token in source)
     lines = [f"<tr><th></th>{head}</tr>"]
     for token, row in zip(target, weights, strict=True):
         cells = "".join(
             f'<td style="background:rgb(25 95 165 / {100 * weight:.0f}%)" title="{weight:.2f}"></td>'
             for weight in row[: len(source)]
         )
-        lines.append(f"<tr><th>{html.escape(token)}</th>{cells}</tr>")
+        lines.append(f"<tr><th>{html.escape(label(token))}</th>{cells}</tr>")
     return f'<table class="attention">{"".join(lines)}</table>'
+
+
+def label(token: str) -> str:
+    """A token beside a heat map: without the blanks around it, and a blank alone as a sign that is seen."""
+    return token.strip() or token.replace("\n", "\u23ce").replace(" ", "\u2423")
 
 
 def continued(prompt: str, text: str) -> str:

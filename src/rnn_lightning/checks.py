@@ -29,10 +29,24 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
+def is_whole(value: Any, least: int = 0, most: float = LARGEST) -> bool:
     """Whether ``value`` is a whole number of ``least`` to ``most``; a boolean is none, nor is 3.0."""
     whole: Any = value if isinstance(value, Integral) and not isinstance(value, bool) else math.nan
     return least <= whole <= most
+
+
+def check_all_numbers(values: Any) -> None:
+    """Refuse a boolean or a text among nested lists of numbers, which NumPy would take for a number.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    if isinstance(values, list | tuple):
+        for value in values:
+            if type(value) is not float:  # most are, and cost nothing
+                check_all_numbers(value)
+    elif isinstance(values, bool | str | bytes) or str(getattr(values, "dtype", "")).endswith("bool"):
+        raise ValueError(f"it must have numbers alone, and {shown(values)} is among them")
 
 
 def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
@@ -43,7 +57,7 @@ def check_counts(*, least: int = 1, most: int = LARGEST, **counts: Any) -> None:
     """
     for name, count in counts.items():
         if not is_whole(count, least, most):
-            upper = most < LARGEST or is_whole(count, least, sys.maxsize)
+            upper = most < LARGEST or is_whole(count, most + 1, math.inf)
             allowed = f"of {least} to {most}" if upper else f"of at least {least}"
             raise ValueError(f"{name} must be a whole number {allowed}, not {shown(count)}")
 
@@ -71,11 +85,13 @@ def check_number(
     number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     low: Any = -math.inf if least is None and above is None else least if above is None else above
     high: Any = math.inf if most is None and below is None else most if below is None else below
-    if type(number) is int and abs(number) > sys.maxsize:
-        number = math.nan
-    if abs(number) <= LARGEST_NUMBER and low <= number <= high and number not in (above, below):
+    largest: Any = sys.maxsize if type(value) is int else LARGEST_NUMBER
+    size: Any = abs(number)
+    if size <= largest and low <= number <= high and number not in (above, below):
         return
-    if most is None and below is None:
+    if largest < size < math.inf:  # it is finite, and too large for any argument
+        low, high = max(low, -largest), min(high, largest)
+    elif most is None and below is None:
         where = "" if low == -math.inf else f" above {above}" if least is None else f" of at least {least}"
         raise ValueError(f"{name} must be a finite number{where}, not {shown(value)}")
     where = f"{'[' if above is None else '('}{low}, {high}{']' if below is None else ')'}"

@@ -149,12 +149,15 @@ class AttentionDecoder(nn.Module):
             return Decoded(self.dropout(self.combine(features)), None, (network_state, fed, sources))
         queries = hidden  # (B, K * U, H); what is exported has a source for each row
         if not torch.compiler.is_exporting():
-            queries = hidden.reshape(memory.values.shape[0], -1, hidden.shape[2])
-            before = None if before is None else before.reshape(*queries.shape[:2], -1)
+            rows, steps, width = hidden.shape
+            count = memory.values.shape[0]
+            queries = hidden.reshape(count, rows * steps // max(count, 1), width)
+            before = None if before is None else before.reshape(*queries.shape[:2], before.shape[-1])
         contexts, weights = self.attention(queries, memory, before)
         if self.attention.past is not None and before is not None:
-            before = self.attention.past.after(before, weights).reshape(len(hidden), -1)
-        contexts, weights = (part.reshape(*hidden.shape[:2], -1) for part in (contexts, weights))
+            after = self.attention.past.after(before, weights)
+            before = after.reshape(len(hidden), after.shape[-1])
+        contexts, weights = (part.reshape(*hidden.shape[:2], part.shape[2]) for part in (contexts, weights))
         features = self.dropout(self.combine(torch.cat([hidden, contexts], 2)))
         gate = None if self.pointer is None else self.pointer.generate(torch.cat([contexts, hidden, inputs], 2)).squeeze(2)
         fed = features[:, -1] if self.input_feeding else fed

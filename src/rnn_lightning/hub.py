@@ -18,6 +18,8 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SHARED = ("*.json", "*.safetensors", "README.md", "SHA256SUMS")
 """Files of a shared model: weights, settings, vocabularies and the model card. Checkpoints and code stay where they are."""
 CARD = "README.md"
+NO_NETWORK = "check the network, a proxy and HF_ENDPOINT, and try again"
+LOG_IN = "log in by `hf auth login`, or set HF_TOKEN to a token that may write there"
 
 
 def local_folder(place: str | os.PathLike[str]) -> Path:
@@ -126,6 +128,7 @@ def errors_named(name: str) -> Iterator[None]:
             HfHubHTTPError,
             HFValidationError,
             LocalEntryNotFoundError,
+            OfflineModeIsEnabled,
             RepositoryNotFoundError,
             RevisionNotFoundError,
         )
@@ -139,6 +142,18 @@ def errors_named(name: str) -> Iterator[None]:
     except RepositoryNotFoundError:
         raise ValueError(f"{name}: the Hub has no such model, or none that your HF_TOKEN opens; give OWNER/NAME") from None
     except LocalEntryNotFoundError:
-        raise ValueError(f"{name}: the Hub cannot be reached, and the cache has no such model: check the network") from None
-    except (transport, HFValidationError, ValueError, OSError) as error:
-        raise ValueError(f"{name}: {(str(error).strip().splitlines() or [type(error).__name__])[0]}") from None
+        raise ValueError(f"{name}: the Hub cannot be reached, and the cache has no such model: {NO_NETWORK}") from None
+    except OfflineModeIsEnabled:
+        raise ValueError(f"{name}: HF_HUB_OFFLINE is set, so that the Hub is not asked: unset it, and try again") from None
+    except HfHubHTTPError as error:  # it has answered
+        denied = getattr(error.response, "status_code", None) in (401, 403)
+        raise ValueError(f"{name}: {_first_line(error)}{f'; {LOG_IN}' if denied else ''}") from None
+    except (transport, ConnectionError, TimeoutError) as error:
+        raise ValueError(f"{name}: the Hub cannot be reached ({_first_line(error)}): {NO_NETWORK}") from None
+    except (HFValidationError, ValueError, OSError) as error:
+        raise ValueError(f"{name}: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    """What ``error`` says first, or else what it is."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -26,21 +26,48 @@ def build(what: str, table: Mapping[str, Callable[..., Entry]], settings: Mappin
     Raises:
         ValueError: for a name that is not in the table, or as ``call`` does; names ``what`` is built.
     """
+    entry, keywords = _entry(what, table, settings)
+    return call(f"{what} {settings['name']!r}", entry, keywords, *first)
+
+
+def check_settings(what: str, table: Mapping[str, Callable[..., Any]], settings: Mapping[str, Any], first: int = 0) -> None:
+    """Refuse ``settings`` that `build` would refuse, with so many arguments ``first``, for their names.
+
+    Raises:
+        ValueError: as ``build``, whatever the values are.
+    """
+    entry, keywords = _entry(what, table, settings)
+    check_keywords(f"{what} {settings['name']!r}", entry, keywords, first)
+
+
+def _entry(what: str, table: Mapping[str, Entry], settings: Any) -> tuple[Entry, dict[str, Any]]:
+    """The entry of ``table`` that ``settings`` name, and its keywords."""
     if not isinstance(settings, Mapping):
         raise ValueError(f"{what} must be {{name: ..., ...}}, not {shown(settings)}")
     entry = choose(f"{what} name", table, settings.get("name"))
-    keywords = {key: value for key, value in settings.items() if key != "name"}
-    return call(f"{what} {settings['name']!r}", entry, keywords, *first)
+    return entry, {key: value for key, value in settings.items() if key != "name"}
 
 
 def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *first: Any) -> Entry:
     """Call ``entry`` with the positional arguments ``first`` and the ``keywords``.
 
     Raises:
-        ValueError: for a keyword that the entry does not have, one that it needs and that is missing, or a value that it
-            refuses; begins with ``what`` and lists the keywords that there are.
+        ValueError: as ``check_keywords``, or for a value that it refuses; begins with ``what``.
     """
-    parameters = list(inspect.signature(entry).parameters.values())[len(first) :]
+    check_keywords(what, entry, keywords, len(first))
+    try:
+        return entry(*first, **keywords)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
+def check_keywords(what: str, entry: Callable[..., Any], keywords: Mapping[str, Any], first: int = 0) -> None:
+    """Refuse ``keywords`` that ``entry`` does not have behind so many positional arguments ``first``, and the lack of one.
+
+    Raises:
+        ValueError: beginning with ``what``; lists the keywords that there are.
+    """
+    parameters = list(inspect.signature(entry).parameters.values())[first:]
     named = {parameter.name: parameter for parameter in parameters if parameter.kind not in VARIADIC}
     unknown = [key for key in keywords if key not in named]
     missing = [key for key, parameter in named.items() if parameter.default is parameter.empty and key not in keywords]
@@ -49,7 +76,3 @@ def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *f
         raise ValueError(f"{what}: there is no setting {', '.join(map(repr, unknown))}; {allowed}")
     if missing:
         raise ValueError(f"{what}: needs {', '.join(map(repr, missing))}; {allowed}")
-    try:
-        return entry(*first, **keywords)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: {error}") from None

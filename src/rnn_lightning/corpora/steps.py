@@ -104,7 +104,7 @@ def numbers_of(name: str, values: Sequence[Any], first: int) -> NDArray[np.float
 
 def number_or_nan(value: Any) -> float:
     """The number that ``value`` is, or NaN; digits of other scripts, or with a line between, are none, as in CSV."""
-    if isinstance(value, bool) or (isinstance(value, str) and not REAL.fullmatch(value.strip())):
+    if isinstance(value, bool | np.bool_) or (isinstance(value, str) and not REAL.fullmatch(value.strip())):
         return math.nan
     try:
         return float(value)

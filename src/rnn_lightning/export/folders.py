@@ -13,8 +13,8 @@ from ..checks import check_choice
 from ..files import whole_folder, write_json, write_sums, write_text
 from ..hub import CARD, plain_card
 from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, check_alone, read_description
-from ..predictors import predictor_class
-from ..predictors.base import load_system
+from ..predictors import is_shared, predictor_class
+from ..predictors.base import SYSTEMS, load_system
 from .formats import GRAPHS
 from .graphs import Exportable
 from .kinds import KINDS
@@ -40,21 +40,24 @@ def export_run(folder: Path, target: Path, form: str = "onnx", card: str | None 
     check_alone(folder)
     description = read_description(folder)
     check_target(target)
-    kind = KINDS[description["predictor"]]
-    model = load_system(kind.model, folder).eval()
+    if form == "safetensors" and is_shared(folder):
+        raise ValueError(f"{folder} is of safetensors already: copy it, or give format=onnx or torch_export")
+    name = description["predictor"]
+    kind, system = KINDS[name], SYSTEMS[name]
+    model = load_system(system, folder).eval()
     target.parent.mkdir(parents=True, exist_ok=True)
     with packages_of(form), whole_folder(target) as partial:
-        for name in (DESCRIPTION, *description.get("files", [])):
-            shutil.copyfile(folder / name, partial / name)
-        entry = {"format": form, "predictor": description["predictor"]}
+        for file in (DESCRIPTION, *description.get("files", [])):
+            shutil.copyfile(folder / file, partial / file)
+        entry = {"format": form, "predictor": name}
         if form == "safetensors":
-            write_checked(kind.model, model, folder / CHECKPOINT, partial)
+            write_checked(system, model, folder / CHECKPOINT, partial)
         else:
             entry["graphs"] = {name: write_graph(form, name, graph, partial) for name, graph in kind.graphs(model).items()}
         write_json(partial / EXPORT, {**entry, "settings": kind.settings(model)})
         write_sums(partial)
         if form == "safetensors":  # after the hashes: whoever shares the model may edit its card
-            write_text(partial / CARD, plain_card(kind.model, model) if card is None else card)
+            write_text(partial / CARD, plain_card(system, model) if card is None else card)
     return entry
 
 

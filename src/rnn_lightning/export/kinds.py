@@ -8,8 +8,6 @@ from torch import Tensor
 from ..models import (
     CTCRecognizer,
     Forecaster,
-    FrameClassifier,
-    LanguageModel,
     Model,
     Seq2Seq,
     SequenceClassifier,
@@ -21,9 +19,8 @@ from .graphs import DecoderStep, Encoder, Exportable, Whole
 
 
 class Kind(NamedTuple):
-    """The class of the ``model`` of a kind of run, its ``graphs`` by name, and its ``settings`` in plain values."""
+    """The ``graphs`` of a kind of run by name, and its ``settings`` in plain values."""
 
-    model: type[Model]
     graphs: Callable[[Any], dict[str, Exportable]]
     settings: Callable[[Any], dict[str, Any]]
 
@@ -101,16 +98,16 @@ def size_of(model: Model) -> int:
 
 
 KINDS: dict[str, Kind] = {
-    "classification": Kind(SequenceClassifier, one_graph, of_classifier),
-    "forecasts": Kind(Forecaster, lambda model: in_units(model, streams=False), of_forecaster),
-    "frames": Kind(FrameClassifier, one_graph, lambda model: {"classes": model.classes, "size": model.input_size}),
-    "language": Kind(LanguageModel, one_graph, lambda model: {"size": model.vocab_size}),
-    "recognition": Kind(CTCRecognizer, one_graph, of_recognizer),
-    "regression": Kind(SequenceClassifier, one_graph, lambda model: {"size": size_of(model)}),
-    "tagging": Kind(Tagger, one_graph, of_tagger),
-    "transduction": Kind(Transducer, no_graphs, of_recognizer),
-    "transcription": Kind(Seq2Seq, two_graphs, of_search),
-    "translation": Kind(Seq2Seq, two_graphs, of_search),
-    "values": Kind(SequenceRegressor, lambda model: in_units(model, streams=True), of_values),
+    "classification": Kind(one_graph, of_classifier),
+    "forecasts": Kind(lambda model: in_units(model, streams=False), of_forecaster),
+    "frames": Kind(one_graph, lambda model: {"classes": model.classes, "size": model.input_size}),
+    "language": Kind(one_graph, lambda model: {"size": model.vocab_size}),
+    "recognition": Kind(one_graph, of_recognizer),
+    "regression": Kind(one_graph, lambda model: {"size": size_of(model)}),
+    "tagging": Kind(one_graph, of_tagger),
+    "transduction": Kind(no_graphs, of_recognizer),
+    "transcription": Kind(two_graphs, of_search),
+    "translation": Kind(two_graphs, of_search),
+    "values": Kind(lambda model: in_units(model, streams=True), of_values),
 }
 """The kinds by the names of their predictors."""

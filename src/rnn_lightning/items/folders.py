@@ -1,6 +1,6 @@
 """What a folder holds for a predictor: a description, the checkpoint, and the files that the description names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 CHECKPOINT, DESCRIPTION, EXPORT = "model.ckpt", "predictor.json", "export.json"
 AGAIN, AGAIN_EXPORTED = "evaluate the run again", "export the run again"
+TRAINING, METRICS, CARD, MEASURED = "training.json", "metrics.json", "card.json", "measured.json"
+"""The files by which a training, an evaluated run, a processed corpus and a measurement on another corpus are known."""
+CONFIG = "config.json"
+EXAMPLE = "runs/dates/lstm/1"
+TAKERS = {
+    "onnx": "`python -m rnn_lightning.runtime {folder}` answers by it",
+    "torch_export": "`torch.export.load` reads its graphs",
+    "safetensors": "`rnn predict`, `rnn serve` and `rnn share` take it",
+}
+"""By the format of an export, what takes it."""
 DESCRIBED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("classification", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
     "forecasts": ("inputs", "width"),
@@ -34,15 +44,13 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / DESCRIPTION
     if not file.exists():
-        if not Path(folder).is_dir():
-            raise FileNotFoundError(f"{folder} is no folder: give that of an evaluated run, such as runs/dates/lstm/1")
-        raise FileNotFoundError(f"{folder} has no {DESCRIPTION}: evaluate the run, which then is in runs/")
-    check_sums(Path(folder), [DESCRIPTION], again=AGAIN)
+        raise FileNotFoundError(no_run(folder))
+    check_sums(Path(folder), [DESCRIPTION], again=again_for(folder))
     description = read_json(file)
     name = str(description.get("predictor"))
     known = ("predictor", "files", *DESCRIBED.get(name, description))
     if unknown := sorted(set(description) - set(known)):
-        raise ValueError(f"{file} has {', '.join(known)}, and no {shown(unknown[0])}: {AGAIN}")
+        raise ValueError(f"{file} has {', '.join(known)}, and no {shown(unknown[0])}: {again_for(folder)}")
     files = description.get("files", [])
     if not isinstance(files, list):
         raise ValueError(f"files of {file} must be a list of names, not {files!r}")
@@ -70,6 +78,41 @@ def check_alone(folder: str | Path) -> None:
         )
 
 
+def again_for(folder: str | Path) -> str:
+    """What makes the files of ``folder`` again: those of a run, or of its export."""
+    return AGAIN_EXPORTED if (Path(folder) / EXPORT).exists() else AGAIN
+
+
+def no_run(folder: str | Path) -> str:
+    """Why ``folder`` is not that of an evaluated run: what it is, and what to do."""
+    return f"{folder} {next(_what_it_is(Path(folder)))}"
+
+
+def _what_it_is(folder: Path) -> Iterator[str]:
+    """What can be said of a ``folder`` that is not that of an evaluated run, what says most first."""
+    advice = f"give the folder of an evaluated run, such as {EXAMPLE}"
+    has = {name for name in (EXPORT, TRAINING, METRICS, MEASURED, CARD, CONFIG) if (folder / name).exists()}
+    if not folder.is_dir():
+        yield f"{'is a file' if folder.exists() else 'does not exist'}: {advice}"
+    if EXPORT in has:
+        form = str(read_json(folder / EXPORT).get("format"))
+        takes = TAKERS.get(form, "`rnn export` made it").format(folder=folder)
+        yield f"is the export of a run as {form}, and {takes}: give the folder of the run itself, such as {EXAMPLE}"
+    if has & {TRAINING, METRICS} == {TRAINING}:
+        yield "has a training that is not evaluated: `rnn evaluate` with its settings makes a run of it in runs/"
+    if MEASURED in has:
+        yield f"has the measurement of a run on another corpus: {advice}"
+    if METRICS in has:
+        yield f"has a run without {DESCRIPTION}, as earlier versions left it: {AGAIN}"
+    if CARD in has:
+        yield f"has the data of a corpus, and no network: {advice}"
+    if CONFIG in has:
+        yield f"has weights alone, which `from_pretrained` reads, and no {DESCRIPTION}: {advice}"
+    if inside := [file.parent for depth in ("*", "*/*") for file in sorted(folder.glob(f"{depth}/{METRICS}"))]:
+        yield f"has runs in folders of their own: give one of these, such as {inside[0]}"
+    yield f"has no {DESCRIPTION}, and so no evaluated run: {advice}"
+
+
 def file_in(folder: str | Path, name: Any) -> Path:
     """The file of that name in ``folder``, compared with its SHA-256.
 
@@ -78,7 +121,7 @@ def file_in(folder: str | Path, name: Any) -> Path:
     """
     if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
         raise ValueError(f"{Path(folder) / DESCRIPTION} must name files of its own folder, not {name!r}")
-    check_sums(Path(folder), [name], again=AGAIN)
+    check_sums(Path(folder), [name], again=again_for(folder))
     return Path(folder) / name
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import LARGEST, is_whole
+from ..checks import LARGEST, check_all_numbers, is_whole
 from .folders import file_in, read_tokenizer
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ class ArrayInputs(Inputs):
     def features(self, values: Any) -> NDArray[np.float32]:
         from ..corpora.examples import features_of
 
+        check_all_numbers(values)
         try:
             return features_of(values, self.size)
         except (TypeError, OverflowError, RuntimeError):
@@ -205,7 +206,14 @@ def _sound(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
 def _strokes(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:
     from ..corpora.signals import trajectory_of
 
-    return SignalInputs(size, _with(keywords, trajectory_of), takes_files=False)
+    read = _with(keywords, trajectory_of)
+
+    def checked(item: Any) -> "Signal":
+        strokes = from_json(item, "strokes, [[[x, y], ...], ...]") if isinstance(item, str) else item
+        check_all_numbers(strokes)
+        return read(strokes)
+
+    return SignalInputs(size, checked, takes_files=False)
 
 
 def _picture(keywords: dict[str, Any], folder: Path, size: int) -> Inputs:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
+from ..symbols import UNKNOWN_TOKEN
 from .base import ERROR, Answer, Answerer
 from .inputs import NOTHING, Encoded
+from .scores import UNKNOWN
 
 SHOWN = 80
 """Characters of a line that an error shows."""
@@ -52,7 +54,10 @@ class LineReader:
         return self.predictor.no_answer()
 
     def shown(self, number: int, answer: Answer) -> Iterator[str]:
-        """The output for line ``number``: one line, or of a list of the best one each."""
+        """The output for line ``number``: one line, or of a list of the best one each; what is unknown of it is warned of."""
+        if unknown := answer.get(UNKNOWN):
+            parts = ", ".join(map(repr, unknown))
+            print(f"warning: line {number}: the vocabulary lacks {parts}: scored as {UNKNOWN_TOKEN}", file=sys.stderr)
         if self.form == "json":
             yield json.dumps({"line": number, **answer}, ensure_ascii=False)
         elif "n_best" in answer:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..checks import shown
 from ..label_names import labels_of_text, text_of_labels
-from ..symbols import UNKNOWN_TOKEN
+from .pieces import token_texts
+from .scores import Target, unknown_in
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Side:
     """``decode`` makes a text of tokens, ``encode`` tokens of a text, without the one that ends it; ``names`` are the tokens'
-    names by number, ``unknown`` the token of what the vocabulary lacks."""
+    names by number, ``texts`` what people read in their place; ``unknown`` gives the parts of a text that the vocabulary lacks,
+    where ``encode`` does not refuse them."""
 
     decode: Callable[[list[int]], str]
     encode: Callable[[str], list[int]]
     names: Sequence[str]
-    unknown: int | None = None
+    texts: Sequence[str]
+    unknown: Callable[[str], list[str]] = lambda _: []
 
     def encode_known(self, text: str) -> list[int]:
         """The tokens of a text that the vocabulary can spell.
@@ -29,10 +32,13 @@ class Side:
         Raises:
             ValueError: where it cannot.
         """
-        tokens = self.encode(text)
-        if self.unknown is not None and self.unknown in tokens:
-            raise ValueError(f"the vocabulary lacks a word or a character of {shown(text)}")
-        return tokens
+        if unknown := self.unknown(text):
+            raise ValueError(f"the vocabulary lacks {', '.join(map(repr, unknown))}, which {shown(text)} has")
+        return self.encode(text)
+
+    def target(self, text: str) -> Target:
+        """A text to be scored."""
+        return Target(self.encode(text), self.unknown(text))
 
 
 def tokenizer_side(tokenizer: "Tokenizer") -> Side:
@@ -42,9 +48,9 @@ def tokenizer_side(tokenizer: "Tokenizer") -> Side:
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     names = [tokenizer.id_to_token(token) or "" for token in range(tokenizer.get_vocab_size())]
-    return Side(tokenizer.decode, encode, names, tokenizer.token_to_id(UNKNOWN_TOKEN))
+    return Side(tokenizer.decode, encode, names, token_texts(tokenizer), partial(unknown_in, tokenizer))
 
 
 def labels_side(names: Sequence[str], unit: str) -> Side:
     """The side of target tokens that have ``names``, in their ``unit``."""
-    return Side(partial(text_of_labels, names, unit), partial(labels_of_text, names, unit), names)
+    return Side(partial(text_of_labels, names, unit), partial(labels_of_text, names, unit), names, names)

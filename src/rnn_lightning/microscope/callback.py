@@ -5,8 +5,8 @@ from typing import Any, cast
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ..checks import check_counts, check_number
+from ..optimization import clipped_size
 from ..systems import System
-from ..systems.optimization import clipped_size
 from .examine import SHARE, Findings, examine
 
 PLACES = 2

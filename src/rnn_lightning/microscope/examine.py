@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_choice, check_counts, check_number
+from ..optimization import CLIPPED_BY, clipped_size
 from ..recurrent import Recurrent, make_stepwise, outer_networks
 from ..sequences import Batch, map_state
 from ..systems import System
-from ..systems.optimization import CLIPPED_BY, clipped_size
 from .trace import Trace, jacobian
 
 SHARE = 0.1

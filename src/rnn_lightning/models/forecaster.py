@@ -118,7 +118,7 @@ class Forecaster(Model):
         ``right`` are the true values (B, H, K), standardised, which a recursive network reads in place of its own.
         """
         window, ahead, lengths = self.parts(self.standardize(inputs), lengths)
-        rows, own = window.shape[0], 1 if self.apart else len(self.targets)
+        own = 1 if self.apart else len(self.targets)
         if self.apart:
             window, ahead = self.fold(window), repeated(ahead, len(self.targets))
             lengths = None if lengths is None else repeated(lengths, len(self.targets))
@@ -132,8 +132,8 @@ class Forecaster(Model):
             forecasts, after = self.at_once(window, ahead, lengths, state)
         forecasts = level.enter(forecasts)
         if self.apart:
-            forecasts = forecasts.unflatten(0, (rows, -1)).squeeze(3).transpose(1, 2)  # (B, H, K, Q)
-            after = map_state(lambda part: part.unflatten(0, (rows, -1)), after)
+            forecasts = forecasts.unflatten(0, (-1, len(self.targets))).squeeze(3).transpose(1, 2)  # (B, H, K, Q)
+            after = map_state(lambda part: part.unflatten(0, (-1, len(self.targets))), after)
         return forecasts.sort(3).values if self.quantiles is not None else forecasts, after
 
     def parts(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..hub import pretrained_folder
+from ..optimization import check_training
 from ..sequences import State, check_lengths, check_tensors, fill_padding
 from .checkpoints import opened, weightless
 from .inputs import check_features, check_tokens
@@ -32,8 +33,13 @@ class Model(nn.Module):
     def __init__(
         self, optimizer: dict[str, Any] | None = None, schedule: dict[str, Any] | None = None, **networks: Any
     ) -> None:
-        """Begin a model; all arguments are for the training of a system."""
+        """Begin a model; all arguments are for the training of a system, and are checked.
+
+        Raises:
+            ValueError: for an ``optimizer`` or a ``schedule`` that there is not, see `check_training`.
+        """
         super().__init__()
+        check_training(optimizer, schedule)
 
     def complete(self) -> None:
         """What a system adds once its networks are there: nothing to a model."""

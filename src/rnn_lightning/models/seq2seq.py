@@ -99,7 +99,7 @@ class Seq2Seq(Model):
         self._make_source(embedding_size, standardize, subsampling)
         size = embedding_size if self.input_size is None else self.input_size
         size = self.subsampling.output_size if self.subsampling else size
-        self.encoder = as_network(with_defaults(encoder, rnn), size, "encoder")
+        self.encoder = as_network(with_defaults(encoder, rnn), size, "rnn" if encoder is None else "encoder")
         self.dropout = make_dropout(dropout, locked=False)
         self.decoder = AttentionDecoder(
             self.target_vocab_size,

@@ -67,7 +67,7 @@ class SequenceRegressor(Model):
         check_every_step(every_step, pooling)
         self.targets, self.input_size, self.vocab_size, self.every_step = list(targets), input_size, vocab_size, every_step
         self.quantiles = check_quantiles(quantiles)
-        self.of_targets = Standardize(len(targets), standardize_targets)
+        self.of_targets = Standardize(len(targets), standardize_targets, name="standardize_targets")
         self.network, self.dropout = as_network(rnn, input_size), make_dropout(dropout, locked=False)
         self.output = Linear(self.network.output_size, len(targets) * len(self.quantiles or [0.5]))
         self.pooling = make_pooling(pooling, self.network.output_size)

@@ -14,13 +14,39 @@ from torch import Tensor
 
 from ..files import SUMS, check_sums
 from ..items.base import Answer, Answerer
-from ..items.folders import AGAIN, CHECKPOINT, DESCRIPTION, read_description
+from ..items.folders import CHECKPOINT, DESCRIPTION, EXPORT, again_for, no_run, read_description
 from ..items.inputs import Encoded, Inputs, padded_steps
-from ..models import Model, load_model
+from ..models import (
+    CTCRecognizer,
+    Forecaster,
+    FrameClassifier,
+    LanguageModel,
+    Model,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceRegressor,
+    Tagger,
+    Transducer,
+    load_model,
+)
 from ..models.weights import CONFIG, WEIGHTS, read_weights
 from ..recurrent import choose_backend
 
 AnySystem = TypeVar("AnySystem", bound=Model)
+SYSTEMS: dict[str, type[Model]] = {
+    "classification": SequenceClassifier,
+    "forecasts": Forecaster,
+    "frames": FrameClassifier,
+    "language": LanguageModel,
+    "recognition": CTCRecognizer,
+    "regression": SequenceClassifier,
+    "tagging": Tagger,
+    "transcription": Seq2Seq,
+    "transduction": Transducer,
+    "translation": Seq2Seq,
+    "values": SequenceRegressor,
+}
+"""The class of the model of each kind of run, by the name of its predictor."""
 
 
 class Predictor(Answerer, Generic[AnySystem]):
@@ -70,8 +96,12 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
 
     Raises:
         FileNotFoundError: where there is none.
-        ValueError: where the file is damaged, or no checkpoint of that system.
+        ValueError: where the file is damaged, or the run is of another kind.
     """
+    name = read_description(folder).get("predictor")
+    if SYSTEMS.get(str(name), system) is not system:
+        kinds = " or ".join(kind for kind, of in SYSTEMS.items() if of is system)
+        raise ValueError(f"{folder} is a run of kind {name}, and one of kind {kinds} is needed here: name such a run")
     found = read_weights(system, Path(folder)) if is_shared(folder) else _of_checkpoint(system, Path(folder))
     choose_backend(found, "auto")
     return found
@@ -79,7 +109,9 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
 
 def _of_checkpoint(system: type[AnySystem], folder: Path) -> AnySystem:
     file = folder / CHECKPOINT
-    check_sums(folder, [CHECKPOINT], again=AGAIN)
+    if not file.exists() and (folder / EXPORT).exists():
+        raise FileNotFoundError(no_run(folder))
+    check_sums(folder, [CHECKPOINT], again=again_for(folder))
     try:
         return load_model(system, file)
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, RuntimeError) as error:

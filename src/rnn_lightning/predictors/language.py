@@ -54,7 +54,8 @@ class LanguagePredictor(LanguageAnswers, Predictor[LanguageModel]):
             ValueError: for a negative length or temperature, or a filter outside its range.
         """
         super().__init__(system, prompt_inputs(tokenizer, system.vocab_size, score=score), batch_size=batch_size)
-        self.take_options(length=length, temperature=temperature, seed=seed, score=score)
+        filters = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
+        self.take_options(length=length, temperature=temperature, seed=seed, score=score, filters=filters)
         self.keep = Filter(temperature, top_k, top_p, min_p)
         self.tokenizer = tokenizer
 

@@ -16,8 +16,9 @@ from ..inference import prepared
 from ..items.base import Answer
 from ..items.folders import PARTNERS, settings_of
 from ..items.inputs import Encoded, Inputs
+from ..items.pieces import token_texts
 from ..items.ranked import RankedAnswers
-from ..items.scores import NO_SCORE, PairedInputs, score_line, score_of
+from ..items.scores import NO_SCORE, UNKNOWN, PairedInputs, Target, score_line, score_of
 from ..items.searches import UnsatisfiedError, merged
 from ..items.sides import Side
 from ..models import LanguageModel, Seq2Seq
@@ -70,7 +71,7 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
             ValueError: for an option that there is not, or a value that it cannot have.
         """
         check_flags(**asked._asdict())
-        super().__init__(systems[0], PairedInputs(inputs, target.encode) if asked.score else inputs, batch_size=batch_size)
+        super().__init__(systems[0], PairedInputs(inputs, target.target) if asked.score else inputs, batch_size=batch_size)
         options = {"n_best": 1, **(search or {})}
         check_counts(n_best=options["n_best"])
         if options.get("sampling") is None:
@@ -79,7 +80,8 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         if asked.attention and (len(systems) > 1 or systems[0].decoder.attention is None or asked.score):
             raise ValueError("attention is shown of the translations of one run that has an attention: leave attention out")
         self.search = Searcher(systems, options, target.encode_known, fusion=fusion)
-        self.source, self.target, self.asked = inputs.tokenizer, target, asked
+        self.source = token_texts(inputs.tokenizer) if asked.attention and inputs.tokenizer is not None else None
+        self.target, self.asked = target, asked
         self.listed = asked.scores or options["n_best"] > 1
 
     @classmethod
@@ -113,7 +115,8 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         given |= {"sampling": sampling, "normalisation": normalisation, "coverage": coverage, "diversity": diversity}
         given |= {"beam_size": beam_size, "groups": groups, "patience": patience, "stop": stop}
         given |= {"ensemble": ensemble, "fusion": fusion}
-        search, asked = search_of(folder, given, n_best, score=score), Asked(scores, score, attention)
+        asked = Asked(scores, score, attention)
+        search = search_of(folder, given, n_best, asked)
         folders, added = [folder, *search.pop("ensemble", [])], search.pop("fusion", None)
         return cls.of_folders(folders, weights=weights, search=search, batch_size=batch_size, asked=asked, fusion=added)
 
@@ -168,8 +171,10 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
         sources = self.pad(batch)
         if self.asked.score:
-            scored = self.search.scores(*sources, [item.source for item in batch])
-            return [score_of(total, len(item.source) + 1) for total, item in zip(scored, batch, strict=True)]
+            targets: list[Target] = [item.source for item in batch]
+            scored = self.search.scores(*sources, [target.tokens for target in targets])
+            pairs = zip(scored, targets, strict=True)
+            return [score_of(total, len(tokens) + 1) | {UNKNOWN: unknown} for total, (tokens, unknown) in pairs]
         try:
             found, reasons = self.search(*sources), {}
         except UnsatisfiedError as error:
@@ -187,12 +192,12 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         weights = cast(torch.Tensor, self.system.attend(sources, lengths, targets.to(sources.device)))
         answers: list[Answer] = []
         for item, row, of_row in zip(batch, rows, weights, strict=True):
-            names = None if self.source is None else [self.source.id_to_token(int(token)) for token in item.steps]
+            names = None if self.source is None else [self.source[int(token)] for token in item.steps]
             thinning = self.system.subsampling
             steps = len(item.steps) if thinning is None else int(thinning.steps(torch.tensor([len(item.steps)])))
             more = {} if names is None else {"source": names}
             shown = of_row[: len(row), :steps].tolist()
-            answers.append({**more, "target": [self.target.names[token] for token in row], "attention": shown})
+            answers.append({**more, "target": [self.target.texts[token] for token in row], "attention": shown})
         return answers
 
     def no_answer(self) -> Answer:
@@ -202,15 +207,15 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
         return score_line(answer) if self.asked.score else super().text(answer, form)
 
 
-def search_of(folder: str | Path, options: Mapping[str, Any], n_best: int, *, score: bool) -> dict[str, Any]:
+def search_of(folder: str | Path, options: Mapping[str, Any], n_best: int, asked: Asked = NOTHING_MORE) -> dict[str, Any]:
     """The search that the ``options`` ask for; those that are ``None`` are as in the test of the run in ``folder``.
 
     Raises:
-        ValueError: for options of a search where given texts are to be ``score``d.
+        ValueError: for options of a search where given texts are to be scored, as is ``asked``.
     """
     searching = [name for name, value in options.items() if value is not None and name not in PARTNERS]
-    searching += ["n_best"] if n_best > 1 else []
-    if score and searching:
+    searching += [name for name, wanted in {"n_best": n_best > 1, "scores": asked.scores}.items() if wanted]
+    if asked.score and searching:
         raise ValueError(
             f"score=true scores the targets that are given and searches for nothing: leave {', '.join(searching)} out"
         )

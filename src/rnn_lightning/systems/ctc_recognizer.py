@@ -31,6 +31,8 @@ class CTCRecognizer(Model, LabelSystem):
         log_probs, _ = self(batch.inputs, batch.lengths)
         steps = self.steps(batch.inputs, batch.lengths)
         targets, counts = batch.targets, batch.target_lengths
+        if targets.dim() != 2:
+            raise ValueError(f"targets must be integers of shape (B, U), not {targets.dtype} of shape {tuple(targets.shape)}")
         if counts is None:
             counts = (targets != IGNORED).sum(1).cpu()
         losses = ctc_loss(log_probs, targets, steps, counts, blank=self.blank)

@@ -46,6 +46,8 @@ class Forecaster(Model, System):
         right = self.standardised(batch.targets)
         inputs = self.admit(batch.inputs, batch.lengths)
         values, _ = self.continued(inputs, batch.lengths, None, right if self.recursive and split == "train" else None)
+        if not right.numel():
+            return values.sum() * 0.0, 0
         if split != "train":
             self.measure(split, values.float(), right)
         if self.quantiles is None:

@@ -36,7 +36,7 @@ class SequenceClassifier(Model, System):
         scores, _ = self(batch.inputs, batch.lengths)
         if batch.targets.device.type == "cpu":
             self.check_targets(batch)
-        if self.num_classes is None:
+        if self.num_classes is None and len(scores):
             return F.mse_loss(scores.squeeze(1), batch.targets.to(scores.dtype)), len(scores)
         counted = batch.targets != IGNORED
         scores, targets = scores[counted], batch.targets[counted]

@@ -19,12 +19,12 @@ from ..hub import CARD, check_repository, plain_card, upload
 from ..models.checkpoints import check_place, local_file, opened, weightless, weightless_networks
 from ..models.model import Model
 from ..models.weights import CONFIG, arguments_of, write_weights
+from ..optimization import check_training, make_optimizer, make_schedule
 from ..processes import all_reduce_mean
 from ..recurrent import is_network
 from ..sequences import Batch
 from .accumulation import Accumulated
 from .metered import Metered
-from .optimization import make_optimizer, make_schedule
 
 GIVEN = "given as a Recurrent"
 """The hyper-parameter in place of a network that is no keywords."""
@@ -65,7 +65,9 @@ class System(Metered, Model):
         self.optimizer_settings: Any = {"name": "adam", "lr": 1e-3} if optimizer is None else optimizer
         self.schedule_settings = schedule
         self.accumulated = Accumulated()
-        self._defaults()  # a wrong name or key shows at once
+        check_training(self.optimizer_settings, schedule)
+        if schedule is not None:
+            self._defaults()  # a wrong value shows at once
 
     @abstractmethod
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:

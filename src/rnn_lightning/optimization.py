@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from ..checks import check_choice, check_counts, check_number
-from ..registry import build
+from .checks import check_choice, check_counts, check_number
+from .registry import build, check_settings
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -55,8 +55,29 @@ SCHEDULES: dict[str, type[lr_scheduler.LRScheduler]] = {
     "steps": lr_scheduler.MultiStepLR,
     "warmup": WarmUp,
 }
+NO_PARAMETERS = "empty parameter list"
+"""What PyTorch says of an optimiser of nothing."""
 PERIODS = {"cosine": "T_max", "one_cycle": "total_steps"}
 """Schedules whose course depends on how many steps there are, with the setting that says so."""
+
+
+def check_training(optimizer: dict[str, Any] | None, schedule: dict[str, Any] | None) -> None:
+    """Refuse settings of which neither an optimiser nor a schedule can be made, as far as that is known without a network.
+
+    A whole optimiser would import PyTorch's compiler, which takes seconds.
+
+    Raises:
+        ValueError: as `make_optimizer`; for an unknown name or key of the schedule, or a number in it that is not finite.
+    """
+    if optimizer is not None:
+        try:
+            make_optimizer(optimizer, [])
+        except ValueError as error:
+            if NO_PARAMETERS not in str(error):  # PyTorch looks at the values first
+                raise
+    if schedule is not None:
+        check_finite("schedule", schedule)
+        check_settings("schedule", SCHEDULES, schedule, first=1)
 
 
 def make_optimizer(settings: dict[str, Any], parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
