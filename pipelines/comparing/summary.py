@@ -4,6 +4,7 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from pipelines.display.numbers import decimals, duration, number, short
@@ -58,10 +59,16 @@ def spread(values: Sequence[float], least: float | None = None, most: float | No
     """The mean of ``values``, which go from ``least`` to ``most``, and how far it can be trusted."""
     if len(values) < 2:
         return Spread(values[0], None, least, most)
+    half = _quantile(len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return Spread(statistics.fmean(values), half, least, most)
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    """Of Student's t, for intervals of `CONFIDENCE`."""
     from scipy.stats import t as student
 
-    quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return Spread(statistics.fmean(values), quantile * statistics.stdev(values) / len(values) ** 0.5, least, most)
+    return float(student.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def bounds(metric: str) -> tuple[float | None, float | None]:
