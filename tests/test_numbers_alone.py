@@ -28,7 +28,9 @@ WRONG: list[tuple[Inputs, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("inputs", "item", "said"), WRONG, ids=str)
+@pytest.mark.parametrize(
+    ("inputs", "item", "said"), WRONG, ids=lambda part: type(part).__name__ if isinstance(part, Inputs) else str(part)
+)
 def test_what_is_no_number_is_refused_in_every_form(inputs: Inputs, item: Any, said: str) -> None:
     text = json.dumps(item)
     for given in (item, text, inputs.from_request(text)):
