@@ -15,12 +15,14 @@ ROWS: list[dict[str, Any]] = read_json(ROOT / "benchmarks/cells.json")["cells"]
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_is_what_the_stored_measurement_says_of_it(cell: str) -> None:
-    (row,) = (row for row in ROWS if row["cell"] == cell)
+    row = next((dict(row) for row in ROWS if row["cell"] == cell), None)
+    assert row is not None, f"{cell} is not measured: run benchmarks.cells and pipelines.results"
     costs = row.pop("costs")
     assert row | {"backend": ""} == described(cell) | {"backend": ""}, "python -m benchmarks.cells writes it anew"
     assert [(each["steps"], each["rows"], each["units"]) for each in costs] == SHAPES
     assert all(each["milliseconds"] > 0 and each["cost"] > 0 for each in costs)
-    assert row["source"] or cell == "feedforward"
+    source = row["source"] or cell == "feedforward"
+    assert source, f"the docstring of {cell} names no paper: (AUTHOR YEAR) in its first line"
 
 
 def test_each_cell_is_on_the_page_and_no_other() -> None:

@@ -144,6 +144,10 @@ def row_state(state: State, row: int) -> Array | tuple[Array, ...]:
     return vectors[0] if len(vectors) == 1 else tuple(vectors)
 
 
+def test_each_cell_has_an_oracle() -> None:
+    assert set(CELLS) == set(EQUATIONS) == set(WEIGHT_NAMES), "equations and names of weights are in tests/oracles.py"
+
+
 @every_cell
 def test_a_cell_is_its_equations(cell: str) -> None:
     network, inputs = one_layer(cell), inputs_of()
