@@ -162,6 +162,7 @@ def functions() -> dict[str, Call]:
         ),
         "WindowModule": Call(library.WindowModule, {"folder": folder("series"), "batch_size": 2, "stride": 2, "seed": 1}),
         "Durable": Call(library.Durable, {"folder": folder("stream"), "seed": 1, "mode": "min", "every_seconds": 1.0}),
+        "WeightAverage": Call(library.WeightAverage, {"kind": "nt_asgd", "patience": 2, "monitor": "val/loss", "mode": "max"}),
         "Batch.of": Call(library.Batch.of, {"given": {"inputs": tokens(7, 2, 4), "lengths": LENGTHS}}),
         "ShallowFusion": Call(fused, {"step": fusion.step, "start": fusion.start, "weight": 0.5, "bonus": 0.1}),
         "make_normalisation": Call(search.make_normalisation, {"settings": {"name": "gnmt", "alpha": 0.6}}),

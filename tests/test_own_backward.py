@@ -17,7 +17,19 @@ from rnn_lightning.systems.language_model import MANY, cross_entropy
 
 F, H = 5, 4
 LENGTHS = torch.tensor([6, 1, 0, 4])
-OWN = ["layernorm_lstm", "peephole_lstm", "mingru", "minlstm", "sru", "qrnn", "qrnn1", "lru", "indrnn"]
+OWN = [
+    "layernorm_lstm",
+    "peephole_lstm",
+    "mingru",
+    "minlstm",
+    "sru",
+    "qrnn",
+    "qrnn1",
+    "lru",
+    "indrnn",
+    "diagonal_gru",
+    "diagonal_lstm",
+]
 USES: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "outputs": lambda outputs, _: outputs.sin().sum(),
     "state": lambda _, state: sum((leaf.cos().sum() for leaf in leaves(state)), torch.zeros(())),

@@ -129,6 +129,8 @@ def language_model_of(fusion: Mapping[str, Any], system: CTCRecognizer, data: Pa
         return NGram(target_rows(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
     if "order" in fusion:
         raise ValueError("task.metric.search.fusion has order and arpa: the file says its order, leave order out")
+    if not Path(fusion["arpa"]).is_file():
+        raise ValueError(f"task.metric.search.fusion.arpa must be a file in the ARPA format, and {fusion['arpa']} is no file")
     return BackOffNGram.read(fusion["arpa"], system.labels, end=system.blank, space=fusion.get("space", "<space>"))
 
 

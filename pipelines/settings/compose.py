@@ -89,7 +89,9 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     """The folders of the experiment's training and run: by the name that is given, else by what differs from the files."""
     rnn = experiment.rnn_name
     if experiment.name is not None:
-        return dict.fromkeys(("trained_name", "run_name"), f"{rnn}-{experiment.name}")
+        named = f"{rnn}-{experiment.name}"
+        searched = any(override.lstrip("+~").startswith("task.metric.search") for override in overrides)
+        return {"trained_name": named, "run_name": f"{named}-{_hash(experiment.task.metric.search)}" if searched else named}
     kept = [override for override in overrides if override.startswith(("task=", "rnn=", FOLDER, SEARCHPATH))]
     trainer = f"trainer={usual_trainer(CONF, experiment)}"
     others = {override for override in overrides if not override.startswith(OF_NO_FILE)}.difference(kept)
@@ -100,9 +102,13 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     for key, searched in {"trained_name": False, "run_name": True}.items():
         own, files = (flatten(one.decisive(searched=searched)) for one in (experiment, usual))
         different = {name: own.get(name) for name in own.keys() | files.keys() if own.get(name) != files.get(name)}
-        digest = hashlib.sha256(json.dumps(different, sort_keys=True).encode()).hexdigest()[:8]
-        names[key] = f"{rnn}-{digest}" if different else rnn
+        names[key] = f"{rnn}-{_hash(different)}" if different else rnn
     return names
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    """What tells a folder of these settings from others."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def compose_task(conf: Path, name: str) -> dict[str, Any]:

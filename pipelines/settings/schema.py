@@ -139,6 +139,10 @@ class Experiment(Settings):
             raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
         if self.init_from_partial and self.init_from is None:
             raise ValueError("init_from_partial has no effect without init_from: give that too, or leave it out")
+        if self.trainer.gradient_clip_algorithm != "norm" and not self.task.training.clip:
+            raise ValueError(
+                "trainer.gradient_clip_algorithm has no effect with task.training.clip=0: set a bound, or leave it out"
+            )
         return self
 
     def all_seeds(self) -> list[int]:

@@ -8,6 +8,7 @@ import lightning
 from pipelines.kinds import kind_of
 from pipelines.runs.partners import partners_of
 from pipelines.settings.schema import Experiment, Training
+from pipelines.settings.trainer import Averaging
 from pipelines.training.building import sized_system
 from pipelines.training.checks import check_metric
 from pipelines.training.memory import check_memory
@@ -63,3 +64,15 @@ def interval(training: Training, planned: int) -> int:
             f"task.training.validate_every is {every}, but all epochs have {planned} steps: set it lower, or to null"
         )
     return every
+
+
+def check_averaging(averaging: Averaging | None, planned: int) -> None:
+    """Refuse an average of weights that would begin after the last of the ``planned`` steps.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if averaging is not None and (averaging.start or 0) >= planned:
+        raise ValueError(
+            f"trainer.averaging.start is {averaging.start}, but all epochs have {planned} steps: set it lower, or leave it out"
+        )

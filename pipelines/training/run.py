@@ -27,7 +27,7 @@ from pipelines.training.initial import begin_from
 from pipelines.training.keywords import check_system
 from pipelines.training.layers import Layers
 from pipelines.training.longer import StateBeforeEnd, begin_with_shorter
-from pipelines.training.preparing import check_again, data_of, interval, prepared_system, steps_of
+from pipelines.training.preparing import check_again, check_averaging, data_of, interval, prepared_system, steps_of
 from pipelines.training.recorder import Recorder, peak_memory_mb
 from pipelines.training.signals import Signals
 from pipelines.training.trainers import averaging, fitting_trainer, patience, quieten, set_precision
@@ -121,6 +121,7 @@ def fit(
     data = data_of(experiment, seed)
     planned = steps_of(experiment, data)
     between = interval(training, planned)
+    check_averaging(experiment.trainer.averaging, planned)
     system = prepared_system(experiment, seed, card, data)
     initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
     progress = Progress(name or spoken_name(experiment, seed), planned, "steps")

@@ -36,11 +36,13 @@ class BackOffNGram:
             space: the word of the label " ".
 
         Raises:
-            ValueError: for a label that the model lacks where it has no ``<unk>``.
+            ValueError: for a label that the model lacks where it has no ``<unk>``, or where it lacks them all.
         """
         check_names("labels", labels)
         check_counts(least=0, most=len(labels) - 1, end=end)
         words = [self._word(label, grams[0], space) for number, label in enumerate(labels) if number != end]
+        if words and not {*words} - {*UNKNOWN}:
+            raise ValueError(f"the model has none of the labels {shown([*labels])}: it must be of the same words or characters")
         index = {word: number for number, word in enumerate(dict.fromkeys([BEGIN, END, *words]))}
         words.insert(end, END)
         self.predicted = np.array([index[word] for word in words])  # (V,)

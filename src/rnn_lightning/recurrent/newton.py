@@ -8,6 +8,7 @@ step by step, has their gradients by one iteration more, of which J_t and s_t ar
 Shapes: T steps, K numbers of the state of each unit, B rows, H hidden units; time comes first.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -52,6 +53,8 @@ def by_newton(linearise: Linearise, start: Tensor, steps: int, most: int = MOST_
         change = float(step.abs().max())
         if change <= tolerance:
             return states, iteration
+    if math.isnan(change):
+        raise NotConverged("Newton's method over time changes a state by nan: look for NaN in inputs, weights and states")
     raise NotConverged(
         f"Newton's method over time has not converged: its iteration {most} over {steps} steps changes a state by "
         f"{change:.1e}, and {tolerance:.0e} ends it; the same cell by solver='steps' needs no iterations, and smaller "

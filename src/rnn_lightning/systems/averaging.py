@@ -3,12 +3,25 @@
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
-from ..checks import check_choice, check_counts, check_number
+from ..checks import check_choice, check_counts, check_number, shown
 
 KINDS = ("ema", "swa", "nt_asgd")
+
+
+def check_device(device: str | None) -> None:
+    """Refuse what is no name of a device of PyTorch's.
+
+    Raises:
+        ValueError: naming what came.
+    """
+    try:
+        torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device must be one of PyTorch's, such as 'cpu' or 'cuda:0', or None, not {shown(device)}") from None
 
 
 class WeightAverage(WeightAveraging):
@@ -47,6 +60,7 @@ class WeightAverage(WeightAveraging):
         check_number("decay", decay, least=0, most=1)
         check_counts(least=0, start=start)
         check_counts(patience=patience)
+        check_device(device)
         average = get_ema_multi_avg_fn(decay) if kind == "ema" else get_swa_multi_avg_fn()
         super().__init__(device=device, use_buffers=False, multi_avg_fn=average)
         self.kind, self.start, self.patience, self.monitor, self.mode = kind, start, patience, monitor, mode
