@@ -73,7 +73,7 @@ def test_an_ensemble_is_measured_as_its_networks_together(two: str) -> None:
         targets = systems[0].real_targets(batch)
         with torch.no_grad():
             memories = [one.encode(batch.inputs, batch.lengths) for one in systems]
-            features = [one.teacher_forced(memory, targets) for one, memory in zip(systems, memories, strict=True)]
+            features = [one.teacher_forced(memory, targets).features for one, memory in zip(systems, memories, strict=True)]
             parts = [one.decoder.output(part) for one, part in zip(systems, features, strict=True)]
         mean = torch.stack([part.softmax(2) for part in parts]).mean(0)
         read = mean.gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2)[targets != IGNORED]
@@ -187,7 +187,7 @@ def test_runs_that_do_not_fit_are_refused(two: str, place: Path) -> None:
             "constraints: no hypothesis of a beam of 3",
         ),
         ({"fusion": {"run": LANGUAGE}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}"),
-        ({"fusion": {"run": two, "weight": 1}}, f"{two}/model.ckpt is no checkpoint of LanguageModel"),
+        ({"fusion": {"run": two, "weight": 1}}, f"{two} is a run of kind translation, and one of kind language is needed here"),
         ({"fusion": {"run": LANGUAGE, "weight": -1}}, "fusion: weight must be a finite number of at least 0"),
         ({"fusion": {"order": 3}}, r"fusion must be \{run: FOLDER of a language model, weight: 0.3\}, not \{'order': 3\}"),
     ):

@@ -1,5 +1,6 @@
 """Continuations and scores of a language model: those of each prompt alone, as its steps give them."""
 
+import io
 from itertools import pairwise
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from rnn_lightning import LanguageModel
+from rnn_lightning.items.lines import LineReader
 from rnn_lightning.predictors import LanguagePredictor
 
 
@@ -50,6 +52,14 @@ def text_model(end_of_line: bool) -> tuple[LanguageModel, Any]:
 
     tokenizer = learn_tokenizer(["the dog barks", "a dog"], "word", None, end_of_line)
     return language_model(tokenizer.get_vocab_size()), tokenizer
+
+
+def test_what_the_vocabulary_lacks_of_a_scored_line_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    scorer = LanguagePredictor(*text_model(True), score=True)
+    known, lacking = scorer(["the dog", "the cat meows"])
+    assert (known["unknown"], lacking["unknown"]) == ([], ["cat", "meows"])
+    lines = list(LineReader(scorer, "text").answer(io.BytesIO(b"the dog\nthe cat\n")))
+    assert len(lines) == 2 and capsys.readouterr().err == "warning: line 2: the vocabulary lacks 'cat': scored as <unk>\n"
 
 
 def test_scores_take_no_option_of_continuations() -> None:

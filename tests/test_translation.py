@@ -91,7 +91,7 @@ def test_a_dashboard_that_takes_no_files_ends_no_training(
 
 
 def test_predict_refuses_a_search_that_there_is_not(run: Path) -> None:
-    with pytest.raises(ValueError, match="beamsize: there is no such setting; there are beam_size, "):
+    with pytest.raises(ValueError, match=r"beamsize: there is no such setting \(the nearest is beam_size\)"):
         reader({"run": str(run), "beamsize": 3})
 
 

@@ -81,8 +81,8 @@ class LanguageAnswers(Answerer):
             raise ValueError(f"score=true scores the lines that are given and continues none: leave {', '.join(unused)} out")
         self.length, self.temperature, self.seed, self.score = length, temperature, seed, score
 
-    def answer(self, encoded: Sequence[Encoded]) -> list[Answer]:
-        answers = super().answer(encoded)
+    def answer_each(self, encoded: Sequence[Encoded]) -> list[Answer]:
+        answers = super().answer_each(encoded)
         if not self.score:
             return answers
         return [answer | {UNKNOWN: item.source or []} for answer, item in zip(answers, encoded, strict=True)]
