@@ -53,7 +53,7 @@ SETTINGS: dict[str, str] = {
     "task=adding task.training.epochs=1000000000": "task.training.epochs must be at most 1000000",
     "task=adding task.training.epochs=two": "task.training.epochs must be a whole number, not 'two'",
     "task=adding task.training.epochs=yes": "task.training.epochs must be a whole number, not 'yes'",
-    "task=adding trainer.gradient_clip_algorithm=value task.training.clip=0": "trainer.gradient_clip_algorithm has no effect with",
+    "task=adding trainer.gradient_clip_algorithm=value task.training.clip=0": "gradient_clip_algorithm has no effect",
     "task=adding task.training.clip=none": "task.training.clip must be a number, not 'none'",
     "task=adding task.training.clip=nan": "task.training.clip must be a finite number, not nan",
     "task=adding task.training.clip=inf": "task.training.clip must be a finite number, not inf",

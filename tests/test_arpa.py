@@ -134,6 +134,11 @@ def test_pruned_files_lack_contexts_and_labels_without_a_word_are_refused(file: 
         BackOffNGram.read(file, LABELS, end=0)
 
 
+def test_a_model_of_other_words_is_refused(file: Path) -> None:
+    with pytest.raises(ValueError, match="the model has none of the labels"):
+        BackOffNGram.read(file, ["<blank>", "q", "r"], end=0)
+
+
 DAMAGE = [
     ("\\data\\", "data", r"lm.arpa has no line \\data\\"),
     ("ngram 2=4", "ngram 3=4", r"arpa:5 is 'ngram 3=4', expected ngram 2=COUNT"),

@@ -204,3 +204,9 @@ def test_the_trainer_of_grids_that_name_none_is_that_of_command_lines() -> None:
         entry["trainer"] for entry in yaml.safe_load((CONF / "config.yaml").read_text())["defaults"] if "trainer" in entry
     ]
     assert chosen == DEFAULT_TRAINER == Grid.model_fields["trainer"].default
+
+
+def test_a_search_has_a_folder_of_its_own_behind_a_name() -> None:
+    plain, searched = (compose(["task=dates", "name=mine", *more]) for more in ([], ["task.metric.search={beam_size: 3}"]))
+    assert plain.trained_name == searched.trained_name == plain.run_name == "lstm-mine"
+    assert re.fullmatch(r"lstm-mine-[0-9a-f]{8}", searched.run_name or "")

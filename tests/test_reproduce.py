@@ -14,7 +14,7 @@ import pytest
 
 from pipelines import reproduce
 from pipelines.runs import checkouts
-from pipelines.runs.folders import TEXTS, Run
+from pipelines.runs.folders import OPTIONAL, TEXTS, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = ["task=adding", "rnn=gru", "seed=3", "task.corpus.steps=10", "task.parameters=600", "task.training.epochs=1"]
@@ -40,7 +40,7 @@ CONFIG: dict[str, Any] = {"task": {}, "rnn": {}, "trainer": {}}
 
 
 def stored(**changes: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {field: "" if field in TEXTS else 0 for field in Run.__dataclass_fields__}
+    values: dict[str, Any] = {field: "" if field in TEXTS else 0 for field in Run.__dataclass_fields__.keys() - set(OPTIONAL)}
     told = {"rnn": "gru", "seed": 3, "metrics": {"test/loss": 0.25}, "commit": "a" * 40, "config": CONFIG}
     told |= {"versions": {}, "hardware": "abacus", "command": "python -m pipelines.train task=adding"}
     return values | told | changes

@@ -100,7 +100,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "foreign argument": ({"arguments": {"architectures": ["Bert"]}}, "there is no setting 'architectures'"),
     "missing argument": ({"arguments": {"rnn": None}}, "needs "),
     "wrong type": ({"arguments": {"vocab_size": "7"}}, "vocab_size must be a whole number of at least 1, not '7'"),
-    "wrong network": ({"arguments": {"rnn": {**GRU, "cell": "os.system"}}}, "cell must be one of"),
+    "wrong network": ({"arguments": {"rnn": {**GRU, "cell": "os.system"}}}, "which may not be imported"),
     "another size": ({"arguments": {"vocab_size": 8}}, "does not hold the weights that its settings say"),
     "far too large": ({"arguments": {"embedding_size": 2**31}}, "config.json, Tagger: "),
 }

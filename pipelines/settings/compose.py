@@ -1,9 +1,7 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
 import errno
-import hashlib
 import importlib
-import json
 import os
 import signal
 import sys
@@ -17,7 +15,7 @@ from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import DEFAULT_TRAINER, usual_trainer
 from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
 from pipelines.settings.keywords import bad_keywords, named, refuse
-from pipelines.settings.nested import flatten
+from pipelines.settings.nested import flatten, short_hash
 from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH, check_effects, check_finite, check_once, located, rewritten
 from pipelines.settings.places import CONF
 from pipelines.settings.schema import Experiment
@@ -91,7 +89,10 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     if experiment.name is not None:
         named = f"{rnn}-{experiment.name}"
         searched = any(override.lstrip("+~").startswith("task.metric.search") for override in overrides)
-        return {"trained_name": named, "run_name": f"{named}-{_hash(experiment.task.metric.search)}" if searched else named}
+        return {
+            "trained_name": named,
+            "run_name": f"{named}-{short_hash(experiment.task.metric.search)}" if searched else named,
+        }
     kept = [override for override in overrides if override.startswith(("task=", "rnn=", FOLDER, SEARCHPATH))]
     trainer = f"trainer={usual_trainer(CONF, experiment)}"
     others = {override for override in overrides if not override.startswith(OF_NO_FILE)}.difference(kept)
@@ -102,13 +103,8 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
     for key, searched in {"trained_name": False, "run_name": True}.items():
         own, files = (flatten(one.decisive(searched=searched)) for one in (experiment, usual))
         different = {name: own.get(name) for name in own.keys() | files.keys() if own.get(name) != files.get(name)}
-        names[key] = f"{rnn}-{_hash(different)}" if different else rnn
+        names[key] = f"{rnn}-{short_hash(different)}" if different else rnn
     return names
-
-
-def _hash(values: Mapping[str, Any]) -> str:
-    """What tells a folder of these settings from others."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def compose_task(conf: Path, name: str) -> dict[str, Any]:

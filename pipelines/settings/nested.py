@@ -1,5 +1,7 @@
 """Nested plain values by flat names, and how two of them differ."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,3 +19,8 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in nested.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def short_hash(values: Mapping[str, Any]) -> str:
+    """Eight digits that tell ``values`` from others."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
