@@ -15,6 +15,8 @@ import rnn_lightning.kernels
 from pipelines.runs.provenance import provenance
 from pipelines.settings.compose import compose
 from rnn_lightning import LanguageModel, prepared
+from rnn_lightning.files import write_json, write_sums
+from rnn_lightning.items.folders import DESCRIPTION
 from rnn_lightning.predictors.base import load_system
 from rnn_lightning.recurrent import CELLS, build_network, choose_backend
 
@@ -57,6 +59,8 @@ def test_kernels_never_fall_back_in_silence(monkeypatch: pytest.MonkeyPatch) -> 
 def test_models_for_answers_have_no_kernels(tmp_path: Path) -> None:
     model = LanguageModel(7, {"cell": "gru", "hidden_size": 4, "backend": "triton"})
     model.save_pretrained(tmp_path / "model")
+    write_json(tmp_path / "model" / DESCRIPTION, {"predictor": "language", "files": []})
+    write_sums(tmp_path / "model")
     for found in (load_system(LanguageModel, tmp_path / "model"), prepared(model)):
         assert {part.chosen_backend for part in found.modules() if hasattr(part, "chosen_backend")} == {"auto"}
 

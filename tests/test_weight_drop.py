@@ -44,7 +44,7 @@ def has_memory(cell: str) -> bool:
 
 def has_weights_to_drop(cell: str) -> bool:
     """Whether weights lie between one state and the next: none do where the inputs alone say what is kept."""
-    return has_memory(cell) and not getattr(CELLS[cell], "scans", False)
+    return has_memory(cell) and (getattr(CELLS[cell], "diagonal", False) or not getattr(CELLS[cell], "scans", False))
 
 
 def inputs_of() -> Tensor:
