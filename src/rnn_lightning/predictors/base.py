@@ -99,8 +99,8 @@ def load_system(system: type[AnySystem], folder: str | Path) -> AnySystem:
         ValueError: where the file is damaged, or the run is of another kind.
     """
     name = read_description(folder).get("predictor")
-    if SYSTEMS.get(str(name), system) is not system:
-        kinds = " or ".join(kind for kind, of in SYSTEMS.items() if of is system)
+    if not issubclass(system, SYSTEMS.get(str(name), system)):
+        kinds = " or ".join(kind for kind, of in SYSTEMS.items() if issubclass(system, of))
         raise ValueError(f"{folder} is a run of kind {name}, and one of kind {kinds} is needed here: name such a run")
     found = read_weights(system, Path(folder)) if is_shared(folder) else _of_checkpoint(system, Path(folder))
     choose_backend(found, "auto")
