@@ -78,6 +78,9 @@ WORDS = {
     "exports/adding-lstm-1 batch_size=x": "batch_size must be a whole number of at least 1, not 'x'",
     "exports/adding-lstm-1 format=xml": "format must be one of ['text', 'json'], not 'xml'",
     "exports/adding-lstm-1 threads": "threads is no option: give KEY=VALUE",
+    "exports/adding-lstm-1 constraints={prefix:1}": (
+        'constraints is no JSON: write names and texts in ", such as constraints={"prefix": "19"}'
+    ),
     "exports/adding-lstm-1 threads=-1": "threads must be a whole number of at least 1, not -1",
 }
 

@@ -15,6 +15,9 @@ from ..sequences import State
 from .architecture import MASKS
 from .stepwise import Cell
 
+LARGE = 1e15
+"""Products beyond it are normalised as it: their squares would have no sum in single precision."""
+
 
 class OneStateCell(Cell):
     """A cell whose state is its output h (B, H), and whose inputs go through one product."""
@@ -80,7 +83,7 @@ class LiGRU(OneStateCell):
         return {"input_gain": torch.ones(2 * self.hidden_size)}
 
     def project(self, inputs: Tensor) -> Tensor:
-        products = linear(inputs, self.input_weight).unflatten(-1, (2, -1))
+        products = linear(inputs, self.input_weight).clamp(-LARGE, LARGE).unflatten(-1, (2, -1))
         normal = F.layer_norm(products, products.shape[-1:]).flatten(-2)
         return normal * self.input_gain + self.bias
 
@@ -107,7 +110,8 @@ class LayerNormGRU(OneStateCell):
         return {name: torch.ones(3 * self.hidden_size) for name in ("input_gain", "recurrent_gain")}
 
     def project(self, inputs: Tensor) -> Tensor:
-        return self.normalised(linear(inputs, self.input_weight)) * self.input_gain + self.bias
+        products = linear(inputs, self.input_weight).clamp(-LARGE, LARGE)
+        return self.normalised(products) * self.input_gain + self.bias
 
     def normalised(self, products: Tensor) -> Tensor:
         """``products`` (..., 3 H) with the two gates normalised together, and the candidate by itself."""

@@ -49,6 +49,8 @@ def read_option(word: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except ValueError:
+        if value.lstrip()[:1] in ("{", "["):
+            raise ValueError(f'{name} is no JSON: write names and texts in ", such as constraints={{"prefix": "19"}}') from None
         return name, value
 
 
