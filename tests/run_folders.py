@@ -219,6 +219,7 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "addi
     from pipelines import tracking
     from pipelines.runs.cards import note_corpus
     from pipelines.settings.compose import compose
+    from pipelines.tracking import courier
     from pipelines.training.run import train_one
 
     recording = importlib.import_module("pipelines.tracking.recording")  # beside it there is a function of that name
@@ -226,6 +227,7 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "addi
     with own_place(place), pytest.MonkeyPatch.context() as patch:
         for place_of, name in ((tracking, "flush"), (recording, "flush"), (recording, "show")):
             patch.setattr(place_of, name, lambda: None)
+        patch.setattr(courier, "SPOOLS", {})  # what is noted here is not delivered by a later test, to a store of its own
         experiment = compose([f"task={task}", f"rnn={rnn}", "seed=1", *SMALL, *arguments])
         corpus = experiment.task.corpus.build()
         if not experiment.processed().exists():
