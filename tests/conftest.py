@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from house import ROOT
 from stores import copy_empty
 
 from pipelines.tracking import store
@@ -13,9 +14,20 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels compute on CPU tensors
 
 @pytest.fixture(scope="session", autouse=True)
 def _copied_stores() -> Iterator[None]:
+    own, there = ROOT / "mlflow.db", (ROOT / "mlflow.db").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_make_tables", copy_empty)
         yield
+    assert own.exists() == there, f"a test has written to {own}, the dashboard of the project itself"
+
+
+@pytest.fixture(autouse=True)
+def _tracking_uri() -> Iterator[None]:
+    """The dashboard that a test has by default, the project's own, is not that of the tests after it."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    if before is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

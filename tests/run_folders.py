@@ -157,10 +157,12 @@ def undrawn(patch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def own_place(place: Path) -> Iterator[None]:
-    """``place`` is the working folder, and has the dashboard's store."""
+    """``place`` is the working folder, and has the dashboard's store; notes that are not delivered there are dropped."""
+    courier = importlib.import_module("pipelines.tracking.courier")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        patch.setattr(courier, "SPOOLS", {})
         yield
 
 
@@ -219,7 +221,6 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "addi
     from pipelines import tracking
     from pipelines.runs.cards import note_corpus
     from pipelines.settings.compose import compose
-    from pipelines.tracking import courier
     from pipelines.training.run import train_one
 
     recording = importlib.import_module("pipelines.tracking.recording")  # beside it there is a function of that name
@@ -227,7 +228,6 @@ def trained_in(place: Path, *arguments: str, rnn: str = "gru", task: str = "addi
     with own_place(place), pytest.MonkeyPatch.context() as patch:
         for place_of, name in ((tracking, "flush"), (recording, "flush"), (recording, "show")):
             patch.setattr(place_of, name, lambda: None)
-        patch.setattr(courier, "SPOOLS", {})  # what is noted here is not delivered by a later test, to a store of its own
         experiment = compose([f"task={task}", f"rnn={rnn}", "seed=1", *SMALL, *arguments])
         corpus = experiment.task.corpus.build()
         if not experiment.processed().exists():

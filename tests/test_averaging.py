@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader
 
 from pipelines.runs.folders import Run
 from pipelines.settings.compose import compose
+from pipelines.settings.trainer import Averaging
+from pipelines.training.preparing import check_averaging
 from rnn_lightning import System, WeightAverage
 from rnn_lightning.files import read_json
 
@@ -157,3 +159,10 @@ def test_a_run_keeps_the_average_that_was_best_and_says_so(tmp_path: Path) -> No
     run = Run.of(training | {"metrics": {"test/loss": 1.0}})
     assert run.averaging == f"ema (decay 0.9) of {training['best_step']} steps"
     assert run.config["trainer"]["averaging"] == {"kind": "ema", "decay": 0.9}
+
+
+def test_an_average_that_begins_after_the_last_step_is_refused() -> None:
+    averaging = Averaging(kind="swa", start=12)
+    check_averaging(averaging, 13)
+    with pytest.raises(ValueError, match=r"trainer.averaging.start is 12, but all epochs have 12 steps: set it lower"):
+        check_averaging(averaging, 12)

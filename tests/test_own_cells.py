@@ -99,6 +99,8 @@ def test_only_the_environment_allows_it(package: Path, monkeypatch: pytest.Monke
 def test_what_is_no_layer_is_refused(package: Path, name: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         build_network(f"{package.stem}.{name}", 3, 4)
+    with pytest.raises(ValueError, match=r"must be 'auto' for layers without kernels .a network of your own."):
+        build_network(f"{package.stem}.Leaky", 3, 4, backend="triton")
     with pytest.raises(ValueError, match="init must be left out"):
         build_network(f"{package.stem}.Leaky", 3, 4, init="uniform")
 

@@ -97,6 +97,7 @@ def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecogni
     [
         ({"beam": 4}, r"task.metric.search has \['beam'\]"),
         ({"beam_size": 4, "fusion": {"weight": 1.0}}, "must have order, or arpa and perhaps space, .*: 'order'"),
+        ({"beam_size": 4, "fusion": {"arpa": "none.arpa"}}, "must be a file in the ARPA format, and none.arpa is no file"),
         ({"beam_size": 4, "fusion": {"order": 2, "arpa": "lm.arpa"}}, "has order and arpa: the file says its order"),
         ({"beam_size": "wide"}, "beam_size must be a whole number, not 'wide'"),
         ({"beam_size": 0}, "beam_size must be a whole number of at least 1, not 0"),

@@ -5,7 +5,6 @@ Shapes: N rows, V labels, W words of the model, D distinct contexts, H contexts.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from .arpa import BEGIN, END, UNKNOWN, Entry, Gram, read_arpa
 from .checks import check_counts, check_names, shown
-from .ngram import check_indices
+from .ngram import check_step
 from .sequences import State
 
 Context = tuple[int, ...]
@@ -108,11 +107,7 @@ class BackOffNGram:
         Raises:
             ValueError: for tokens that are not int64 of 0..V-1, or a state of another shape.
         """
-        before = cast(Tensor, state)
-        check_indices("tokens", tokens, len(self.predicted))
-        check_indices("state", before, len(self.contexts))
-        if tokens.shape != before.shape:
-            raise ValueError(f"state must have {len(tokens)} rows, one a token, not shape {tuple(before.shape)}")
+        before = check_step(tokens, state, len(self.predicted), len(self.contexts))
         pairs = zip(before.tolist(), map(self.read_as.__getitem__, tokens.tolist()), strict=True)
         after = [self._longest((*(self.contexts[context] if word else ()), word)) for context, word in pairs]
         distinct, rows = np.unique(np.array(after, np.int64), return_inverse=True)

@@ -91,12 +91,23 @@ class NGram:
             ValueError: for tokens that are not int64 of 0..V-1, or a state of another shape.
         """
         contexts, vocab_size = self.following.shape
-        check_indices("tokens", tokens, vocab_size)
-        check_indices("state", state, contexts)
-        if tokens.shape != cast(Tensor, state).shape:
-            raise ValueError(f"state must have {len(tokens)} rows, one a token, not shape {tuple(cast(Tensor, state).shape)}")
-        after = self.following[cast(Tensor, state).cpu(), tokens.cpu()]
+        before = check_step(tokens, state, vocab_size, contexts)
+        after = self.following[before.cpu(), tokens.cpu()]
         return self.log_probabilities[after].to(tokens.device), after.to(tokens.device)
+
+
+def check_step(tokens: Tensor, state: State, vocab_size: int, contexts: int) -> Tensor:
+    """The ``state`` (N,) of a model with so many ``contexts``, where ``tokens`` (N,) of its vocabulary can be read from it.
+
+    Raises:
+        ValueError: where they cannot.
+    """
+    before = cast(Tensor, state)
+    check_indices("tokens", tokens, vocab_size)
+    check_indices("state", before, contexts)
+    if tokens.shape != before.shape:
+        raise ValueError(f"state must have {len(tokens)} rows, one a token, not shape {tuple(before.shape)}")
+    return before
 
 
 def check_indices(name: str, indices: Any, size: int) -> None:

@@ -9,19 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_counts, check_names
 from ..ctc import Alignment, ShallowFusion, Transcripts, ctc_align, ctc_beam_search, ctc_greedy
-from ..label_names import UNITS, text_of_labels
 from ..products import Linear
-from ..recurrent import Recurrent, as_network
-from ..regularize import make_dropout
+from ..recurrent import Recurrent
 from ..sequences import State, at_least_single
-from ..standardize import Standardize
-from ..subsampling import make_subsampling, read_thinned, steps_left
-from .model import Model
+from .label_model import LabelModel
 
 
-class CTCRecognizer(Model):
+class CTCRecognizer(LabelModel):
     """A recurrent network with a label or the blank at each step, trained by connectionist temporal classification (Graves
     et al. 2006; for online handwriting Graves et al. 2009).
 
@@ -43,8 +38,6 @@ class CTCRecognizer(Model):
         ValueError: for a bad size or name.
     """
 
-    input_size: int
-
     def __init__(
         self,
         rnn: dict[str, Any] | Recurrent,
@@ -60,15 +53,8 @@ class CTCRecognizer(Model):
         schedule: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, schedule, rnn=rnn)
-        check_counts(input_size=input_size)
-        check_choice("unit", unit, sorted(UNITS))
-        check_names("labels", labels, least=2)
-        check_counts(least=0, most=len(labels) - 1, blank=blank)
-        self.input_size, self.labels, self.unit, self.blank = input_size, list(labels), unit, blank
-        self.standardize = Standardize(input_size, standardize)
-        self.subsampling = make_subsampling(input_size, subsampling)
-        self.network = as_network(rnn, self.subsampling.output_size if self.subsampling else input_size)
-        self.dropout = make_dropout(dropout, locked=False)
+        self.name_labels(labels, unit, blank)
+        self.add_reader(rnn, input_size, standardize=standardize, subsampling=subsampling, dropout=dropout)
         self.output = Linear(self.network.output_size, len(labels))
         self.complete()
 
@@ -77,21 +63,13 @@ class CTCRecognizer(Model):
 
         A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
         """
-        hidden, after = read_thinned(self.subsampling, self.network, self.standardize(inputs), lengths, state)
-        return at_least_single(self.output(self.dropout(hidden))).log_softmax(2), after
-
-    def steps(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """The steps T' (B,) that are left of ``lengths``, or of all steps of ``inputs``."""
-        return steps_left(self.subsampling, inputs, lengths)
+        heard, after = self.hear(inputs, lengths, state)
+        return at_least_single(self.output(heard)).log_softmax(2), after
 
     @staticmethod
     def sequences(labels: Tensor, lengths: Tensor) -> list[list[int]]:
         """The rows of ``labels`` (B, U), each as long as it is."""
         return [row[:length] for row, length in zip(labels.tolist(), lengths.tolist(), strict=True)]
-
-    def text(self, labels: Sequence[int]) -> str:
-        """The labels of one row by their names: characters side by side, else with a blank space between."""
-        return text_of_labels(self.labels, self.unit, labels)
 
     @torch.no_grad()
     def recognize(

@@ -10,21 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_counts, check_names
+from ..checks import check_counts
 from ..ctc import Transcripts
-from ..label_names import UNITS, text_of_labels
 from ..products import Linear
 from ..recurrent import Recurrent, as_network, with_defaults
-from ..regularize import make_dropout
 from ..sequences import IGNORED, State, at_least_single
-from ..standardize import Standardize
-from ..subsampling import make_subsampling, read_thinned, steps_left
 from ..transducer import Machine, transducer_beam_search, transducer_greedy
 from ..transducer.decoding import Said, as_transcripts
-from .model import Model
+from .label_model import LabelModel
 
 
-class Transducer(Model):
+class Transducer(LabelModel):
     """An RNN transducer (Graves 2012, arXiv:1211.3711): an encoder of the signal, a prediction network of the labels before,
     and a joint network of both, log softmax(W tanh(A f + B g + b)) (Graves et al. 2013, arXiv:1303.5778, equations 13 to 15).
 
@@ -44,8 +40,6 @@ class Transducer(Model):
         ValueError: for a bad size or name, or a prediction network that reads ahead.
     """
 
-    input_size: int
-
     def __init__(
         self,
         rnn: dict[str, Any],
@@ -64,20 +58,14 @@ class Transducer(Model):
         schedule: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, schedule, prediction=prediction)
-        check_counts(input_size=input_size, embedding_size=embedding_size, joint_size=joint_size)
-        check_choice("unit", unit, sorted(UNITS))
-        check_names("labels", labels, least=2)
-        check_counts(least=0, most=len(labels) - 1, blank=blank)
-        self.input_size, self.labels, self.unit, self.blank = input_size, list(labels), unit, blank
-        self.standardize = Standardize(input_size, standardize)
-        self.subsampling = make_subsampling(input_size, subsampling)
-        self.network = as_network(rnn, self.subsampling.output_size if self.subsampling else input_size)
+        check_counts(embedding_size=embedding_size, joint_size=joint_size)
+        self.name_labels(labels, unit, blank)
+        self.add_reader(rnn, input_size, standardize=standardize, subsampling=subsampling, dropout=dropout)
         defaults = {**with_defaults({"num_layers": 1, "bidirectional": False}, rnn)}
         self.prediction = as_network(with_defaults(prediction, defaults), embedding_size, "prediction")
         if not self.prediction.causal:
             raise ValueError("a prediction network must not read ahead: its bidirectional must be false")
         self.embedding = nn.Embedding(len(labels), embedding_size)
-        self.dropout = make_dropout(dropout, locked=False)
         self.heard = Linear(self.network.output_size, joint_size)
         self.said = Linear(self.prediction.output_size, joint_size, bias=False)
         self.output = Linear(joint_size, len(labels))
@@ -86,12 +74,8 @@ class Transducer(Model):
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """The encoder: what the joint network takes of each step (B, T', J) of ``inputs`` (B, T, F), and the state after the
         last."""
-        hidden, after = read_thinned(self.subsampling, self.network, self.standardize(inputs), lengths, state)
-        return self.heard(self.dropout(hidden)), after
-
-    def steps(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """The steps T' (B,) that are left of ``lengths``, or of all steps of ``inputs``."""
-        return steps_left(self.subsampling, inputs, lengths)
+        heard, after = self.hear(inputs, lengths, state)
+        return self.heard(heard), after
 
     def predict_labels(self, labels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """What the joint network takes after each of the ``labels`` (B, U): (B, U, J), and the state after the last."""
@@ -121,10 +105,6 @@ class Transducer(Model):
             return said[:, 0], after
 
         return Machine(start, predict, self.join, self.blank)
-
-    def text(self, labels: Sequence[int]) -> str:
-        """The labels of one row by their names: characters side by side, else with a blank space between."""
-        return text_of_labels(self.labels, self.unit, labels)
 
     @torch.no_grad()
     def recognize(

@@ -160,7 +160,7 @@ def choose_backend(module: nn.Module, backend: str) -> None:
         raise ValueError(
             f"backend={backend!r} must be 'auto' with masks at each step, which no kernel draws: {', '.join(MASKS)}"
         )
-    without = sorted({layer.label for layer in layers if layer.triton is None}) if layers else ["none of ours"]
+    without = sorted({layer.label for layer in layers if layer.triton is None}) if layers else ["a network of your own"]
     if without and backend != AUTO:
         cells = ", ".join(name for name, cell in CELLS.items() if cell.triton)
         raise ValueError(

@@ -40,12 +40,11 @@ class Bidirectional(Recurrent):
         return torch.cat([ahead, reverse(back, lengths)], 2), (ahead_state, back_state)
 
 
-class Residual(Recurrent):
-    """A network whose input is added to its output (He et al. 2016; in stacks of LSTMs Wu et al. 2016, arXiv:1609.08144)."""
+class Wrapper(Recurrent):
+    """A network around one other, whose widths and state it has."""
 
     def __init__(self, inner: Recurrent) -> None:
         super().__init__()
-        check_equal_widths("a residual connection", inner)
         self.inner = inner
         self.input_size, self.output_size = inner.input_size, inner.output_size
         self.bidirectional = inner.bidirectional
@@ -53,27 +52,30 @@ class Residual(Recurrent):
     def start(self, inputs: Tensor) -> State:
         return self.inner.start(inputs)
 
+
+class Residual(Wrapper):
+    """A network whose input is added to its output (He et al. 2016; in stacks of LSTMs Wu et al. 2016, arXiv:1609.08144)."""
+
+    def __init__(self, inner: Recurrent) -> None:
+        check_equal_widths("a residual connection", inner)
+        super().__init__(inner)
+
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         outputs, state = self.inner(inputs, lengths, state)
         return inputs + outputs, state
 
 
-class Highway(Recurrent):
+class Highway(Wrapper):
     """A network whose input passes it by as a gate says (Srivastava et al. 2015, arXiv:1505.00387, equation 3).
 
     y = t * f(x) + (1 - t) * x with t = s(W x + b) at each step. b starts at -2, so that most of the input passes at first.
     """
 
     def __init__(self, inner: Recurrent) -> None:
-        super().__init__()
         check_equal_widths("a highway connection", inner)
-        self.inner, self.transform = inner, Linear(inner.input_size, inner.output_size)
+        super().__init__(inner)
+        self.transform = Linear(inner.input_size, inner.output_size)
         nn.init.constant_(self.transform.bias, -2.0)
-        self.input_size, self.output_size = inner.input_size, inner.output_size
-        self.bidirectional = inner.bidirectional
-
-    def start(self, inputs: Tensor) -> State:
-        return self.inner.start(inputs)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         outputs, state = self.inner(inputs, lengths, state)
@@ -86,17 +88,12 @@ def check_equal_widths(what: str, network: Recurrent) -> None:
         raise ValueError(f"{what} needs equal widths; the network reads {network.input_size} and makes {network.output_size}")
 
 
-class PreNorm(Recurrent):
+class PreNorm(Wrapper):
     """A network that reads its input normalised, step by step (LayerNorm: Ba, Kiros and Hinton 2016, arXiv:1607.06450)."""
 
     def __init__(self, inner: Recurrent) -> None:
-        super().__init__()
-        self.norm, self.inner = nn.LayerNorm(inner.input_size), inner
-        self.input_size, self.output_size = inner.input_size, inner.output_size
-        self.bidirectional = inner.bidirectional
-
-    def start(self, inputs: Tensor) -> State:
-        return self.inner.start(inputs)
+        super().__init__(inner)
+        self.norm = nn.LayerNorm(inner.input_size)
 
     def read(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         return self.inner(self.norm(inputs), lengths, state)

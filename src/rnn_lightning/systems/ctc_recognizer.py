@@ -11,7 +11,7 @@ from torchmetrics import SumMetric
 from ..ctc import Transcripts, ctc_greedy, ctc_loss
 from ..models.ctc_recognizer import CTCRecognizer as Model
 from ..processes import all_reduce_sum, rank_and_world_size
-from ..sequences import IGNORED, Batch
+from ..sequences import Batch
 from .labelled import LabelSystem
 from .metered import EVALUATED
 
@@ -30,22 +30,14 @@ class CTCRecognizer(Model, LabelSystem):
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
         log_probs, _ = self(batch.inputs, batch.lengths)
         steps = self.steps(batch.inputs, batch.lengths)
-        targets, counts = batch.targets, batch.target_lengths
-        if targets.dim() != 2:
-            raise ValueError(f"targets must be integers of shape (B, U), not {targets.dtype} of shape {tuple(targets.shape)}")
-        if counts is None:
-            counts = (targets != IGNORED).sum(1).cpu()
+        targets, counts = self.targets_of(batch)
         losses = ctc_loss(log_probs, targets, steps, counts, blank=self.blank)
-        feasible = losses.isfinite()
-        self.metric(split, "infeasible").update((~feasible).sum())
+        self.metric(split, "infeasible").update((~losses.isfinite()).sum())
         if split != "train":
             found = ctc_greedy(log_probs.detach(), steps, blank=self.blank)
             best = self.sequences(found.labels[:, 0], found.lengths[:, 0])
             self.count_errors(split, best, self.sequences(targets, counts))
-        if not bool(feasible.any()):
-            return log_probs.sum() * 0.0, 0
-        count = int(counts.to(feasible.device)[feasible].clamp(min=1).sum())
-        return losses[feasible].sum() / count, count
+        return self.mean_loss(losses, counts, log_probs)
 
     def predict_on(self, batch: Batch) -> Transcripts:
         return self.recognize(batch.inputs, batch.lengths)

@@ -4,9 +4,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from ..label_names import UNITS
+from ..sequences import IGNORED, Batch
 from .system import System
 
 PRIVATE = 0xE000
@@ -28,6 +30,28 @@ class LabelSystem(System):
         self.add_metrics(**{UNITS[self.unit]: CharErrorRate})
         if self.unit == "character" and " " in self.labels:
             self.add_metrics(wer=WordErrorRate)
+
+    @staticmethod
+    def targets_of(batch: Batch) -> tuple[Tensor, Tensor]:
+        """The labels (B, U) that a batch asks for, and how many of each row are real (B,).
+
+        Raises:
+            ValueError: for targets of another shape.
+        """
+        targets, counts = batch.targets, batch.target_lengths
+        if targets.dim() != 2:
+            raise ValueError(f"targets must be integers of shape (B, U), not {targets.dtype} of shape {tuple(targets.shape)}")
+        return targets, (targets != IGNORED).sum(1).cpu() if counts is None else counts
+
+    @staticmethod
+    def mean_loss(losses: Tensor, counts: Tensor, outputs: Tensor) -> tuple[Tensor, int]:
+        """The mean of finite ``losses`` (B,) over their labels, at least one a row, and how many these are; where none is, a
+        loss of 0 that depends on the ``outputs``."""
+        finite = losses.isfinite()
+        if not bool(finite.any()):
+            return outputs.sum() * 0.0, 0
+        count = int(counts.to(finite.device)[finite].clamp(min=1).sum())
+        return losses[finite].sum() / count, count
 
     def count_errors(self, split: str, found: Sequence[Sequence[int]], right: Sequence[Sequence[int]]) -> None:
         """Count the edits from the ``found`` rows of labels to those that are ``right``."""

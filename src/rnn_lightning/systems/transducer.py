@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..ctc import Transcripts
 from ..models.transducer import Transducer as Model
-from ..sequences import IGNORED, Batch
+from ..sequences import Batch
 from ..transducer import transducer_loss
 from .labelled import LabelSystem
 
@@ -23,9 +23,7 @@ class Transducer(Model, LabelSystem):
         self.add_error_rates()
 
     def loss_on(self, batch: Batch, split: str) -> tuple[Tensor, int]:
-        targets, counts = batch.targets, batch.target_lengths
-        if counts is None:
-            counts = (targets != IGNORED).sum(1).cpu()
+        targets, counts = self.targets_of(batch)
         log_probs, steps = self.lattice(batch.inputs, batch.lengths, targets), self.steps(batch.inputs, batch.lengths)
         losses = transducer_loss(log_probs, targets, steps, counts, blank=self.blank)
         if split != "train":
@@ -33,11 +31,7 @@ class Transducer(Model, LabelSystem):
             rows = zip(found.labels[:, 0].tolist(), found.lengths[:, 0].tolist(), strict=True)
             right = zip(targets.tolist(), counts.tolist(), strict=True)
             self.count_errors(split, *([row[:length] for row, length in side] for side in (rows, right)))
-        heard = losses.isfinite()
-        if not bool(heard.any()):
-            return log_probs.sum() * 0.0, 0
-        count = int(counts.to(heard.device)[heard].clamp(min=1).sum())
-        return losses[heard].sum() / count, count
+        return self.mean_loss(losses, counts, log_probs)
 
     def predict_on(self, batch: Batch) -> Transcripts:
         return self.recognize(batch.inputs, batch.lengths)
