@@ -41,6 +41,7 @@ SETTINGS: dict[str, str] = {
     "task=adding name=a/b": "name must be 1 to 64 letters",
     "task=adding name=": "name must be 1 to 64 letters",
     "task=adding name=é": "'name=é' is no setting: write KEY=VALUE",
+    "task=adding name=mine-98d19e08": "name must not end in eight hexadecimal digits",
     "task=adding name=1": "name must be text, not 1",
     "task=adding +task_name=x": "task_name cannot be set",
     "task=adding +rnn_name=x": "rnn_name cannot be set",
@@ -98,6 +99,7 @@ SETTINGS: dict[str, str] = {
 """By words for any stage, what composing them says."""
 
 SYSTEMS: dict[str, str] = {
+    "task=clinc +task.model.class_weights=balance": "task.model.class_weights must be balanced, or a number for each class",
     "task=nested +task.model.tied=no": "task.model.tied must be true or false, not 'no'",
     "task=nested +task.model.tied=1": "task.model.tied must be true or false, not 1",
     "task=nested +task.model.locked=off": "task.model.locked must be true or false, not 'off'",

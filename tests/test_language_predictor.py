@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rnn_lightning import LanguageModel
+from rnn_lightning.corpora.vocabulary import learn_tokenizer
 from rnn_lightning.items.lines import LineReader
 from rnn_lightning.predictors import LanguagePredictor
 
@@ -60,6 +61,17 @@ def test_what_the_vocabulary_lacks_of_a_scored_line_is_told(capsys: pytest.Captu
     assert (known["unknown"], lacking["unknown"]) == ([], ["cat", "meows"])
     lines = list(LineReader(scorer, "text").answer(io.BytesIO(b"the dog\nthe cat\n")))
     assert len(lines) == 2 and capsys.readouterr().err == "warning: line 2: the vocabulary lacks 'cat': scored as <unk>\n"
+
+
+@pytest.mark.parametrize("score", [True, False])
+def test_a_character_that_the_vocabulary_lacks_without_a_token_for_it_is_named(
+    score: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = learn_tokenizer(["abc cab"], "character", None, end_of_line=False)
+    predictor = LanguagePredictor(language_model(tokenizer.get_vocab_size()), tokenizer, score=score)
+    reader = LineReader(predictor, "text")
+    assert len(list(reader.answer(io.BytesIO(b"abc\naZb\ncab\n")))) == 3 and reader.refused == 1
+    assert "line 2, aZb: the vocabulary lacks 'Z', and has no <unk> for it: leave it out" in capsys.readouterr().err
 
 
 def test_scores_take_no_option_of_continuations() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import rnn_lightning.kernels
-from pipelines.runs.provenance import provenance
+from pipelines.runs.provenance import kernels_of, provenance
 from pipelines.settings.compose import compose
 from rnn_lightning import LanguageModel, prepared
 from rnn_lightning.files import write_json, write_sums
@@ -103,3 +103,9 @@ def test_masks_at_each_step_are_refused(cell: str, mask: str) -> None:
     keywords: dict[str, Any] = {mask: 0.1}
     with pytest.raises(ValueError, match="must be 'auto' with masks at each step"):
         build_network(cell, F, 4, backend="triton", **keywords)
+
+
+def test_a_backend_or_a_cell_without_kernels_is_refused_before_the_device_is() -> None:
+    with pytest.raises(ValueError, match="backend must be one of"):
+        kernels_of({"backend": "tritom"}, "cpu", CELLS["gru"])
+    assert kernels_of({"backend": "triton"}, "cpu", CELLS["janet"]) == "triton"  # which `build_network` refuses then

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.runs.code import own_code, weights_hash
 from pipelines.runs.computed import computed_in
@@ -22,6 +22,9 @@ from pipelines.settings.places import IN_CLONE, PROJECT
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
 from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
 from rnn_lightning.files import sha256
+
+if TYPE_CHECKING:
+    from rnn_lightning.recurrent import Architecture
 
 MADE_OF = ("conf", "src", "pipelines")
 """Folders whose files decide a run, also those that git does not track."""
@@ -51,7 +54,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     device = "cuda" if experiment.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     lock, trainer = PROJECT / "dvc.lock", experiment.trainer
     architecture = architecture_of(str(name))
-    backend = kernels_of(keywords, device) or architecture.backend_on(device, keywords)
+    backend = kernels_of(keywords, device, architecture) or architecture.backend_on(device, keywords)
     return {
         "task": experiment.task_name,
         "rnn": experiment.rnn_name,
@@ -74,19 +77,21 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     }
 
 
-def kernels_of(keywords: Mapping[str, Any], device: str) -> str | None:
-    """The kernels that ``keywords`` of ``build_network`` ask for, which can compute on the ``device``; ``None`` for none.
+def kernels_of(keywords: Mapping[str, Any], device: str, architecture: "type[Architecture]") -> str | None:
+    """The kernels that ``keywords`` of ``build_network`` ask for, which can compute the cell on the ``device``; ``None``: none.
 
     Raises:
         ValueError: where it cannot.
     """
     import torch
 
-    from rnn_lightning.kernels import check_usable
+    from rnn_lightning.kernels import check_backend, check_usable
 
     if (backend := keywords.get("backend", "auto")) == "auto":
         return None
-    check_usable(torch.device(device), backend)
+    check_backend(backend)
+    if architecture.triton is not None:  # else the network itself refuses them
+        check_usable(torch.device(device), backend)
     return backend
 
 

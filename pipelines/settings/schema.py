@@ -1,5 +1,6 @@
 """The settings of an experiment: what each key means, which values are allowed, and the paths that follow from them."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,6 +140,8 @@ class Experiment(Settings):
             raise ValueError("either task.parameters (a budget) or task.rnn.hidden_size must be given")
         if self.init_from_partial and self.init_from is None:
             raise ValueError("init_from_partial has no effect without init_from: give that too, or leave it out")
+        if self.name is not None and re.search(r"-[0-9a-f]{8}$", self.name):
+            raise ValueError(f"name must not end in eight hexadecimal digits, as runs of other settings do, not {self.name!r}")
         if self.trainer.gradient_clip_algorithm != "norm" and not self.task.training.clip:
             raise ValueError(
                 "trainer.gradient_clip_algorithm has no effect with task.training.clip=0: set a bound, or leave it out"

@@ -34,8 +34,9 @@ def _bad_settings(experiment: Experiment) -> Iterator[str]:
 
     task, tables = experiment.task, {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "characters": CHARACTER_ENCODERS}
     data, model = task.data.model_extra or {}, dict(task.model.model_extra or {})
-    if model.get("class_weights") == BALANCED:
+    if isinstance(given := model.get("class_weights"), str):
         model |= {"class_weights": None}  # the class takes numbers, which the targets will give
+        yield from _bad_weights(given)
     yield from bad_keywords("task.data", task.data.cls(), data, OF_STAGE)
     augment = data.get("augment")
     for number, settings in enumerate(augment if isinstance(augment, list) else []):
@@ -62,6 +63,12 @@ def _bad_network(where: str, settings: Any) -> Iterator[str]:
     yield from bad_keywords(where, build_network, settings, OF_NETWORK)
     if isinstance(cell := settings.get("cell", "lstm"), str) and "." not in cell and cell not in CELLS:
         yield named(f"{where}.cell", cell, list(CELLS))
+
+
+def _bad_weights(given: str) -> Iterator[str]:
+    """What is wrong with the weights of classes by a word."""
+    if given != BALANCED:
+        yield f"task.model.class_weights must be {BALANCED}, or a number for each class, [a, b, ...], not {given!r}"
 
 
 def _bad_entry(where: str, table: Mapping[str, Callable[..., Any]], settings: Any, first: int) -> Iterator[str]:

@@ -83,7 +83,7 @@ def write_graph(form: str, name: str, graph: Exportable, folder: Path) -> dict[s
     file = folder / f"{name}{GRAPHS[form].ending}"
     try:
         GRAPHS[form].write(graph, file)
-    except ImportError:
+    except (ImportError, OSError):
         raise
     except Exception as error:  # exporters raise many kinds
         raise ValueError(f"{form} has no form for this network: {first_line(error)}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import check_counts, check_flags, check_temperature
+from ..symbols import UNKNOWN_TOKEN
 from .base import Answer, Answerer
 from .inputs import NOTHING, Encoded, Inputs, TokenInputs
 from .scores import NO_SCORE, UNKNOWN, score_line, unknown_in
@@ -32,8 +33,23 @@ class PromptInputs(Inputs):
         self.mark: list[int] = tokenizer.encode("").ids  # of a text without lines: none
 
     def encode(self, item: str) -> Encoded:
-        tokens = [*self.mark, *self.tokens_of(item, add_special_tokens=False).ids, *(self.mark if self.closed else [])]
+        tokens = [*self.mark, *self._tokens(item), *(self.mark if self.closed else [])]
         return Encoded(np.array(tokens), self.unknown_in(item) if self.closed else None) if tokens else NOTHING
+
+    def _tokens(self, item: str) -> list[int]:
+        """The tokens of a text.
+
+        Raises:
+            ValueError: where the vocabulary lacks a part of it, and has no token that stands for such parts.
+        """
+        try:
+            return self.tokens_of(item, add_special_tokens=False).ids
+        except TypeError:
+            raise
+        except Exception as error:  # of the tokenizer's library, which has no kinds of its own
+            lacking = [sign for sign in dict.fromkeys(item) if self.tokenizer.token_to_id(sign) is None]
+            parts = ", ".join(map(repr, lacking)) or str(error)
+            raise ValueError(f"the vocabulary lacks {parts}, and has no {UNKNOWN_TOKEN} for it: leave it out") from None
 
 
 def prompt_inputs(tokenizer: "Tokenizer | None", vocab_size: int, *, score: bool) -> Inputs:
