@@ -29,6 +29,7 @@ class PromptInputs(Inputs):
     def __init__(self, tokenizer: "Tokenizer", *, closed: bool) -> None:
         """With ``closed`` the mark behind the line is there too, which a prompt must not have."""
         self.tokenizer, self.tokens_of, self.closed = tokenizer, tokenizer.encode, closed
+        self.number_of = tokenizer.token_to_id
         self.unknown_in = partial(unknown_in, tokenizer)
         self.mark: list[int] = tokenizer.encode("").ids  # of a text without lines: none
 
@@ -47,7 +48,7 @@ class PromptInputs(Inputs):
         except TypeError:
             raise
         except Exception as error:  # of the tokenizer's library, which has no kinds of its own
-            lacking = [sign for sign in dict.fromkeys(item) if self.tokenizer.token_to_id(sign) is None]
+            lacking = [sign for sign in dict.fromkeys(item) if self.number_of(sign) is None]
             parts = ", ".join(map(repr, lacking)) or str(error)
             raise ValueError(f"the vocabulary lacks {parts}, and has no {UNKNOWN_TOKEN} for it: leave it out") from None
 
