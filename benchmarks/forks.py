@@ -13,7 +13,7 @@ PRELOADED = ("pipelines.training.run", "pipelines.comparing.report", "pipelines.
 
 
 class Forked:
-    """A module run with its arguments in ``folder``, which adds what it prints to the file ``log``."""
+    """A module run with its arguments in ``folder``, with a dashboard there; what it prints is added to the file ``log``."""
 
     def __init__(self, command: Sequence[str], folder: Path, log: Path) -> None:
         for module in PRELOADED:
@@ -36,7 +36,7 @@ def _run(command: Sequence[str], folder: Path, log: Path) -> NoReturn:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     code = 1
     try:
         os.chdir(folder)

@@ -98,10 +98,10 @@ def cases() -> dict[str, Case]:
 
 
 def environment(place: Path) -> dict[str, str]:
-    """Of commands in ``place``: its code is the project's own, where it has one."""
+    """Of commands in ``place``: its code is the project's own, where it has one, and so is its dashboard."""
     code = place if (place / "pipelines").exists() else PROJECT
-    variables = {"PYTHONPATH": f"{code}:{code}/src", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | variables
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
+    return {**os.environ, **store, "PYTHONPATH": f"{code}:{code}/src", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
 
 
 def empty(place: Path) -> None:

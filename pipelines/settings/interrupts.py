@@ -2,11 +2,18 @@
 
 import os
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threading import Timer
 
 INTERRUPTED = 130
 """The exit code of a command that SIGINT, as Ctrl-C sends it, has ended; a training that it ends saves before."""
 _interrupts: list[int] = []
+_waiting: list["Timer"] = []
 _AGAIN = 0.05
+IMPORTS = "<frozen importlib._bootstrap>"
+"""Where the calls are that import a module."""
 
 
 def end_at_once(*_: object) -> None:
@@ -18,38 +25,36 @@ def end_at_once(*_: object) -> None:
 def begin_work() -> None:
     """Have Ctrl-C raise ``KeyboardInterrupt`` from here on: what a command has begun is to end in order.
 
-    It waits while an extension module is loaded: an exception that C++ code does not expect aborts the process.
+    It waits while a module is imported: compiled code that calls Python as it starts may not expect an exception, and abort.
+    An error of that time is taken for its consequence.
     """
     import signal
     import threading
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if loads_an_extension(frame):
+        _interrupts.append(number)
+        if is_importing(frame):
             again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
             again.daemon = True
             again.start()
+            _waiting[:] = [again]
             return
-        _interrupts.append(number)
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, interrupt)
 
 
-def loads_an_extension(frame: FrameType | None) -> bool:
-    """Whether a call on the stack of ``frame`` loads an extension module, compiled code whose start may call Python."""
-    from importlib.machinery import ExtensionFileLoader
-
-    while frame is not None:
-        if frame.f_code.co_name in ("create_module", "exec_module") and isinstance(
-            frame.f_locals.get("self"), ExtensionFileLoader
-        ):
-            return True
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether a call on the stack of ``frame`` imports a module."""
+    while frame is not None and frame.f_code.co_filename != IMPORTS:
         frame = frame.f_back
-    return False
+    return frame is not None
 
 
 def was_interrupted(error: BaseException) -> bool:
-    """Whether a command that ends by ``error`` does so by Ctrl-C."""
+    """Whether a command that ends by ``error`` does so by Ctrl-C; one that still waits for an import comes no more."""
+    for timer in _waiting:
+        timer.cancel()
     saved = isinstance(error, SystemExit) and error.code == INTERRUPTED
     return saved or bool(_interrupts) or isinstance(error, KeyboardInterrupt)
