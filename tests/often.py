@@ -1,7 +1,7 @@
 """Which cases of a law are tried each time, and which by `make test-all` alone."""
 
 from collections.abc import Callable, Sequence
-from itertools import cycle, product
+from itertools import cycle, islice, product
 from typing import Any
 
 import pytest
@@ -17,6 +17,19 @@ def in_turn(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """All pairs; each time each of ``ones`` is tried with one of the ``others``, in turn, and the rest as slow tests."""
     early = [*zip(ones, cycle(others), strict=False)]
     return some([*early, *(pair for pair in product(ones, others) if pair not in early)], len(early))
+
+
+def mixed(*axes: Sequence[Any]) -> list[Any]:
+    """All combinations of the axes; each time every value of the first axis and every combination of the others is tried once,
+    in turn, and the rest as slow tests. An element of an axis that is a tuple is several arguments."""
+    ones, others = axes[0], [*product(*axes[1:])]
+    early = [*islice(zip(cycle(ones), cycle(others), strict=False), max(len(ones), len(others)))]
+    late = [pair for pair in product(ones, others) if pair not in early]
+    return some([_flat(one, *more) for one, more in [*early, *late]], len(early))
+
+
+def _flat(*values: Any) -> tuple[Any, ...]:
+    return tuple(part for value in values for part in (value if isinstance(value, tuple) else (value,)))
 
 
 def those(cases: Sequence[Any], usual: Callable[[Any], bool]) -> list[Any]:

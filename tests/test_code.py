@@ -81,6 +81,7 @@ SMALL = ["task=dates", "rnn=lstm", "seed=1", "task.corpus.rows={train:60,validat
 SMALL += ["task.training.epochs=1", "task.training.validate_every=2", "task.parameters=9000"]
 
 
+@pytest.mark.slow
 def test_what_the_stages_load_is_among_their_code(tmp_path: Path) -> None:
     environment = os.environ | {
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",

@@ -67,6 +67,7 @@ def check(some: Sequence[Line], place: tuple[Worker, Path, Path], most: float) -
     assert len(faults) <= most * len(some), "\n".join(faults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [TASKS[:1]], indirect=True)
 def test_a_few_random_lines(place: tuple[Worker, Path, Path]) -> None:
     of_these = [line for line in lines(30, SEED) if not any(task in word for task in TASKS[1:] for word in line.words)]

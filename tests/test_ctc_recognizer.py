@@ -8,6 +8,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from often import mixed
 from torch import Tensor
 
 from rnn_lightning import IGNORED, Batch, CTCRecognizer, NGram, PairModule, check_invariance, ctc_loss
@@ -55,9 +56,9 @@ def test_thinned_out_it_reads_padding_and_rows_alike(cell: str, ways: int) -> No
         torch.testing.assert_close(again[row, : steps[row]], alone[0])
 
 
-@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
-    ("thinned", "chunk"), [(None, 1), (THINNED, 2), (THINNED, 4), ({"channels": 3, "stride": 3, "kernel": 3}, 3)]
+    ("cell", "thinned", "chunk"),
+    mixed([*CELLS], [(None, 1), (THINNED, 2), (THINNED, 4), ({"channels": 3, "stride": 3, "kernel": 3}, 3)]),
 )
 def test_a_stream_says_what_the_whole_says(cell: str, thinned: dict[str, int] | None, chunk: int) -> None:
     """Fed step by step, or stride by stride, a recogniser that reads one way says the same at every moment."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from often import mixed
 from torch import Tensor
 
 from rnn_lightning.attention import ATTENTIONS, Memory, remember
@@ -37,9 +38,7 @@ def repeated(memory: Memory, times: int) -> Memory:
     return Memory(*(part.repeat_interleave(times, 0) if isinstance(part, Tensor) else part for part in memory))
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("context", [False, True])
-@pytest.mark.parametrize("kind, feeding, tied", LEGAL)
+@pytest.mark.parametrize("cell, context, kind, feeding, tied", mixed([*CELLS], [False, True], LEGAL))
 def test_a_target_at_once_equals_its_steps(cell: str, context: bool, kind: str | None, feeding: bool, tied: bool) -> None:
     model = decoder(kind, cell=cell, input_feeding=feeding, tied=tied, context=context)
     memory, tokens = memory_for(model), tokens_of(SOURCES)

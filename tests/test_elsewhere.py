@@ -43,7 +43,7 @@ RUNS: dict[str, list[str]] = {
     "japanese_vowels": ["task.corpus.rows=null"],
     "phonemes": [],
 }
-QUICK = ("dates", "strokes", "clinc", "phonemes")
+QUICK = ("dates", "clinc")
 ALONE = {"splits": {"test": "exam"}, "rows": None}
 """A data set that has a test split only."""
 OTHERS: dict[str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ import lightning
 import pytest
 import torch
 from corpora import write_series
+from often import mixed
 from torch import Tensor
 
 from rnn_lightning import AtomicCheckpointIO, Batch, Durable, Forecaster, WindowModule
@@ -48,8 +49,7 @@ def settled(more: dict[str, Any]) -> dict[str, Any]:
     return {"size": 2 + more.get("known", 0), **more} if more.get("recursive") else more
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("more", [*DIRECT, *RECURSIVE], ids=str)
+@pytest.mark.parametrize(("cell", "more"), mixed([*CELLS], [*DIRECT, *RECURSIVE]), ids=str)
 def test_padding_and_other_rows_change_nothing(cell: str, more: dict[str, Any]) -> None:
     model = build(cell, **settled(more))
     inputs, ahead = draw(model), HORIZON if model.known else 0

@@ -8,6 +8,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from often import mixed
 from torch import Tensor
 
 from rnn_lightning import IGNORED, Batch, FrameClassifier, PairModule, check_invariance
@@ -28,16 +29,13 @@ def draw(rows: int = 5, steps: int = 9, seed: int = 1) -> Tensor:
     return torch.randn(rows, steps, 3, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("ways", [1, 2])
-@pytest.mark.parametrize("ahead", AHEAD, ids=str)
+@pytest.mark.parametrize(("cell", "ways", "ahead"), mixed([*CELLS], [1, 2], AHEAD), ids=str)
 def test_a_frame_classifier_keeps_the_laws(cell: str, ways: int, ahead: dict[str, int]) -> None:
     gaps = check_invariance(build(cell, ways=ways, dropout=0.5, **ahead), inputs=draw(), lengths=torch.tensor([9, 0, 4, 7, 1]))
     assert ("two goes read as one" in gaps) == (ways == 1 and not ahead)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("ahead", AHEAD, ids=str)
+@pytest.mark.parametrize(("cell", "ahead"), mixed([*CELLS], AHEAD), ids=str)
 def test_it_sees_as_far_ahead_as_it_is_told(cell: str, ahead: dict[str, int]) -> None:
     model, inputs = build(cell, **ahead).double().eval(), draw(1, 12).double()
     reach = sum(ahead.values())

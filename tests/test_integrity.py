@@ -36,7 +36,7 @@ VOCABULARIES = ("lexicon.json", "tokenizer.json", "target_tokenizer.json")
 TASKS = {"dates": "a translation", "foresight": "a tagger", "adding": "a value"}
 
 
-@pytest.fixture(scope="module", params=those([*TASKS], lambda task: task != "dates"), ids=TASKS.values())
+@pytest.fixture(scope="module", params=those([*TASKS], lambda task: task == "adding"), ids=TASKS.values())
 def experiment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
     """Of a task whose run all stages have made in the working folder."""
     settings = [f"task={request.param}", *SMALL]

@@ -191,6 +191,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
     """Ten times the text in 40 MB more; as lists of lines and encodings it takes 200."""
     peaks, some = [], [f"{line} {' '.join(WORDS)}" for line in sentences(2000, 0)]

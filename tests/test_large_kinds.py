@@ -125,7 +125,7 @@ def handwriting(place: Path) -> Corpus:
 KINDS = [conll, spoken, pictures, series, handwriting, transcribed, labelled, tagging]
 
 
-@pytest.mark.parametrize("make", some(KINDS, 5))
+@pytest.mark.parametrize("make", some(KINDS, 2))
 def test_any_number_of_workers_makes_the_same_bytes(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the same lines on standard error, and with other numbers of rows at a time."""
     made = make(tmp_path)

@@ -12,6 +12,7 @@ from corpora import CHARACTERS, TAGS, VOCABULARY
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, StochasticWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.tuner.tuning import Tuner
+from often import in_turn
 from torch.utils.data import DataLoader
 
 from rnn_lightning import (
@@ -156,8 +157,7 @@ SETTINGS = {
 }
 
 
-@every_system
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("name", "setting"), in_turn([*SYSTEMS], [*SETTINGS]))
 def test_a_training_runs_as_the_trainer_says(name: str, setting: str) -> None:
     settings, steps = SETTINGS[setting]
     model, fitted = build(name), trainer(**settings)

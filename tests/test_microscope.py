@@ -9,6 +9,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from often import mixed
 from run_folders import run_by_stages
 from torch import Tensor
 
@@ -130,8 +131,7 @@ def test_states_gates_and_jacobians_are_those_of_finite_differences(cell: str, s
     np.testing.assert_allclose(given.numpy(), expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("cell", "layers"), mixed([*CELLS], [1, 2]))
 def test_each_row_counts_alone_and_padding_not_at_all(cell: str, layers: int) -> None:
     system, lengths = regressor({"cell": cell, "hidden_size": 3, "num_layers": layers}), [7, 2, 5]
     batch = rows(lengths=lengths)

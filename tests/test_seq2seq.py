@@ -184,8 +184,8 @@ def test_shared_embeddings_are_one() -> None:
     assert system.embedding.weight is system.decoder.embedding.weight is system.decoder.output.weight
 
 
-@pytest.mark.parametrize(("cell", "kind"), in_turn([*CELLS], KINDS))
-def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, cell: str, kind: tuple[str | None, bool]) -> None:
+@pytest.mark.parametrize(("kind", "cell"), in_turn(KINDS, [*CELLS]))
+def test_it_trains_and_comes_back_from_its_checkpoint(tmp_path: Path, kind: tuple[str | None, bool], cell: str) -> None:
     torch.manual_seed(0)
     system = Seq2Seq(
         VOCABULARY, VOCABULARY, {"cell": cell, "hidden_size": 4}, end=VOCABULARY - 1, attention=kind[0], input_feeding=kind[1]

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("KILLS", "1"))
-QUICK = ("train adding",)
-SLOW = (
+CASES = (
+    "train adding",
     "preprocess clinc",
     "evaluate phonemes",
     "compare",
@@ -26,7 +26,8 @@ SLOW = (
 )
 
 
-@pytest.mark.parametrize("case", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
 def test_a_killed_command_leaves_nothing_behind_and_the_next_completes(case: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.kill_stages", "--kills", str(KILLS), "--seed", "2", "--out", "out.json"]
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "OMP_NUM_THREADS": "1"}

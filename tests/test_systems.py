@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from corpora import CHARACTERS, TAGS, VOCABULARY, write_pairs, write_stream, write_tagged
-from often import in_turn
+from often import in_turn, mixed
 
 from rnn_lightning import (
     IGNORED,
@@ -47,10 +47,11 @@ def test_a_language_model_keeps_the_laws(cell: str, more: dict) -> None:
 NUMBERS = {"mean": [1.0, -2.0, 0.5], "std": [0.1, 3.0, 1.0]}
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("more", [{}, {"num_classes": 3}, {"vocab_size": 9}, {"standardize": NUMBERS}], ids=str)
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_sequence_classifier_keeps_the_laws(cell: str, more: dict, bidirectional: bool) -> None:
+READS: list[dict] = [{}, {"num_classes": 3}, {"vocab_size": 9}, {"standardize": NUMBERS}]
+
+
+@pytest.mark.parametrize(("cell", "bidirectional", "more"), mixed([*CELLS], [False, True], READS), ids=str)
+def test_a_sequence_classifier_keeps_the_laws(cell: str, bidirectional: bool, more: dict) -> None:
     torch.manual_seed(0)
     check_invariance(SequenceClassifier({"cell": cell, "hidden_size": 4, "bidirectional": bidirectional}, 3, **more))
 

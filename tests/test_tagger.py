@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from corpora import CHARACTERS, TAGS, VOCABULARY, write_tagged
+from often import mixed
 from torch import Tensor
 
 from rnn_lightning import IGNORED, AtomicCheckpointIO, Batch, Durable, PairModule, Tagger, check_invariance
@@ -45,9 +46,7 @@ def trainer(**more: Any) -> lightning.Trainer:
     return lightning.Trainer(accelerator="cpu", max_epochs=1, **{**QUIET, **more})
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("ways", [1, 2])
-@every_spelling
+@pytest.mark.parametrize(("cell", "ways", "spelling"), mixed([*CELLS], [1, 2], [*SPELLINGS]))
 def test_a_tagger_keeps_the_laws(spelling: str, ways: int, cell: str) -> None:
     model = build(spelling, cell, ways=ways, layers=2, dropout=0.5, word_dropout=0.5)
     lengths = torch.tensor([7, 0, 3, 5, 1])

@@ -4,11 +4,11 @@ Shapes: B rows, T steps, F features in, H hidden units.
 """
 
 import copy
-from itertools import product
 from typing import Any
 
 import pytest
 import torch
+from often import mixed
 from torch import Tensor, nn
 
 from rnn_lightning import LanguageModel
@@ -18,7 +18,7 @@ from rnn_lightning.sequences import leaves
 B, T, F, H = 4, 6, 3, 5
 LENGTHS = torch.tensor([6, 1, 0, 4])
 PROBABILITY = 0.4
-FORMS = list(product(CELLS, (1, 2), (False, True), (False, True)))
+FORMS = mixed([*CELLS], (1, 2), (False, True), (False, True))
 every_form = pytest.mark.parametrize(("cell", "num_layers", "bidirectional", "residual"), FORMS)
 
 
