@@ -19,7 +19,6 @@ SMALL = [
     "seed=1",
 ]
 STAGES = ("fetch", "preprocess", "train", "evaluate")
-QUICK = ("CoNLL-U",)
 TYPED: dict[str, tuple[list[str], str]] = {
     "text": (["from=book.txt"], "the cat"),
     "parallel text": (["from={de: train.de, en: train.en}"], "the cat sat"),
@@ -64,7 +63,8 @@ def whole_way(made: Worker, kind: str, folder: Path) -> list[Told]:
     return [*told, run("predict", [f"run={trained}", "format=json"], f"{line}\n")]
 
 
-@pytest.mark.parametrize("kind", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in TYPED])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TYPED)
 def test_files_become_predictions(kind: str, project: tuple[Worker, Path], tmp_path: Path) -> None:
     began = time.monotonic()
     told = whole_way(project[0], kind, tmp_path)
@@ -75,6 +75,7 @@ def test_files_become_predictions(kind: str, project: tuple[Worker, Path], tmp_p
     print(f"\n| {kind} | {len(told)} | {time.monotonic() - began:.1f} | {sum(each.seconds for each in told):.1f} |")
 
 
+@pytest.mark.slow
 def test_preprocess_notices_that_a_file_has_changed(project: tuple[Worker, Path], tmp_path: Path) -> None:
     made, _ = project
     KINDS["text with a class"][0](tmp_path)

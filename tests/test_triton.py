@@ -146,7 +146,7 @@ def test_a_row_beyond_a_tile_has_the_bits_that_it_has_alone(cell: str) -> None:
         assert torch.equal(one, two[:, -1:])
 
 
-@pytest.mark.parametrize("cell", LOOPS)
+@pytest.mark.parametrize("cell", [name if name == "lstm" else pytest.param(name, marks=pytest.mark.slow) for name in LOOPS])
 def test_tiles_of_any_size_have_the_same_outcome(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """3 rows and 6 units in one tile, and in two of rows by two of units, whose products take two each."""
     outcomes = []

@@ -16,7 +16,7 @@ BARRIERS = {
 }
 """Forward and backward, one after each pass over the units of a step, and one before a memory's gradient takes the place of one
 that is read."""
-OFTEN = ("gru", "mingru")
+OFTEN = ("gru",)
 
 
 @pytest.mark.parametrize("cell", [cell if cell in OFTEN else pytest.param(cell, marks=pytest.mark.slow) for cell in BARRIERS])
