@@ -52,7 +52,6 @@ def measure_elsewhere(words: Sequence[str]) -> None:
     check_unchanged(folder, run.partners, experiment.task.metric.search)
     raw = read_rows(folder, experiment, other)
     target = measured_folder(folder, name_of(other))
-    target.parent.mkdir(parents=True, exist_ok=True)
     with made_alone(target, f"the measurement {target}"), whole_folder(target, sums=True) as partial:
         system = load_trained(experiment, folder)
         encoded = ENCODINGS[raw.kind].encode(raw, Known(folder, names_of(system, ENCODINGS[raw.kind].predictor)))

@@ -101,11 +101,16 @@ def write_trials(study: optuna.Study, sweep: Sweep, file: Path) -> Path:
     return file
 
 
+def tuned_file(experiment: Experiment) -> Path:
+    """Where the values of a sweep are kept."""
+    return CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
+
+
 def keep_values(
     study: optuna.Study, best: FrozenTrial, experiment: Experiment, name: str, finding: Finding, *, force: bool
 ) -> tuple[Path, str]:
     """Write ``conf/tuned/TASK-RNN.yaml`` unless a better one is there; the file, and a line that says which it has."""
-    file = CONF / "tuned" / f"{experiment.task_name}-{experiment.rnn_name}.yaml"
+    file = tuned_file(experiment)
     shown = file.relative_to(CONF.parent)
     remove_leftovers(file)
     if not force and (reason := _why_kept(file, (name, best.number, finding.value), finding)):

@@ -21,11 +21,12 @@ from pipelines.runs.processes import lock_folder
 from pipelines.settings.schema import Experiment
 from pipelines.sweeping.engines import Job, make_engine
 from pipelines.sweeping.lease import BEAT, Lease
-from pipelines.sweeping.outcome import keep
+from pipelines.sweeping.outcome import REPORTS, keep, tuned_file
 from pipelines.sweeping.settings import Sweep, SweepArguments
 from pipelines.sweeping.storage import default_storage, open_storage
 from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS, counted, open_study, running, waiting
 from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved
+from pipelines.training.checks import check_places
 from rnn_lightning.files import read_json
 
 MAX_STARTS = 3
@@ -49,6 +50,7 @@ class SweepRunner:
         self.name = f"{experiment.task_name}-{experiment.rnn_name}-{arguments.sweep}"
         self.folder = Path("work/sweeps") / self.name
         self.card = card_of(experiment)
+        check_places(REPORTS / self.name / "trials.csv", tuned_file(experiment))
         self.url = arguments.storage or default_storage()
         self.shown_in = f"{experiment.task_name} sweeps"
         self.slots: dict[int, tuple[FrozenTrial, Job]] = {}

@@ -1,6 +1,8 @@
-"""What a training is checked for before its first step, besides its settings: its metric and its name."""
+"""What a training is checked for before its first step, besides its settings: its metric, its name and where it is kept."""
 
+import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -46,3 +48,17 @@ def check_name(experiment: Experiment, seed: int, facts: dict[str, Any]) -> None
     if different := changes(modern(read_json(file)["config"]), facts["config"]):
         folder = file.parent
         raise ValueError(f"name={experiment.name}: {folder} has a training of other settings ({different}): give another name")
+
+
+def check_places(*targets: Path) -> None:
+    """Refuse folders that could not be put in place at the end of a training: what is above one is a file, or is read-only.
+
+    Raises:
+        ValueError: naming both.
+    """
+    for target in targets:
+        above = next(folder for folder in target.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise ValueError(f"{target} cannot be made, {above} is a file: remove it, or work in another folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise ValueError(f"{target} cannot be made, {above} may not be written to: change that, or work in another folder")

@@ -20,7 +20,7 @@ from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.runs.provenance import note_environment, provenance, run_tags
 from pipelines.settings.schema import Experiment
 from pipelines.settings.tasks import task_of
-from pipelines.training.checks import check_name
+from pipelines.training.checks import check_name, check_places
 from pipelines.training.computed import ComputedIn
 from pipelines.training.heap import ReturnMemory
 from pipelines.training.initial import begin_from
@@ -50,6 +50,7 @@ def train_one(experiment: Experiment, seed: int) -> None:
     """
     quieten()
     check_system(experiment)
+    check_places(experiment.trained(seed), experiment.run(seed))
     card = card_of(experiment)
     facts = provenance(experiment, seed, card["sha256"]["all"])
     name = f"{experiment.task_name}-{experiment.trained(seed).parent.name}-{seed}"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .leftovers import unfinished_name
+from .leftovers import folders_above, unfinished_name
 
 SUMS = "SHA256SUMS"
 """The file of a folder that lists the SHA-256 of all others, as ``sha256sum`` does."""
@@ -54,9 +54,9 @@ def whole_folder(target: Path, *, sums: bool = False) -> Iterator[Path]:
 
     With ``sums`` it gets a `SUMS`, which `check_sums` reads.
     """
-    partial = Path(tempfile.mkdtemp(prefix=f"{unfinished_name(target)}.", suffix=".partial", dir=target.parent))
-    try:
-        with _errors_named(target):
+    with folders_above(target), _errors_named(target):
+        partial = Path(tempfile.mkdtemp(prefix=f"{unfinished_name(target)}.", suffix=".partial", dir=target.parent))
+        try:
             yield partial
             if sums:
                 write_sums(partial)
@@ -65,8 +65,8 @@ def whole_folder(target: Path, *, sums: bool = False) -> Iterator[Path]:
                 flush(path)
             _replace_folder(target, partial)
             flush(target.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _replace_folder(target: Path, new: Path) -> None:

@@ -3,7 +3,23 @@
 import os
 import platform
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+@contextmanager
+def folders_above(target: Path) -> Iterator[None]:
+    """A block that makes ``target``, in folders made if need be, and removed again where it fails and leaves them empty."""
+    made = [folder for folder in target.parents if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in made:
+            with suppress(OSError):  # it has what another process has made
+                folder.rmdir()
+        raise
 
 
 def unfinished_name(target: Path) -> str:

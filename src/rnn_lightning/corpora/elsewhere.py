@@ -175,7 +175,6 @@ def write_test(processed: Path, encoded: Encoded, card: dict[str, Any], train: S
     """
     if not len(encoded.split.inputs):
         raise CorpusError(f"{processed / 'test'} would be empty: the test split has nothing that the model can read")
-    processed.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(processed, sums=True) as folder:
         write_split(folder / "test.npz", encoded.split)
         for name, text in encoded.files.items():

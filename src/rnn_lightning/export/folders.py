@@ -45,7 +45,6 @@ def export_run(folder: Path, target: Path, form: str = "onnx", card: str | None 
     name = description["predictor"]
     kind, system = KINDS[name], SYSTEMS[name]
     model = load_system(system, folder).eval()
-    target.parent.mkdir(parents=True, exist_ok=True)
     with packages_of(form), whole_folder(target) as partial:
         for file in (DESCRIPTION, *description.get("files", [])):
             shutil.copyfile(folder / file, partial / file)
