@@ -208,6 +208,7 @@ def test_graphs_have_no_form_for_them(settings: dict[str, Any]) -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"copying": {"unknown": 5}}, "copying.unknown must be a whole number of 0 to 4, not 5"),
     ({"copying": True}, r"copying must be \{'unknown': TOKEN\}, or None, not True"),
+    ({"copying": {"unknown": END}}, f"copying.unknown must be the token of unknown words, not {END}, which ends a target"),
     ({"copying": {"unknown": 1}, "attention": None}, "copying points with the weights of an attention: it needs one"),
     ({"copying": {"unknown": 1}, "label_smoothing": 0.1}, "label_smoothing gives each token a share"),
     ({"coverage_loss": -1.0}, "coverage_loss must be a finite number of at least 0, not -1.0"),

@@ -18,9 +18,11 @@ from pipelines.predict import PicturedLines, predict, reader
 from pipelines.settings.compose import compose
 from pipelines.training.building import build_system
 from rnn_lightning import load_predictor
+from rnn_lightning.export import export_run
 from rnn_lightning.files import read_json
 from rnn_lightning.models import Seq2Seq
 from rnn_lightning.predictors.base import load_system
+from rnn_lightning.runtime import load
 
 LINES = ["May 3rd, 1988", "the twenty-first of March, 1987"]
 
@@ -136,6 +138,14 @@ def test_a_line_whose_constraints_nothing_satisfies_is_named_and_the_others_are_
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{short}\n".encode())))
     with pytest.raises(SystemExit, match="1"):
         predict(["run=runs/translation", f"constraints={{prefix: '{'1-' * 12}'}}"])
+
+
+def test_an_unknown_token_does_not_stand_for_what_is_forbidden(place: Path) -> None:
+    limits = {"constraints": {"forbidden": [*"0123456789-"]}, "min_length": 3, "max_length": 9}
+    export_run(place / "runs/translation", place / "exported")
+    for answers in (load_predictor("runs/translation", **limits), load("exported", **limits)):
+        with pytest.raises(ValueError, match="no hypothesis of a beam of 5 satisfies forbidden within 9 tokens, its end incl"):
+            answers(LINES)
 
 
 def language_model(place: Path, tokenizer: str | None) -> str:

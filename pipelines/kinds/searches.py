@@ -35,7 +35,7 @@ def searcher_of(
     options = {name: value for name, value in settings.items() if name not in PARTNERS}
     others = predictor.partners(settings.get("ensemble", []), shared)
     fusion = language_model_of(settings["fusion"], target) if "fusion" in settings else None
-    return Searcher([system, *others], options, target.encode_known, fusion=fusion)
+    return Searcher([system, *others], options, target.encode_known, fusion=fusion, silent=target.silent)
 
 
 def check_searcher(searcher: Searcher, data: PairModule) -> None:

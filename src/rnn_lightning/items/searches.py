@@ -72,8 +72,11 @@ class Spelled:
     repetition_penalty: float | None = None
 
     @classmethod
-    def of(cls, constraints: Constraints, encode: Callable[[str], Sequence[int]], end: int) -> "Spelled":
-        """``constraints`` as ``encode`` spells them for a model whose texts end with the token ``end``.
+    def of(
+        cls, constraints: Constraints, encode: Callable[[str], Sequence[int]], end: int, silent: Sequence[int] = ()
+    ) -> "Spelled":
+        """``constraints`` as ``encode`` spells them for a model whose texts end with the token ``end``. Where phrases are
+        forbidden, ``silent`` tokens, which name no part of a text, do not stand in their place.
 
         Raises:
             ValueError: for a text without tokens, or with ``end`` among them, or that the vocabulary lacks; for constraints of
@@ -92,6 +95,7 @@ class Spelled:
             size = constraints.no_repeated_ngrams
             if size is not None and repeats(tokens, size):
                 raise ValueError(f"constraints: {name} {shown(text)} repeats {size} tokens (no_repeated_ngrams): drop one")
+        forbidden += [[token] for token in silent if forbidden and token != end]
         return cls(prefix, required, forbidden, constraints.no_repeated_ngrams, constraints.repetition_penalty)
 
     @property

@@ -113,7 +113,7 @@ class Seq2Seq(Model):
             tied=tied,
             dropout=dropout,
         )
-        check_same_tokens(vocab_size, self.target_vocab_size, shared=shared, copying=copying)
+        check_same_tokens(vocab_size, self.target_vocab_size, shared=shared, copying=copying, end=self.end)
         if shared:
             self.embedding.weight = self.decoder.embedding.weight
         self.complete()

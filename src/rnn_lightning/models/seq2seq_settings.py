@@ -16,8 +16,10 @@ def check_losses(label_smoothing: float, coverage_loss: float, *, copying: Any, 
         raise ValueError("label_smoothing gives each token a share, also those that cannot be copied: leave it or copying out")
 
 
-def check_same_tokens(vocab_size: int | None, target_vocab_size: int, *, shared: bool, copying: Any) -> None:
-    """Refuse what needs the same tokens on both sides where they differ."""
+def check_same_tokens(vocab_size: int | None, target_vocab_size: int, *, shared: bool, copying: Any, end: int) -> None:
+    """Refuse what needs the same tokens on both sides where they differ, and unknown words that are read as ``end``."""
+    if copying is not None and copying["unknown"] == end:
+        raise ValueError(f"copying.unknown must be the token of unknown words, not {end}, which ends a target")
     for needed, what in ((shared, "shared embeddings need"), (copying is not None, "copying needs")):
         if needed and vocab_size != target_vocab_size:
             raise ValueError(f"{what} the same tokens on both sides, not {vocab_size} and {target_vocab_size}")

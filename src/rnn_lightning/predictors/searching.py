@@ -44,6 +44,7 @@ class Searcher:
         encode: Callable[[str], Sequence[int]],
         *,
         fusion: tuple[LanguageModel, float] | None = None,
+        silent: Sequence[int] = (),
     ) -> None:
         """Search by ``systems``.
 
@@ -51,6 +52,7 @@ class Searcher:
             options: `OPTIONS` in plain values: ``{"beam_size": 4, "constraints": {"prefix": "In"}}``.
             encode: makes tokens of the texts of constraints.
             fusion: a language model over the same tokens, and its weight, see `shallow_fusion`.
+            silent: tokens that name no part of a text, see `Spelled.of`.
 
         Raises:
             ValueError: for an option that there is not, or a value that it cannot have.
@@ -60,7 +62,7 @@ class Searcher:
         self.coverage = self.keywords.pop("coverage", 0.0)
         constraints: Constraints = self.keywords.pop("constraints", Constraints())
         self.sampling: Sampling | None = self.keywords.pop("sampling", None)
-        self.spelled = Spelled.of(constraints, encode, system.end)
+        self.spelled = Spelled.of(constraints, encode, system.end, silent)
         self.rules = rules_of(self.spelled)
         if self.sampling is not None:
             check_samples_only(options, self.spelled.required)

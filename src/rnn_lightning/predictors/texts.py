@@ -79,7 +79,7 @@ class SearchPredictor(RankedAnswers, Predictor[Seq2Seq]):
             options["beam_size"] = max(options.get("beam_size", 5), options["n_best"])
         if asked.attention and (len(systems) > 1 or systems[0].decoder.attention is None or asked.score):
             raise ValueError("attention is shown of the translations of one run that has an attention: leave attention out")
-        self.search = Searcher(systems, options, target.encode_known, fusion=fusion)
+        self.search = Searcher(systems, options, target.encode_known, fusion=fusion, silent=target.silent)
         self.source = token_texts(inputs.tokenizer) if asked.attention and inputs.tokenizer is not None else None
         self.target, self.asked = target, asked
         self.listed = asked.scores or options["n_best"] > 1

@@ -42,7 +42,8 @@ class DeployedSearch(RankedAnswers, Deployed):
         super().__init__(exported, inputs, batch_size=batch_size)
         check_flags(scores=scores)
         end, options = exported.settings["end"], read_options(search)
-        options["constraints"] = Spelled.of(options.get("constraints", Constraints()), target.encode_known, end)
+        constraints = options.get("constraints", Constraints())
+        options["constraints"] = Spelled.of(constraints, target.encode_known, end, target.silent)
         check_counts(n_best=options.get("n_best", 1))
         if "sampling" in options:
             check_samples_only(options, options["constraints"].required)
