@@ -50,6 +50,16 @@ def changed(seed: int, **values: Any) -> Run:
     return replace(RUN, seed=seed, config=config)
 
 
+def test_a_label_names_the_runs_of_an_ensemble_and_marks_what_is_cut_off() -> None:
+    runs = ["runs/words/lstm/2", "runs/words/lstm-mine/3", "elsewhere/lstm/1"]
+    searched = changed(1, task__metric__search={"ensemble": runs, "stop": "s" * 30})
+    one, other = rows([RUN, searched], TASK)
+    assert {one.label, other.label} == {
+        "LSTM (ensemble unset, stop unset)",
+        f"LSTM (ensemble lstm/2, lstm-mine/3, elsewhere/lstm/1, stop {'s' * 23}…)",
+    }
+
+
 @pytest.mark.parametrize(
     "values",
     [

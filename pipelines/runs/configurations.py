@@ -1,6 +1,7 @@
 """Configurations of runs: which are the same but for the seed, and what tells others apart."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipelines.settings.nested import flatten
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Metric, Settings, Trainer, Training
 
 SETTINGS: dict[str, type[Settings]] = {"task.metric": Metric, "task.training": Training, "trainer": Trainer}
+ENSEMBLE = "task.metric.search.ensemble"
 SHOWN, LONGEST = 4, 24
 """Values that a label names, and how long one of them may be."""
 
@@ -36,10 +38,17 @@ def distinguishing(run: Run, runs: Sequence[Run], shown: int | None = SHOWN) -> 
     """The values that tell a run's configuration from others of its architecture: ``lr 0.01``, ``data 4f1c09``."""
     own, others = identity(run.config), [identity(other.config) for other in runs if other.rnn == run.rnn]
     keys = [key for key in sorted({*own, *itertools.chain(*others)}) if _differs(key, own, others)]
-    values = [f"{_short(key, keys)} {own.get(key, 'unset')[: shown and LONGEST]}" for key in keys]
+    values = [f"{_short(key, keys)} {_value(key, own.get(key, 'unset'), shown and LONGEST)}" for key in keys]
     more = [f"and {len(values) - shown} more"] if shown is not None and len(values) > shown else []
     data = [f"data {run.data[:6]}"] if any(other.data != run.data for other in runs if other.rnn == run.rnn) else []
     return values[:shown] + more + data
+
+
+def _value(key: str, value: str, longest: int | None) -> str:
+    """A value as a label has it: the runs of an ensemble by architecture and seed, another one cut off where it is long."""
+    if key == ENSEMBLE:
+        return re.sub(r"runs/[^/]+/", "", value.translate(str.maketrans("", "", "[]'\"")))
+    return value if longest is None or len(value) <= longest else f"{value[: longest - 1]}…"
 
 
 def _differs(key: str, own: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> bool:
