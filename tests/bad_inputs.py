@@ -112,7 +112,7 @@ CHOICES = {
 def of_kinds() -> Iterator[Case]:
     """A case or several for each argument of the lists above."""
     for table, values, words in (
-        (FLAG_ARGUMENTS, ("no", 0), "must be True or False, not {!r}"),
+        (FLAG_ARGUMENTS, ("no", 0), "must be true or false, not {!r}"),
         (COUNTS, (0, True, "3"), "must be a whole number of at least 1, not {!r}"),
         (PROBABILITIES, (1.5, NAN), r"must be a number in \[0, 1\), not {!r}"),
         (NUMBERS, (NAN, "1"), "must be a (finite )?number.*, not {!r}"),

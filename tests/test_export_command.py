@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from run_folders import own_place, store_values
 
 from pipelines.export import export, read_words
+from pipelines.predict import reader
 from rnn_lightning import load_predictor
 from rnn_lightning.export import ParityError, export_run, folders
 from rnn_lightning.files import check_sums, read_json
@@ -69,6 +71,29 @@ def test_lines_are_answered_without_pytorch_and_bad_ones_named(run: Path) -> Non
     assert done.returncode == 1 and [answer["line"] for answer in answers] == [1, 2, 3, 4]
     assert done.stderr.decode().startswith("error: line 2, half: it is no JSON of an array of 2 features")
     assert answers[0]["value"] == pytest.approx(load_predictor(run)([ITEM])[0]["value"], abs=1e-5)
+
+
+def test_a_reader_that_is_gone_ends_the_runtime_silently(run: Path) -> None:
+    words = f"{shlex.quote(sys.executable)} -m rnn_lightning.runtime exports/adding-lstm-1"
+    script = f"set -o pipefail; yes {shlex.quote(ITEM)} | head -2000 | {words} | head -1"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, env=environment, check=False)
+    assert done.returncode == 141 and done.stderr == b"" and len(done.stdout.splitlines()) == 1
+
+
+def test_of_an_export_without_its_packages_nothing_is_left(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object) -> None:
+        raise ImportError("No module named 'onnx'")
+
+    monkeypatch.setattr(folders, "write_graph", absent)
+    with pytest.raises(ValueError, match="format=onnx takes packages that are not here: pip install"):
+        export([f"run={run}", "to=elsewhere/exports/one"])
+    assert not Path("elsewhere").exists()
+
+
+def test_options_are_those_that_a_kind_has(run: Path) -> None:
+    with pytest.raises(ValueError, match=r"max_beam: there is no such setting; there are batch_size, format$"):
+        reader({"run": str(run), "max_beam": 3})
 
 
 WORDS = {

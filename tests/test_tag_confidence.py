@@ -68,5 +68,5 @@ def test_answers_show_confidences_where_they_are_asked_for(output: str) -> None:
     assert [row[:2] for row in rows] == [line.split("\t") for line in plain.text(answer, "conll").splitlines()]
     assert [float(row[2]) for row in rows] == pytest.approx(answer["confidence"], abs=1e-4)
     assert sure.text(answer, "text") == plain.text(answer, "text")
-    with pytest.raises(ValueError, match="confidence must be True or False, not 'yes'"):
+    with pytest.raises(ValueError, match="confidence must be true or false, not 'yes'"):
         TaggingPredictor(tagger(output), lexicon, confidence="yes")  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def check_flags(**flags: Any) -> None:
     """
     for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise ValueError(f"{name} must be True or False, not {shown(flag)}")
+            raise ValueError(f"{name} must be true or false, not {shown(flag)}")
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:

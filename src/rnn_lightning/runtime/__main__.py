@@ -6,6 +6,8 @@ takes NumPy and onnxruntime, and tokenizers where text is encoded by one, but no
 
 import inspect
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -55,9 +57,12 @@ def read_option(word: str) -> tuple[str, Any]:
 
 
 def command(words: Sequence[str]) -> int:
-    """As `main`, with one line and the exit code 2 for what its user can mend."""
+    """As `main`, with one line and the exit code 2 for what its user can mend; ends silently where its reader has gone."""
     try:
         return main(words)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to print
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"error: {(str(error).splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
         return 2
