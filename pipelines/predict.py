@@ -22,7 +22,8 @@ from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
-from rnn_lightning.items.limits import LIMITS, check_options
+from rnn_lightning.items.folders import said_of_test
+from rnn_lightning.items.limits import LIMITED, LIMITS, check_options
 from rnn_lightning.items.lines import LineReader
 from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
 
@@ -48,6 +49,8 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         )
     folder, *others = map(local_folder, folders_of(given.pop("run")))
     kind = predictor_class(folder)
+    if said := said_of_test(folder):
+        print(said, file=sys.stderr)
     if others:
         if "ensemble" not in signature(kind.load).parameters:
             raise ValueError("run=[...] is an ensemble of translations or transcriptions: give this kind of run alone")
@@ -56,7 +59,7 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         given["ensemble"] = [str(other) for other in others]
     checked = validate(options_of(kind), given).model_dump()
     form, attention = checked.pop("format"), checked.get("attention", False)
-    limits = {name: checked.pop(name) for name in LIMITS_HERE}
+    limits = {name: checked.pop(name) for name in LIMITS_HERE if name in checked}
     check_options(checked, limits)
     if isinstance(attention, str):
         check_picture(attention)
@@ -129,14 +132,16 @@ def folders_of(run: Any) -> list[str]:
 
 
 def options_of(predictor: type[Predictor[Any]]) -> type[BaseModel]:
-    """The options of the command for a class of predictors: the keywords of its ``load``, the format of answers, and limits."""
+    """The options of the command for a class of predictors: the keywords of its ``load``, the format of answers, and their
+    limits."""
     types, parameters = get_type_hints(predictor.load), signature(predictor.load).parameters
     options = {name: each.default for name, each in parameters.items() if name != "folder"}
     types |= {"attention": bool | Picture} if "attention" in types else {}
     fields: dict[str, Any] = {name: (types[name], default) for name, default in options.items()}
     formats = Literal[predictor.formats]  # pyright: ignore[reportInvalidTypeForm]
     fields["format"] = (formats, predictor.formats[0])
-    fields |= {name: (int, Field(default=LIMITS[name], ge=1)) for name in LIMITS_HERE}
+    limited = {LIMITED[name] for name in options if name in LIMITED}
+    fields |= {name: (int, Field(default=LIMITS[name], ge=1)) for name in LIMITS_HERE if name in limited}
     return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 

@@ -15,6 +15,8 @@ from pipelines.settings.base import Settings, validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
+from rnn_lightning.hub import local_folder
+from rnn_lightning.items.folders import said_of_test
 from rnn_lightning.items.limits import LIMITS
 
 NAMES = ("run=", "model=", "host=")
@@ -61,6 +63,8 @@ def read_words(arguments: Sequence[str]) -> Serving:
 def serve(arguments: Sequence[str]) -> None:
     """Answer requests until the process is interrupted or ended."""
     settings = read_words(arguments)
+    if settings.run and (said := said_of_test(local_folder(settings.run))):
+        print(said, file=sys.stderr)
     from pipelines.tracking.serving import ADDRESS, application, listening, opened, run_server
 
     opening = opened(settings.run, settings.model, settings.limits())

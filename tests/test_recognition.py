@@ -12,9 +12,13 @@ from run_folders import run_by_stages
 
 from pipelines.kinds.base import target_rows
 from pipelines.kinds.recognition import check_search, search_of
-from rnn_lightning import CTCRecognizer, NGram, PairModule, ctc_greedy
-from rnn_lightning.files import read_json
+from pipelines.predict import reader
+from pipelines.settings.compose import compose
+from rnn_lightning import CTCRecognizer, NGram, PairModule, ctc_greedy, load_predictor
+from rnn_lightning.export import export_run
+from rnn_lightning.files import read_json, sha256
 from rnn_lightning.pen import pen_features
+from rnn_lightning.runtime import load
 
 SEARCH = "+task.metric.search={beam_size: 4, fusion: {order: 2, weight: 0.3, bonus: 0.2}}"
 TINY = ["task=strokes", "rnn=lstm", "task.corpus.rows={train: 60, validation: 20, test: 30}", "task.training.epochs=2"]
@@ -82,14 +86,48 @@ def test_the_language_model_may_be_a_file(made: tuple[Path, CTCRecognizer, PairM
     torch.testing.assert_close(log_probs, torch.full((1, len(model.labels)), -1.0).double() * torch.tensor(10).double().log())
 
 
+def test_an_evaluation_with_another_file_of_the_same_name_is_another(
+    made: tuple[Path, CTCRecognizer, PairModule], tmp_path: Path
+) -> None:
+    _, model, data = made
+    file = tmp_path / "lm.arpa"
+    words = [*TINY[:-1], f"+task.metric.search={{beam_size: 4, fusion: {{arpa: {file}}}}}"]
+    found = []
+    for score in (-1, -2):
+        lines = ["ngram 1=2", "\\1-grams:", f"{score} <s>", f"{score} </s>", "\\end\\"]
+        file.write_text("\n".join(["\\data\\", *lines]))
+        for each in (words, [*words, "name=mine"]):
+            found.append(compose(each))
+            fusion = found[-1].plain(1)["task"]["metric"]["search"]["fusion"]
+            assert fusion == {"arpa": str(file), "sha256": sha256(file)}
+    assert len({each.run(1) for each in found}) == 4 and len({each.trained(1) for each in found}) == 2
+    with pytest.raises(ValueError, match=r"lm.arpa has the SHA-256 \w{12}..., and \w{12}... is asked for: give that file"):
+        search_of(found[0].task.metric.search, model, data)
+    file.unlink()
+    assert "sha256" not in compose(words).task.metric.search["fusion"]
+
+
 def test_the_served_model_answers_as_the_tested_one(made: tuple[Path, CTCRecognizer, PairModule]) -> None:
     _, model, _ = made
     (stored,) = mlflow.search_logged_models(output_format="list")
     strokes = [[[[0, 0], [1, 5], [2, 0]], [[5, 5]]], [[[0, 0], [0, 9]], [[3, 3], [9, 9], [9, 0]]]]
     answers = mlflow.pyfunc.load_model(stored.model_uri).predict([json.dumps(each) for each in strokes])
     for each, answer in zip(strokes, answers, strict=True):
-        best = model.recognize(torch.from_numpy(pen_features(each, spacing=0.25)).unsqueeze(0))
+        best = model.recognize(torch.from_numpy(pen_features(each, spacing=0.25)).unsqueeze(0), beam_size=4)
         assert answer["text"] == model.text(best.labels[0, 0].tolist())
+
+
+def test_a_run_answers_by_the_beam_of_its_test_and_says_that_its_language_model_is_not_there(
+    made: tuple[Path, CTCRecognizer, PairModule], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _, _ = made
+    assert read_json(run / "predictor.json")["search"] == {"beam_size": 4}
+    assert reader({"run": str(run), "n_best": 4}).predictor.beam_size == 4  # pyright: ignore[reportAttributeAccessIssue]
+    said = f"{run} was tested with a language model (order 2, weight 0.3, bonus 0.2), which its folder does not hold"
+    assert said in capsys.readouterr().err
+    assert load_predictor(run, beam_size=2).beam_size == 2  # pyright: ignore[reportAttributeAccessIssue]
+    export_run(run, run.parent / "exported")
+    assert load(run.parent / "exported").beam_size == 4  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from torchmetrics.functional.text import char_error_rate
 
 from pipelines.kinds.base import Kind, answer_split, target_rows
 from pipelines.kinds.edits import errors_by_label, label_error_table
+from pipelines.settings.contents import check_content
 from pipelines.settings.schema import Experiment
 from rnn_lightning import BackOffNGram, CTCRecognizer, NGram, PairModule, ShallowFusion
 from rnn_lightning.files import read_json
@@ -33,6 +34,11 @@ class RecognitionKind(Kind[CTCRecognizer]):
     def check_search(self, experiment: Experiment, system: CTCRecognizer, data: PairModule) -> None:
         if search := experiment.task.metric.search:
             check_search(system, data, search)
+
+    def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
+        search = dict(experiment.task.metric.search)
+        fusion = search.pop("fusion", None)
+        return super().description(experiment, card) | {"search": search} | ({"tested_with": fusion} if fusion else {})
 
     def test(self, experiment: Experiment, system: CTCRecognizer, data: PairModule, folder: Path) -> dict[str, float]:
         """Leaves what was found beside what is right, what became of each label, and pictures: when the labels of a row are
@@ -111,7 +117,7 @@ def search_of(settings: Mapping[str, Any], system: CTCRecognizer, data: PairModu
         return search
     try:
         grams = language_model_of(fusion, system, data)
-        weights = {name: value for name, value in fusion.items() if name not in ("order", "arpa", "space")}
+        weights = {name: value for name, value in fusion.items() if name not in ("order", "arpa", "sha256", "space")}
         return {**search, "fusion": ShallowFusion(grams.step, grams.start, **weights)}
     except (TypeError, KeyError) as error:
         allowed = "order, or arpa and perhaps space, and may have weight and bonus"
@@ -123,14 +129,13 @@ def language_model_of(fusion: Mapping[str, Any], system: CTCRecognizer, data: Pa
 
     Raises:
         KeyError: for neither.
-        ValueError: for both, or a damaged file.
+        ValueError: for both, a damaged file, or another one than its ``sha256`` says.
     """
     if "arpa" not in fusion:
         return NGram(target_rows(data, "train"), vocab_size=len(system.labels), order=fusion["order"], end=system.blank)
     if "order" in fusion:
         raise ValueError("task.metric.search.fusion has order and arpa: the file says its order, leave order out")
-    if not Path(fusion["arpa"]).is_file():
-        raise ValueError(f"task.metric.search.fusion.arpa must be a file in the ARPA format, and {fusion['arpa']} is no file")
+    check_content("task.metric.search.fusion", fusion)
     return BackOffNGram.read(fusion["arpa"], system.labels, end=system.blank, space=fusion.get("space", "<space>"))
 
 

@@ -19,7 +19,7 @@ class TransductionKind(Kind[Transducer]):
 
     predictor = "transduction"
 
-    def prepare(self, experiment: Experiment, system: Transducer, data: PairModule) -> None:
+    def check_search(self, experiment: Experiment, system: Transducer, data: PairModule) -> None:
         batch = data.dataset("validation")[(0,)]
         system.eval().recognize(batch.inputs, batch.lengths, **search_of(experiment.task.metric.search))
         system.train()

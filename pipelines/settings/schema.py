@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_serializer, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_serializer, model_validator
 
 from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
+from pipelines.settings.contents import with_content
 from pipelines.settings.trainer import Trainer
 
 DESCRIPTIVE_KEYS = ("title", "description", "references", "unit")
@@ -19,12 +20,18 @@ NAMES = "1 to 64 letters, digits, dots, _ and -, the first a letter or a digit"
 class Metric(Settings):
     """The test metric that a task is judged by, and whether less of it is better (``min``) or more (``max``).
 
-    ``search`` are keywords of the decoder where the test split is decoded by a search.
+    ``search`` are keywords of the decoder where the test split is decoded by a search; a file that they name has its SHA-256
+    beside it.
     """
 
     name: Annotated[str, Field(pattern=r"^test/\S+$", description="test/ and the name of a metric, such as test/loss")]
     mode: Literal["min", "max"]
     search: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("search")
+    @classmethod
+    def _has_content(cls, search: dict[str, Any]) -> dict[str, Any]:
+        return with_content(search)
 
     @property
     def monitor(self) -> str:

@@ -23,7 +23,8 @@ TAKERS = {
 }
 """By the format of an export, what takes it."""
 DESCRIBED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("classification", "frames", "language", "recognition", "regression", "values"), ("inputs",)),
+    **dict.fromkeys(("classification", "frames", "language", "regression", "values"), ("inputs",)),
+    "recognition": ("inputs", "search", "tested_with"),
     "forecasts": ("inputs", "width"),
     "tagging": ("lexicon",),
     **dict.fromkeys(("transcription", "transduction"), ("inputs", "search")),
@@ -57,6 +58,21 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     for name in files:
         file_in(folder, name)
     return description
+
+
+def search_of_test(folder: str | Path) -> Mapping[str, Any]:
+    """The search by which the run in ``folder``, a recogniser, was tested; nothing where it was the best path, or an earlier
+    version left no word of it."""
+    return {} if "search" not in read_description(folder) else settings_of(folder, "search")
+
+
+def said_of_test(folder: str | Path) -> str | None:
+    """What was part of the test of the run in ``folder`` and is no part of its answers, in a line; ``None``: nothing."""
+    fusion = read_description(folder).get("tested_with")
+    if fusion is None:
+        return None
+    values = ", ".join(f"{name} {value}" for name, value in fusion.items() if name != "sha256")
+    return f"{folder} was tested with a language model ({values}), which its folder does not hold: it answers without one"
 
 
 def partners_in(description: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..checks import check_beam, check_counts
 from ..items.base import Answer
-from ..items.folders import settings_of
+from ..items.folders import search_of_test, settings_of
 from ..items.inputs import Encoded, Inputs, make_inputs
 from ..items.signals import labels_answer
 from ..models import CTCRecognizer
@@ -52,6 +52,8 @@ class RecognitionPredictor(Predictor[CTCRecognizer]):
     def load(
         cls, folder: str | Path, *, batch_size: int = 16, beam_size: int | None = None, n_best: int = 1
     ) -> "RecognitionPredictor":
+        """The predictor of a run; without a ``beam_size`` it searches as the run's test did."""
+        beam_size = search_of_test(folder).get("beam_size") if beam_size is None else beam_size
         system = load_system(CTCRecognizer, folder)
         inputs = make_inputs(settings_of(folder, "inputs"), folder, system.input_size)
         return cls(system, inputs, batch_size=batch_size, beam_size=beam_size, n_best=n_best)

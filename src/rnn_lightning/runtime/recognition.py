@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..checks import check_beam, check_counts
 from ..items.base import Answer
+from ..items.folders import search_of_test
 from ..items.inputs import Encoded
 from ..items.signals import labels_answer
 from ..label_names import text_of_labels
@@ -32,6 +33,7 @@ class DeployedRecognizer(Deployed):
     def load(
         cls, folder: str | Path, *, batch_size: int = 16, beam_size: int | None = None, n_best: int = 1, threads: int = 1
     ) -> "DeployedRecognizer":
+        beam_size = search_of_test(folder).get("beam_size") if beam_size is None else beam_size
         return cls(Exported(folder, threads), batch_size=batch_size, beam_size=beam_size, n_best=n_best)
 
     def answer_batch(self, batch: Sequence[Encoded]) -> list[Answer]:
