@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from run_folders import SMALL, own_place, trained_in
+from corpora import write_fetched
+from run_folders import SMALL, own_place, store_run, trained_in
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from pipelines.kinds import kind_of
@@ -17,8 +19,11 @@ from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
 from pipelines.training.initial import begin_from
+from rnn_lightning import AtomicCheckpointIO, System
 from rnn_lightning.files import read_json, sha256, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
+
+SIZES = ["task.parameters=null", "+task.rnn.hidden_size=4", "seed=1"]
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +99,92 @@ def test_what_does_not_fit_is_named_and_refused_or_left_out(place: Path) -> None
                 begun("adding", *words)
 
 
-def test_rows_of_other_tokens_are_never_loaded(place: Path, tmp_path: Path) -> None:
-    source = weights(place / "runs/foresight")
+def test_rows_are_those_of_the_same_words_and_tags(place: Path) -> None:
+    source, seen = weights(place / "runs/foresight"), read_json(place / "runs/foresight/lexicon.json")
     with own_place(place):
-        made, _ = begun("foresight", "init_from=runs/foresight")
-        assert all(torch.equal(value, source[name]) for name, value in made.items())
+        made, done = begun("foresight", "init_from=runs/foresight")
+        assert all(torch.equal(value, source[name]) for name, value in made.items()) and "rows" not in done["initial"]
         other = place / "runs/other"
         shutil.copytree(place / "runs/foresight", other)
-        lexicon = json.loads((other / "lexicon.json").read_text())
-        lexicon["words"] = lexicon["words"][::-1]  # of equal shapes
-        (other / "lexicon.json").write_text(json.dumps(lexicon))
-        write_sums(other)
-        with pytest.raises(ValueError, match=r"lexicon.json is another one.*embedding.weight belongs to other tokens or names"):
-            begun("foresight", "init_from=runs/other")
-        made, done = begun("foresight", "init_from=runs/other", "init_from_partial=true")
-    rows = {"embedding.weight", "emissions.weight", "emissions.bias"}
-    assert rows <= done["initial"]["left"].keys()
-    for name, value in made.items():
-        assert torch.equal(value, source[name]) != (name in done["initial"]["left"]), name
-    assert done["initial"]["loaded"] >= 4
+        words = ["another", *seen["words"][:2:-1], "more"]  # of other order, without three
+        checkpoint = read_checkpoint(other / "model.ckpt")
+        table = torch.randn(1 + len(words), source["embedding.weight"].shape[1])
+        checkpoint["state_dict"]["embedding.weight"] = table
+        AtomicCheckpointIO().save_checkpoint(checkpoint, other / "model.ckpt")
+        write_lexicon(other, seen | {"words": words, "tags": seen["tags"][::-1]})
+        made, done = begun("foresight", "init_from=runs/other")
+        drawn, _ = begun("foresight")
+    theirs, rows = ["<unk>", *words], made["embedding.weight"]
+    for number, word in enumerate(["<unk>", *seen["words"]]):
+        expected = table[theirs.index(word)] if word in theirs else drawn["embedding.weight"][number]
+        assert torch.equal(rows[number], expected), word
+    assert torch.equal(made["emissions.weight"], source["emissions.weight"].flip(0))
+    assert torch.equal(made["emissions.bias"], source["emissions.bias"].flip(0))
+    counts = {"taken": len(seen["words"]) - 3 + 1, "anew": 3}
+    told_of = {"tags": {"taken": len(seen["tags"]), "anew": 0}, "words": counts}
+    assert done["initial"] == {"loaded": len(source), "left": {}, "rows": told_of}
+
+
+def test_other_tags_are_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, seen = weights(place / "runs/foresight"), read_json(place / "runs/foresight/lexicon.json")
+    with own_place(place):
+        other = place / "runs/tags"
+        shutil.copytree(place / "runs/foresight", other)
+        write_lexicon(other, seen | {"tags": ["another", *seen["tags"][1:]]})
+        with pytest.raises(ValueError, match=r"init_from=runs/tags: tags are \['another', .* there; init_from_partial=true"):
+            begun("foresight", "init_from=runs/tags")
+        made, done = begun("foresight", "init_from=runs/tags", "init_from_partial=true")
+        said, (drawn, _) = capsys.readouterr().err, begun("foresight")
+        write_lexicon(other, seen | {"words": ["of", "no", "use"]})
+        with pytest.raises(ValueError, match=r"embedding.weight belongs to other words"):
+            begun("foresight", "init_from=runs/tags")
+    assert torch.equal(made["emissions.weight"][1:], source["emissions.weight"][1:])
+    assert torch.equal(made["emissions.weight"][0], drawn["emissions.weight"][0])
+    counts = {"taken": len(seen["tags"]) - 1, "anew": 1}
+    assert done["initial"]["rows"] == {"tags": counts}
+    taken = f"{len(source)} weights are taken"
+    assert said == f"init_from=runs/tags: {taken}; of tags the rows of {counts['taken']}, 1 begin anew\n"
+
+
+def write_lexicon(folder: Path, lexicon: dict[str, Any]) -> None:
+    (folder / "lexicon.json").write_text(json.dumps(lexicon))
+    write_sums(folder)
+
+
+def system_of(experiment: Experiment, lines: list[str]) -> System:
+    """A new system on a corpus of these two ``lines``, which takes the place of the one before."""
+    corpus, rows = experiment.task.corpus.build(), {"text": lines, "intent": ["on", "oos"]}
+    shutil.rmtree("data", ignore_errors=True)
+    write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.spec())
+    corpus.preprocess(experiment.raw(), experiment.processed())
+    return build_system(experiment, card_of(experiment), planned=10)
+
+
+def test_texts_of_another_corpus_take_the_rows_of_their_words(tmp_path: Path) -> None:
+    with own_place(tmp_path):
+        experiment = compose(["task=clinc", "rnn=gru", "init_from=runs/one", "++task.corpus.min_frequency=1", *SIZES])
+        system = system_of(experiment, ["turn the light on", "what time is it"])
+        store_run(tmp_path / "runs/one", experiment, system, card_of(experiment))
+        system = system_of(experiment, ["what light is the best", "turn it off please"])
+        done = begin_from(experiment, card_of(experiment), system)["initial"]
+        source, made = weights(tmp_path / "runs/one"), system.state_dict()
+        files = (folder / "tokenizer.json" for folder in (Path("runs/one"), experiment.processed()))
+        there, here = (Tokenizer.from_file(str(file)).get_vocab() for file in files)
+    both = there.keys() & here.keys()
+    assert {"what", "light", "is", "the", "turn", "it"} <= both and "best" not in both
+    assert done["rows"] == {"tokens": {"taken": len(both), "anew": len(here) - len(both)}} and not done["left"]
+    for word in both:
+        assert torch.equal(made["embedding.weight"][here[word]], source["embedding.weight"][there[word]])
+    assert torch.equal(made["output.weight"], source["output.weight"])
+
+
+@pytest.mark.parametrize("more", ["zoneout=0.2", "weight_drop=0.2", "recurrent_dropout=0.2"])
+def test_what_wraps_a_layer_takes_its_weights_and_another_cell_does_not(place: Path, more: str) -> None:
+    with own_place(place):
+        made, done = begun("adding", "init_from=runs/adding", f"+task.rnn.{more}")
+        assert not done["initial"]["left"] and done["initial"]["loaded"] == len(made)
+        with pytest.raises(ValueError, match=r"weights do not fit: network\S+ is of a gru there, of a lstm here"):
+            begun("adding", "init_from=runs/adding", "rnn.cell=lstm", f"+task.rnn.{more}")
 
 
 def test_other_initial_weights_are_another_training(place: Path) -> None:

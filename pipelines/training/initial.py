@@ -12,17 +12,18 @@ from pipelines.kinds import kind_of
 from pipelines.runs.initial import weights_file
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
+from pipelines.training.rows import ROWS, Fitting, fit, matches, other_answers
 from rnn_lightning import System
 from rnn_lightning.checks import shown
-from rnn_lightning.files import check_sums, read_json, sha256
+from rnn_lightning.files import check_sums, read_json
+from rnn_lightning.items.folders import DESCRIPTION, read_description
+from rnn_lightning.items.vocabularies import vocabularies
 from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.models.weights import CONFIG, read_tensors
 
-SIZES = ("vocab_size", "target_vocab_size", "num_characters", "num_tags", "num_classes")
-NAMES = ("classes", "tags", "labels", "targets")
-"""Hyper-parameters that count tokens and names, and those that name what is answered."""
-OTHER = "belongs to other tokens or names"
 MOST_SHOWN = 6
+NETWORKS = {"network.": "rnn", "encoder.": "encoder", "decoder.network.": "decoder", "prediction.": "prediction"}
+"""By the name of a network, the argument that says its cell, where ``rnn`` says no other."""
 
 
 class Source(NamedTuple):
@@ -51,26 +52,47 @@ def begin_from(experiment: Experiment, card: dict[str, Any], system: System) -> 
 
 
 def load_from(experiment: Experiment, card: dict[str, Any], system: System) -> dict[str, Any]:
-    """Load what fits by name and shape; what is of other tokens or labels does not fit, whatever its shape."""
+    """Load what fits by name and shape, whatever wraps the layers; of weights that have a row for each entry of a vocabulary,
+    the rows of the entries that both vocabularies have."""
     place = experiment.init_from
     assert place is not None
-    source = read_source(weights_file(place))
-    differ = [*other_files(experiment, card, source.folder), *other_names(system, source.settings)]
-    own = system.state_dict()
-    left = misfits(own, source.weights, sizes_of(system) if differ else set())
-    fitting = [name for name in own if name not in left]
-    if left and (not experiment.init_from_partial or not fitting):
-        some = "; ".join(f"{name} {reason}" for name, reason in [*left.items()][:MOST_SHOWN])
-        more = f"; and {len(left) - MOST_SHOWN} more" if len(left) > MOST_SHOWN else ""
-        why = f" ({', '.join(differ)})" if differ else ""
-        advice = "init_from_partial=true loads the others" if fitting else "give a run of the same kind of task"
-        raise ValueError(f"init_from={place}: {len(left)} weights do not fit{why}: {some}{more}; {advice}")
+    source, kind = read_source(weights_file(place)), kind_of(experiment)
+    here = vocabularies(experiment.processed(), kind.description(experiment, card), system.hparams)
+    there = vocabularies(source.folder, description_in(source.folder), source.settings)
+    found = matches(here, there)
+    own, cells = weights_of(system.state_dict()), other_cells(system.hparams, source.settings)
+    fitting = fit(own, weights_of(source.weights), cells, ROWS.get(kind.predictor, {}), found)
+    if (other := other_answers(found, here, there)) or fitting.left:
+        check_partial(experiment, fitting, [f"{name} are {shown([*there.get(name, ())])} there" for name in other])
     with torch.no_grad():
-        for name in fitting:
-            own[name].copy_(source.weights[name])
-    for name, reason in left.items():
-        print(f"init_from={place}: {name} {reason}, and is not loaded", file=sys.stderr)
-    return {"loaded": len(fitting), "left": left}
+        for name, weight in fitting.taken.items():
+            own[name].copy_(weight)
+    rows = {name: match.counts() for name, match in found.items() if match.here}
+    print(f"init_from={place}: {said_of(fitting, rows)}", file=sys.stderr)
+    return {"loaded": len(fitting.taken), "left": fitting.left, **({"rows": rows} if rows else {})}
+
+
+def check_partial(experiment: Experiment, fitting: Fitting, other: Sequence[str]) -> None:
+    """Refuse weights that do not fit, or ``other`` answers, unless `init_from_partial` is set and some weight fits.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    if experiment.init_from_partial and fitting.taken:
+        return
+    some = [f"{name} {reason}" for name, reason in [*fitting.left.items()][:MOST_SHOWN]]
+    some += [f"and {len(fitting.left) - MOST_SHOWN} more"] if len(fitting.left) > MOST_SHOWN else []
+    count = f"{len(fitting.left)} weights do not fit: " if some else ""
+    advice = "init_from_partial=true takes the others" if fitting.taken else "give a run of the same kind of task"
+    raise ValueError(f"init_from={experiment.init_from}: {count}{'; '.join([*some, *other])}; {advice}")
+
+
+def said_of(fitting: Fitting, rows: Mapping[str, Mapping[str, int]]) -> str:
+    """What is taken, and what begins anew, in a line."""
+    parts = [f"{len(fitting.taken)} weights are taken"]
+    parts += [f"of {name} the rows of {each['taken']}, {each['anew']} begin anew" for name, each in rows.items()]
+    parts += [f"{name} {reason}, and is not" for name, reason in fitting.left.items()]
+    return "; ".join(parts)
 
 
 def read_source(file: Path) -> Source:
@@ -86,46 +108,26 @@ def read_source(file: Path) -> Source:
     return Source(read_tensors(file), read_json(file.parent / CONFIG)["arguments"], file.parent)
 
 
-def other_files(experiment: Experiment, card: dict[str, Any], folder: Path) -> list[str]:
-    """The vocabularies of the corpus that ``folder`` has otherwise, or has not."""
-    found = []
-    for name in kind_of(experiment).description(experiment, card)["files"]:
-        if not (folder / name).exists():
-            found.append(f"{name} is not there")
-        elif sha256(folder / name) != sha256(experiment.processed() / name):
-            found.append(f"{name} is another one")
-    return found
+def description_in(folder: Path) -> dict[str, Any]:
+    """What reads the files of ``folder``; nothing where it has weights alone."""
+    return read_description(folder) if (folder / DESCRIPTION).exists() else {}
 
 
-def other_names(system: System, settings: Mapping[str, Any]) -> list[str]:
-    """The names of classes, tags or labels that ``settings`` have otherwise."""
-    own = {name: system.hparams.get(name) for name in NAMES}
-    return [
-        f"{name} are {shown(settings.get(name))} there"
-        for name, names in own.items()
-        if names is not None and settings.get(name) is not None and [*names] != [*settings[name]]
-    ]
+def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a ``state`` that are weights: truth values are constraints, which follow from the settings."""
+    return {name: tensor for name, tensor in state.items() if tensor.dtype != torch.bool}
 
 
-def sizes_of(system: System) -> set[int]:
-    """How many tokens and names there are: a weight with a dimension of such a size may have a row for each."""
-    counts = [system.hparams.get(name) for name in SIZES] + [len(system.hparams.get(name) or ()) for name in NAMES]
-    return {count for count in counts if count}
+def other_cells(here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
+    """By the name of a network of another cell: which cells it has."""
+    pairs = {network: (_cell(here, name), _cell(there, name)) for network, name in NETWORKS.items()}
+    return {network: f"is of a {other} there, of a {own} here" for network, (own, other) in pairs.items() if own != other}
 
 
-def misfits(own: Mapping[str, Tensor], given: Mapping[str, Tensor], of_names: set[int]) -> dict[str, str]:
-    """Why weights do not fit, by name: of one's ``own``, those that are not ``given``, and those that are of other shapes or
-    have a dimension that is one of the sizes ``of_names``; and what is given besides."""
-    left = {}
-    for name, weight in own.items():
-        there = given.get(name)
-        if there is None:
-            left[name] = "is not in it"
-        elif there.shape != weight.shape:
-            left[name] = f"has shape {tuple(there.shape)} there and {tuple(weight.shape)} here"
-        elif of_names & {*weight.shape}:
-            left[name] = OTHER
-    return left | {name: "has no place here" for name in given if name not in own}
+def _cell(arguments: Mapping[str, Any], name: str) -> Any:
+    """The cell that the ``arguments`` of a system give the network of the argument ``name``."""
+    given = (arguments.get(each) for each in ("rnn", name))
+    return {key: value for each in given if isinstance(each, Mapping) for key, value in each.items()}.get("cell")
 
 
 def freeze(system: System, parts: Sequence[str]) -> int:
