@@ -1,17 +1,21 @@
-"""Results: finished runs into ``results/TASK.json``, which is kept, and from there into the tables of README.md and docs/."""
+"""Results: finished runs into ``results/TASK.json``, which is kept, and from there into the tables of README.md and docs/.
+
+A run of other settings than those of the files, as its folder's name tells, or of code that no commit has, is a trial. It is
+stored where it is named: ``python -m pipelines.results nested/lstm-1a2b3c4d``.
+"""
 
 import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipelines.documenting.pages import PICTURES, Documentation
 from pipelines.documenting.tables import StoredResults
 from pipelines.runs.configurations import identity
-from pipelines.runs.folders import Run, folder_of, read_curves, read_runs, tell_missing
+from pipelines.runs.folders import Missing, Run, folder_of, read_curves, read_runs, tell_missing
 from pipelines.runs.processes import lock_folder, remove_leftovers
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
@@ -23,20 +27,43 @@ from rnn_lightning.files import write_text
 AGAIN = "take it from git again, and then store its new runs by `python -m pipelines.results`"
 
 
-def store(runs: Path, results: Path, task: str) -> list[Run]:
-    """Merge the finished runs of ``task``, with their learning curves, into its file.
+def store(runs: Path, results: Path, task: str, named: Collection[str] = ()) -> list[Run]:
+    """Merge the finished runs of ``task``, with their learning curves, into its file; trials where their folder is ``named``.
 
     A run is replaced by one whose configuration differs in titles and descriptions at most.
+
+    Raises:
+        ValueError: where a folder that is named has no finished run.
     """
     file = results / f"{task}.json"
     read, missing = read_runs(runs, task)
+    stored = {_key(run): run for run in read_results(file)}
+    merged = dict(stored)
+    if absent := sorted({*named} - (there := {run.folder_name for run in read})):
+        raise ValueError(f"{runs / task / absent[0]} has no finished run: name one of {sorted(there)}")
+    for run in read:
+        if run.folder_name not in named and (why := why_trial(task, run, stored)):
+            missing.append(Missing(task, run.folder_name, str(run.seed), why))
+        else:
+            merged[_key(run)] = with_curves(run, folder_of(runs, task, run.folder_name, run.seed))
     tell_missing(missing, "stored")
-    finished = [with_curves(run, folder_of(runs, task, run.folder_name, run.seed)) for run in read]
-    merged = {_key(run): run for run in [*read_results(file), *finished]}
     kept = [merged[key] for key in sorted(merged)]
     if kept:
         write_sealed(file, as_text(kept))
     return kept
+
+
+def why_trial(task: str, run: Run, stored: Mapping[tuple[str, int, str], Run]) -> str | None:
+    """Why a run is a trial: its code is that of no commit, or its settings are those of no file, and neither is of the run in
+    its place among the ``stored``; ``None``: it is none."""
+    known = stored.get(_key(run))
+    if run.commit.endswith("-dirty") and (known is None or known.commit != run.commit):
+        why = "its code is not that of its commit"
+    elif run.name and known is None:
+        why = "its settings are not those of the files"
+    else:
+        return None
+    return f"{why}; `python -m pipelines.results {task}/{run.folder_name}` stores it"
 
 
 def with_curves(run: Run, folder: Path) -> Run:
@@ -96,7 +123,7 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
     """Store new runs, then write the tables, pictures and maps of README.md and docs/ anew where they have changed.
 
     Args:
-        tasks: whose runs to store; all that have runs if none is named.
+        tasks: whose runs to store, TASK or, trials too, TASK/RNN; all that have runs if none is named.
         root: the project, with runs/, results/, conf/, docs/ and README.md in it.
 
     Raises:
@@ -106,10 +133,10 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
     with lock_folder(root / "work/locks/results", "the results", waits=True):
         for written in (root / "results", root / "docs", root / PICTURES, root / "README.md"):
             remove_leftovers(written)
-        for task in tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir()):
+        for task, named in chosen(tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir())).items():
             if tasks:
                 read_task(root / "conf", task)
-            kept = store(root / "runs", root / "results", task)
+            kept = store(root / "runs", root / "results", task, named)
             if tasks and not kept:
                 raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
             print(f"results/{task}.json: {len(kept)} runs")
@@ -120,9 +147,18 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
             made.draw(file, shown)
 
 
+def chosen(names: Sequence[str]) -> dict[str, set[str]]:
+    """By task, the folders of runs that the ``names`` name, TASK or TASK/RNN."""
+    folders: dict[str, set[str]] = {}
+    for name in names:
+        task, _, folder = name.strip("/").partition("/")
+        folders.setdefault(task, set()).update([folder] if folder else [])
+    return folders
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.results", description=__doc__)
-    parser.add_argument("task", nargs="*", help="whose runs to store (default: all)")
+    parser.add_argument("task", nargs="*", help="whose runs to store (default: all); TASK/RNN stores trials too")
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a page or picture is not up to date")
     options = parser.parse_args()
     if not options.check:

@@ -125,7 +125,7 @@ def test_comparisons_keep_what_was_measured_together_apart(two: str, place: Path
     assert [run.seed for run in row.runs] == [1] and row.label.startswith("GRU, ensemble of 2") and row.rnn == "gru+ensemble"
     assert own.rnn == "gru" and all(not run.partners for run in own.runs)
     assert all(not each.runs[0].partners for each in across._own(task, [*rows, *rows]))
-    kept = store(Path("runs"), place, "dates")
+    kept = store(Path("runs"), place, "dates", {run.folder_name for run in finished})
     assert len(kept) == len(finished) and {run.label for run in kept} == {run.label for run in finished}
 
 

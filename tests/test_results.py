@@ -68,6 +68,27 @@ def test_what_killed_ones_had_not_finished_is_removed(project: Path) -> None:
     assert not [file for file in left if file.exists()]
 
 
+def test_trials_are_stored_where_they_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = {"rnn": {"cell": "lstm", "hidden_size": 8}}
+    make_run(project, "words", "gru", 2, {"test/loss": 1.0}, commit="0123-dirty")
+    trial = make_run(project, "words", "lstm", 1, {"test/loss": 1.5}, name="1a2b3c4d", config=config)
+    (named := trial.parents[1] / "lstm-1a2b3c4d").mkdir()
+    trial.rename(named / "1")
+    results([], root=project)
+    assert [(run["rnn"], run["seed"]) for run in stored(project)] == [("gru", 1), ("lstm", 2)]
+    said = "words/lstm-1a2b3c4d/1 is not stored: its settings are not those of the files; `python -m pipelines.results words/"
+    assert f"{said}lstm-1a2b3c4d` stores it\n" in (err := capsys.readouterr().err)
+    assert "words/gru/2 is not stored: its code is not that of its commit; " in err
+    with pytest.raises(
+        ValueError, match=r"runs/words/elman has no finished run: name one of \['gru', 'lstm', 'lstm-1a2b3c4d'\]"
+    ):
+        results(["words/elman"], root=project)
+    results(["words/lstm-1a2b3c4d", "words/gru"], root=project)
+    assert sorted(run["metrics"]["test/loss"] for run in stored(project)) == [1.0, 1.5, 2.1, 2.2]
+    assert capsys.readouterr().err == "" and results([], root=project) is None and capsys.readouterr().err == ""
+    assert len(stored(project)) == 4
+
+
 def test_other_words_make_no_other_run(project: Path) -> None:
     results([], root=project)
     config = stored(project)[1]["config"]
