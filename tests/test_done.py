@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from run_folders import own_place, with_corpus
 
+from pipelines.runs.done import is_preprocessed, note_preprocessed
 from pipelines.settings.compose import compose
 from pipelines.train import train
+from rnn_lightning.files import write_sums
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["task=adding", "rnn=lstm", "task.parameters=null", "+task.rnn.hidden_size=4", "task.training.validate_every=null"]
@@ -83,3 +85,19 @@ def test_other_rows_are_made(project: Path) -> None:
 def test_help_waits_for_little(stage: str, tmp_path: Path) -> None:
     told, imported = command(stage, ["--help"], tmp_path)
     assert told and not (HEAVY - {"torch"} if stage == "predict" else HEAVY) & imported
+
+
+@pytest.mark.parametrize(("task", "key"), [("wikitext2", "tokenizer"), ("foresight", "vectors")])
+def test_another_file_of_the_same_name_makes_another_corpus(
+    task: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = compose([f"task={task}", f"++task.corpus.{key}=given.file"])
+    for folder in (experiment.raw(), experiment.processed()):
+        folder.mkdir(parents=True)
+        write_sums(folder)
+    Path("given.file").write_text("one")
+    note_preprocessed(experiment)
+    assert is_preprocessed(experiment)
+    Path("given.file").write_text("another")
+    assert not is_preprocessed(experiment)

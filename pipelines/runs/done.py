@@ -14,6 +14,8 @@ from pipelines.settings.base import PACKAGE
 from pipelines.settings.schema import Experiment
 from rnn_lightning.files import SUMS, DamagedError, check_sums, read_json, sha256, write_json
 
+FILES = ("files", "tokenizer", "vectors")
+"""Settings of a corpus that name local files."""
 COMPUTES = ("numpy", "tokenizers", "datasets")
 """Packages whose versions may decide what a corpus becomes."""
 
@@ -64,7 +66,8 @@ def _record(experiment: Experiment) -> Path:
 def _preprocessing(experiment: Experiment) -> dict[str, Any]:
     installed = {each.name: each.version for each in metadata.distributions() if each.name in COMPUTES}
     settings = experiment.task.corpus.model_dump(mode="json", by_alias=True)
-    files = sorted(path for name in _names(settings.get("files")) for path in map(Path, glob.glob(name)) if path.is_file())
+    names = _names([settings.get(key) for key in FILES])
+    files = sorted(path for name in names for path in map(Path, glob.glob(name)) if path.is_file())
     return {
         "settings": settings,
         **({"files": sha256(*files)} if files else {}),
@@ -76,7 +79,7 @@ def _preprocessing(experiment: Experiment) -> dict[str, Any]:
 
 
 def _names(files: Any) -> list[str]:
-    """The names and patterns in the setting of local files, by split and column or not."""
+    """The names and patterns in settings of local files, by split and column or not."""
     if isinstance(files, str):
         return [files]
     parts = files.values() if isinstance(files, dict) else files or []
