@@ -63,12 +63,12 @@ def read_words(arguments: Sequence[str]) -> Serving:
 def serve(arguments: Sequence[str]) -> None:
     """Answer requests until the process is interrupted or ended."""
     settings = read_words(arguments)
-    if settings.run and (said := said_of_test(local_folder(settings.run))):
-        print(said, file=sys.stderr)
     from pipelines.tracking.serving import ADDRESS, application, listening, opened, run_server
 
     opening = opened(settings.run, settings.model, settings.limits())
     with listening(settings.host, settings.port) as listener, opening as model:
+        if settings.run and (said := said_of_test(local_folder(settings.run))):
+            print(said, file=sys.stderr)
         app = application(model, settings.max_bytes)
         host, port = listener.getsockname()[:2]
         shown = f"http://{f'[{host}]' if ':' in host else host}:{port}{ADDRESS}"
