@@ -55,7 +55,7 @@ def test_a_label_names_the_runs_of_an_ensemble_and_marks_what_is_cut_off() -> No
     searched = changed(1, task__metric__search={"ensemble": runs, "stop": "s" * 30})
     one, other = rows([RUN, searched], TASK)
     assert {one.label, other.label} == {
-        "LSTM (ensemble unset, stop unset)",
+        "LSTM (no ensemble, no stop)",
         f"LSTM (ensemble lstm/2, lstm-mine/3, elsewhere/lstm/1, stop {'s' * 23}…)",
     }
 
@@ -79,10 +79,10 @@ def test_neither_words_nor_a_setting_of_later_splits_a_row(values: dict[str, Any
     [
         ({"task__training__clip": 0.5}, {"LSTM (clip 1.0)", "LSTM (clip 0.5)"}),
         ({"trainer__strategy": "ddp"}, {"LSTM (strategy auto)", "LSTM (strategy ddp)"}),
-        ({"rnn__dropout": 0.5}, {"LSTM (dropout unset)", "LSTM (dropout 0.5)"}),
+        ({"rnn__dropout": 0.5}, {"LSTM (no dropout)", "LSTM (dropout 0.5)"}),
         (
             {"rnn__dropout": 0.5, "task__model__dropout": 0.1},
-            {"LSTM (rnn.dropout unset, model.dropout unset)", "LSTM (rnn.dropout 0.5, model.dropout 0.1)"},
+            {"LSTM (no rnn.dropout, no model.dropout)", "LSTM (rnn.dropout 0.5, model.dropout 0.1)"},
         ),
     ],
 )

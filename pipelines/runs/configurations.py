@@ -35,10 +35,11 @@ def _defaults() -> dict[str, str]:
 
 
 def distinguishing(run: Run, runs: Sequence[Run], shown: int | None = SHOWN) -> list[str]:
-    """The values that tell a run's configuration from others of its architecture: ``lr 0.01``, ``data 4f1c09``."""
+    """The values that tell a run from others of its architecture: ``lr 0.01``, ``no dropout``, ``data 4f1c09``."""
     own, others = identity(run.config), [identity(other.config) for other in runs if other.rnn == run.rnn]
     keys = [key for key in sorted({*own, *itertools.chain(*others)}) if _differs(key, own, others)]
-    values = [f"{_short(key, keys)} {_value(key, own.get(key, 'unset'), shown and LONGEST)}" for key in keys]
+    names = {key: _short(key, keys) for key in keys}
+    values = [f"{names[key]} {_value(key, own[key], shown and LONGEST)}" if key in own else f"no {names[key]}" for key in keys]
     more = [f"and {len(values) - shown} more"] if shown is not None and len(values) > shown else []
     data = [f"data {run.data[:6]}"] if any(other.data != run.data for other in runs if other.rnn == run.rnn) else []
     return values[:shown] + more + data
