@@ -51,11 +51,11 @@ check: setup  ## lint, formatting and types
 
 dashboard: setup  ## browse the runs, http://127.0.0.1:5000, and what sweeps tried, http://127.0.0.1:8080
 	$(BIN)/python -m pipelines.publish
-	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning (Ctrl-C ends it)"
+	@echo "Open http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
 	@if [ -f sweeps.db ]; then \
 	  echo "Sweeps: http://127.0.0.1:$(SWEEPS_PORT)"; trap 'kill $$sweeps 2> /dev/null || true' EXIT; trap 'exit 130' INT TERM; \
 	  $(BIN)/optuna-dashboard --quiet --host 127.0.0.1 --port $(SWEEPS_PORT) sqlite:///$(CURDIR)/sweeps.db & sweeps=$$!; \
-	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui -w 1 --host 127.0.0.1 --port $(PORT) \
+	fi; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --app-name rnn -w 1 --host 127.0.0.1 --port $(PORT) \
 	  --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 
 serve: setup  ## answer requests over HTTP, http://127.0.0.1:5001/invocations: RUN=runs/dates/lstm/1, or MODEL=models:/ewt@best

@@ -14,6 +14,7 @@ from pipelines.comparing import figures
 from pipelines.comparing.sections import Section
 from pipelines.display import numbers
 from pipelines.runs.folders import Expected, read_points, read_run
+from pipelines.settings.compose import CONF
 from rnn_lightning.files import write_sums
 
 TWO_SIDED_95 = {2: 12.706, 3: 4.303, 4: 3.182}
@@ -163,8 +164,9 @@ def test_references_come_from_the_task_and_from_the_data(project: Path) -> None:
 
 
 def test_architectures_keep_their_colours_and_do_not_share_them() -> None:
-    looks = [tuple(figures.style(rnn).items()) for rnn in figures.COLOURS]
-    assert len(set(looks)) == len(looks)
+    names = {file.stem for file in (CONF / "rnn").glob("*.yaml")}
+    assert names == set(figures.NAMES), "those of conf/rnn have looks of their own, by their place in figures.NAMES"
+    assert len({tuple(figures.style(rnn).items()) for rnn in names}) == len(names)
     assert figures.style("a_cell_of_next_year") == figures.style("a_cell_of_next_year")
 
 

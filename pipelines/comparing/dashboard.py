@@ -14,7 +14,9 @@ def publish_comparison(
     out: Path, sections: Sequence[Section], together: Sequence[CrossTaskSummary], pages: Sequence[Path]
 ) -> None:
     """Show the report as one run, and beside it each architecture as a run of its own, so that charts set them side by side."""
-    about = {"mlflow.note.content": "Architectures side by side, over all their seeds."}
+    judged = [f"{section.task.name}/{section.task.metric.name.replace('/', ' ')}" for section in sections]
+    about = {"mlflow.note.content": "Architectures side by side, over all their seeds: their means for each task."}
+    about |= tracking.runs_shown(judged, sections[0].task.metric.mode) if sections else {}
     tags = {"data": " ".join(sorted({run.data for section in sections for run in section.runs}))}
     note = report.markdown(sections, together, with_figures=False)
     shown: dict[str, Any] = {"experiment": "comparison", "config": {}, "tags": tags, "about": about}

@@ -16,30 +16,28 @@ from pipelines.display.numbers import number
 from pipelines.display.plotting import LOOK, drawing, plt, save
 from pipelines.settings.tasks import Task
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart; black is kept for references.
-COLOURS = {
-    "elman": "#999999",
-    "lstm": "#0072B2",
-    "gru": "#D55E00",
-    "layernorm_lstm": "#009E73",
-    "peephole_lstm": "#CC79A7",
-    "min_gru": "#E69F00",
-    "min_lstm": "#56B4E9",
-    "bilstm": "#882255",  # of Paul Tol's colours, as those of Okabe and Ito are all taken
-}
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart, and one of Paul Tol's; black is kept for
+# references.
+COLOURS = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 MARKERS = "osD^vPX"
-FEW = 8
-"""Fewer points than that of a curve are marked."""
+NAMES = (
+    *("elman", "lstm", "gru", "layernorm_lstm", "peephole_lstm", "mingru", "minlstm", "bilstm"),
+    *("elman_relu", "lstmp", "layernorm_gru", "bigru", "lru", "feedforward", "janet", "sru"),
+    *("indrnn", "diagonal_lstm", "diagonal_gru", "coupled_lstm", "mlstm", "mgu", "qrnn", "slstm"),
+    *("qrnn1", "ligru"),
+)
+"""The architectures of ``conf/rnn``, a line for each round of the colours: no two have the same colour and the same marker."""
+MARKS = 6
+"""About so many points of a curve are marked."""
 Curve = Mapping[int, float]
 """Step to value."""
 
 
 def style(rnn: str, *, variant: bool = False) -> dict[str, Any]:
     """Colour and marker of an architecture, for ever: by its name, not by its rank. In a variant of the task it is hollow."""
-    names = list(COLOURS)
-    at = names.index(rnn) if rnn in COLOURS else crc32(rnn.encode())
+    at = NAMES.index(rnn) if rnn in NAMES else crc32(rnn.encode())
     return {
-        "color": list(COLOURS.values())[at % len(COLOURS)],
+        "color": COLOURS[at % len(COLOURS)],
         "marker": MARKERS[(at + at // len(COLOURS)) % len(MARKERS)],
         "fillstyle": "none" if variant else "full",
     }
@@ -77,11 +75,10 @@ def _draw_curves(axes: Axes, curves: Sequence[tuple[Row, Sequence[Curve]]]) -> N
         steps = sorted(set.intersection(*(set(curve) for curve in seeds)))
         at_step = [[curve[step] for curve in seeds] for step in steps]
         lowest, highest = [min(values) for values in at_step], [max(values) for values in at_step]
-        colour, dashes = style(row.rnn)["color"], "--" if row.task.variant else "-"
-        axes.fill_between(steps, lowest, highest, color=colour, alpha=0.18, linewidth=0)
-        means = [fmean(values) for values in at_step]
-        marker = "o" if len(steps) < FEW else ""
-        axes.plot(steps, means, color=colour, linestyle=dashes, linewidth=2, marker=marker, label=_named(row))
+        look, dashes = _style(row), "--" if row.task.variant else "-"
+        axes.fill_between(steps, lowest, highest, color=look["color"], alpha=0.18, linewidth=0)
+        means, every = [fmean(values) for values in at_step], max(1, len(steps) // MARKS)
+        axes.plot(steps, means, linestyle=dashes, linewidth=2, markevery=every, label=_named(row), **look)
     axes.set(xlabel="training step", xlim=(0, None))
     axes.xaxis.set_major_formatter(EngFormatter())
 

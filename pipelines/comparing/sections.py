@@ -1,6 +1,6 @@
 """What a comparison says of each task, and of several together: rows, differences, facts and warnings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,9 +64,9 @@ class Section:
             ["hardware", listed(run.hardware for run in runs)],
             ["threads", listed(run.threads for run in runs)],
             ["precision", listed(run.precision for run in runs)],
-            *([f"begun from, {row.label}", source] for row in self.rows if (source := _begun_from(row))),
-            *([f"weights, {row.label}", listed(averages)] for row in self.rows if (averages := _averages(row))),
-            *([f"computed in, {row.label}", listed(said)] for row in self.rows if (said := _computed_in(row))),
+            *_of_each("begun from", {row.label: _begun_from(row) for row in self.rows}),
+            *_of_each("weights", {row.label: listed(_averages(row)) for row in self.rows}),
+            *_of_each("computed in", {row.label: listed(_computed_in(row)) for row in self.rows}),
         ]
 
     def warnings(self) -> list[str]:
@@ -112,6 +112,13 @@ class CrossTaskSummary:
 
 def listed(values: Any) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
+
+
+def _of_each(what: str, said: Mapping[str, str]) -> list[list[str]]:
+    """One line where all rows say the same, else one for each that says something."""
+    if len(set(said.values())) == 1:
+        return [[what, value] for value in set(said.values()) if value]
+    return [[f"{what}, {label}", value] for label, value in said.items() if value]
 
 
 def _begun_from(row: Row) -> str:

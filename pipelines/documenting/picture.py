@@ -20,13 +20,14 @@ COLUMNS, PANEL_WIDTH, LINE_HEIGHT, FRAME_HEIGHT = 3, 4.6, 0.36, 1.35  # inches
 
 
 def digest(panels: Sequence[Sequence[Row]]) -> str:
-    """A SHA-256 of all that ``draw`` shows of the rows: values, names and references."""
+    """A SHA-256 of all that ``draw`` shows of the rows: values, names, looks and references."""
     shown = [[_values(row) for row in rows] + [_words(rows)] for rows in panels]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def _values(row: Row) -> list[object]:
-    return [row.rnn, row.label, row.task.variant is not None, [run.metrics[row.task.metric.name] for run in row.runs]]
+    look = [style(row.rnn)[key] for key in ("color", "marker")]
+    return [row.label, look, row.task.variant is not None, [run.metrics[row.task.metric.name] for run in row.runs]]
 
 
 def _words(rows: Sequence[Row]) -> list[object]:

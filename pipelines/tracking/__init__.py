@@ -24,7 +24,7 @@ from pipelines.tracking.recording import (
 )
 from pipelines.tracking.runs import mark_dead_runs_killed
 from pipelines.tracking.store import open_experiment, open_store
-from pipelines.tracking.tasks import task_tags
+from pipelines.tracking.tasks import runs_shown, task_tags
 
 __all__ = [
     "deliver_waiting",
@@ -44,6 +44,7 @@ __all__ = [
     "open_experiment",
     "open_store",
     "recording",
+    "runs_shown",
     "set_tags",
     "shown_as",
     "start_run",

@@ -1,6 +1,7 @@
-"""A task in the dashboard: the description of its experiment, and the view of its runs that the description links to."""
+"""A task in the dashboard: the description of its experiment, and how the table of its runs is shown."""
 
 import json
+from collections.abc import Sequence
 
 from pipelines.display.numbers import number
 from pipelines.settings.tasks import Task
@@ -8,7 +9,9 @@ from pipelines.tracking.store import EXPERIMENT
 
 VIEW = "best"
 """The name of the view."""
-COLUMNS = ("metrics.`used/parameters`", "metrics.`used/training_seconds`", "tags.`label`", "tags.`seed`")
+STATE = f"mlflow.sharedViewState.{VIEW}"
+"""The tag of an experiment that has the view."""
+COSTS = ("used/parameters", "used/training_seconds")
 
 
 def task_tags(task: Task) -> dict[str, str]:
@@ -17,16 +20,16 @@ def task_tags(task: Task) -> dict[str, str]:
     link = f"[Best first](#/experiments/{EXPERIMENT}/runs?workflowType=machine_learning&viewStateShareKey={VIEW})"
     judged = f"Judged by `{task.metric.name}`, to {task.metric.direction}. {link}, with costs."
     return {
-        "mlflow.note.content": f"## {task.title}\n\n{task.description}\n\n{judged}\n{references}",
+        "mlflow.note.content": f"{task.title}. {task.description}\n\n{judged}\n{references}",
         "title": task.title,
         "mlflow.experiment.primaryMetric.name": task.metric.name,
         "mlflow.experiment.primaryMetric.greaterIsBetter": str(task.metric.mode == "max"),
-        f"mlflow.sharedViewState.{VIEW}": _best_first(task),
+        **runs_shown([task.metric.name, *COSTS], task.metric.mode, ["label", "seed"]),
     }
 
 
-def _best_first(task: Task) -> str:
-    """The state of MLflow's table of runs, as a link to it has it."""
-    metric = f"metrics.`{task.metric.name}`"
-    columns = [metric, *COLUMNS]
-    return json.dumps({"selectedColumns": columns, "orderByKey": metric, "orderByAsc": task.metric.mode == "min"})
+def runs_shown(metrics: Sequence[str], mode: str, tags: Sequence[str] = ()) -> dict[str, str]:
+    """The tag of an experiment by which MLflow's table of its runs has these columns, the best by the first metric on top."""
+    columns = [f"metrics.`{name}`" for name in metrics]
+    state = {"selectedColumns": [*columns, *(f"tags.`{name}`" for name in tags)], "orderByKey": columns[0]}
+    return {STATE: json.dumps(state | {"orderByAsc": mode == "min"})}
