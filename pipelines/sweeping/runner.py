@@ -62,16 +62,16 @@ class SweepRunner:
             self._held = held.pop_all()
 
     def _open(self, storage: optuna.storages.RDBStorage) -> None:
-        facts = self._facts()
-        self.study = open_study(self.name, storage, self.sweep, self.experiment.task.metric, facts)
-        note = f"Trials of sweeps of `{self.experiment.task_name}`, each under its sweep."
+        facts, metric = self._facts(), self.experiment.task.metric
+        self.study = open_study(self.name, storage, self.sweep, metric, facts)
+        note = {"mlflow.note.content": f"Trials of sweeps of `{self.experiment.task_name}`, each under its sweep."}
         self.run_id = tracking.start_run(
             self.folder,
             experiment=self.shown_in,
             name=f"{self.experiment.rnn_name}, {self.arguments.sweep}",
             config=facts,
             tags={"data": facts["data"]},
-            about={"mlflow.note.content": note},
+            about=note | tracking.runs_shown([metric.monitor, "best"], metric.mode, ["label", "state"], [*self.sweep.space]),
         )
         self.engine = make_engine(self.arguments.engine, self.experiment.trainer, self.url)
 

@@ -157,9 +157,10 @@ def _store_model(run_id: str, model: Servable, registered_name: str | None) -> N
         flavor=model,
         run_id=run_id,
         registered_model_name=registered_name,
-        tags={DESCRIPTION: known.get(DESCRIPTION, "")},
         validate_serving_input=False,
     )
+    if stored.model_id and (description := known.get(DESCRIPTION)):  # of tags given to `log`, a registered version makes a show
+        client().set_logged_model_tags(stored.model_id, {DESCRIPTION: description})
     _link_data(run, stored.model_id)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pipelines.display.numbers import number
 from pipelines.settings.tasks import Task
+from pipelines.tracking.names import shown_name
 from pipelines.tracking.store import EXPERIMENT
 
 VIEW = "best"
@@ -28,8 +29,8 @@ def task_tags(task: Task) -> dict[str, str]:
     }
 
 
-def runs_shown(metrics: Sequence[str], mode: str, tags: Sequence[str] = ()) -> dict[str, str]:
+def runs_shown(metrics: Sequence[str], mode: str, tags: Sequence[str] = (), parameters: Sequence[str] = ()) -> dict[str, str]:
     """The tag of an experiment by which MLflow's table of its runs has these columns, the best by the first metric on top."""
-    columns = [f"metrics.`{name}`" for name in metrics]
-    state = {"selectedColumns": [*columns, *(f"tags.`{name}`" for name in tags)], "orderByKey": columns[0]}
-    return {STATE: json.dumps(state | {"orderByAsc": mode == "min"})}
+    named = {"metrics": metrics, "params": parameters, "tags": tags}
+    columns = [f"{kind}.`{shown_name(name)}`" for kind, names in named.items() for name in names]
+    return {STATE: json.dumps({"selectedColumns": columns, "orderByKey": columns[0], "orderByAsc": mode == "min"})}
