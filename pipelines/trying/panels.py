@@ -65,8 +65,9 @@ def _tagging(trial: Trial) -> None:
 
 def _translation(trial: Trial) -> None:
     source = _text("Text", trial.example or "")
-    beam = ui.slider(min=1, max=12, value=HYPOTHESES).props("label-always snap markers").classes("w-64 mt-6")
-    ui.label("beam size")
+    with ui.row().classes("items-center gap-8 mt-4"):
+        ui.label("beam size")
+        beam = ui.slider(min=1, max=12, value=HYPOTHESES).props("label-always snap markers").classes("w-64")
     busy, shown, looked = _busy(), _result(), _result()
 
     async def show() -> None:
