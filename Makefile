@@ -77,4 +77,4 @@ docs: setup  ## the site of the documentation, site/index.html; a warning is an 
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:  ## remove data, runs, reports and the dashboard's store, but not the environment
-	rm -rf data runs trained evaluated plan work reports site mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock hub/dvc.lock
+	rm -rf data runs trained evaluated plan work logs reports site mlflow.db* mlartifacts .dvc/cache .dvc/tmp dvc.lock hub/dvc.lock

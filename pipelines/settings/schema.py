@@ -176,7 +176,7 @@ class Experiment(Settings):
     def plain(self, seed: int) -> dict[str, Any]:
         """What decides the run of one seed, as plain values."""
         names = ("seeds", "workers", "engine", "command_line", "trained_name", "run_name", "name")
-        aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"memory_limit_gb"}}
+        aside: dict[str, Any] = {**dict.fromkeys(names, True), "task": {"variant"}, "trainer": {"loggers", "memory_limit_gb"}}
         aside |= {"tuning": {"sha256"} if self.tuning else True}
         aside |= {name: True for name in ("init_from", "init_from_partial", "freeze") if not getattr(self, name)}
         values = self.model_dump(mode="json", by_alias=True, exclude=aside)

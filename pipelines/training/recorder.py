@@ -3,7 +3,7 @@
 import csv
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from lightning.pytorch.callbacks import Callback
 
 from pipelines import tracking
 from pipelines.display.progress import Progress
+from pipelines.kinds import kind_of
+from pipelines.settings.schema import Experiment
+from pipelines.training.loggers import Loggers
 from pipelines.training.signals import Point
 from rnn_lightning.processes import all_reduce_sum, rank_and_world_size
 from rnn_lightning.sequences import Batch
@@ -23,17 +26,17 @@ COLUMNS = ("step", "epoch", "seconds", "metric", "value")
 
 
 class Recorder(Callback):
-    """Appends every validation's metrics to ``curves.csv`` and counts what was read, in ``units_in`` a batch, in which time.
+    """Appends every validation's metrics to ``curves.csv`` and counts what was read, in the units of the task, in which time.
+    The loggers of the settings get the same points.
 
     A resumed run drops the rows that it will make again. ``seconds`` is the training's time without validation. Of several
     processes the first writes; each counts what it reads itself, until at the end ``units`` is what all have read.
     """
 
-    def __init__(
-        self, folder: Path, *, progress: Progress, epochs: int, durable: Durable, units_in: Callable[[Batch], int]
-    ) -> None:
-        self.file, self.progress, self.epochs, self.durable = folder / "curves.csv", progress, epochs, durable
-        self.units_in = units_in
+    def __init__(self, experiment: Experiment, seed: int, folder: Path, *, progress: Progress, durable: Durable) -> None:
+        self.file, self.progress, self.durable = folder / "curves.csv", progress, durable
+        self.epochs, self.units_in = experiment.task.training.epochs, kind_of(experiment).units_in
+        self.loggers = Loggers(experiment, seed)
         self.units = 0
         self.seconds = 0.0
 
@@ -61,6 +64,7 @@ class Recorder(Callback):
             writer = csv.DictWriter(out, COLUMNS)
             writer.writeheader()
             writer.writerows(kept)
+        self.loggers.begin([(row["metric"], int(row["step"]), float(row["value"])) for row in kept])
 
     def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Batch, batch_idx: int) -> None:
         self._step_began = time.monotonic()
@@ -85,6 +89,7 @@ class Recorder(Callback):
         tracking.log_curves(run, [*points, *machine_use(points[-1][1])])
 
     def _write(self, points: Sequence[Point]) -> None:
+        self.loggers.log(points)
         seconds = round(self.durable.seconds(), 2)
         with self.file.open("a", newline="") as out:
             for metric, step, value in points:
@@ -92,6 +97,9 @@ class Recorder(Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.units = all_reduce_sum(self.units)
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.loggers.end()
 
 
 def shown(trainer: lightning.Trainer) -> str:

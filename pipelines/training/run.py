@@ -126,7 +126,7 @@ def fit(
     system = prepared_system(experiment, seed, card, data)
     initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
     progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
-    recorder = Recorder(work, progress=progress, epochs=training.epochs, durable=durable, units_in=kind.units_in)
+    recorder = Recorder(experiment, seed, work, progress=progress, durable=durable)
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
         own = [durable, recorder, Signals(partial(recorder.write_signals, run_id)), ReturnMemory(), computed := ComputedIn()]

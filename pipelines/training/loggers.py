@@ -1,0 +1,92 @@
+"""Lightning's loggers of a training beside the dashboard: files of CSV or of TensorBoard, or a class of your own package."""
+
+import importlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from pipelines.settings.schema import Experiment
+from pipelines.training.signals import Point
+
+FOLDER = Path("logs")
+FILES: dict[str, Callable[..., Logger]] = {
+    "csv": CSVLogger,
+    "tensorboard": partial(TensorBoardLogger, default_hp_metric=False),  # which shows a metric that there is not
+}
+"""Loggers that write files alone: those of a resumed training are written anew, with the points that it has so far."""
+OWN_LOGGERS = "RNN_LIGHTNING_LOGGERS"
+"""The environment variable that names the packages whose loggers may be imported."""
+
+
+class Loggers:
+    """Gives a training's points to the loggers of ``trainer.loggers``, each ``logs/TASK/RNN/SEED/LOGGER``.
+
+    Raises:
+        ValueError: for a logger that there is not, or whose package is missing.
+    """
+
+    def __init__(self, experiment: Experiment, seed: int) -> None:
+        self._made = {name: logger_class(name) for name in experiment.trainer.loggers}
+        self._name = str(experiment.run(seed).relative_to("runs"))
+        self._config = experiment.plain(seed)
+        self._loggers: list[Logger] = []
+
+    def begin(self, known: Sequence[Point]) -> None:
+        """Make the loggers of a training that begins or goes on, and has the ``known`` points already."""
+        for name, made in self._made.items():
+            if name in FILES:
+                shutil.rmtree(FOLDER / self._name / name, ignore_errors=True)
+            logger = made(save_dir=FOLDER, name=self._name, version=name.rpartition(".")[2])
+            logger.log_hyperparams(self._config)
+            self._loggers.append(logger)
+            if name in FILES:
+                _log(logger, known)
+
+    def log(self, points: Sequence[Point]) -> None:
+        """Add points, which are in the files at once: a kill loses none that a checkpoint does not make again."""
+        for logger in self._loggers:
+            _log(logger, points)
+
+    def end(self) -> None:
+        """Close the loggers of a training that is done."""
+        for logger in self._loggers:
+            logger.finalize("success")
+        self._loggers.clear()
+
+
+def _log(logger: Logger, points: Sequence[Point]) -> None:
+    for step, group in groupby(points, key=lambda point: point[1]):
+        logger.log_metrics({metric: float(value) for metric, _, value in group}, step)
+    logger.save()
+
+
+def logger_class(name: str) -> Callable[..., Logger]:
+    """What makes the logger of a name, from ``save_dir``, ``name`` and ``version``.
+
+    Raises:
+        ValueError: where it cannot be made.
+    """
+    if name == "tensorboard" and not any(map(find_spec, ("tensorboard", "tensorboardX"))):
+        raise ValueError("trainer.loggers: tensorboard is not installed: pip install 'rnn-lightning[tensorboard]'")
+    if name in FILES:
+        return FILES[name]
+    module, _, attribute = name.rpartition(".")
+    package = name.partition(".")[0]
+    if package not in os.environ.get(OWN_LOGGERS, "").split(","):
+        raise ValueError(
+            f"trainer.loggers: {name!r} is neither of {', '.join(FILES)} nor of a package that may be imported: "
+            f"{OWN_LOGGERS}={package} in the environment allows it"
+        )
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"trainer.loggers: {name!r} cannot be imported: {error}") from None
+    if not isinstance(found, type) or not issubclass(found, Logger):
+        raise ValueError(f"trainer.loggers: {name!r} must be a class of lightning.pytorch.loggers.Logger")
+    return found

@@ -1,0 +1,98 @@
+"""Loggers beside the dashboard: the points of ``curves.csv``, each once, also where a training was killed and resumed."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.callbacks import Callback
+from run_folders import trained_in
+
+from pipelines.settings.compose import compose
+from pipelines.training import loggers, trainers
+
+CSV = ("trainer.loggers=[csv]", "trainer.checkpoint_seconds=0")
+MINE = """
+from pathlib import Path
+from lightning.pytorch.loggers.logger import Logger
+
+class Lines(Logger):
+    def __init__(self, save_dir, name, version):
+        super().__init__()
+        self.name, self.version, self.file = name, version, Path(save_dir, "lines.txt")
+        self.file.parent.mkdir(exist_ok=True)
+    name = version = None
+    def log_metrics(self, metrics, step=None):
+        with self.file.open("a") as out:
+            out.writelines(f"{name} {step}\\n" for name in metrics)
+    def log_hyperparams(self, params, *args, **kwargs):
+        self.file.write_text(f"{self.name} {self.version} {params['seed']}\\n")
+"""
+
+
+def curves(folder: Path) -> list[tuple[str, int, float]]:
+    with (folder / "curves.csv").open(newline="") as lines:
+        return [(row["metric"], int(row["step"]), float(row["value"])) for row in csv.DictReader(lines)]
+
+
+def logged(place: Path) -> list[tuple[str, int, float]]:
+    """The points of Lightning's CSV, a column a metric."""
+    (file,) = (place / "logs").rglob("metrics.csv")
+    assert file.parent.parent.relative_to(place / "logs").parts[::2] == ("adding", "1") and file.parent.name == "csv"
+    with file.open(newline="") as lines:
+        rows = [(int(row.pop("step")), row) for row in csv.DictReader(lines)]
+    return [(name, step, float(value)) for step, row in rows for name, value in row.items() if value]
+
+
+class Kill(Callback):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if trainer.global_step == 3:
+            raise KeyboardInterrupt
+
+
+def test_csv_has_every_point_once_also_of_a_training_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = trainers.patience
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.training.run.patience", lambda experiment: [*usual(experiment), Kill()])
+        with pytest.raises((KeyboardInterrupt, SystemExit)), trained_in(tmp_path, *CSV):
+            pass
+    assert max(step for _, step, _ in logged(tmp_path)) <= 3
+    with trained_in(tmp_path, *CSV) as folder:
+        assert sorted(logged(tmp_path)) == sorted(curves(folder))
+        assert "seed: 1\n" in next((tmp_path / "logs").rglob("hparams.yaml")).read_text()
+
+
+def test_tensorboard_has_the_points_of_a_training_that_is_done(tmp_path: Path) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with trained_in(tmp_path, "trainer.loggers=[tensorboard]") as folder:
+        (events,) = (tmp_path / "logs").rglob("events.out.tfevents*")
+        read = reading.EventAccumulator(str(events), size_guidance={"scalars": 0}).Reload()
+        seen = {(name, point.step): point.value for name in read.Tags()["scalars"] for point in read.Scalars(name)}
+        assert seen == {(name, step): pytest.approx(value) for name, step, value in curves(folder)}
+
+
+def test_loggers_decide_no_number_of_a_training() -> None:
+    plain, seen = compose(["task=adding", "rnn=gru"]), compose(["task=adding", "rnn=gru", "trainer.loggers=[csv, tensorboard]"])
+    assert (seen.plain(1), seen.run(1)) == (plain.plain(1), plain.run(1)) and seen.trainer.loggers == ["csv", "tensorboard"]
+
+
+def test_a_logger_of_a_package_that_the_environment_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_of_tests.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ValueError, match=f"neither of csv, tensorboard nor of a package .* {loggers.OWN_LOGGERS}=mine_of_tests"
+    ):
+        loggers.logger_class("mine_of_tests.Lines")
+    monkeypatch.setenv(loggers.OWN_LOGGERS, "other,mine_of_tests")
+    with trained_in(tmp_path, "trainer.loggers=[mine_of_tests.Lines]") as folder:
+        first, *lines = (tmp_path / "logs/lines.txt").read_text().splitlines()
+        assert first.split() == [str(folder.relative_to(tmp_path / "trained")), "Lines", "1"]
+        assert lines == [f"{metric} {step}" for metric, step, _ in curves(folder)]
+    for name, reason in {"Path": "must be a class of", "Nothing": "cannot be imported"}.items():
+        with pytest.raises(ValueError, match=reason):
+            loggers.logger_class(f"mine_of_tests.{name}")
+
+
+def test_a_missing_tensorboard_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"tensorboard is not installed: pip install 'rnn-lightning\[tensorboard\]'"):
+        loggers.logger_class("tensorboard")
