@@ -21,7 +21,7 @@ def task_tags(task: Task) -> dict[str, str]:
     link = f"[Best first](#/experiments/{EXPERIMENT}/runs?workflowType=machine_learning&viewStateShareKey={VIEW})"
     judged = f"Judged by `{task.metric.name}`, to {task.metric.direction}. {link}, with costs."
     return {
-        "mlflow.note.content": f"{task.title}. {task.description}\n\n{judged}\n{references}",
+        "mlflow.note.content": f"{task.title}.\n\n{task.description}\n\n{judged}\n{references}",
         "title": task.title,
         "mlflow.experiment.primaryMetric.name": task.metric.name,
         "mlflow.experiment.primaryMetric.greaterIsBetter": str(task.metric.mode == "max"),
