@@ -2,6 +2,8 @@
 
 import re
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from nicegui import ui
 from run_folders import make_run, own_place, store_task
 
 from pipelines.demo import best_of_each_task, check_address, read_words, trials
-from pipelines.trying import page, views
+from pipelines.trying import models, page, views
 from pipelines.trying.pen import Drawing
 
 HOSTILE = "<script>alert('x')</script>"
@@ -123,3 +125,20 @@ def test_an_address_in_use_is_refused_before_the_page_is_named() -> None:
 
 def test_a_search_that_found_nothing_shows_nothing() -> None:
     assert views.ranked({"text": "", "n_best": []}) == ""
+
+
+def test_runs_that_are_asked_at_once_are_loaded_one_after_the_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading, most = 0, 0
+
+    def load(folder: Path, **options: Any) -> Path:
+        nonlocal loading, most
+        loading, most = loading + 1, max(most, loading + 1)
+        time.sleep(0.05)
+        loading -= 1
+        return folder
+
+    monkeypatch.setattr(models, "load_predictor", load)
+    asked = trials([Path("runs/dates/lstm/1"), Path("runs/strokes/lstm/1")])
+    with ThreadPoolExecutor() as threads:
+        assert [*threads.map(lambda trial: trial.predictor(), asked)] == [trial.folder for trial in asked]
+    assert most == 1

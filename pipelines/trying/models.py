@@ -16,6 +16,8 @@ from rnn_lightning.predictors import Predictor, load_predictor, read_description
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 KEPT = 6
 """Predictors of a run that are kept loaded, each with options of its own."""
+LOADING = threading.Lock()
+"""Held while a run is loaded: what leaves out warnings, and the hooks of PyTorch that count weights, are of all threads."""
 FILES = ("sound", "picture")
 """Inputs that are read from the bytes of a file."""
 
@@ -62,7 +64,8 @@ class Trial:
 
     def predictor(self, options: Mapping[str, Any] = NO_OPTIONS) -> Predictor[Any]:
         """Its predictor with keywords of its ``load``."""
-        return self._load(tuple(sorted(options.items())))
+        with LOADING:
+            return self._load(tuple(sorted(options.items())))
 
     def answer(self, item: Any, options: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:
         """The answer to an item; text is read as a request to the server is.
