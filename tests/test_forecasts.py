@@ -112,7 +112,7 @@ BAD_FILES = {
     "date,one,price\n2024-01-01,1,2\n": "there is no column 'two', only",
     "date,one,two,price\n2024-01-01,1,2\n": "row 0 has 3 fields, and the header 4",
     "date,one,one,two,price\n2024-01-01,1,2,3,4\n": "the header has the column 'one' more than once",
-    "": "it is no CSV with a header",
+    "": "it is no CSV with a header: it is empty",
 }
 
 

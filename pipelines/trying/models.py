@@ -18,7 +18,7 @@ KEPT = 6
 """Predictors of a run that are kept loaded, each with options of its own."""
 LOADING = threading.Lock()
 """Held while a run is loaded: what leaves out warnings, and the hooks of PyTorch that count weights, are of all threads."""
-FILES = ("sound", "picture")
+FILES = ("sound", "picture", "series")
 """Inputs that are read from the bytes of a file."""
 
 

@@ -133,13 +133,13 @@ def _drawing(trial: Trial) -> None:
 
 
 def _anything(trial: Trial) -> None:
-    item = ui.textarea("Item, as a request to the server has it", value=trial.example or "").props("outlined autogrow")
-    item.classes("w-full font-mono")
+    item = ui.textarea("Item, as a request to the server has it", value=trial.example or "").classes("w-full font-mono")
+    item.props("outlined autogrow input-style='max-height: 12em'")
     busy, shown = _busy(), _result()
 
     async def show() -> None:
-        view = views.classified if trial.kind == "classification" else views.plain
-        await answer(trial, item.value or "", shown, view)
+        if item.value:
+            await answer(trial, item.value, shown, views.classified if trial.kind == "classification" else views.plain)
 
     async def take(event: events.UploadEventArguments) -> None:
         item.value = trial.as_request(await event.file.read())

@@ -113,13 +113,16 @@ def read_columns(content: bytes) -> dict[str, list[str]]:
     """The columns of a CSV file with a header.
 
     Raises:
-        ValueError: for what is no UTF-8, and for a row with another number of fields.
+        ValueError: for what is empty or no UTF-8, and for a row with another number of fields.
     """
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        header, *rows = [row for row in lines if row]
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        rows = [row for row in lines if row]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"it is no CSV with a header: {error}") from None
+    if not rows:
+        raise ValueError("it is no CSV with a header: it is empty")
+    header, *rows = rows
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
         raise ValueError(f"the header has the column {twice[0]!r} more than once")
     for number, row in enumerate(rows):
