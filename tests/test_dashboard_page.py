@@ -30,7 +30,7 @@ def test_make_dashboard_serves_the_page() -> None:
 
 def test_a_first_visit_shows_models_and_the_best_runs_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    number = tracking.open_experiment("words", tracking.runs_shown(["test/</script>", "used/parameters"], "max", ["seed"]))
+    number = tracking.open_experiment("words", tracking.runs_shown(["test/loss", "used/parameters"], "max", ["seed"]))
     tracking.open_experiment("of others")
     from mlflow.server import app
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
@@ -43,12 +43,17 @@ def test_a_first_visit_shows_models_and_the_best_runs_first(tmp_path: Path, monk
     assert answer.text.index("localStorage") < answer.text.index("<script defer"), "it comes before MLflow's own script"
     assert given(answer.text) == page.CHOSEN | {
         page.table_of(number): {
-            "selectedColumns": ["metrics.`test/</script>`", "metrics.`used/parameters`", "tags.`seed`"],
-            "orderByKey": "metrics.`test/</script>`",
+            "selectedColumns": ["metrics.`test/loss`", "metrics.`used/parameters`", "tags.`seed`"],
+            "orderByKey": "metrics.`test/loss`",
             "orderByAsc": False,
         }
     }
     assert json.loads(MlflowClient().get_experiment(number).tags["mlflow.sharedViewState.best"])
+
+
+def test_no_name_ends_the_script() -> None:
+    text = page.script({"key": "</script>"})
+    assert text.count("</script>") == 1 and given(text) == {"key": "</script>"}
 
 
 def test_mlflow_keeps_under_these_keys_what_a_visitor_has_chosen() -> None:
