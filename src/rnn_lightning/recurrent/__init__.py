@@ -1,6 +1,7 @@
 """Sequence in, sequence and state out."""
 
 from .architecture import Architecture, Layout
+from .blocks import Convolution, WithMLP
 from .contract import Recurrent
 from .diagonal_cells import DiagonalCell, DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
@@ -44,6 +45,7 @@ __all__ = [
     "Architecture",
     "Bidirectional",
     "Cell",
+    "Convolution",
     "CoupledLSTM",
     "Deep",
     "DiagonalCell",
@@ -69,6 +71,7 @@ __all__ = [
     "ScanCell",
     "Unrolled",
     "WeightDrop",
+    "WithMLP",
     "architecture_of",
     "as_network",
     "build_network",

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..checks import check_choice, check_counts
 from ..kernels import AUTO
+from ..sequences import check_memory
+from .blocks import Convolution, WithMLP
 from .contract import Recurrent
 from .initialisation import Init
 from .wrappers import Deep, Highway, PreNorm, Residual
@@ -46,6 +49,8 @@ class Layout:
     expansion: int = 1
     solver: str = "steps"
     block: str = "plain"
+    convolution: int = 0
+    mlp: int = 0
     initial_state: str = "zeros"
     zoneout: float = 0.0
     zoneout_cell: float = 0.0
@@ -65,6 +70,24 @@ class Layout:
 def have_masks(keywords: Mapping[str, Any]) -> bool:
     """Whether ``keywords`` of ``build_network`` have masks drawn at each step, by a loop in Python."""
     return any(keywords.get(name) for name in MASKS)
+
+
+def check_block(layout: Layout) -> None:
+    """Refuse a block that there is not, and what it has already or cannot have.
+
+    Raises:
+        ValueError: naming the keyword of ``build_network``.
+    """
+    check_choice("block", layout.block, BLOCKS)
+    check_counts(least=0, convolution=layout.convolution, mlp=layout.mlp)
+    if layout.residual and layout.block != "plain":
+        raise ValueError(f"residual must be false with block={layout.block!r}, which adds each layer's input already")
+    for name in ("convolution", "mlp"):
+        if getattr(layout, name) and layout.block != "residual":
+            raise ValueError(f"{name} must be 0 with block={layout.block!r}: it is a part of block='residual'")
+    size = layout.output_size
+    check_memory(convolution=layout.convolution, outputs=size, layers=layout.num_layers)
+    check_memory(mlp=layout.mlp, outputs=size, inputs=size, layers=layout.num_layers)
 
 
 class Architecture(ABC):
@@ -106,4 +129,9 @@ class Architecture(ABC):
             upper = map(Residual, upper)
         if layout.block == "highway":
             upper = map(Highway, upper)
-        return Deep([first, *upper], dropout=layout.dropout, locked=layout.locked)
+        layers = [first, *upper]
+        if layout.convolution:
+            layers = [Deep([Residual(PreNorm(Convolution(each.input_size, layout.convolution))), each]) for each in layers]
+        if layout.mlp:
+            layers = [WithMLP(layer, layout.mlp) for layer in layers]
+        return Deep(layers, dropout=layout.dropout, locked=layout.locked)

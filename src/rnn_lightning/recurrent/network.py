@@ -8,7 +8,7 @@ from ..checks import check_choice, check_counts, check_flags, check_probability,
 from ..kernels import AUTO, check_backend
 from ..registry import call, choose
 from ..sequences import check_memory
-from .architecture import BLOCKS, MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout
+from .architecture import MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout, check_block
 from .contract import Recurrent
 from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
@@ -69,6 +69,8 @@ class NetworkOptions(TypedDict, total=False):
     expansion: int
     solver: str
     block: str
+    convolution: int
+    mlp: int
     initial_state: str
     zoneout: float
     zoneout_cell: float
@@ -93,6 +95,8 @@ def build_network(
     expansion: int = 1,
     solver: str = "steps",
     block: str = "plain",
+    convolution: int = 0,
+    mlp: int = 0,
     initial_state: str = "zeros",
     zoneout: float = 0.0,
     zoneout_cell: float = 0.0,
@@ -116,6 +120,9 @@ def build_network(
             at once, by iterations that must converge (``NotConverged``).
         block: for deep stacks, from the second layer on: ``residual`` x + layer(LayerNorm(x)); ``highway`` t * layer(x) +
             (1 - t) * x with a gate t = s(W x + b) (Srivastava et al. 2015).
+        convolution, mlp: of residual blocks, in every layer, with a LayerNorm and a residual path each (Feng et al. 2024): so
+            many steps of a causal depthwise convolution before the recurrence, and an MLP behind it with so many times as many
+            hidden units as the layer has outputs; 0 for none.
         initial_state: ``zeros``, or ``learned``: the state of rows that begin is a parameter of each layer and direction.
         zoneout, zoneout_cell: with these probabilities a unit's hidden state and its memory cell stay what they were, drawn at
             each step (Krueger et al. 2017, arXiv:1606.01305); at evaluation both are the expectation.
@@ -127,7 +134,7 @@ def build_network(
     """
     stacked = hidden_size, num_layers, bidirectional, residual, dropout, locked
     masks = zoneout, zoneout_cell, recurrent_dropout
-    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, initial_state, *masks)
+    form = Layout(*stacked, init, forget_bias, heads, expansion, solver, block, convolution, mlp, initial_state, *masks)
     check_probability("weight_drop", weight_drop)
     network = checked(cell, input_size, form).stack(input_size, form)
     choose_backend(network, backend)
@@ -182,10 +189,8 @@ def checked(cell: str, input_size: int, layout: Layout) -> type[Architecture]:
     check_counts(most=MOST_LAYERS, num_layers=layers)
     check_options(cell, architecture, layout)
     check_flags(bidirectional=layout.bidirectional, residual=layout.residual, locked=layout.locked)
-    check_choice("block", layout.block, BLOCKS)
+    check_block(layout)
     check_choice("initial_state", layout.initial_state, INITIAL_STATES)
-    if layout.residual and layout.block != "plain":
-        raise ValueError(f"residual must be false with block={layout.block!r}, which adds each layer's input already")
     check_probability("dropout", layout.dropout)
     check_memory(gates=len(architecture.gates), hidden_size=size * layout.expansion, features=input_size + size, layers=layers)
     return architecture
