@@ -123,3 +123,13 @@ def test_autocast_reads_step_by_step(cell: str, monkeypatch: pytest.MonkeyPatch)
         outputs, _ = network(inputs)
         by_loop(monkeypatch)
         assert outputs.equal(network(inputs)[0])
+
+
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if issubclass(cell, Cell)])
+def test_a_sequence_takes_the_product_of_its_inputs_once(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network: Any = build_network(cell, F, H)
+    part, asked = network.layers[0].cell, []
+    project = part.project
+    monkeypatch.setattr(part, "project", lambda inputs: asked.append(inputs.shape) or project(inputs))
+    network(torch.randn(2, 3, F), torch.tensor([3, 1]))
+    assert len(asked) == 1

@@ -144,6 +144,8 @@ class Cell(nn.Module, Architecture):
     def whole(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         """All steps of ``inputs`` (B, T, F) at once: outputs, anything in the padding, and the state after each row's last real
         step; by `sequence`, or by a kernel if one is asked for, unless a cell has another way. ``None``: this cell has none."""
+        if self.chosen_backend == AUTO and type(self).sequence is Cell.sequence:
+            return None  # no product of the inputs is wasted on it
         at_once = self.sequence if self.chosen_backend == AUTO else self.by_kernel
         found = at_once(self.project(inputs.transpose(0, 1)), state)
         if found is None:
