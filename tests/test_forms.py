@@ -43,6 +43,16 @@ def test_connections_around_a_layer_keep_its_weights_and_have_their_own() -> Non
     assert highway.keys() - found.keys() == {"layers.1.transform.weight", "layers.1.transform.bias"}
 
 
+@pytest.mark.parametrize("cell", ["lstm", "mingru"])
+def test_parts_of_a_block_leave_each_layer_its_number(cell: str) -> None:
+    block = build_network(cell, 4, 4, 3, block="residual", convolution=3, mlp=2).state_dict()
+    found = in_form_of(block, build_network(cell, 4, 4, 3).state_dict())
+    new = {name for name in block if not place_of(name)}
+    assert found.keys() == block.keys() - new and all("norm" in name or "mlp" in name or ".layers.0." in name for name in new)
+    layers = [place[0].number for name in found if (place := place_of(name)) is not None]
+    assert sorted({*layers}) == [0, 1, 2]
+
+
 def test_what_has_no_place_keeps_its_name() -> None:
     given = {"network.core.weight_ih_l1": torch.ones(1), "output.bias": torch.ones(2)}
     assert in_form_of(["network.core.weight_ih_l0"], given).keys() == given.keys() and place_of("output.bias") is None

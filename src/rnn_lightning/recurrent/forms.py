@@ -32,7 +32,8 @@ def place_of(name: str) -> tuple[Layer, str] | None:
     if found is None:
         return None
     fused = FUSED.fullmatch(found["name"])
-    above = sum(int(number) for number in re.findall(r"layers\.(\d+)", found["path"]))
+    outermost = re.search(r"layers\.(\d+)", found["path"])  # within it there may be the parts of a block
+    above = int(outermost[1]) if outermost else 0
     backwards = "backwards." in found["path"] or bool(fused and fused["backwards"])
     layer = Layer(found["network"], above + (int(fused["number"]) if fused else 0), backwards)
     return layer, NAMES[fused["kind"]] if fused else found["name"]
