@@ -3,6 +3,7 @@
 Shapes: F features in, H hidden units.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,42 @@ def test_the_bias_that_is_set_is_that_of_the_gate_that_forgets(cell: str, forget
     before = map_state(torch.randn_like, network.start(inputs))
     _, after = network(inputs, None, before)
     torch.testing.assert_close(leaves(after)[-1], kept * leaves(before)[-1])  # the last one is the memory cell
+
+
+@pytest.mark.parametrize("cell", FORGETTING)
+def test_chrono_forget_gates_keep_for_two_to_so_many_steps(cell: str) -> None:
+    """The bias alone makes a forget gate f with 1 / (1 - f) = 1 + u, u from U(1, T - 1), and lets in 1 - f where it can."""
+    torch.manual_seed(0)
+    network, gates = build_network(cell, F, 200, 2, forget_bias={"chrono": 50}), CELLS[cell].gates
+    steps: list[Tensor] = []
+    for layer in ("layers.0", "layers.1") if cell != "lstm" else ("_l0", "_l1"):
+        whole = sum(bias for name, bias in parameters_of(network, "bias").items() if layer in name and "cell_bias" not in name)
+        assert isinstance(whole, Tensor)
+        sizes = [200] * 4 + [1, 1] if cell == "mlstm" else [200] * len(gates)
+        blocks = dict(zip(gates, whole.split(sizes), strict=True))
+        forget = blocks.pop("forget").sigmoid()
+        if "input" in blocks:
+            torch.testing.assert_close(blocks.pop("input").sigmoid(), 1 - forget)
+        assert not any(block.any() for block in blocks.values())
+        steps.append(1 / (1 - forget))
+    drawn = torch.cat(steps)
+    assert drawn.min() >= 2 and drawn.max() <= 50 + 1e-3
+    assert len(drawn) == 2 or (abs(float(drawn.mean()) - 26) < 2 and drawn.unique().numel() > 300)
+
+
+CHRONO = {
+    "gru": ({"chrono": 400}, "is for cells with a forget gate, and this one has reset, update, candidate"),
+    "lstm": ({"chrono": 2}, "a whole number T of at least 3, the most steps to remember, not {'chrono': 2}"),
+    "janet": ({"steps": 9}, "must be a number, None or {'chrono': T}"),
+    "mgu": ({"chrono": 9.5}, "whole number T"),
+}
+
+
+@pytest.mark.parametrize("cell", CHRONO)
+def test_a_start_of_forget_gates_that_there_is_not_is_refused(cell: str) -> None:
+    bias, said = CHRONO[cell]
+    with pytest.raises(ValueError, match=re.escape(said)):
+        build_network(cell, F, H, forget_bias=bias)  # pyright: ignore[reportArgumentType]
 
 
 @every_init

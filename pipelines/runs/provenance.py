@@ -60,7 +60,7 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         "rnn": experiment.rnn_name,
         "seed": seed,
         "name": experiment.run(seed).parent.name.removeprefix(experiment.rnn_name).removeprefix("-"),
-        "label": f"{'Bi' if keywords.get('bidirectional') else ''}{architecture.label}",
+        "label": label_of(architecture.label, keywords),
         "backend": backend,
         "unit": experiment.task.unit,
         "threads": trainer.threads,
@@ -75,6 +75,14 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
         **({"own_code": code} if (code := own_code(experiment.rnn)) else {}),
         **({"init_from": source} if (source := source_of(experiment)) else {}),
     }
+
+
+def label_of(cell: str, keywords: Mapping[str, Any]) -> str:
+    """What reports call a network of these ``keywords`` of ``build_network``, whose cell has a label."""
+    parts = [f"{'Bi' if keywords.get('bidirectional') else ''}{cell}"]
+    parts += [f"{block} blocks"] if (block := keywords.get("block", "plain")) != "plain" else []
+    parts += ["chrono"] if isinstance(keywords.get("forget_bias"), Mapping) else []
+    return ", ".join(parts)
 
 
 def kernels_of(keywords: Mapping[str, Any], device: str, architecture: "type[Architecture]") -> str | None:

@@ -13,7 +13,7 @@ from ..kernels import AUTO
 from ..sequences import check_memory
 from .blocks import Convolution, WithMLP
 from .contract import Recurrent
-from .initialisation import Init
+from .initialisation import ForgetBias, Init
 from .wrappers import Deep, Highway, PreNorm, Residual
 
 MASKS = ("zoneout", "zoneout_cell", "recurrent_dropout")
@@ -44,7 +44,7 @@ class Layout:
     dropout: float = 0.0
     locked: bool = False
     init: Init = "orthogonal"
-    forget_bias: float | None = 1.0
+    forget_bias: ForgetBias = 1.0
     heads: int = 1
     expansion: int = 1
     solver: str = "steps"

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..products import linear
 from ..sequences import State, at_least_single, leaves
 from .architecture import LOOP, NONE, have_masks
-from .initialisation import Init
+from .initialisation import ForgetBias, Init
 from .newton import by_newton, with_gradients
 from .parallel import IndependentSequence
 from .stepwise import Cell
@@ -43,7 +43,7 @@ class DiagonalCell(Cell):
         hidden_size: int,
         *,
         init: Init = "orthogonal",
-        forget_bias: float | None = 1.0,
+        forget_bias: ForgetBias = 1.0,
         solver: str = "steps",
     ) -> None:
         super().__init__(input_size, hidden_size, init=init, forget_bias=forget_bias)

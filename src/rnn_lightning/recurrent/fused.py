@@ -21,7 +21,7 @@ from .architecture import LOOP, NONE, Architecture, Layout, have_masks
 from .contract import Recurrent
 from .exported import Operator, by_operator, scanned
 from .initial_state import LearnedStart
-from .initialisation import Init, initialise
+from .initialisation import ForgetBias, Init, initialise
 from .onestep import joined, linear
 from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
 from .stepwise import Cell
@@ -58,7 +58,7 @@ class Fused(Recurrent, Architecture):
         num_layers: int = 1,
         bidirectional: bool = False,
         init: Init = "orthogonal",
-        forget_bias: float | None = 1.0,
+        forget_bias: ForgetBias = 1.0,
         learned: bool = False,
     ) -> None:
         super().__init__()

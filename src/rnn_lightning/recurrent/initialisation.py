@@ -14,6 +14,8 @@ from ..checks import LARGEST_NUMBER, check_number, shown
 
 Init: TypeAlias = str | Mapping[str, float]
 """``"orthogonal"``, ``"uniform"``, or ``{"uniform": r}``: see ``initialise``."""
+ForgetBias: TypeAlias = float | Mapping[str, int] | None
+"""A number, ``{"chrono": T}``, or ``None``: see ``initialise``."""
 
 INPUT_WEIGHT = ("weight_ih", "input_weight")
 RECURRENT_WEIGHT = ("weight_hh", "recurrent_weight")
@@ -25,7 +27,7 @@ def initialise(
     module: nn.Module,
     gates: Sequence[str],
     init: Init,
-    forget_bias: float | None,
+    forget_bias: ForgetBias,
     *,
     sizes: Sequence[int] | None = None,
     heads: int = 1,
@@ -40,26 +42,37 @@ def initialise(
             as torch.nn does.
             ``{"uniform": r}``: from U(-r, r).
         forget_bias: where the bias of a gate named "forget" starts, whatever ``init`` is; ``None`` leaves it to ``init``.
+            ``{"chrono": T}``: at log(u) with u from U(1, T - 1), so that units remember for 1 to T steps, and that of a gate
+            named "input" at -log(u) (Tallec and Ollivier 2018, arXiv:1804.11188, equation 16).
         sizes: the rows of each block; ``None``: all blocks have as many.
         heads: the blocks of U that each gate has, one above the other.
         drawn: the module comes from torch.nn, which has drawn all of them ``uniform`` already.
 
     Raises:
-        ValueError: for another ``init``.
+        ValueError: for another ``init`` or ``forget_bias``.
     """
     check_init(init)
-    if forget_bias is not None:
-        check_number("forget_bias", forget_bias)
+    check_forget_bias(forget_bias, gates)
     left = drawn and init == "uniform"
     for name, parameter in module.named_parameters():
         rows = [len(parameter) // len(gates)] * len(gates) if sizes is None else sizes
         if name.startswith((*INPUT_WEIGHT, *RECURRENT_WEIGHT, *BIAS)) and not left:
             draw_(name, parameter, rows, init, heads)
         if name.startswith(BIAS) and "forget" in gates and forget_bias is not None:
-            # torch.nn adds two biases, one beside W x and one beside U h: the second one's block is zero.
-            value = 0.0 if name.startswith("bias_hh") else forget_bias
-            with torch.no_grad():
-                parameter.split(list(rows))[gates.index("forget")].fill_(value)
+            blocks = dict(zip(gates, parameter.detach().split(list(rows)), strict=True))
+            # torch.nn adds two biases, one beside W x and one beside U h: the second one's blocks are zero.
+            start_forgetting(blocks, forget_bias, share=0 if name.startswith("bias_hh") else 1)
+
+
+def start_forgetting(blocks: Mapping[str, Tensor], bias: float | Mapping[str, int], share: int) -> None:
+    """Set the forget gate of a bias, whose ``blocks`` go by the names of gates, to ``share`` times where it starts."""
+    forget = blocks["forget"]
+    if not isinstance(bias, Mapping):
+        forget.fill_(share * bias)
+        return
+    forget.uniform_(1, bias["chrono"] - 1).log_().mul_(share)
+    if "input" in blocks:
+        torch.neg(forget, out=blocks["input"])
 
 
 def draw_(name: str, parameter: Tensor, rows: Sequence[int], init: Init, heads: int) -> None:
@@ -85,6 +98,24 @@ def check_init(init: Init) -> None:
     """
     if not (isinstance(init, str) and init in ("orthogonal", "uniform")) and not 0 < uniform_range(init) < math.inf:
         raise ValueError(f"init must be 'orthogonal', 'uniform' or {{'uniform': r}} with a number r above 0, not {shown(init)}")
+
+
+def check_forget_bias(bias: ForgetBias, gates: Sequence[str]) -> None:
+    """Refuse what is no start of a forget gate, and ``chrono`` where there is none.
+
+    Raises:
+        ValueError: naming what is allowed.
+    """
+    if not isinstance(bias, Mapping):
+        if bias is not None:
+            check_number("forget_bias", bias)
+        return
+    steps = bias.get("chrono")
+    if set(bias) != {"chrono"} or type(steps) is not int or not 3 <= steps <= LARGEST_NUMBER:
+        most = "a whole number T of at least 3, the most steps to remember"
+        raise ValueError(f"forget_bias must be a number, None or {{'chrono': T}} with {most}, not {shown(bias)}")
+    if "forget" not in gates:
+        raise ValueError(f"forget_bias={shown(bias)} is for cells with a forget gate, and this one has {', '.join(gates)}")
 
 
 def uniform_range(init: Init) -> float:

@@ -16,7 +16,7 @@ from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .given import check_given
 from .initial_state import INITIAL_STATES
-from .initialisation import Init
+from .initialisation import ForgetBias, Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .own import own_architecture
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
@@ -64,7 +64,7 @@ class NetworkOptions(TypedDict, total=False):
     locked: bool
     weight_drop: float
     init: Init
-    forget_bias: float | None
+    forget_bias: ForgetBias
     heads: int
     expansion: int
     solver: str
@@ -90,7 +90,7 @@ def build_network(
     locked: bool = False,
     weight_drop: float = 0.0,
     init: Init = "orthogonal",
-    forget_bias: float | None = 1.0,
+    forget_bias: ForgetBias = 1.0,
     heads: int = 1,
     expansion: int = 1,
     solver: str = "steps",
@@ -114,7 +114,8 @@ def build_network(
         weight_drop: of the weights from state to state, one mask a call (``WeightDrop``).
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
-        forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``.
+        forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``;
+            ``{"chrono": T}`` has units that remember for 1 to T steps (Tallec and Ollivier 2018, arXiv:1804.11188).
         heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
         solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
             at once, by iterations that must converge (``NotConverged``).

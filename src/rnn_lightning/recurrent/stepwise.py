@@ -20,7 +20,7 @@ from .by_kernel import sequence_by_kernel
 from .contract import Recurrent
 from .exported import scanned
 from .initial_state import LearnedStart
-from .initialisation import Init, initialise
+from .initialisation import ForgetBias, Init, initialise
 from .padded import at_the_end
 from .wrappers import Bidirectional
 
@@ -52,7 +52,7 @@ class Cell(nn.Module, Architecture):
         hidden_size: int,
         *,
         init: Init = "orthogonal",
-        forget_bias: float | None = 1.0,
+        forget_bias: ForgetBias = 1.0,
         heads: int = 1,
         expansion: int = 1,
         zoneout: float = 0.0,
