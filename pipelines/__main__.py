@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 EXAMPLE = "rnn fetch task=adding; rnn preprocess task=adding; rnn train task=adding rnn=gru"
-ORDER = ("init", "new", "fetch", "preprocess", "train", "evaluate", "compare", "predict", "serve", "export", "share")
+ORDER = ("init", "new", "fetch", "preprocess", "train", "evaluate", "compare", "results", "predict", "serve", "export", "share")
 ORDER += ("microscope", "demo", "sweep", "publish", "repro", "reproduce")
 """The commands that people give, as they come one after another; DVC and the documentation have others."""
 

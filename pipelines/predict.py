@@ -24,7 +24,7 @@ from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
 from rnn_lightning.items.folders import said_of_test
 from rnn_lightning.items.limits import LIMITED, LIMITS, check_options
-from rnn_lightning.items.lines import LineReader
+from rnn_lightning.items.lines import LineReader, standard_input
 from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
 
 MOST_PANELS = 12
@@ -175,7 +175,7 @@ def read_options(arguments: Sequence[str]) -> dict[str, Any]:
 def predict(arguments: Sequence[str]) -> None:
     """Answer standard input on standard output, line by line."""
     lines = reader(read_options(arguments))
-    for answer in lines.answer(sys.stdin.buffer):
+    for answer in lines.answer(standard_input()):
         print(answer, flush=True)
     if isinstance(lines, PicturedLines):
         lines.draw()

@@ -4,6 +4,7 @@
 trains the seeds 1 to 3 with another number of epochs. Then ``pipelines.evaluate`` with the same settings.
 """
 
+import importlib
 import os
 import sys
 
@@ -48,6 +49,8 @@ def all_trained(experiment: Experiment) -> bool:
     say_of_tuned(experiment)
     for seed in seeds:
         print(said_of_trained(experiment, seed))
+        if experiment.trainer.loggers:
+            importlib.import_module("pipelines.training.loggers").write_again(experiment, seed)
     return True
 
 

@@ -47,6 +47,16 @@ def test_headlines_have_the_best_and_the_worst_by_the_direction_of_the_metric(pr
     ]
 
 
+def test_headlines_leave_out_runs_of_other_settings_than_the_files(tmp_path: Path) -> None:
+    make_task(tmp_path, "words")
+    make_run(tmp_path, "words", "lstm", 1, {"test/loss": 2.0})
+    make_run(tmp_path, "words", "gru", 1, {"test/loss": 1.0}, name="tried").parent.rename(tmp_path / "runs/words/gru-tried")
+    (tmp_path / "README.md").write_text("")
+    results(["words/gru-tried"], root=tmp_path)
+    assert "GRU" in "".join(render(tmp_path, "results:words"))
+    assert "GRU" not in "".join(render(tmp_path, "headlines:words"))
+
+
 def test_a_task_alone_has_no_worst(project: Path, tmp_path: Path) -> None:
     make_task(tmp_path, "words")
     make_run(tmp_path, "words", "lstm", 1, {"test/loss": 2.0})

@@ -119,6 +119,25 @@ def test_bad_words_of_the_runtime_are_one_line(
     assert capsys.readouterr().err == f"error: {WORDS[words]}\n"
 
 
+def test_closed_standard_input_is_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert runtime.command(["exports/adding-lstm-1"]) == 2
+    assert capsys.readouterr().err == "error: standard input is closed: give it lines, such as < lines.txt\n"
+
+
+def test_an_interrupt_of_the_runtime_is_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(words: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runtime, "main", interrupt)
+    assert runtime.command(["exports/adding-lstm-1"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def test_a_damaged_export_is_refused(run: Path, tmp_path: Path) -> None:
     export_run(run, tmp_path / "there")
     file = tmp_path / "there" / "model.onnx"

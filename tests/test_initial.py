@@ -76,6 +76,7 @@ def test_frozen_parts_stay_and_the_others_learn(place: Path) -> None:
     for name, value in made.items():
         assert torch.equal(value, source[name]) == name.startswith("network."), name
     assert training["frozen_parameters"] == sum(value.numel() for name, value in made.items() if name.startswith("network."))
+    assert training["parameters"] == sum(value.numel() for value in made.values()), "what is frozen is part of the network"
     with own_place(place):
         for parts, said in {"[net]": "freeze must be one of network, ", "[network, output]": "leaves nothing to train"}.items():
             with pytest.raises(ValueError, match=said):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from lightning.pytorch.callbacks import Callback
-from run_folders import trained_in
+from run_folders import SMALL, trained_in
 
 from pipelines.settings.compose import compose
+from pipelines.settings.schema import Experiment
+from pipelines.train import all_trained
 from pipelines.training import loggers, trainers
 
 CSV = ("trainer.loggers=[csv]", "trainer.checkpoint_seconds=0")
@@ -68,6 +70,27 @@ def test_tensorboard_has_the_points_of_a_training_that_is_done(tmp_path: Path) -
         read = reading.EventAccumulator(str(events), size_guidance={"scalars": 0}).Reload()
         seen = {(name, point.step): point.value for name in read.Tags()["scalars"] for point in read.Scalars(name)}
         assert seen == {(name, step): pytest.approx(value) for name, step, value in curves(folder)}
+
+
+def test_a_training_that_is_done_gives_its_points_to_files_that_are_asked_for_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with trained_in(tmp_path) as folder:
+        assert not (tmp_path / "logs").exists()
+        with pytest.raises(ValueError, match="'cvs' is neither of csv"):
+            loggers.write_again(small("trainer.loggers=[cvs]"), 1)
+        for _ in range(2):
+            assert all_trained(small("trainer.loggers=[csv]"))
+            assert sorted(logged(tmp_path)) == sorted(curves(folder))
+        (tmp_path / "mine_of_tests.py").write_text(MINE)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv(loggers.OWN_LOGGERS, "mine_of_tests")
+        loggers.write_again(small("trainer.loggers=[mine_of_tests.Lines]"), 1)
+        assert "mine_of_tests.Lines gets no points of a training that is done" in capsys.readouterr().err
+
+
+def small(*words: str) -> Experiment:
+    return compose(["task=adding", "rnn=gru", "seed=1", *SMALL, *words])
 
 
 def test_loggers_decide_no_number_of_a_training() -> None:

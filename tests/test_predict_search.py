@@ -247,3 +247,12 @@ def test_what_the_vocabulary_lacks_of_a_scored_text_is_told(place: Path, capsys:
     scorer = load_predictor("runs/translation", score=True)
     (served,) = scorer.answer(scorer.encoded([lacking], requested=True))
     assert served["unknown"] == ["ä", " ", "€"] and ask("runs/translation", known, score=True) and not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "said"), [({"beam_size": 0}, "beam_size"), ({"normalisation": "foo"}, "normalisation")])
+def test_options_that_no_search_takes_are_refused_in_every_form(place: Path, options: dict[str, Any], said: str) -> None:
+    if not (place / "exported_alone").exists():
+        export_run(place / "runs/translation", place / "exported_alone")
+    for form, folder in ((load_predictor, "runs/translation"), (load, "exported_alone")):
+        with pytest.raises(ValueError, match=f"{said}.* must be .*, not {options[said]!r}"):
+            form(folder, **options)

@@ -26,8 +26,10 @@ class Layers(Callback):
 
 def described(name: str, system: nn.Module) -> str:
     """The layers of ``system`` in lines: what they are called, their classes, and their parameters."""
+    frozen = sum(weight.numel() for weight in system.parameters() if not weight.requires_grad)
+    count = f"{count_parameters(system):,} parameters{f', and {frozen:,} that do not learn' if frozen else ''}"
     lines = [f"  {called:20}{type(layer).__name__:24}{count_parameters(layer):>12,}" for called, layer in layers(system)]
-    return "\n".join([f"{name}: {type(system).__name__}, {count_parameters(system):,} parameters", *lines])
+    return "\n".join([f"{name}: {type(system).__name__}, {count}", *lines])
 
 
 def layers(module: nn.Module, depth: int = 0) -> Iterator[tuple[str, nn.Module]]:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from pipelines.runs.folders import read_points
 from pipelines.settings.schema import Experiment
 from pipelines.training.signals import Point
 
@@ -64,6 +66,23 @@ def _log(logger: Logger, points: Sequence[Point]) -> None:
     for step, group in groupby(points, key=lambda point: point[1]):
         logger.log_metrics({metric: float(value) for metric, _, value in group}, step)
     logger.save()
+
+
+def write_again(experiment: Experiment, seed: int) -> None:
+    """Write the files of the loggers of a training that is done, which may have had others; loggers of one's own get no points.
+
+    Raises:
+        ValueError: for a logger that there is not, or whose package is missing.
+    """
+    names = experiment.trainer.loggers
+    for name in names:
+        logger_class(name)
+    if own := [name for name in names if name not in FILES]:
+        print(f"trainer.loggers: {', '.join(own)} gets no points of a training that is done", file=sys.stderr)
+    trainer = experiment.trainer.model_copy(update={"loggers": [name for name in names if name in FILES]})
+    loggers = Loggers(experiment.model_copy(update={"trainer": trainer}), seed)
+    loggers.begin(read_points(experiment.trained(seed)))
+    loggers.end()
 
 
 def logger_class(name: str) -> Callable[..., Logger]:

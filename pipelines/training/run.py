@@ -124,8 +124,8 @@ def fit(
     between = interval(training, planned)
     check_averaging(experiment.trainer.averaging, planned)
     system = prepared_system(experiment, seed, card, data)
-    initial, durable = begin_from(experiment, card, system), durable_of(experiment, seed, work)
-    progress = Progress(name or spoken_name(experiment, seed), planned, "steps")
+    initial = {"parameters": count_parameters(system), **begin_from(experiment, card, system)}  # what is frozen counts, too
+    progress, durable = Progress(name or spoken_name(experiment, seed), planned, "steps"), durable_of(experiment, seed, work)
     recorder = Recorder(experiment, seed, work, progress=progress, durable=durable)
     run_id = begin() if is_first(experiment) else ""
     with seen(run_id, progress) if is_first(experiment) else following():
@@ -160,7 +160,6 @@ def cost_of(experiment: Experiment, system: System, durable: Durable, recorder: 
     """
     facts = {"newton_iterations": newton_iterations(system), "class_weights": system.hparams.get("class_weights")}
     return {name: value for name, value in facts.items() if value} | {
-        "parameters": count_parameters(system),
         "seconds": round(durable.spent_seconds, 1),
         "units_per_second": round(recorder.units / recorder.seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(experiment.trainer.accelerator), 1),

@@ -15,6 +15,17 @@ SHOWN = 80
 """Characters of a line that an error shows."""
 
 
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes.
+
+    Raises:
+        ValueError: where it is closed.
+    """
+    if sys.stdin is None:
+        raise ValueError("standard input is closed: give it lines, such as < lines.txt")
+    return sys.stdin.buffer
+
+
 class LineReader:
     """Answers the lines of a stream in batches, or one by one where a person types; ``refused`` counts the bad ones."""
 

@@ -12,9 +12,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..items.lines import LineReader
-from . import deployed_class
-
 
 def main(words: Sequence[str]) -> int:
     """Answer standard input on standard output, line by line; gives the exit code, 1 where a line could not be answered.
@@ -22,6 +19,9 @@ def main(words: Sequence[str]) -> int:
     Raises:
         ValueError: for an option that there is not, or a folder that is no exported network.
     """
+    from ..items.lines import LineReader, standard_input  # what takes time to import is imported where Ctrl-C ends in a line
+    from . import deployed_class
+
     if not words or any(word in ("-h", "--help") for word in words):
         print(str(__doc__).replace("``", "`"))
         return 0 if words else 2
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"{unknown[0]}: there is no such option; there are format, {', '.join(known)}")
     lines = LineReader(kind.load(folder, **given), form)
-    for answer in lines.answer(sys.stdin.buffer):
+    for answer in lines.answer(standard_input()):
         print(answer, flush=True)
     return int(lines.refused > 0)
 
@@ -67,6 +67,7 @@ def command(words: Sequence[str]) -> int:
         print(f"error: {(str(error).splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
 
 

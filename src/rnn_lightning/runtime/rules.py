@@ -55,6 +55,8 @@ class Rules:
             raise ValueError(f"groups must divide beam_size, {self.beam_size}, which {self.groups} does not")
         if self.constraints.required and self.groups > 1:
             raise ValueError(f"required phrases share out the whole beam: they need groups to be 1, not {self.groups}")
+        if not isinstance(self.normalisation, Mapping | None):
+            raise ValueError(f"normalisation must be {{name: VALUE, ...}} or None, not {shown(self.normalisation)}")
         self.score(np.float32(-1), 1)
 
     @property

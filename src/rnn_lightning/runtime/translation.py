@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_counts, check_flags
+from ..checks import check_beam, check_counts, check_flags
 from ..items.base import Answer
 from ..items.folders import file_in, read_description, read_tokenizer, settings_of
 from ..items.inputs import Encoded, Inputs, TextInputs
@@ -48,6 +48,7 @@ class DeployedSearch(RankedAnswers, Deployed):
         if "sampling" in options:
             check_samples_only(options, options["constraints"].required)
         else:
+            check_beam(options.get("beam_size", 5))
             options["beam_size"] = max(options.get("beam_size", 5), options.get("n_best", 1))
         self.rules = Rules(end, **options)
         self.target, self.listed = target, scores or self.rules.n_best > 1
