@@ -146,6 +146,9 @@ def test_an_unknown_token_does_not_stand_for_what_is_forbidden(place: Path) -> N
     for answers in (load_predictor("runs/translation", **limits), load("exported", **limits)):
         with pytest.raises(ValueError, match="no hypothesis of a beam of 5 satisfies forbidden within 9 tokens, its end incl"):
             answers(LINES)
+    for name in ("beam_size", "normalisation"):
+        with pytest.raises(ValueError, match=f"{name}.* must be .*, not 0"):
+            load("exported", **{name: 0})
 
 
 def language_model(place: Path, tokenizer: str | None) -> str:
@@ -247,12 +250,3 @@ def test_what_the_vocabulary_lacks_of_a_scored_text_is_told(place: Path, capsys:
     scorer = load_predictor("runs/translation", score=True)
     (served,) = scorer.answer(scorer.encoded([lacking], requested=True))
     assert served["unknown"] == ["ä", " ", "€"] and ask("runs/translation", known, score=True) and not capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("options", "said"), [({"beam_size": 0}, "beam_size"), ({"normalisation": "foo"}, "normalisation")])
-def test_options_that_no_search_takes_are_refused_in_every_form(place: Path, options: dict[str, Any], said: str) -> None:
-    if not (place / "exported_alone").exists():
-        export_run(place / "runs/translation", place / "exported_alone")
-    for form, folder in ((load_predictor, "runs/translation"), (load, "exported_alone")):
-        with pytest.raises(ValueError, match=f"{said}.* must be .*, not {options[said]!r}"):
-            form(folder, **options)
