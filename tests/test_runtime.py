@@ -23,6 +23,7 @@ from rnn_lightning import (
     ctc_beam_search,
     ctc_greedy,
     load_predictor,
+    runtime,
     span_constraints,
 )
 from rnn_lightning.export import export_run
@@ -105,6 +106,10 @@ EXPORTED = [kind for kind in KINDS if kind != "transduction"]
 def test_an_exported_run_answers_as_its_predictor(kind: str, place: Path) -> None:
     run = store_kind(place, kind)
     check_equal(run.folder, run.items, OPTIONS.get(kind, [{}]))
+    if kind == "translation":
+        for options, said in (({"beam_size": 0}, "at least 1, not 0"), ({"normalisation": "foo"}, "must be .*, not 'foo'")):
+            with pytest.raises(ValueError, match=said):
+                runtime.load(run.folder.parent / "export", **options)
 
 
 def test_a_transducer_has_no_graph_and_says_so(place: Path) -> None:
