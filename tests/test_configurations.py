@@ -8,6 +8,7 @@ import pytest
 from pipelines.comparing.summary import rows
 from pipelines.runs.configurations import SHOWN, identity
 from pipelines.runs.folders import Run
+from pipelines.runs.provenance import label_of
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Metric
 from pipelines.settings.tasks import Task
@@ -119,3 +120,18 @@ def test_long_values_are_cut_unless_that_makes_two_labels_one() -> None:
 def test_a_seed_decides_nothing_and_a_value_does() -> None:
     assert identity(changed(1).config) == identity(changed(2).config)
     assert identity(changed(1).config) != identity(changed(1, task__data__batch_size=3).config)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "label"),
+    [
+        ({}, "LSTM"),
+        ({"bidirectional": True, "forget_bias": 0.5, "block": "plain"}, "BiLSTM"),
+        ({"forget_bias": {"chrono": 400}}, "LSTM, chrono"),
+        ({"block": "highway"}, "LSTM, highway blocks"),
+        ({"block": "residual", "mlp": 2}, "LSTM, residual blocks with MLP"),
+        ({"block": "residual", "convolution": 4, "mlp": 2}, "LSTM, residual blocks with convolution and MLP"),
+    ],
+)
+def test_a_network_is_called_by_its_cell_and_what_it_is_built_of(keywords: dict[str, Any], label: str) -> None:
+    assert label_of("LSTM", keywords) == label

@@ -80,7 +80,9 @@ def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
 def label_of(cell: str, keywords: Mapping[str, Any]) -> str:
     """What reports call a network of these ``keywords`` of ``build_network``, whose cell has a label."""
     parts = [f"{'Bi' if keywords.get('bidirectional') else ''}{cell}"]
-    parts += [f"{block} blocks"] if (block := keywords.get("block", "plain")) != "plain" else []
+    if (block := keywords.get("block", "plain")) != "plain":
+        within = [name for name in ("convolution", "mlp") if keywords.get(name)]
+        parts.append(f"{block} blocks{' with ' if within else ''}{' and '.join(within).replace('mlp', 'MLP')}")
     parts += ["chrono"] if isinstance(keywords.get("forget_bias"), Mapping) else []
     return ", ".join(parts)
 
