@@ -37,7 +37,7 @@ def items_of(folder: Path, experiment: Experiment, count: int, place: Path) -> l
     """
     description = read_description(folder)
     name = description["predictor"] if description["predictor"] in READERS else description["inputs"]["name"]
-    if name not in READERS or (name == "strokes" and not (experiment.raw() / "test.parquet").exists()):
+    if name not in READERS or (name in ("strokes", "picture") and not (experiment.raw() / "test.parquet").exists()):
         raise ValueError(f"{folder}: the test split has no {name} as they were given, only their features")
     content = some(READERS[name](experiment), count)
     return [of_file(each, place / str(number)) if isinstance(each, bytes) else Item(each, each, each)

@@ -138,6 +138,7 @@ SYSTEMS: dict[str, str] = {
     "task=ewt task.model.characters.name=run": "task.model.characters.name must be one of cnn, rnn, not 'run'",
     "task=ewt task.model.characters.rnn.bidirectional=no": "characters.rnn.bidirectional must be true or false",
     "task=yesno task.model.subsampling.strid=2": "task.model.subsampling.strid: there is no such setting ",
+    "task=yesno +task.model.subsampling.name=picture": "task.model.subsampling.name must be one of ",
     "task=multi30k_de_en task.model.encoder.bidirectional=no": "task.model.encoder.bidirectional must be true or false",
 }
 """By words for a stage that trains or measures, what is said of its data module, system, networks and optimiser."""

@@ -202,7 +202,7 @@ REFUSED = {
         lambda: build(subsampling={"channels": 4, "stride": 3, "kernel": 2}),
         "kernel must be .* of at least 3, not 2",
     ),
-    "key": (lambda: build(subsampling={"channels": 4, "strides": 3}), "subsampling: .*'strides'"),
+    "key": (lambda: build(subsampling={"channels": 4, "strides": 3}), "subsampling 'convolution': .*'strides'"),
     "width": (lambda: build()(torch.zeros(1, 4, 2)), r"inputs must be floats of shape \(B, T, 3\), not torch.float32 of shape"),
     "NaN": (lambda: build()(torch.full((2, 4, 3), math.nan)), "the input at row 0, step 0 is nan; features must be finite"),
     "lengths": (lambda: build()(draw(2, 4), torch.tensor([5, 1])), r"lengths\[0\] is 5"),

@@ -120,6 +120,16 @@ MORE: dict[str, tuple[str, Any, dict[str, Any]]] = {
             "subsampling": {"channels": 3},
         },
     ),
+    "pictures": (
+        "recognition",
+        library.CTCRecognizer,
+        {
+            "input_size": 6,
+            "labels": ["-", "a"],
+            "rnn": BOTH,
+            "subsampling": {"name": "pictures", "channels": [2, 3], "pool": [[2, 2], [3, 1]]},
+        },
+    ),
     "adaptive": ("language", library.LanguageModel, {"vocab_size": 40, "rnn": GRU, "output": "adaptive", "embedding_size": 3}),
     "spelled by a network": (
         "tagging",

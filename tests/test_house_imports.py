@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hub": {"checks"},
     "output_layer": {"derivatives", "products", "sequences"},
     "standardize": {"checks"},
-    "pen": set(),
+    "pen": {"checks"},
     "audio": set(),
     "kernels": {"checks", "derivatives", "sequences"},
     "recurrent": {
@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "characters": {"checks", "exporting", "registry", "sequences", "recurrent"},
     "vectors": {"files"},
     "search": {"checks", "registry", "sequences"},
-    "subsampling": {"checks", "exporting", "registry", "sequences"},
+    "pictures": {"checks", "exporting", "sequences"},
+    "subsampling": {"checks", "exporting", "pictures", "registry", "sequences"},
     "ngram": {"checks", "sequences"},
     "arpa": {"files"},
     "back_off": {"arpa", "checks", "ngram", "sequences"},

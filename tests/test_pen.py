@@ -1,11 +1,12 @@
 """Pen trajectories: what place, size, rate and slant of a recording change, and what becomes of odd strokes."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rnn_lightning.pen import FEATURES, WIDEST, pen_features, transformed
+from rnn_lightning.pen import FEATURES, WIDEST, pen_features, pen_picture, transformed
 
 Strokes = list[np.ndarray]
 DX, DY, Y, UP = range(4)
@@ -73,6 +74,29 @@ def test_the_unit_is_the_height_of_a_bar_and_the_aspect_is_kept() -> None:
     assert np.ptp(path[:, 0]) / np.ptp(path[:, 1]) == pytest.approx(2, rel=1e-3)
 
 
+@pytest.mark.parametrize("height", [8, 24, 33])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pixel_is_ink_by_its_distance_from_the_path(height: int, seed: int) -> None:
+    strokes, radius = scribble(seed), height / 24
+    picture = pen_picture(strokes, height)
+    margin = int(np.ceil(radius)) + 1
+    low, high = (edge(np.concatenate(strokes), axis=0) for edge in (np.min, np.max))
+    scale = (height - 1 - 2 * margin) / (high[1] - low[1])
+    assert picture.shape == (height, int(np.ceil(scale * (high[0] - low[0]))) + 2 * margin + 1)
+    places = np.stack(np.meshgrid(np.arange(picture.shape[1]), height - 1 - np.arange(height)), -1)  # (H, W, 2)
+    nearest = np.full(picture.shape, np.inf)
+    for points in strokes:
+        on = scale * (points - low) + margin
+        for start, end in pairwise(on) if len(on) > 1 else [(on[0], on[0])]:
+            way = end - start
+            share = np.clip((places - start) @ way / max(way @ way, 1e-300), 0, 1)[..., None]
+            nearest = np.minimum(nearest, np.linalg.norm(places - start - share * way, axis=-1))
+    np.testing.assert_allclose(picture, np.clip(radius + 0.5 - nearest, 0, 1), atol=0.13)  # half a step of the pen
+    np.testing.assert_array_equal(np.rint(255 * picture), (255 * picture).round(3))
+    moved = [7 * points + 100 for points in strokes]
+    np.testing.assert_allclose(pen_picture(moved, height), picture, atol=1 / 254)
+
+
 @pytest.mark.parametrize("lean", [-0.5, 0.2, 0.9])
 def test_upright_writing_is_the_same_however_it_leaned(lean: float) -> None:
     bars = [np.array([[x, 0.0], [x, 30.0]]) for x in (0.0, 12.0, 31.0)]
@@ -97,6 +121,9 @@ def test_odd_strokes_are_defined_and_finite(name: str) -> None:
     features = pen_features(strokes)
     assert features.shape == (steps, 4) and np.isfinite(features).all()
     assert features[:, UP].sum() == sum(len(points) > 0 for points in strokes)
+    picture = pen_picture(strokes, 12)
+    assert len(picture) == 12 and 0.5 <= picture.max() <= 1 and picture.min() == 0
+    assert not picture[[0, -1]].any() and not picture[:, [0, -1]].any()  # the margin
 
 
 @pytest.mark.parametrize(
@@ -111,8 +138,9 @@ def test_odd_strokes_are_defined_and_finite(name: str) -> None:
     ],
 )
 def test_what_is_no_trajectory_is_refused_by_stroke_and_point(strokes: list[Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        pen_features(strokes)
+    for read in (pen_features, lambda strokes: pen_picture(strokes, 24)):
+        with pytest.raises(ValueError, match=said):
+            read(strokes)
 
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, float("nan")])

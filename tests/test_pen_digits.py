@@ -1,5 +1,7 @@
-"""Numbers in pen strokes: curves against their definition, strokes against the glyphs, digits that can be told apart."""
+"""Numbers in pen strokes: curves against their definition, strokes against the glyphs, digits that can be told apart, also in
+pictures."""
 
+import io
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpora import made
+from PIL import Image
 
 from rnn_lightning.corpora import SPLITS, PenDigits
 from rnn_lightning.corpora.generated import random_stream
+from rnn_lightning.corpora.images import picture_of
 from rnn_lightning.corpora.pen_digits import GLYPHS, curve
-from rnn_lightning.pen import pen_features
+from rnn_lightning.pen import pen_features, pen_picture
 
 ROWS = {"train": 60, "validation": 10, "test": 12}
 UP = 3
@@ -75,6 +79,25 @@ def test_digits_can_be_told_by_the_nearest_glyph() -> None:
     assert np.mean([str(one) == other for one, other in zip(told, drawn, strict=True)]) > 0.9
 
 
+def test_a_row_of_pictures_is_drawn_by_the_hand_that_writes_it(tmp_path: Path) -> None:
+    """The same texts as in strokes, and the columns of the pictures of the same strokes, which are those of a file."""
+    corpus = PenDigits(rows=ROWS, seed=2, digits=[2, 4], height=20)
+    folder = made(corpus, tmp_path / "drawn") / "processed"
+    strokes = made(PenDigits(rows=ROWS, seed=2, digits=[2, 4]), tmp_path / "strokes") / "processed"
+    drawn, written = (np.load(place / "test.npz") for place in (folder, strokes))
+    np.testing.assert_array_equal(drawn["targets"], written["targets"])
+    card, generator = json.loads((folder / "card.json").read_text()), random_stream(2, "test")
+    assert card["input_size"] == 20 and len(set(card["standardize"]["mean"])) == 1 and "features" not in card
+    numbers = ["".join(map(str, generator.integers(10, size=corpus.length(generator)))) for _ in range(ROWS["test"])]
+    for number, (begin, end) in zip(numbers, pairwise(drawn["input_offsets"]), strict=True):
+        picture = pen_picture(corpus.written(number, generator), 20)
+        np.testing.assert_array_equal(drawn["inputs"][begin:end], picture.T)
+        file = io.BytesIO()
+        Image.fromarray((255 - 255 * picture).astype(np.uint8)).save(file, "png")
+        keywords = {key: value for key, value in corpus.inputs().items() if key != "name"}
+        np.testing.assert_allclose(picture_of(file.getvalue(), **keywords).features, picture.T, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -84,6 +107,8 @@ def test_digits_can_be_told_by_the_nearest_glyph() -> None:
         ({"sloppiness": -0.1}, "sloppiness must be 0 or more, not -0.1"),
         ({"tremor": float("nan")}, "tremor must be 0 or more, not nan"),
         ({"spacing": 0}, "spacing must be above 0, not 0"),
+        ({"height": 7}, "height must be a whole number of at least 8, or None, not 7"),
+        ({"height": "24"}, "height must be a whole number of at least 8, or None, not '24'"),
     ],
 )
 def test_arguments_are_checked_at_the_door(changes: dict, said: str) -> None:

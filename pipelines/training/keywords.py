@@ -30,7 +30,7 @@ def _bad_settings(experiment: Experiment) -> Iterator[str]:
     from rnn_lightning.characters import CHARACTER_ENCODERS
     from rnn_lightning.data.augment import AUGMENTATIONS
     from rnn_lightning.optimization import OPTIMIZERS, SCHEDULES
-    from rnn_lightning.subsampling import Subsampling
+    from rnn_lightning.subsampling import PLAIN, SUBSAMPLINGS
 
     task, tables = experiment.task, {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "characters": CHARACTER_ENCODERS}
     data, model = task.data.model_extra or {}, dict(task.model.model_extra or {})
@@ -49,7 +49,7 @@ def _bad_settings(experiment: Experiment) -> Iterator[str]:
             yield from _bad_entry(f"task.model.{name}", table, settings, first=1)
             networks |= {f"task.model.{name}.rnn": settings["rnn"]} if settings.get("rnn") else {}
     if isinstance(settings := model.get("subsampling"), Mapping):
-        yield from bad_keywords("task.model.subsampling", Subsampling, settings, OF_NETWORK, first=1)
+        yield from _bad_entry("task.model.subsampling", SUBSAMPLINGS, {"name": PLAIN, **settings}, first=1)
     for where, settings in networks.items():
         yield from _bad_network(where, settings)
 

@@ -35,14 +35,16 @@ def flops_per_step(module: nn.Module) -> int:
     """The FLOPs of the matrix products of one step of one row, forwards: two for each weight that is multiplied.
 
     Every parameter of two dimensions or more counts, in each module that owns it, as a product with the step's vector: a
-    tied weight where it is multiplied, an embedding nowhere, since a look-up multiplies nothing. Products without a
-    parameter (the scores of an attention) are left out, as are the element by element operations.
+    tied weight where it is multiplied, an embedding nowhere, since a look-up multiplies nothing; that of a module with
+    ``uses_per_step`` (a convolution over a picture) so many times. Products without a parameter (the scores of an attention)
+    are left out, as are the element by element operations. After subsampling a step is one that is left.
     """
     check_module(module)
     products = 0
     for _, part in module.named_modules(remove_duplicate=False):
         if not isinstance(part, nn.Embedding | nn.EmbeddingBag):
-            products += sum(weight.numel() for weight in part.parameters(recurse=False) if weight.dim() >= 2)
+            weights = sum(weight.numel() for weight in part.parameters(recurse=False) if weight.dim() >= 2)
+            products += weights * getattr(part, "uses_per_step", 1)
     return 2 * products
 
 

@@ -1,6 +1,7 @@
-"""Features of pen trajectories: resampled along the path, in units of the height of the writing.
+"""Features of pen trajectories: resampled along the path, in units of the height of the writing; and their pictures.
 
-Shapes: N points of a stroke, T points of all strokes after resampling, F = 4 features, as `FEATURES` names them.
+Shapes: N points of a stroke, T points of all strokes after resampling, F = 4 features, as `FEATURES` names them, H x W pixels
+of a picture.
 """
 
 from collections.abc import Sequence
@@ -8,10 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checks import check_counts
+
 FEATURES = ("dx", "dy", "y", "up")
 """The way from the point before, the height above the middle of the writing, and whether the pen came through the air."""
 WIDEST = 20
 """Writing is taken to be at least 1/20 as high as it is wide: a dash has a height too."""
+LOWEST = 8
+"""Pixels of the height of a picture: in fewer there is no room for digits."""
 
 Points = NDArray[np.float64]
 
@@ -30,9 +35,7 @@ def pen_features(strokes: Sequence[ArrayLike], *, spacing: float = 0.2, upright:
     """
     if not spacing > 0:
         raise ValueError(f"spacing must be above 0, not {spacing}")
-    ink = [moving(points) for points in map(_checked, strokes, range(len(strokes))) if len(points)]
-    if not ink:
-        raise ValueError(f"the trajectory has no points in its {len(strokes)} strokes")
+    ink = _ink(strokes)
     if upright:
         shear = np.array([[1.0, 0.0], [-slant(ink), 1.0]])
         ink = [points @ shear for points in ink]
@@ -44,6 +47,32 @@ def pen_features(strokes: Sequence[ArrayLike], *, spacing: float = 0.2, upright:
     up[np.cumsum([0, *map(len, resampled[:-1])])] = 1
     steps = np.diff(points, axis=0, prepend=points[:1])
     return np.column_stack([steps, points[:, 1], up]).astype(np.float32)
+
+
+def pen_picture(strokes: Sequence[ArrayLike], height: int) -> NDArray[np.float32]:
+    """The picture (H, W) of ``strokes``, as those of `pen_features`, drawn by a round pen: 0 is paper, 1 is ink.
+
+    The writing fills the ``height`` but for a margin, its aspect kept; the width is what it takes. The pen is 1/12 of the
+    height wide, and its edge is smooth over one pixel, in 255 steps as files have them.
+
+    Raises:
+        ValueError: for a ``height`` below 8, or as ``pen_features``.
+    """
+    check_counts(least=LOWEST, height=height)
+    ink, radius = _ink(strokes), height / 24
+    reach = int(np.ceil(radius)) + 1  # pixels from a point that its ink may touch, and the margin
+    low, high = (edge(np.concatenate(ink), axis=0) for edge in (np.min, np.max))
+    (width, rise), room = high - low, height - 1 - 2 * reach
+    scale = room / (max(rise, width / WIDEST) or 1.0)
+    corner = np.array([reach, reach + (room - rise * scale) / 2])  # what is flat lies in the middle
+    drawn = np.concatenate([along_path((points - low) * scale, 0.25) for points in ink]) + corner  # x and y in pixels
+    picture = np.zeros((height, int(np.ceil(width * scale)) + 2 * reach + 1))
+    nearest = np.rint(drawn).astype(np.int64)
+    for offset in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        pixels = nearest + np.array(offset) - reach
+        touched = np.clip(radius + 0.5 - np.hypot(*(pixels - drawn).T), 0, 1)
+        np.maximum.at(picture, (height - 1 - pixels[:, 1], pixels[:, 0]), touched)
+    return np.rint(255 * picture).astype(np.float32) / np.float32(255)
 
 
 def transformed(features: NDArray[np.float32], matrix: ArrayLike) -> NDArray[np.float32]:
@@ -94,6 +123,14 @@ def along_path(points: Points, spacing: float) -> Points:
 def moving(points: Points) -> Points:
     """The ``points`` (N, 2) without those that repeat the one before."""
     return points[np.concatenate([[True], (np.diff(points, axis=0) != 0).any(1)])]
+
+
+def _ink(strokes: Sequence[ArrayLike]) -> list[Points]:
+    """The points (N, 2) of those ``strokes`` that have any, none of them like the one before."""
+    ink = [moving(points) for points in map(_checked, strokes, range(len(strokes))) if len(points)]
+    if not ink:
+        raise ValueError(f"the trajectory has no points in its {len(strokes)} strokes")
+    return ink
 
 
 def _checked(stroke: ArrayLike, number: int) -> Points:

@@ -1,10 +1,10 @@
-"""Subsampling in time: a strided convolution before a recurrent network, so that it reads fewer steps.
+"""Subsampling in time: a strided convolution, or those of pictures, before a recurrent network, which reads fewer steps.
 
 Shapes: B rows, T steps, F features, G features after it, k steps that a window sees, s steps of the stride.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from .checks import check_counts, shown
 from .exporting import exportable
-from .registry import call
+from .pictures import PictureSubsampling
+from .registry import build
 from .sequences import State, check_lengths, check_memory, length_mask
 
 
@@ -22,6 +23,8 @@ class Subsampling(nn.Module):
     A window of k steps ends with the last of its s steps and sees nothing ahead of them, so that reading may pause after any
     multiple of s: the last k - s steps are its state. Behind a row's end it sees zeros.
     """
+
+    causal = True
 
     def __init__(self, input_size: int, *, channels: int, stride: int = 2, kernel: int = 5) -> None:
         """``channels`` is G, ``stride`` s, ``kernel`` k.
@@ -70,35 +73,61 @@ class Subsampling(nn.Module):
         return outputs.masked_fill(~length_mask(left.to(outputs.device), outputs.shape[1]).unsqueeze(2), 0), left, after
 
 
-def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> Subsampling | None:
-    """The `Subsampling` with the keyword arguments ``settings``; none where these are ``None``.
+AnySubsampling: TypeAlias = Subsampling | PictureSubsampling
+PLAIN = "convolution"
+SUBSAMPLINGS = {PLAIN: Subsampling, "pictures": PictureSubsampling}
+"""The kinds of subsampling by name; settings without a name are those of `Subsampling`."""
+
+
+def make_subsampling(input_size: int, settings: dict[str, Any] | None) -> AnySubsampling | None:
+    """One of `SUBSAMPLINGS` with the keyword arguments ``settings``; none where these are ``None``.
 
     Raises:
-        ValueError: for a key or a size that it does not have.
+        ValueError: for a name that there is not, or a key or a size that it does not have.
     """
     if settings is None:
         return None
     if not isinstance(settings, Mapping):
-        raise ValueError(f"subsampling must be keywords of Subsampling, or None, not {shown(settings)}")
-    return call("subsampling", Subsampling, settings, input_size)
+        raise ValueError(
+            f"subsampling must be keywords of Subsampling or of PictureSubsampling, or None, not {shown(settings)}"
+        )
+    return build("subsampling", SUBSAMPLINGS, {"name": PLAIN, **settings}, input_size)
+
+
+def check_pauses(subsampling: AnySubsampling | None) -> None:
+    """Refuse a ``subsampling`` that sees ahead.
+
+    Raises:
+        ValueError: for that of pictures.
+    """
+    if subsampling is not None and not subsampling.causal:
+        raise ValueError(
+            "subsampling 'pictures' sees columns ahead, so that reading can neither pause nor go on from a state: give whole "
+            "pictures without a state, or take subsampling 'convolution' for streams"
+        )
 
 
 def read_thinned(
-    subsampling: Subsampling | None, network: nn.Module, features: Tensor, lengths: Tensor | None, state: State | None
+    subsampling: AnySubsampling | None, network: nn.Module, features: Tensor, lengths: Tensor | None, state: State | None
 ) -> tuple[Tensor, State]:
     """What ``network`` makes of the steps that ``subsampling`` leaves of ``features`` (B, T, F), and the state of both.
 
     A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
+
+    Raises:
+        ValueError: for a state before a subsampling that sees ahead.
     """
     if subsampling is None:
         return network(features, lengths, state)
+    if state is not None:
+        check_pauses(subsampling)
     tail, before = (subsampling.start(features), None) if state is None else state
     features, lengths, tail = subsampling(features, lengths, tail)
     hidden, inner = network(features, lengths, before)
     return hidden, (tail, inner)
 
 
-def steps_left(subsampling: Subsampling | None, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+def steps_left(subsampling: AnySubsampling | None, inputs: Tensor, lengths: Tensor | None) -> Tensor:
     """The steps (B,) that ``subsampling`` leaves of ``lengths``, or of all steps of ``inputs`` (B, T, ...)."""
     if lengths is None:
         lengths = torch.full((len(inputs),), inputs.shape[1])

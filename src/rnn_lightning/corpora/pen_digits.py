@@ -1,6 +1,6 @@
-"""Synthetic online handwriting: strings of digits as pen trajectories, each in a random hand.
+"""Synthetic handwriting: strings of digits as pen trajectories or their pictures, each in a random hand.
 
-Shapes: K points that a stroke is drawn through, N points of its recording, F features as in `pen`.
+Shapes: K points that a stroke is drawn through, N points of its recording, F features as in `pen`, or pixels of a column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pen import FEATURES, pen_features
+from ..pen import FEATURES, LOWEST, pen_features, pen_picture
 from .card import CardFields
 from .corpus import RawSplit
 from .examples import feature_card, write_transcripts
@@ -37,7 +37,8 @@ class PenDigits(Generated):
 
     Each row is a hand: its slant, its width and size, how close its digits stand and how fast it draws are drawn at random.
     ``sloppiness`` is the deviation of the points that a curve goes through, ``tremor`` that of each recorded point, both in
-    heights of a digit. ``spacing`` is that of `pen_features`.
+    heights of a digit. ``spacing`` is that of `pen_features`. With ``height`` the strokes are drawn, see `pen_picture`, and a
+    step is a column of their picture, from left to right, of so many pixels from top to bottom.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class PenDigits(Generated):
         sloppiness: float = 0.06,
         tremor: float = 0.01,
         spacing: float = 0.25,
+        height: int | None = None,
     ) -> None:
         super().__init__(rows=rows, seed=seed)
         if len(digits) != 2 or not 1 <= digits[0] <= digits[1]:
@@ -58,26 +60,34 @@ class PenDigits(Generated):
                 raise ValueError(f"{name} must be 0 or more, not {deviation}")
         if not spacing > 0:
             raise ValueError(f"spacing must be above 0, not {spacing}")
-        self.digits, self.sloppiness, self.tremor, self.spacing = list(digits), sloppiness, tremor, spacing
+        if height is not None and (not isinstance(height, int) or height < LOWEST):
+            raise ValueError(f"height must be a whole number of at least {LOWEST}, or None, not {height!r}")
+        self.digits, self.sloppiness, self.tremor = list(digits), sloppiness, tremor
+        self.spacing, self.height = spacing, height
 
     def parameters(self) -> dict[str, Any]:
         hand = {"digits": self.digits, "sloppiness": self.sloppiness, "tremor": self.tremor}
-        return {**hand, "spacing": self.spacing, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
+        form = {"spacing": self.spacing} if self.height is None else {"height": self.height}
+        return {**hand, **form, "glyphs": {digit: str(strokes) for digit, strokes in GLYPHS.items()}}
 
     def inputs(self) -> dict[str, Any]:
-        return {"name": "strokes", "spacing": self.spacing}
+        if self.height is None:
+            return {"name": "strokes", "spacing": self.spacing}
+        return {"name": "picture", "order": "columns", "height": self.height, "invert": True}
 
     def fetch_into(self, folder: Path) -> None:
         pass
 
     def make(self, raw: Path, processed: Path, source: dict[str, Any]) -> None:
         splits = {split: self.draw(rows, random_stream(self.seed, split)) for split, rows in self.rows.items()}
-        more = {"features": list(FEATURES), **feature_card(splits["train"].inputs.values)}
+        values = splits["train"].inputs.values
+        if self.height is None:
+            form, more = "pen strokes", {"features": list(FEATURES), **feature_card(values)}
+        else:
+            form, more = "pictures", feature_card(values, alike=True)
         least, most = self.digits
         stated = {name: value for name, value in source.items() if name != "glyphs"}
-        write_transcripts(
-            processed, splits, CardFields(f"Numbers of {least} to {most} digits in pen strokes", stated, more=more)
-        )
+        write_transcripts(processed, splits, CardFields(f"Numbers of {least} to {most} digits in {form}", stated, more=more))
 
     def raw_split(self, raw: Path) -> RawSplit:
         return RawSplit("transcripts", self.draw(self.rows["test"], random_stream(self.seed, "test")))
@@ -85,8 +95,13 @@ class PenDigits(Generated):
     def draw(self, rows: int, generator: np.random.Generator) -> Examples:
         """``rows`` numbers, their features (T, F) and their digits."""
         numbers = ["".join(map(str, generator.integers(10, size=self.length(generator)))) for _ in range(rows)]
-        inputs = [pen_features(self.written(number, generator), spacing=self.spacing) for number in numbers]
-        return Examples(concatenate(inputs), numbers)
+        return Examples(concatenate([self.read(self.written(number, generator)) for number in numbers]), numbers)
+
+    def read(self, strokes: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+        """The features (T, F) of ``strokes``, or the columns of their picture."""
+        if self.height is None:
+            return pen_features(strokes, spacing=self.spacing)
+        return np.ascontiguousarray(pen_picture(strokes, self.height).T)
 
     def length(self, generator: np.random.Generator) -> int:
         """The number of digits of a row, drawn uniformly."""

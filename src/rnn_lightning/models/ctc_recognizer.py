@@ -31,7 +31,8 @@ class CTCRecognizer(LabelModel):
             rate of word errors.
         blank: the label that stands for none.
         standardize: means and deviations of the features, as ``Standardize`` takes them.
-        subsampling: keywords of ``Subsampling`` without ``input_size``.
+        subsampling: keywords of ``Subsampling`` without ``input_size``; with ``name: pictures`` those of
+            ``PictureSubsampling``, which takes the features of a step for the column of a picture.
         dropout: on what the network makes of each step.
 
     Raises:
@@ -61,7 +62,8 @@ class CTCRecognizer(LabelModel):
     def run(self, inputs: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """Log-probabilities (B, T', C) of the labels at each step of ``inputs`` (B, T, F), and the state after the last.
 
-        A network that reads one way may read on from a state; with subsampling, after a multiple of its stride.
+        A network that reads one way may read on from a state; with subsampling, after a multiple of its stride,
+        and with that of pictures not at all.
         """
         heard, after = self.hear(inputs, lengths, state)
         return at_least_single(self.output(heard)).log_softmax(2), after

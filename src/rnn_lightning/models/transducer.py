@@ -15,6 +15,7 @@ from ..ctc import Transcripts
 from ..products import Linear
 from ..recurrent import Recurrent, as_network, with_defaults
 from ..sequences import IGNORED, State, at_least_single
+from ..subsampling import check_pauses
 from ..transducer import Machine, transducer_beam_search, transducer_greedy
 from ..transducer.decoding import Said, as_transcripts
 from .label_model import LabelModel
@@ -140,8 +141,9 @@ class Transducer(LabelModel):
         of all parts are those of the whole. With subsampling all parts but the last have a multiple of its stride.
 
         Raises:
-            ValueError: for an encoder that reads backwards, or as ``forward``.
+            ValueError: for an encoder that reads backwards, a subsampling that sees ahead, or as ``forward``.
         """
+        check_pauses(self.subsampling)
         if not self.network.causal:
             raise ValueError("a network that reads backwards reads no stream: its bidirectional must be false")
         before, said = (None, None) if state is None else state
