@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from corpora import write_fetched
-from run_folders import SMALL, own_place, store_run, trained_in
+from beginnings import SIZES, begun, card_of, experiment_of, system_on, weights
+from run_folders import own_place, store_run, trained_in
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from pipelines.kinds import kind_of
 from pipelines.runs.initial import source_of
@@ -23,8 +22,6 @@ from rnn_lightning import AtomicCheckpointIO, System
 from rnn_lightning.files import read_json, sha256, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
 
-SIZES = ["task.parameters=null", "+task.rnn.hidden_size=4", "seed=1"]
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,26 +33,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             experiment = experiment_of(task)
             kind_of(experiment).write_predictor(experiment, card_of(experiment), place / "runs" / task)
     return place
-
-
-def experiment_of(task: str, *more: str) -> Experiment:
-    return compose([f"task={task}", "rnn=gru", "seed=1", *SMALL, *more])
-
-
-def card_of(experiment: Experiment) -> dict[str, Any]:
-    return read_json(experiment.processed() / "card.json")
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    return read_checkpoint(folder / "model.ckpt")["state_dict"]
-
-
-def begun(task: str, *more: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights with which a training begins that differs from the source by ``more``, and what is recorded of it."""
-    experiment = experiment_of(task, *more)
-    torch.manual_seed(7)
-    system = build_system(experiment, card_of(experiment), planned=10)
-    return system.state_dict(), begin_from(experiment, card_of(experiment), system)
 
 
 def test_a_training_begins_with_the_weights_and_the_record_says_whose(place: Path) -> None:
@@ -81,6 +58,11 @@ def test_frozen_parts_stay_and_the_others_learn(place: Path) -> None:
         for parts, said in {"[net]": "freeze must be one of network, ", "[network, output]": "leaves nothing to train"}.items():
             with pytest.raises(ValueError, match=said):
                 begun("adding", f"freeze={parts}")
+
+
+def test_of_one_weight_it_is_said_so(place: Path) -> None:
+    with own_place(place), pytest.raises(ValueError, match=r"runs/adding: 1 weight does not fit: \S+ is not in it; "):
+        begun("adding", "init_from=runs/adding", "+task.rnn.initial_state=learned")
 
 
 def test_what_does_not_fit_is_named_and_refused_or_left_out(place: Path) -> None:
@@ -132,7 +114,12 @@ def test_other_tags_are_asked_for(place: Path, capsys: pytest.CaptureFixture[str
         other = place / "runs/tags"
         shutil.copytree(place / "runs/foresight", other)
         write_lexicon(other, seen | {"tags": ["another", *seen["tags"][1:]]})
-        with pytest.raises(ValueError, match=r"init_from=runs/tags: tags are \['another', .* there; init_from_partial=true"):
+        many = len(seen["tags"])
+        part = rf"init_from_partial=true takes {len(source)} weights, {many - 1} of {many} tags$"
+        with pytest.raises(
+            ValueError,
+            match=rf"init_from=runs/tags: tags are \['{seen['tags'][0]}'\] here alone and \['another'\] there alone; {part}",
+        ):
             begun("foresight", "init_from=runs/tags")
         made, done = begun("foresight", "init_from=runs/tags", "init_from_partial=true")
         said, (drawn, _) = capsys.readouterr().err, begun("foresight")
@@ -144,7 +131,7 @@ def test_other_tags_are_asked_for(place: Path, capsys: pytest.CaptureFixture[str
     counts = {"taken": len(seen["tags"]) - 1, "anew": 1}
     assert done["initial"]["rows"] == {"tags": counts}
     taken = f"{len(source)} weights are taken"
-    assert said == f"init_from=runs/tags: {taken}; of tags the rows of {counts['taken']}, 1 begin anew\n"
+    assert said == f"init_from=runs/tags: {taken}; {many - 1} of {many} tags are taken, 1 begins anew\n"
 
 
 def write_lexicon(folder: Path, lexicon: dict[str, Any]) -> None:
@@ -154,11 +141,7 @@ def write_lexicon(folder: Path, lexicon: dict[str, Any]) -> None:
 
 def system_of(experiment: Experiment, lines: list[str]) -> System:
     """A new system on a corpus of these two ``lines``, which takes the place of the one before."""
-    corpus, rows = experiment.task.corpus.build(), {"text": lines, "intent": ["on", "oos"]}
-    shutil.rmtree("data", ignore_errors=True)
-    write_fetched(experiment.raw(), dict.fromkeys(("train", "validation", "test"), rows), corpus.spec())
-    corpus.preprocess(experiment.raw(), experiment.processed())
-    return build_system(experiment, card_of(experiment), planned=10)
+    return system_on(experiment, {"text": lines, "intent": ["on", "oos"]})
 
 
 def test_texts_of_another_corpus_take_the_rows_of_their_words(tmp_path: Path) -> None:
@@ -179,12 +162,31 @@ def test_texts_of_another_corpus_take_the_rows_of_their_words(tmp_path: Path) ->
     assert torch.equal(made["output.weight"], source["output.weight"])
 
 
+def test_a_training_that_is_not_evaluated_is_refused_and_bad_parts_first(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "runs/adding", tmp_path / "trained/adding")
+    for name in ("predictor.json", "SHA256SUMS"):
+        (tmp_path / "trained/adding" / name).unlink(missing_ok=True)
+    write_sums(tmp_path / "trained/adding")
+    source = weights(place / "runs/adding")
+    with own_place(place):
+        with pytest.raises(ValueError, match="has a training that is not evaluated: `rnn evaluate` with its settings makes"):
+            begun("adding", f"init_from={tmp_path}/trained/adding")
+        experiment = experiment_of("adding", "init_from=runs/adding", "freeze=[networ]")
+        system = build_system(experiment, card_of(experiment), planned=10)
+        with pytest.raises(ValueError, match="freeze must be one of network, "):
+            begin_from(experiment, card_of(experiment), system)
+    assert not capsys.readouterr().err
+    assert not torch.equal(system.state_dict()["output.weight"], source["output.weight"])
+
+
 @pytest.mark.parametrize("more", ["zoneout=0.2", "weight_drop=0.2", "recurrent_dropout=0.2"])
 def test_what_wraps_a_layer_takes_its_weights_and_another_cell_does_not(place: Path, more: str) -> None:
     with own_place(place):
         made, done = begun("adding", "init_from=runs/adding", f"+task.rnn.{more}")
         assert not done["initial"]["left"] and done["initial"]["loaded"] == len(made)
-        with pytest.raises(ValueError, match=r"weights do not fit: network\S+ is of a gru there, of a lstm here"):
+        with pytest.raises(ValueError, match=r"weights do not fit: network\S+ is of the cell gru there, of lstm here"):
             begun("adding", "init_from=runs/adding", "rnn.cell=lstm", f"+task.rnn.{more}")
 
 

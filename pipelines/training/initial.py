@@ -1,7 +1,7 @@
 """Fine-tuning: a training that begins with the weights of a run, and may leave parts of the system as they are."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +12,15 @@ from pipelines.kinds import kind_of
 from pipelines.runs.initial import weights_file
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
-from pipelines.training.rows import ROWS, Fitting, fit, matches, other_answers
+from pipelines.training.rows import ROWS, Fitting, differing, fit, matches, other_answers, readers, vocabularies_of
 from rnn_lightning import System
 from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
-from rnn_lightning.items.folders import DESCRIPTION, read_description
-from rnn_lightning.items.vocabularies import vocabularies
+from rnn_lightning.items.folders import DESCRIPTION, TRAINING, no_run, read_description
+from rnn_lightning.items.vocabularies import features, vocabularies
 from rnn_lightning.models.checkpoints import read_checkpoint
 from rnn_lightning.models.weights import CONFIG, read_tensors
+from rnn_lightning.recurrent.forms import place_of
 
 MOST_SHOWN = 6
 NETWORKS = {"network.": "rnn", "encoder.": "encoder", "decoder.network.": "decoder", "prediction.": "prediction"}
@@ -35,7 +36,7 @@ class Source(NamedTuple):
 
 
 def begin_from(experiment: Experiment, card: dict[str, Any], system: System) -> dict[str, Any]:
-    """Give ``system`` the weights that its training begins with, and hold fast the parts that it leaves as they are.
+    """Hold fast the parts of ``system`` that its training leaves as they are, and give it the weights that it begins with.
 
     Returns:
         for the record, what was ``loaded`` and why other weights were ``left``, and how many parameters are ``frozen``.
@@ -44,55 +45,91 @@ def begin_from(experiment: Experiment, card: dict[str, Any], system: System) -> 
         ValueError: where weights do not fit and ``init_from_partial`` is not set, or none fits; for a part that there is not.
     """
     done: dict[str, Any] = {}
-    if experiment.init_from is not None:
-        done["initial"] = load_from(experiment, card, system)
     if experiment.freeze:
         done["frozen_parameters"] = freeze(system, experiment.freeze)
+    if experiment.init_from is not None:
+        done["initial"] = load_from(experiment, card, system)
     return done
 
 
 def load_from(experiment: Experiment, card: dict[str, Any], system: System) -> dict[str, Any]:
     """Load what fits by name and shape, whatever wraps the layers; of weights that have a row for each entry of a vocabulary,
-    the rows of the entries that both vocabularies have."""
+    the rows of the entries that both vocabularies have; of what reads features, nothing where these are others."""
     place = experiment.init_from
     assert place is not None
     source, kind = read_source(weights_file(place)), kind_of(experiment)
-    here = vocabularies(experiment.processed(), kind.description(experiment, card), system.hparams)
-    there = vocabularies(source.folder, description_in(source.folder), source.settings)
-    found = matches(here, there)
-    own, cells = weights_of(system.state_dict()), other_cells(system.hparams, source.settings)
-    fitting = fit(own, weights_of(source.weights), cells, ROWS.get(kind.predictor, {}), found)
-    if (other := other_answers(found, here, there)) or fitting.left:
-        check_partial(experiment, fitting, [f"{name} are {shown([*there.get(name, ())])} there" for name in other])
+    description, described = kind.description(experiment, card), description_in(source.folder)
+    here = vocabularies(experiment.processed(), description, system.hparams)
+    there = vocabularies(source.folder, described, source.settings)
+    own, rows = weights_of(system.state_dict()), ROWS.get(kind.predictor, {})
+    found = matches(vocabularies_of(own, rows), here, there)
+    read = differing(features(description, system.hparams), features(described, source.settings))
+    other = {name: "reads other features" for name in readers([*own])} if any(read) else {}
+    fitting = fit(own, weights_of(source.weights), other | of_other_cells(own, system.hparams, source.settings), rows, found)
+    counts = {name: match.counts() for name, match in found.items() if match.here}
+    apart = {"features": read} if any(read) else {}
+    apart |= {name: (here.get(name, []), there.get(name, [])) for name in other_answers(found, here, there)}
+    if apart or fitting.left:
+        check_partial(experiment, fitting, apart, counts)
     with torch.no_grad():
         for name, weight in fitting.taken.items():
             own[name].copy_(weight)
-    rows = {name: match.counts() for name, match in found.items() if match.here}
-    print(f"init_from={place}: {said_of(fitting, rows)}", file=sys.stderr)
-    return {"loaded": len(fitting.taken), "left": fitting.left, **({"rows": rows} if rows else {})}
+    print(f"init_from={place}: {said_of(fitting, counts)}", file=sys.stderr)
+    return {"loaded": len(fitting.taken), "left": fitting.left, **({"rows": counts} if counts else {})}
 
 
-def check_partial(experiment: Experiment, fitting: Fitting, other: Sequence[str]) -> None:
-    """Refuse weights that do not fit, or ``other`` answers, unless `init_from_partial` is set and some weight fits.
+def check_partial(
+    experiment: Experiment,
+    fitting: Fitting,
+    apart: Mapping[str, tuple[Any, Any]],
+    counts: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Refuse weights that do not fit, or what is ``apart`` here and there, unless `init_from_partial` is set and some weight
+    fits.
 
     Raises:
-        ValueError: naming the first.
+        ValueError: naming the first, and what `init_from_partial` takes.
     """
     if experiment.init_from_partial and fitting.taken:
         return
+    said = [said_apart(name, *sides) for name, sides in apart.items()]
     some = [f"{name} {reason}" for name, reason in [*fitting.left.items()][:MOST_SHOWN]]
     some += [f"and {len(fitting.left) - MOST_SHOWN} more"] if len(fitting.left) > MOST_SHOWN else []
-    count = f"{len(fitting.left)} weights do not fit: " if some else ""
-    advice = "init_from_partial=true takes the others" if fitting.taken else "give a run of the same kind of task"
-    raise ValueError(f"init_from={experiment.init_from}: {count}{'; '.join([*some, *other])}; {advice}")
+    if some:
+        said.append(f"{number_of(fitting.left, 'weight does not fit', 'weights do not fit')}: {'; '.join(some)}")
+    taken = [number_of(fitting.taken, "weight", "weights"), *rows_of(counts)]
+    advice = f"init_from_partial=true takes {', '.join(taken)}" if fitting.taken else "give a run of the same kind of task"
+    raise ValueError(f"init_from={experiment.init_from}: {'; '.join([*said, advice])}")
 
 
-def said_of(fitting: Fitting, rows: Mapping[str, Mapping[str, int]]) -> str:
+def said_apart(name: str, here: Any, there: Any) -> str:
+    """How what is called ``name`` differs ``here`` and ``there``: both; of lists too long for a line, what one has alone."""
+    alone = ""
+    if here and there and any(shown(side).endswith("...") for side in (here, there)) and isinstance(here, list):
+        lacking = ([entry for entry in side if entry not in {*other}] for side, other in ((here, there), (there, here)))
+        (here, there), alone = lacking, " alone"
+    sides = [shown(side) if side else "none" if alone else "not known" for side in (here, there)]
+    return f"{name} are {sides[0]} here{alone} and {sides[1]} there{alone}"
+
+
+def said_of(fitting: Fitting, counts: Mapping[str, Mapping[str, int]]) -> str:
     """What is taken, and what begins anew, in a line."""
-    parts = [f"{len(fitting.taken)} weights are taken"]
-    parts += [f"of {name} the rows of {each['taken']}, {each['anew']} begin anew" for name, each in rows.items()]
+    parts = [number_of(fitting.taken, "weight is taken", "weights are taken")]
+    for said, each in zip(rows_of(counts), counts.values(), strict=True):
+        taken, begin = "is" if each["taken"] == 1 else "are", "begins" if each["anew"] == 1 else "begin"
+        parts.append(f"{said} {taken} taken, {each['anew']} {begin} anew")
     parts += [f"{name} {reason}, and is not" for name, reason in fitting.left.items()]
     return "; ".join(parts)
+
+
+def rows_of(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """How many entries of each vocabulary are taken: "2 of 3 classes"."""
+    return [f"{each['taken']} of {each['taken'] + each['anew']} {name}" for name, each in counts.items()]
+
+
+def number_of(some: Sized, one: str, several: str) -> str:
+    """How many there are, and what is said of ``one`` or of ``several``."""
+    return f"{len(some)} {one if len(some) == 1 else several}"
 
 
 def read_source(file: Path) -> Source:
@@ -109,8 +146,16 @@ def read_source(file: Path) -> Source:
 
 
 def description_in(folder: Path) -> dict[str, Any]:
-    """What reads the files of ``folder``; nothing where it has weights alone."""
-    return read_description(folder) if (folder / DESCRIPTION).exists() else {}
+    """What reads the files of ``folder``; nothing where it has weights alone.
+
+    Raises:
+        ValueError: where a training is not evaluated, and has not the files by which its numbers are known.
+    """
+    if (folder / DESCRIPTION).exists():
+        return read_description(folder)
+    if (folder / TRAINING).exists():
+        raise ValueError(f"init_from={no_run(folder)}")
+    return {}
 
 
 def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -118,10 +163,13 @@ def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if tensor.dtype != torch.bool}
 
 
-def other_cells(here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
-    """By the name of a network of another cell: which cells it has."""
-    pairs = {network: (_cell(here, name), _cell(there, name)) for network, name in NETWORKS.items()}
-    return {network: f"is of a {other} there, of a {own} here" for network, (own, other) in pairs.items() if own != other}
+def of_other_cells(own: Iterable[str], here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
+    """By name, the weights of one's ``own`` networks that are of another cell there: which cells these are."""
+    cells = {network: (_cell(here, name), _cell(there, name)) for network, name in NETWORKS.items()}
+    said = {
+        network: f"is of the cell {other} there, of {mine} here" for network, (mine, other) in cells.items() if mine != other
+    }
+    return {name: said[place[0].network] for name in own if (place := place_of(name)) and place[0].network in said}
 
 
 def _cell(arguments: Mapping[str, Any], name: str) -> Any:

@@ -1,14 +1,16 @@
 """Rows of weights that stand for entries of a vocabulary: which weights have some, and which are those of a run begun from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from rnn_lightning.items.vocabularies import ANSWERS
-from rnn_lightning.recurrent.forms import in_form_of, place_of
+from rnn_lightning.recurrent.forms import first_layers, in_form_of
 
+NETWORKS = ("network", "encoder")
+"""The networks that read features."""
 INPUTS = {"embedding.weight": ("tokens",)}
 FIELD = {"output.field.start": ("tags",), "output.field.end": ("tags",), "output.field.transitions": ("tags", "tags")}
 
@@ -22,8 +24,8 @@ ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     "frames": _output("output", "classes"),
     "language": INPUTS | _output("output", "tokens") | _output("output.clusters", "tokens"),
     "recognition": _output("output", "labels"),
-    "forecasts": {**_output("output", "targets"), **_output("of_past", "targets")},
-    "regression": INPUTS,
+    "forecasts": {**_output("output", "outputs"), **_output("of_known", "values"), **_output("of_past", "targets")},
+    "regression": INPUTS | _output("output", "outputs"),
     "tagging": {
         **{"embedding.weight": ("words",), "spelling.embedding.weight": ("characters",)},
         **_output("emissions", "tags"),
@@ -31,7 +33,7 @@ ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "transcription": {"decoder.embedding.weight": ("labels",), **_output("decoder.output", "labels")},
     "transduction": {"embedding.weight": ("labels",), **_output("output", "labels")},
-    "values": _output("output", "targets"),
+    "values": INPUTS | _output("output", "outputs"),
     "translation": INPUTS | {"decoder.embedding.weight": ("target tokens",)} | _output("decoder.output", "target tokens"),
 }
 """By the name of a predictor and of a weight: the vocabularies of the weight's first dimensions."""
@@ -55,11 +57,30 @@ class Match(NamedTuple):
         return {"taken": len(self.here), "anew": self.sizes[0] - len(self.here)}
 
 
-def matches(here: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> dict[str, Match]:
-    """By name, the vocabularies that are not the same ``here`` and ``there``; of one that either lacks nothing is in common."""
-    names = sorted({*here, *there})
-    pairs = {name: (here.get(name, ()), there.get(name, ())) for name in names}
+def matches(names: Iterable[str], here: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> dict[str, Match]:
+    """By name, those vocabularies of these ``names`` that are not the same ``here`` and ``there``; of one that either lacks
+    nothing is in common."""
+    pairs = {name: (here.get(name, ()), there.get(name, ())) for name in sorted(names)}
     return {name: Match.of(*pair) for name, pair in pairs.items() if [*pair[0]] != [*pair[1]]}
+
+
+def vocabularies_of(own: Iterable[str], rows: Mapping[str, Sequence[str]]) -> set[str]:
+    """The vocabularies that weights of one's ``own`` have rows of."""
+    return {vocabulary for name in own for vocabulary in rows.get(name, ())}
+
+
+def readers(own: Sequence[str]) -> list[str]:
+    """The names of the weights of one's ``own`` that the features of a step meet first: of the subsampling, or else of the
+    network's first layer, and of what passes the network by."""
+    thinned = [name for name in own if name.startswith("subsampling.")]
+    return [*(thinned or first_layers(own, NETWORKS)), *(name for name in own if name.startswith(("of_known.", "of_past.")))]
+
+
+def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of both that are not the same, or not in the other."""
+    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    both = ({name: side[name] for name in names if name in side} for side in (here, there))
+    return next(both), next(both)
 
 
 def taken_rows(own: Tensor, given: Tensor, by: Sequence[Match | None]) -> Tensor | None:
@@ -91,18 +112,17 @@ class Fitting(NamedTuple):
 def fit(
     own: Mapping[str, Tensor],
     given: Mapping[str, Tensor],
-    cells: Mapping[str, str],
+    other: Mapping[str, str],
     rows: Mapping[str, Sequence[str]],
     found: Mapping[str, Match],
 ) -> Fitting:
     """What of the weights ``given`` fits those of one's ``own``.
 
     Args:
-        cells: the networks of other cells, and what is to be said of them.
+        other: weights of one's own that are not to be taken whatever their shapes, and what is to be said of them.
         rows: as in `ROWS`.
         found: the vocabularies that differ.
     """
-    other = {name: said for name in own if (place := place_of(name)) and (said := cells.get(place[0].network))}
     there = in_form_of(own, {name: weight for name, weight in given.items() if name not in other})
     taken, left = dict[str, Tensor](), dict[str, str]()
     for name, weight in own.items():

@@ -29,6 +29,9 @@ class Adding(GeneratedArrays):
     def parameters(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
+    def inputs(self) -> dict[str, Any]:
+        return {"name": "arrays", "features": ["number", "mark"]}
+
     def draw(self, rows: int, generator: np.random.Generator) -> Pairs:
         half = self.steps // 2
         inputs = np.zeros((rows, self.steps, 2), dtype=np.float32)  # (R, T, 2)

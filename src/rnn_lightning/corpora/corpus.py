@@ -186,7 +186,8 @@ class Corpus(ABC):
         """How an item that is not of this corpus becomes a row as it has, in plain values that a predictor reads.
 
         ``name`` is ``text`` (with the ``tokenizer``'s file), ``tokens``, ``sound``, ``strokes`` or ``picture``, each with its
-        settings; ``arrays``, where only the features of a row can be given.
+        settings; ``arrays``, where only the features of a row can be given, with ``features``, their names or how they are
+        computed, where these are known.
         """
         return {"name": "arrays"}
 

@@ -88,6 +88,11 @@ class Series(FromSource):
             return RawSplit("values", Pairs(*examples.inputs, as_numbers(examples.answers, several)))
         return RawSplit("classes", lambda tokenizer: self.read(path)[0])
 
+    def inputs(self) -> dict[str, Any]:
+        """Where a row is a step, its features have the names of their columns; those of lists and of cells have none."""
+        named = {"features": names_of(self.sequence)} if self.series is not None else {}
+        return {"name": "arrays", **named}
+
     @property
     def advice(self) -> str:
         """What is said of series whose steps have not as many numbers as others."""

@@ -129,7 +129,7 @@ class Speech(FromSource):
 
     def inputs(self) -> dict[str, Any]:
         if self.per_speaker is not None:  # a file does not say whose mean and deviation its features need
-            return {"name": "arrays"}
+            return {"name": "arrays", "features": {"name": "sound", **vars(self.frontend), "per_speaker": True}}
         return {"name": "sound", **vars(self.frontend)}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import LARGEST, check_all_numbers, is_whole
+from ..checks import LARGEST, check_all_numbers, is_whole, shown
 from .folders import file_in, read_tokenizer
 
 if TYPE_CHECKING:
@@ -117,16 +117,20 @@ def token_numbers(item: Any) -> list[int]:
 
 
 class ArrayInputs(Inputs):
-    """Features (T, F) themselves, F = ``size``: an array, lists, or JSON of lists."""
+    """Features (T, F) themselves, F = ``size``: an array, lists, or JSON of lists.
 
-    def __init__(self, size: int) -> None:
+    ``features`` are their names, or say how the corpus computes them.
+    """
+
+    def __init__(self, size: int, features: Sequence[str] | Mapping[str, Any] | None = None) -> None:
         self.size = size
+        self.what = f"an array of {size} features a step, [[...], ...]" + (f", which are {shown(features)}" if features else "")
 
     def encode(self, item: Any) -> Encoded:
         if isinstance(item, str):
             if not item.strip():
                 return NOTHING
-            item = from_json(item, f"an array of {self.size} features a step, [[...], ...]")
+            item = from_json(item, self.what)
         return Encoded(self.features(item))
 
     def features(self, values: Any) -> NDArray[np.float32]:

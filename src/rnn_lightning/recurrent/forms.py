@@ -39,6 +39,18 @@ def place_of(name: str) -> tuple[Layer, str] | None:
     return layer, NAMES[fused["kind"]] if fused else found["name"]
 
 
+def first_layers(names: Iterable[str], networks: Container[str]) -> list[str]:
+    """Those of the ``names`` of weights that belong to the first layer of one of the ``networks``, in either direction, with
+    what stands around the layer."""
+    return [name for name in names if name.split(".")[0] in networks and not number_of(name)]
+
+
+def number_of(name: str) -> int:
+    """The number, from below, of the layer that the weight ``name`` of a network belongs to."""
+    place, outermost = place_of(name), re.search(r"layers\.(\d+)", name)
+    return place[0].number if place else int(outermost[1]) if outermost else 0
+
+
 def in_form_of(own: Iterable[str], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights ``given``, those of recurrent layers by the names and in the form that these have among ``own`` names. What
     has no place there keeps its name. The layers must be of the same cells; they compute the same in every form."""

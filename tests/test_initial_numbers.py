@@ -1,0 +1,61 @@
+"""Fine-tuning of networks that read or tell numbers: weights are those of the same columns and quantiles, in any order."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from beginnings import SIZES, begun, card_of, experiment_of, system_on, weights
+from run_folders import own_place, store_run
+
+from pipelines.settings.compose import compose
+from pipelines.training.building import build_system
+from pipelines.training.initial import begin_from
+
+
+@pytest.mark.parametrize("columns", ["[y, x]", "[a, b]", "[x, a]"])
+def test_columns_of_other_names_or_order_are_refused_or_begin_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    table = {"id": [1, 1, 2, 2], "kind": ["up", "up", "down", "down"]}
+    table |= {name: [float(place), 1.0, 2.0, 3.0] for place, name in enumerate("xyab")}
+    given = ["task=japanese_vowels", "rnn=gru", "task.corpus.label=kind", "+task.corpus.series=id", *SIZES]
+    given += ["task.corpus.held_out=null", "task.rnn.num_layers=2"]
+    with own_place(tmp_path):
+        experiment = compose([*given, "task.corpus.sequence=[x, y]"])
+        store_run(tmp_path / "runs/xy", experiment, system_on(experiment, table), card_of(experiment))
+        source = weights(tmp_path / "runs/xy")
+        same = compose([*given, "task.corpus.sequence=[x, y]", "init_from=runs/xy"])
+        assert begin_from(same, card_of(same), system_on(same, table))["initial"] == {"loaded": len(source), "left": {}}
+        other = compose([*given, f"task.corpus.sequence={columns}", "init_from=runs/xy"])
+        system, names = system_on(other, table), "', '".join(columns[1:-1].split(", "))
+        drawn = {name: value.clone() for name, value in system.state_dict().items()}
+        said = (
+            rf"features are {{'features': \['{names}'\]}} here and {{'features': \['x', 'y'\]}} there; 4 weights do not fit: "
+        )
+        with pytest.raises(ValueError, match=rf"{said}network\.core\.weight_ih_l0 reads other features; .* takes 6 weights$"):
+            begin_from(other, card_of(other), system)
+        partial = compose([*other.command_line, "init_from_partial=true"])
+        done = begin_from(partial, card_of(partial), system)["initial"]
+    for name, value in system.state_dict().items():
+        assert torch.equal(value, (drawn if name.endswith("_l0") else source)[name]), name
+    assert done["loaded"] == 6 and {*done["left"].values()} == {"reads other features"}
+    assert "6 weights are taken; network.core.weight_ih_l0 reads other features, and is not; " in capsys.readouterr().err
+
+
+def test_rows_of_quantiles_are_those_of_their_levels(tmp_path: Path) -> None:
+    sides = [[f"task.model.quantiles={levels}"] for levels in ("[0.1, 0.5]", "[0.5, 0.9]")]
+    with own_place(tmp_path):
+        experiment = experiment_of("adding", "task.model._target_=rnn_lightning.SequenceRegressor", *sides[0])
+        corpus = experiment.task.corpus.build()
+        corpus.fetch(experiment.raw())
+        corpus.preprocess(experiment.raw(), experiment.processed())
+        system = build_system(experiment, card_of(experiment), planned=10)
+        source = weights(store_run(tmp_path / "runs/low", experiment, system, card_of(experiment)))
+        words = ["task.model._target_=rnn_lightning.SequenceRegressor", *sides[1], "init_from=runs/low"]
+        lists = r"\['value at 0.5', 'value at 0.9'\] here and \['value at 0.1', 'value at 0.5'\] there"
+        with pytest.raises(ValueError, match=rf"outputs are {lists}; init_from_partial=true takes 6 weights, 1 of 2 outputs$"):
+            begun("adding", *words)
+        made, done = begun("adding", *words, "init_from_partial=true")
+    assert torch.equal(made["output.weight"][0], source["output.weight"][1])
+    assert not torch.isin(made["output.weight"][1], source["output.weight"]).any()
+    assert done["initial"]["rows"] == {"outputs": {"taken": 1, "anew": 1}}
