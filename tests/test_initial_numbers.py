@@ -6,8 +6,10 @@ import pytest
 import torch
 from beginnings import SIZES, begun, card_of, experiment_of, system_on, weights
 from run_folders import own_place, store_run
+from torch import Tensor
 
 from pipelines.settings.compose import compose
+from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
 from pipelines.training.initial import begin_from
 
@@ -59,3 +61,51 @@ def test_rows_of_quantiles_are_those_of_their_levels(tmp_path: Path) -> None:
     assert torch.equal(made["output.weight"][0], source["output.weight"][1])
     assert not torch.isin(made["output.weight"][1], source["output.weight"]).any()
     assert done["initial"]["rows"] == {"outputs": {"taken": 1, "anew": 1}}
+
+
+DATES = [f"2020-01-{1 + hour // 24:02d} {hour % 24:02d}:00:00" for hour in range(96)]
+SERIES = {name: [float((7 * hour + place) % 11) for hour in range(96)] for place, name in enumerate("abcd")}
+FORECAST = ["task=etth1_ot_24", "rnn=gru", *SIZES, "task.corpus.season=4", "task.corpus.context=8", "task.model.highway=2"]
+FORECAST += ["task.model.segment=1", "task.model.level=none", "task.rnn.num_layers=2"]
+FORECAST += ["task.corpus.borders={train: [0, 60], validation: [60, 78], test: [78, 96]}", "task.corpus.date=date"]
+
+
+def forecasts(*more: str) -> Experiment:
+    columns = ["task.corpus.targets=[a]", "task.corpus.known=[b, c]", "task.corpus.horizon=2", "task.corpus.calendar=[hour]"]
+    return compose([*FORECAST, *columns, "task.model.quantiles=[0.1, 0.5]", *more])
+
+
+def same_rows(row: Tensor, rows: Tensor) -> list[int]:
+    """Which of the ``rows`` are equal to a ``row``."""
+    return [number for number, other in enumerate(rows) if torch.equal(row, other)]
+
+
+@pytest.mark.parametrize(
+    ("other", "said", "kept"),
+    [
+        ("task.corpus.known=[c, b]", "features are .*'a', 'c', 'b', 'hour'.* here and .*'a', 'b', 'c', 'hour'.* there", {}),
+        ("task.corpus.targets=[d]", "features are .* here and .* there; outputs are .*'d at 0.1, step 1", {}),
+        ("task.model.level=mean", "features are {'level': 'mean'} here and {'level': 'none'} there; outputs are", {}),
+        ("task.model.quantiles=[0.5, 0.9]", "^init_from=runs/one: outputs are ", {0: 1, 2: 3}),
+        ("task.corpus.horizon=3", "^init_from=runs/one: outputs are ", {0: 0, 1: 1, 2: 2, 3: 3}),
+    ],
+)
+def test_forecasts_begin_with_what_is_of_the_same_columns_steps_and_quantiles(
+    tmp_path: Path, other: str, said: str, kept: dict[int, int]
+) -> None:
+    with own_place(tmp_path):
+        experiment, table = forecasts(), {"date": DATES, **SERIES}
+        store_run(tmp_path / "runs/one", experiment, system_on(experiment, table), card_of(experiment))
+        source = weights(tmp_path / "runs/one")
+        longer = forecasts("task.corpus.context=10", "init_from=runs/one")
+        assert begin_from(longer, card_of(longer), system_on(longer, table))["initial"] == {"loaded": len(source), "left": {}}
+        changed = forecasts(other, "init_from=runs/one")
+        system = system_on(changed, table)
+        with pytest.raises(ValueError, match=said):
+            begin_from(changed, card_of(changed), system)
+        partial = forecasts(other, "init_from=runs/one", "init_from_partial=true")
+        begin_from(partial, card_of(partial), system)
+    made = system.state_dict()
+    assert torch.equal(made["network.core.weight_ih_l0"], source["network.core.weight_ih_l0"]) == ("features" not in said)
+    rows = {row: there for row, one in enumerate(made["output.weight"]) for there in same_rows(one, source["output.weight"])}
+    assert rows == (kept or ({} if "outputs" in said else dict(enumerate(range(4)))))

@@ -9,8 +9,8 @@ from .folders import read_tokenizer
 
 GIVEN = ("classes", "labels", "tags", "targets")
 """Vocabularies that are arguments of a system; the others are in files of a processed corpus and of a run."""
-ANSWERS = (*GIVEN, "values", "outputs")
-"""Vocabularies of answers. Values are of each target at each quantile; outputs, of direct forecasts, at each step ahead too."""
+ANSWERS = (*GIVEN, "outputs")
+"""Vocabularies of answers; `numbers_told` has the outputs."""
 EACH_TARGET = "each target"
 """What a network reads and tells that has the same weights for every target."""
 RESERVED = ("\0padding", "\0unknown")
