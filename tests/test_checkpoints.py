@@ -7,7 +7,8 @@ import pytest
 import torch
 from test_durable import train
 
-from rnn_lightning import AtomicCheckpointIO, SequenceClassifier
+from rnn_lightning import AtomicCheckpointIO, SequenceClassifier, files
+from rnn_lightning.systems.checkpoints import keep
 
 
 def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:
@@ -67,3 +68,33 @@ def test_a_place_for_tensors_that_there_is_not_is_named(tmp_path: Path, place: o
     """Whatever PyTorch would say of it, and whether or not the file is there."""
     with pytest.raises(ValueError, match=r"map_location must be 'cpu'.*, a function, a dict or None, not "):
         SequenceClassifier.load_from_checkpoint(tmp_path / "some.ckpt", map_location=place)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_the_checkpoint_before_is_kept_and_one_is_there_at_every_moment(
+    linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, previous, seen = tmp_path / "last.ckpt", tmp_path / "previous.ckpt", []
+    flush = files.flush
+
+    def watched(path: Path) -> None:
+        seen.append(last.exists() or (not linked and previous.exists()))
+        flush(path)
+
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    saver, saved = AtomicCheckpointIO(), [{"number": number} for number in range(3)]
+    saver.save_checkpoint(saved[0], last)
+    monkeypatch.setattr(files, "flush", watched)
+    if not linked:
+        monkeypatch.setattr("os.link", refuse)
+    for now in saved[1:]:
+        saver.save_checkpoint(now, last, previous)
+    assert (saver.load_checkpoint(last), saver.load_checkpoint(previous)) == (saved[2], saved[1])
+    assert seen and all(seen) and {file.name for file in tmp_path.iterdir()} == {"last.ckpt", "previous.ckpt"}
+    keep(last, previous)
+    if linked:
+        keep(last, previous)  # one file by now
+    assert saver.load_checkpoint(previous) == saved[2] and linked == last.exists()
+    assert not list(tmp_path.glob(".*"))
