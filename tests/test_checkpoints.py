@@ -8,7 +8,7 @@ import torch
 from test_durable import train
 
 from rnn_lightning import AtomicCheckpointIO, SequenceClassifier, files
-from rnn_lightning.files import keep
+from rnn_lightning.systems.checkpoints import keep
 
 
 def test_every_damaged_byte_of_a_weight_is_noticed(tmp_path: Path) -> None:

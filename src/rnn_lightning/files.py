@@ -36,18 +36,6 @@ def written_beside(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def keep(file: Path, name: Path) -> None:
-    """Give ``file`` a second ``name``, in the place of what has it; where the file system has no links it is moved there."""
-    link = name.with_name(f"{unfinished_name(name)}.tmp")
-    try:
-        os.link(file, link)
-    except OSError:
-        file.replace(name)
-        return
-    link.replace(name)
-    link.unlink(missing_ok=True)  # which it still is where both were one file already
-
-
 @contextmanager
 def _errors_named(target: Path) -> Iterator[None]:
     """An error of the system in the block names a file, ``target`` if no other, and of a full disk what is free there."""

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from ..files import keep, sha256, written_beside
+from ..files import sha256, written_beside
+from ..leftovers import unfinished_name
 from ..models.checkpoints import COMMENT_SIZE, MARK, read_checkpoint
 
 
@@ -26,6 +27,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(path, map_location)
+
+
+def keep(file: Path, name: Path) -> None:
+    """Give ``file`` a second ``name``, in the place of what has it; where the file system has no links it is moved there."""
+    link = name.with_name(f"{unfinished_name(name)}.tmp")
+    try:
+        os.link(file, link)
+    except OSError:
+        file.replace(name)
+        return
+    link.replace(name)
+    link.unlink(missing_ok=True)  # which it still is where both were one file already
 
 
 def _save(checkpoint: dict[str, Any], file: BinaryIO) -> None:
