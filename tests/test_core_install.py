@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from house import tracked
 
 ROOT = Path(__file__).parents[1]
 ABSENT = (
@@ -79,9 +80,9 @@ def test_the_library_works_where_the_tools_of_the_pipelines_are_absent() -> None
 @pytest.mark.slow
 def test_the_core_installs_alone(tmp_path: Path) -> None:
     source = tmp_path / "source"  # built from a copy, since a build leaves its work beside the sources
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("pyproject.toml", "constraints.txt", "README.md"):
-        shutil.copy(ROOT / name, source)
+    for path in tracked():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, source / path)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = str(tmp_path / "venv" / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "-q", "-c", "constraints.txt", "."], cwd=source, check=True)
