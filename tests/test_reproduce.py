@@ -188,7 +188,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in ("fetch", "preprocess", "train", "evaluate"):
         run(tmp_path, sys.executable, "-m", f"pipelines.{stage}", *TASK)
     run(tmp_path, sys.executable, "-c", "from pathlib import Path as P; from pipelines.results import store; "
-        "store(P('runs'), P('results'), 'adding')")  # fmt: skip
+        "store(P('runs'), P('results'), 'adding', [folder.name for folder in P('runs/adding').iterdir()])")  # fmt: skip
     (tmp_path / "conf/rnn/gru.yaml").unlink()
     shutil.rmtree(tmp_path / "data")
     return tmp_path
