@@ -18,7 +18,7 @@ from pipelines.runs.measured import read_measured
 from pipelines.runs.processes import made_alone, remove_leftovers
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.grids import planned_runs
-from pipelines.settings.overrides import FOLDER
+from pipelines.settings.overrides import FOLDER, own_folder
 from pipelines.settings.tasks import Task, read_card, task_of_runs
 from rnn_lightning.files import write_text
 
@@ -96,7 +96,9 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         ValueError: for a grid that is not there, or anything but one grid or tasks.
     """
-    arguments = [argument for argument in arguments if not argument.startswith(FOLDER)]  # runs know the tasks of other folders
+    for word in (folders := [argument for argument in arguments if argument.startswith(FOLDER)]):
+        own_folder(word)
+    arguments = [argument for argument in arguments if argument not in folders]  # of which runs know their tasks
     tasks = [argument.removeprefix("task=") for argument in arguments if argument.startswith("task=")]
     if (not tasks and len(arguments) != 1) or (tasks and len(tasks) != len(arguments)):
         raise ValueError(f"give the name of one grid, or task=NAME once or more, not {' '.join(arguments) or 'nothing'}")

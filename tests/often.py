@@ -15,17 +15,21 @@ def some(cases: Sequence[Any], count: int) -> list[Any]:
 
 def in_turn(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """All pairs; each time each of ``ones`` is tried with one of the ``others``, in turn, and the rest as slow tests."""
-    early = [*zip(ones, cycle(others), strict=False)]
-    return some([*early, *(pair for pair in product(ones, others) if pair not in early)], len(early))
+    return some(_paired(ones, others, len(ones)), len(ones))
 
 
 def mixed(*axes: Sequence[Any]) -> list[Any]:
     """All combinations of the axes; each time every value of the first axis and every combination of the others is tried once,
     in turn, and the rest as slow tests. An element of an axis that is a tuple is several arguments."""
     ones, others = axes[0], [*product(*axes[1:])]
-    early = [*islice(zip(cycle(ones), cycle(others), strict=False), max(len(ones), len(others)))]
-    late = [pair for pair in product(ones, others) if pair not in early]
-    return some([_flat(one, *more) for one, more in [*early, *late]], len(early))
+    count = max(len(ones), len(others))
+    return some([_flat(one, *more) for one, more in _paired(ones, others, count)], count)
+
+
+def _paired(ones: Sequence[Any], others: Sequence[Any], count: int) -> list[tuple[Any, Any]]:
+    """All pairs; in the first ``count`` of them both go on in turn."""
+    early = [*islice(zip(cycle(ones), cycle(others), strict=False), count)]
+    return [*early, *(pair for pair in product(ones, others) if pair not in early)]
 
 
 def _flat(*values: Any) -> tuple[Any, ...]:

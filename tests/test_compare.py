@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from often import some
-from run_folders import make_run, make_task, undrawn
+from run_folders import make_run, make_task, own_place, undrawn
 
 from pipelines import compare as stage
 from pipelines.comparing import figures
@@ -161,6 +161,19 @@ def test_references_come_from_the_task_and_from_the_data(project: Path) -> None:
     assert {each.name: each.value for each in compare(project).task.references} == {"guessing": 4.6, "entropy": 0.9}
     (project / "data" / "processed" / "words" / "card.json").unlink()
     assert {each.name for each in compare(project).task.references} == {"guessing"}
+
+
+def test_runs_know_their_tasks_of_other_folders(tmp_path: Path) -> None:
+    task = {"title": "Of mine", "description": "Mine.", "metric": {"name": "test/loss", "mode": "min"}, "unit": "tokens"}
+    for seed in (1, 2):
+        config = {"task": task, "rnn": {"cell": "gru"}, "trainer": {}, "seed": seed}
+        make_run(tmp_path, "own", "gru", seed, {"test/loss": 1.0 + seed}, config=config)
+    with own_place(tmp_path):
+        with pytest.raises(ValueError, match="conf=mine: there is no such folder"):
+            stage.main(["task=own", "conf=mine"])
+        (tmp_path / "mine").mkdir()
+        stage.main(["task=own", "conf=mine"])
+    assert "Of mine" in (tmp_path / "reports/own/comparison.md").read_text()
 
 
 def test_architectures_keep_their_colours_and_do_not_share_them() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,10 @@ def test_headlines_leave_out_runs_of_other_settings_than_the_files(tmp_path: Pat
     results(["words/gru-tried"], root=tmp_path)
     assert "GRU" in "".join(render(tmp_path, "results:words"))
     assert "GRU" not in "".join(render(tmp_path, "headlines:words"))
+    shutil.rmtree(tmp_path / "runs/words/lstm")
+    (tmp_path / "results/words.json").unlink()
+    results(["words/gru-tried"], root=tmp_path)
+    assert "GRU **1.000**" in render(tmp_path, "headlines:words")[-1], "of a task that has no other runs"
 
 
 def test_a_task_alone_has_no_worst(project: Path, tmp_path: Path) -> None:

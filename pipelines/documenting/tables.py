@@ -61,8 +61,8 @@ def headlines(stored: StoredResults, names: Sequence[str]) -> str:
 
 
 def _headline(stored: StoredResults, name: str) -> list[str]:
-    task = stored.task(name)
-    rows = [row for row in stored.rows(name) if not any(run.name for run in row.runs)]  # of the settings of the files
+    task, rows = stored.task(name), stored.rows(name)
+    rows = [row for row in rows if not any(run.name for run in row.runs)] or rows  # of the files' settings, if there are any
     (_, *_), *cells = summary.table(rows, task)
     (best, best_score), *others = [(label, score.removesuffix(f" ± {NONE}")) for label, score, *_ in cells]
     worst = f"{others[-1][0]} {others[-1][1]}" if others else NONE

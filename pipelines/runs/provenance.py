@@ -36,6 +36,9 @@ ROUNDING = (
 )
 """Variables of the environment by which the libraries of products take other instructions: sums are rounded otherwise then."""
 
+PARTS = {"convolution": "convolution", "mlp": "MLP"}
+"""By the keyword of ``build_network``, what a block may have, as reports call it."""
+
 
 def provenance(experiment: Experiment, seed: int, data: str) -> dict[str, Any]:
     """What is known of a run before it begins; ``data`` is the hash of its processed corpus.
@@ -81,8 +84,8 @@ def label_of(cell: str, keywords: Mapping[str, Any]) -> str:
     """What reports call a network of these ``keywords`` of ``build_network``, whose cell has a label."""
     parts = [f"{'Bi' if keywords.get('bidirectional') else ''}{cell}"]
     if (block := keywords.get("block", "plain")) != "plain":
-        within = [name for name in ("convolution", "mlp") if keywords.get(name)]
-        parts.append(f"{block} blocks{' with ' if within else ''}{' and '.join(within).replace('mlp', 'MLP')}")
+        within = " and ".join(called for name, called in PARTS.items() if keywords.get(name))
+        parts.append(f"{block} blocks{' with ' if within else ''}{within}")
     parts += ["chrono"] if isinstance(keywords.get("forget_bias"), Mapping) else []
     return ", ".join(parts)
 

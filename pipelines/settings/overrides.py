@@ -27,19 +27,27 @@ def located(overrides: Sequence[str]) -> list[str]:
     Raises:
         ValueError: for a folder that is not there, or has a file that ``conf/`` has too.
     """
-    return [_searched(word.removeprefix(FOLDER)) if word.startswith(FOLDER) else word for word in overrides]
+    return [_searched(word) if word.startswith(FOLDER) else word for word in overrides]
 
 
-def _searched(folder: str) -> str:
-    path = Path(folder).expanduser().resolve()
+def own_folder(word: str) -> Path:
+    """The folder of configuration of a ``word`` ``conf=FOLDER``.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    path = Path(word.removeprefix(FOLDER)).expanduser().resolve()
     if not path.is_dir():
-        raise ValueError(f"{FOLDER}{folder}: there is no such folder; it must have task/NAME.yaml, as conf/ has")
+        raise ValueError(f"{word}: there is no such folder; it must have task/NAME.yaml, as conf/ has")
+    return path
+
+
+def _searched(word: str) -> str:
+    path = own_folder(word)
     for group in GROUPS:
         both = {file.stem for file in (path / group).glob("*.yaml")}.intersection(files_of(group, []))
         if both:
-            raise ValueError(
-                f"{FOLDER}{folder}: {group}/{min(both)}.yaml is in conf/ too, which prevails: give it another name"
-            )
+            raise ValueError(f"{word}: {group}/{min(both)}.yaml is in conf/ too, which prevails: give it another name")
     return f"{SEARCHPATH}['file://{path}']"
 
 

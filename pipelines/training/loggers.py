@@ -1,7 +1,5 @@
 """Lightning's loggers of a training beside the dashboard: files of CSV or of TensorBoard, or a class of your own package."""
 
-import importlib
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +11,10 @@ from pathlib import Path
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from pipelines.runs.folders import read_points
+from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
 from pipelines.training.signals import Point
+from rnn_lightning.registry import own_class
 
 FOLDER = Path("logs")
 FILES: dict[str, Callable[..., Logger]] = {
@@ -95,17 +95,6 @@ def logger_class(name: str) -> Callable[..., Logger]:
         raise ValueError("trainer.loggers: tensorboard is not installed: pip install 'rnn-lightning[tensorboard]'")
     if name in FILES:
         return FILES[name]
-    module, _, attribute = name.rpartition(".")
-    package = name.partition(".")[0]
-    if package not in os.environ.get(OWN_LOGGERS, "").split(","):
-        raise ValueError(
-            f"trainer.loggers: {name!r} is neither of {', '.join(FILES)} nor of a package that may be imported: "
-            f"{OWN_LOGGERS}={package} in the environment allows it"
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"trainer.loggers: {name!r} cannot be imported: {error}") from None
-    if not isinstance(found, type) or not issubclass(found, Logger):
-        raise ValueError(f"trainer.loggers: {name!r} must be a class of lightning.pytorch.loggers.Logger")
-    return found
+    if "." not in name:
+        raise ValueError(named("trainer.loggers", name, [*FILES, "my_package.MyLogger"]))
+    return own_class("trainer.loggers", name, OWN_LOGGERS, Logger, "lightning.pytorch.loggers.Logger")

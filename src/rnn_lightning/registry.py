@@ -1,6 +1,8 @@
 """From a name and settings, as YAML and checkpoints hold them, to an object of one of the package's tables."""
 
+import importlib
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -46,6 +48,26 @@ def _entry(what: str, table: Mapping[str, Entry], settings: Any) -> tuple[Entry,
         raise ValueError(f"{what} must be {{name: ..., ...}}, not {shown(settings)}")
     entry = choose(f"{what} name", table, settings.get("name"))
     return entry, {key: value for key, value in settings.items() if key != "name"}
+
+
+def own_class(what: str, path: str, variable: str, kind: type[Entry], called: str) -> type[Entry]:
+    """The class at ``path`` of a package of one's own. What a checkpoint or a task file says cannot allow it, since an import
+    runs code: the environment ``variable`` names the packages, separated by commas.
+
+    Raises:
+        ValueError: for another package, or what is no class of ``kind``, which is ``called`` so; begins with ``what``.
+    """
+    package, (module, _, name) = path.partition(".")[0], path.rpartition(".")
+    if package not in os.environ.get(variable, "").split(","):
+        allowed = f"{variable}={package} in the environment allows it"
+        raise ValueError(f"{what} {path!r} is of the package {package}, which may not be imported: {allowed}")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{what} {path!r} cannot be imported: {error}") from None
+    if not isinstance(found, type) or not issubclass(found, kind):
+        raise ValueError(f"{what} {path!r} must be a class of {called}")
+    return found
 
 
 def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *first: Any) -> Entry:

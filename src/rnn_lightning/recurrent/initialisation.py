@@ -42,7 +42,7 @@ def initialise(
             as torch.nn does.
             ``{"uniform": r}``: from U(-r, r).
         forget_bias: where the bias of a gate named "forget" starts, whatever ``init`` is; ``None`` leaves it to ``init``.
-            ``{"chrono": T}``: at log(u) with u from U(1, T - 1), so that units remember for 1 to T steps, and that of a gate
+            ``{"chrono": T}``: at log(u) with u from U(1, T - 1), so that units remember for 2 to T steps, and that of a gate
             named "input" at -log(u) (Tallec and Ollivier 2018, arXiv:1804.11188, equation 16).
         sizes: the rows of each block; ``None``: all blocks have as many.
         heads: the blocks of U that each gate has, one above the other.

@@ -115,7 +115,7 @@ def build_network(
         init: ``orthogonal`` (recurrent blocks orthogonal, input blocks Glorot, biases zero), ``uniform`` (PyTorch's own
             U(-1/sqrt(H), 1/sqrt(H))) or ``{"uniform": r}`` (weights and biases from U(-r, r)).
         forget_bias: where a forget gate's bias starts (Jozefowicz et al. 2015 advise 1); ``None`` leaves it to ``init``;
-            ``{"chrono": T}`` has units that remember for 1 to T steps (Tallec and Ollivier 2018, arXiv:1804.11188).
+            ``{"chrono": T}`` has units that remember for 2 to T steps (Tallec and Ollivier 2018, arXiv:1804.11188).
         heads, expansion: heads that the units of a layer stand in (``slstm``, ``mlstm``); memory cells a unit (``lstmp``).
         solver: how ``diagonal_gru`` and ``diagonal_lstm`` find the states of a sequence: ``steps``, or ``newton`` for all steps
             at once, by iterations that must converge (``NotConverged``).

@@ -1,10 +1,9 @@
 """Layers of a user's own package by the path of their class, ``cell: my_package.MyNetwork``."""
 
-import importlib
-import os
 from functools import cache
 from typing import ClassVar
 
+from ..registry import own_class
 from .architecture import Architecture, Layout
 from .contract import Recurrent
 from .given import check_given
@@ -44,27 +43,15 @@ class OwnArchitecture(Architecture):
 
 
 def own_architecture(path: str) -> type[Architecture]:
-    """The architecture of the class at ``path``. What a checkpoint or a task file says cannot allow it: an import runs code.
+    """The architecture of the class at ``path``.
 
     Raises:
         ValueError: for a package that `OWN_NETWORKS` does not name, or what is no class of `Recurrent`.
     """
-    package = path.partition(".")[0]
-    if package not in os.environ.get(OWN_NETWORKS, "").split(","):
-        raise ValueError(
-            f"cell {path!r} is of the package {package}, which may not be imported: {OWN_NETWORKS}={package} in the "
-            "environment allows it"
-        )
-    return _imported(path)
+    return _made_of(own_class("cell", path, OWN_NETWORKS, Recurrent, "rnn_lightning.Recurrent, with start and read"), path)
 
 
 @cache
-def _imported(path: str) -> type[Architecture]:
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"cell {path!r} cannot be imported: {error}") from None
-    if not isinstance(found, type) or not issubclass(found, Recurrent):
-        raise ValueError(f"cell {path!r} must be a class of rnn_lightning.Recurrent, with start and read")
-    return type(name, (OwnArchitecture,), {"network": found, "label": name, "path": path})
+def _made_of(network: type[Recurrent], path: str) -> type[Architecture]:
+    name = network.__name__
+    return type(name, (OwnArchitecture,), {"network": network, "label": name, "path": path})
