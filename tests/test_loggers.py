@@ -28,6 +28,14 @@ class Lines(Logger):
             out.writelines(f"{name} {step}\\n" for name in metrics)
     def log_hyperparams(self, params, *args, **kwargs):
         self.file.write_text(f"{self.name} {self.version} {params['seed']}\\n")
+
+class Wants(Lines):
+    def __init__(self, save_dir, name, version, project):
+        super().__init__(save_dir, name, version)
+
+class Refuses(Lines):
+    def log_hyperparams(self, params, *args, **kwargs):
+        raise KeyError("account")
 """
 
 
@@ -113,6 +121,11 @@ def test_a_logger_of_a_package_that_the_environment_allows(tmp_path: Path, monke
     for name, reason in {"Path": "must be a class of", "Nothing": "cannot be imported"}.items():
         with pytest.raises(ValueError, match=reason):
             loggers.logger_class(f"mine_of_tests.{name}")
+    for name, error in {"Wants": "TypeError: .*'project'", "Refuses": "KeyError: 'account'"}.items():
+        made = loggers.Loggers(compose(["task=adding", "rnn=gru", f"trainer.loggers=[mine_of_tests.{name}]"]), 1)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ValueError, match=f"^trainer.loggers: mine_of_tests.{name} cannot be made .*: {error}"):
+            made.begin([])
 
 
 def test_a_missing_tensorboard_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

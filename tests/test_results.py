@@ -148,7 +148,7 @@ def test_the_command_fails_where_they_disagree(
     [
         (["wordz"], "task must be one of letters, words, not 'wordz'"),
         (["letters"], "runs/letters has no finished run, and there is no results/letters.json"),
-        (["words"], "No such file or directory: 'README.md'"),
+        (["words"], "README.md does not exist"),
     ],
 )
 def test_what_cannot_be_stored_is_one_line(project: Path, arguments: list[str], said: str) -> None:

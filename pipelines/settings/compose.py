@@ -1,9 +1,6 @@
 """From a command line to checked settings: Hydra composes ``conf/``, pydantic checks what no constructor would."""
 
-import errno
 import importlib
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
+from pipelines.settings.endings import end
 from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import DEFAULT_TRAINER, usual_trainer
 from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
@@ -24,8 +22,6 @@ from pipelines.settings.tuned import AGAIN, check_tuned
 from pipelines.settings.usage import ASKS, help_of_main, keys_of_experiment
 from rnn_lightning.files import read_text
 
-UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
-"""How standard output fails: its reader has gone, or its disk is full or fails."""
 DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
 OF_STAGE = ("seed", "seeds", "workers", "engine")
@@ -208,35 +204,8 @@ def exit_on_user_error(
             more = "; the same command goes on with what is not done yet" if resumes else ""
             print(f"interrupted{more}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
-        _end_with_output(error)
-        _end_with_error(error)
+        end(error)
         raise
-
-
-def _end_with_error(error: BaseException) -> None:
-    """End the command in lines that say what is wrong, if it is what the user can mend."""
-    if isinstance(error, ValueError | OSError | FloatingPointError):
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        raise SystemExit(2) from None
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate" in str(error)):  # as PyTorch says it
-        advice = "take a smaller batch or network; trainer.memory_limit_gb refuses what is over it before it is begun"
-        print(f"error: there is not enough memory: {advice}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def _end_with_output(error: BaseException) -> None:
-    """End the command if ``error`` is that it cannot print: silently where the reader has gone (``| head``), else in a line."""
-    if not isinstance(error, OSError) or error.filename is not None or error.errno not in UNPRINTED:
-        return
-    try:
-        os.write(sys.stdout.fileno(), b"\n")
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to print
-        if isinstance(error, BrokenPipeError):
-            raise SystemExit(128 + signal.SIGPIPE) from None
-        print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def no_arguments(result: Path) -> Path:

@@ -44,11 +44,21 @@ class Loggers:
         for name, made in self._made.items():
             if name in FILES:
                 shutil.rmtree(FOLDER / self._name / name, ignore_errors=True)
-            logger = made(save_dir=FOLDER, name=self._name, version=name.rpartition(".")[2])
-            logger.log_hyperparams(self._config)
+            logger = self._make(name, made)
             self._loggers.append(logger)
             if name in FILES:
                 _log(logger, known)
+
+    def _make(self, name: str, made: Callable[..., Logger]) -> Logger:
+        try:
+            logger = made(save_dir=FOLDER, name=self._name, version=name.rpartition(".")[2])
+            logger.log_hyperparams(self._config)
+        except Exception as error:
+            if name in FILES:
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise ValueError(f"trainer.loggers: {name} cannot be made and given the settings of the run: {what}") from error
+        return logger
 
     def log(self, points: Sequence[Point]) -> None:
         """Add points, which are in the files at once: a kill loses none that a checkpoint does not make again."""
