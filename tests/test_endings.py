@@ -47,4 +47,6 @@ def test_words_of_our_own_and_other_codes_stay(capsys: pytest.CaptureFixture[str
         raise OSError(*arguments)
 
     assert said(lambda: fail("the port 5000 is in use"), capsys) == "the port 5000 is in use"
-    assert said(lambda: fail(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), capsys) == "a: Invalid cross-device link"
+    assert (
+        said(lambda: fail(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), capsys) == "a: Invalid cross-device link"
+    )

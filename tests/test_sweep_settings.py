@@ -8,11 +8,17 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
+from pipelines.sweep import sweep
 from pipelines.sweeping import settings
 from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_arguments, read_sweep
 
 SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
 SPACE = {"task.training.clip": {"choices": [0.25, 1.0]}}
+
+
+def test_a_wrong_word_of_the_command_line_is_not_blamed_on_the_file_of_the_sweep() -> None:
+    with pytest.raises(ValueError, match=r"^task.trainings: there is no such setting"):
+        sweep(["sweep=basic", "trials=1", "task=nested", "rnn=gru", "task.trainings.clip=3"])
 
 
 @pytest.mark.parametrize("name", SWEEPS)
