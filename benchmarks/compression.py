@@ -52,10 +52,16 @@ def measure(experiment: Experiment, seed: int, split: str) -> list[dict[str, flo
 
 def by_chance(found: Mapping[str, Sequence[str]], texts: Texts) -> list[dict[str, float]]:
     """For each format, how likely its difference in BLEU from the first is by chance; nothing for the first."""
-    systems: list[tuple[str, Sequence[str]]] = [(name, list(lines)) for name, lines in found.items()]
+    first, *others = found.values()
     measures = {"BLEU": BLEU(lowercase=texts.lowercase, references=[texts.references])}
-    _, results = PairedTest(systems, measures, references=None, test_type="bs", n_samples=1000)()
-    return [{} if result.p_value is None else {"p": result.p_value} for result in results["BLEU"] if isinstance(result, Result)]
+    chances: list[dict[str, float]] = [{}]
+    for other in others:
+        if other == first:  # for equal lines the test says 1 / (n_samples + 1)
+            chances.append({"p": 1.0})
+            continue
+        _, results = PairedTest([("first", first), ("other", other)], measures, None, test_type="bs", n_samples=1000)()
+        chances += [{"p": result.p_value} for result in results["BLEU"] if isinstance(result, Result) and result.p_value]
+    return chances
 
 
 def main(arguments: list[str]) -> None:
