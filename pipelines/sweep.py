@@ -25,9 +25,9 @@ def sweep(arguments: list[str]) -> None:
         raise ValueError("a sweep keeps what it finds in conf/tuned of this folder, which has no conf/: give `rnn init` first")
     settings = read_sweep(options.sweep)
     base = ["tuned=none", *options.overrides]  # what an earlier sweep found decides nothing here
-    experiment = compose(base)  # what is wrong without the sweep's values is of the command line, and not of the sweep's file
-    check_one_seed(experiment)
     check_space(settings, options.sweep, base)
+    experiment = compose(base)
+    check_one_seed(experiment)
     with SweepRunner(options, settings, experiment, base) as runner:
         runner.run()
         for line in runner.keep():

@@ -193,6 +193,7 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
     given = {override.lstrip("+").partition("=")[0] for override in overrides}
     if both := sorted(given & sweep.space.keys()):
         raise ValueError(f"{both[0]} has no effect: {_shown(CONF / 'sweep' / name)}.yaml varies it; leave it out")
+    check_system(compose(overrides))  # what is wrong without the sweep's values is not of the sweep's file
     for key, parameter in sweep.space.items():
         for value in parameter.ends():
             try:
