@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -34,3 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse names of tests that differ from process to process, which cannot share them out then."""
     if addresses := [item.nodeid for item in items if " object at 0x" in item.nodeid]:
         raise pytest.UsageError(f"give the cases of {addresses[0]} ids: an address in memory is none")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of tests out of Python's garbage collection: each full one went through all of them."""
+    gc.collect()
+    gc.freeze()

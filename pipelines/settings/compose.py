@@ -2,25 +2,22 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
+from pipelines.settings.composition import composition
 from pipelines.settings.endings import end
 from pipelines.settings.environment import complete_environment
 from pipelines.settings.grids import DEFAULT_TRAINER, usual_trainer
 from pipelines.settings.interrupts import INTERRUPTED, begin_work, was_interrupted
-from pipelines.settings.keywords import bad_keywords, named, refuse
+from pipelines.settings.keywords import bad_keywords, refuse
 from pipelines.settings.nested import flatten, short_hash
-from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH, check_effects, check_finite, check_once, located, rewritten
+from pipelines.settings.overrides import FOLDER, GROUPS, SEARCHPATH, check_effects, check_finite, check_once
 from pipelines.settings.places import CONF
 from pipelines.settings.schema import Experiment
-from pipelines.settings.seals import check_seal
-from pipelines.settings.tuned import AGAIN, check_tuned
 from pipelines.settings.usage import ASKS, help_of_main, keys_of_experiment
-from rnn_lightning.files import read_text
 
 DATA = ("repository", "config", "files")
 """Settings of a corpus that say what data it is of."""
@@ -58,18 +55,7 @@ def _of_other_data(experiment: Experiment, overrides: Sequence[str]) -> Experime
 
 
 def _composed(overrides: Sequence[str]) -> Experiment:
-    from hydra import compose as hydra_compose
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    with _configuration(CONF):
-        config = hydra_compose("config", rewritten(located(overrides)), return_hydra_config=True)
-        choices = HydraConfig.instance().set_config(config) or config.hydra.runtime.choices
-        folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
-        plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        values: Any = OmegaConf.to_container(plain, resolve=True)
-        check_tuned(folders, choices["tuned"], values.get("tuning"))
-        HydraConfig.instance().cfg = None  # where it is set, Lightning adds to the command line of a further process
+    values, choices = composition(CONF, overrides)
     check_finite(values)
     if set_by_stage := [name for name in NOT_SET if name in values and name != "tuning"]:
         raise ValueError(f"{set_by_stage[0]} cannot be set: it follows from the other settings; leave it out")
@@ -101,45 +87,6 @@ def _folder_names(experiment: Experiment, overrides: Sequence[str]) -> dict[str,
         different = {name: own.get(name) for name in own.keys() | files.keys() if own.get(name) != files.get(name)}
         names[key] = f"{rnn}-{short_hash(different)}" if different else rnn
     return names
-
-
-def compose_task(conf: Path, name: str) -> dict[str, Any]:
-    """The plain values of the task ``name`` of the folder ``conf``, with those of the files that it inherits from.
-
-    Raises:
-        ValueError: if there is no such task, or its file cannot be composed.
-    """
-    from hydra import compose as hydra_compose
-    from omegaconf import OmegaConf
-
-    known = sorted(file.stem for file in (conf / "task").glob("*.yaml"))
-    if name not in known:
-        raise ValueError(named("task", name, known))
-    with _configuration(conf):
-        values: Any = OmegaConf.to_container(hydra_compose(overrides=[f"+task={name}"]), resolve=True)
-    return values["task"]
-
-
-@contextmanager
-def _configuration(conf: Path) -> Iterator[None]:
-    """Hydra on the folder ``conf``; what it refuses, and what is no YAML, is a ``ValueError`` of one line."""
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-            yield
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        for file in sorted(conf.rglob("*.yaml")):
-            read_text(file)  # names the file and the line that is not UTF-8
-        for file in sorted(conf.glob("tuned/*.yaml")):
-            check_seal(file, again=AGAIN)
-        if isinstance(error, YAMLError):
-            raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None
-        message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
-        raise ValueError(message) from None
 
 
 def run_stage(

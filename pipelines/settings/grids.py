@@ -46,7 +46,8 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
     contents = read_yaml(file)
     if not isinstance(contents, Mapping) or MAIN not in contents:
         raise ValueError(f"{file} must have grids by name, and among them {MAIN!r}, which plain `dvc repro` makes")
-    grids = {str(name): _read_grid(file, str(name), blocks) for name, blocks in contents.items()}
+    known = {group: sorted(path.stem for path in (conf / group).glob("*.yaml")) for group in ("task", "rnn", "trainer")}
+    grids = {str(name): _read_grid(file, str(name), blocks, known) for name, blocks in contents.items()}
     owners: dict[str, str] = {}
     for name, runs in grids.items():
         for run in runs:
@@ -56,7 +57,7 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
     return grids
 
 
-def _read_grid(file: Path, name: str, blocks: Any) -> list[PlannedRun]:
+def _read_grid(file: Path, name: str, blocks: Any, known: Mapping[str, Sequence[str]]) -> list[PlannedRun]:
     if not re.fullmatch(r"\w+", name) or name in RESERVED:
         raise ValueError(f"{file}: a grid's name must be letters, digits and _, and none of {RESERVED}, not {name!r}")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, Mapping) for block in blocks):
@@ -67,17 +68,11 @@ def _read_grid(file: Path, name: str, blocks: Any) -> list[PlannedRun]:
             grid = validate(Grid, block)
         except ValueError as error:
             raise ValueError("\n".join(f"{file}: grid {name}: {line}" for line in str(error).splitlines())) from None
-        _check_names(file, name, {"task": grid.task, "rnn": grid.rnn, "trainer": [grid.trainer]})
+        for group, chosen in {"task": grid.task, "rnn": grid.rnn, "trainer": [grid.trainer]}.items():
+            if unknown := [each for each in chosen if each not in known[group]]:
+                raise ValueError(f"{file}: grid {name}: {named(group, unknown[0], known[group])}")
         runs += [PlannedRun(name, task, rnn, grid.trainer, grid.seeds) for task, rnn in product(grid.task, grid.rnn)]
     return runs
-
-
-def _check_names(file: Path, grid: str, names: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a task, an architecture or a trainer that has no file in ``conf``."""
-    for group, chosen in names.items():
-        known = sorted(path.stem for path in (file.parent / group).glob("*.yaml"))
-        if unknown := [name for name in chosen if name not in known]:
-            raise ValueError(f"{file}: grid {grid}: {named(group, unknown[0], known)}")
 
 
 def usual_trainer(conf: Path, experiment: Experiment) -> str:

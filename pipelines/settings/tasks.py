@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.settings.base import validate
-from pipelines.settings.compose import compose_task
+from pipelines.settings.composition import composed_task
 from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant
 from rnn_lightning.files import check_sums, read_json
 
@@ -55,7 +55,7 @@ def read_task(conf: Path, name: str, card: Mapping[str, Any] | None = None) -> T
     Raises:
         ValueError: if there is no such task, or its file does not say what it is judged by.
     """
-    return view(name, _header(compose_task(conf, name), name), card)
+    return view(name, _header(composed_task(conf, name), name), card)
 
 
 def task_of_runs(conf: Path, name: str, configs: Iterable[Mapping[str, Any]], card: Mapping[str, Any] | None = None) -> Task:
