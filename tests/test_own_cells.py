@@ -18,7 +18,9 @@ from rnn_lightning.recurrent import OWN_NETWORKS
 
 MODULE = """
 import torch
+import torch.nn.functional as F
 from rnn_lightning import Recurrent
+from rnn_lightning.recurrent import Cell
 
 
 class Leaky(Recurrent):
@@ -53,6 +55,37 @@ class Alone(Leaky):
 
 class Plain(torch.nn.Module):
     pass
+
+
+class Additive(Cell):
+    "The recurrent additive network (Lee et al. 2017, arXiv:1705.07393), whose candidate reads the input alone."
+
+    label, gates, has_recurrent_weight = "RAN", ("candidate", "input", "forget"), False
+
+    def extra_parameters(self):
+        size = self.hidden_size
+        return {f"recurrent_weight_{gate}": torch.nn.init.orthogonal_(torch.empty(size, size)) for gate in self.gates[1:]}
+
+    def start(self, inputs):
+        return self.zeros(inputs), self.zeros(inputs)
+
+    def project(self, inputs):
+        return F.linear(inputs, self.input_weight, self.bias)
+
+    def step(self, projected, state):
+        hidden, memory = state
+        candidate, into, keep = projected.chunk(3, 1)
+        into = (into + hidden @ self.recurrent_weight_input.t()).sigmoid()
+        keep = (keep + hidden @ self.recurrent_weight_forget.t()).sigmoid()
+        memory = into * candidate + keep * memory
+        return memory.tanh(), (memory.tanh(), memory)
+
+
+class Half(Cell):
+    gates = ("forget",)
+
+    def start(self, inputs):
+        return self.zeros(inputs)
 """
 
 
@@ -92,7 +125,8 @@ def test_only_the_environment_allows_it(package: Path, monkeypatch: pytest.Monke
     [
         ("Wide", r"must read 3 features and make 4, not \(3, 8\)"),
         ("Alone", r"is made by its class with \(input_size, hidden_size\): .*takes 2 positional"),
-        ("Plain", "must be a class of rnn_lightning.Recurrent, with start and read"),
+        ("Plain", "must be a class of rnn_lightning.Recurrent, with start and read, or of rnn_lightning.recurrent.Cell"),
+        ("Half", "lacks project, step, label$"),
         ("None_", "cannot be imported"),
     ],
 )
@@ -103,6 +137,23 @@ def test_what_is_no_layer_is_refused(package: Path, name: str, said: str) -> Non
         build_network(f"{package.stem}.Leaky", 3, 4, backend="triton")
     with pytest.raises(ValueError, match="init must be left out"):
         build_network(f"{package.stem}.Leaky", 3, 4, init="uniform")
+
+
+def test_a_cell_is_one_of_the_table(package: Path) -> None:
+    path = f"{package.stem}.Additive"
+    options = {"num_layers": 2, "bidirectional": True, "weight_drop": 0.5}
+    check_invariance(SequenceClassifier({"cell": path, "hidden_size": 4, **options}, 3, num_classes=2).eval())
+    torch.manual_seed(1)
+    network = build_network(path, 3, 64, init={"uniform": 0.1}, forget_bias={"chrono": 9})
+    drawn = {name.rsplit(".", 1)[-1]: weight for name, weight in network.named_parameters()}
+    assert sorted(drawn) == ["bias", "input_weight", "recurrent_weight_forget", "recurrent_weight_input"]
+    for name, weight in drawn.items():
+        assert name == "bias" or 0.09 < weight.abs().max() <= 0.1
+    memory = drawn["bias"][128:].exp()
+    assert memory.min() >= 1 and memory.max() <= 8 and torch.equal(drawn["bias"][64:128], -drawn["bias"][128:])
+    for name in ("recurrent_weight_input", "recurrent_weight_forget"):
+        (weight,) = (value for key, value in build_network(path, 3, 4).named_parameters() if key.endswith(name))
+        torch.testing.assert_close(weight @ weight.t(), torch.eye(4))
 
 
 def test_it_trains_in_the_pipeline_and_its_code_is_part_of_the_run(package: Path, tmp_path: Path) -> None:

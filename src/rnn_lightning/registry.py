@@ -50,7 +50,7 @@ def _entry(what: str, table: Mapping[str, Entry], settings: Any) -> tuple[Entry,
     return entry, {key: value for key, value in settings.items() if key != "name"}
 
 
-def own_class(what: str, path: str, variable: str, kind: type[Entry], called: str) -> type[Entry]:
+def own_class(what: str, path: str, variable: str, kind: type[Any] | tuple[type[Any], ...], called: str) -> type[Any]:
     """The class at ``path`` of a package of one's own. What a checkpoint or a task file says cannot allow it, since an import
     runs code: the environment ``variable`` names the packages, separated by commas.
 

@@ -106,7 +106,7 @@ def build_network(
     """Build a recurrent network.
 
     Args:
-        cell: one of ``CELLS``, or the path of a class of `Recurrent` in a package that `OWN_NETWORKS` names.
+        cell: one of ``CELLS``, or the path of a class of `Recurrent` or `Cell` in a package that `OWN_NETWORKS` names.
         hidden_size: hidden units of a layer and direction.
         residual: add each layer's input to its output, from the second layer on.
         dropout: between the layers; with ``locked`` one mask for all steps of a row and call. A decoder that reads its own

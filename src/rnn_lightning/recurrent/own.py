@@ -1,4 +1,4 @@
-"""Layers of a user's own package by the path of their class, ``cell: my_package.MyNetwork``."""
+"""Layers and cells of a user's own package by the path of their class, ``cell: my_package.MyNetwork``."""
 
 from functools import cache
 from typing import ClassVar
@@ -46,9 +46,16 @@ def own_architecture(path: str) -> type[Architecture]:
     """The architecture of the class at ``path``.
 
     Raises:
-        ValueError: for a package that `OWN_NETWORKS` does not name, or what is no class of `Recurrent`.
+        ValueError: for a package that `OWN_NETWORKS` does not name, what is no class of `Recurrent` or `Cell`, or a cell that
+            is not complete.
     """
-    return _made_of(own_class("cell", path, OWN_NETWORKS, Recurrent, "rnn_lightning.Recurrent, with start and read"), path)
+    called = "rnn_lightning.Recurrent, with start and read, or of rnn_lightning.recurrent.Cell, with start, project and step"
+    found = own_class("cell", path, OWN_NETWORKS, (Recurrent, Architecture), called)
+    if not issubclass(found, Architecture):
+        return _made_of(found, path)
+    if lacking := [*sorted(found.__abstractmethods__), *(name for name in ("gates", "label") if not hasattr(found, name))]:
+        raise ValueError(f"cell {path!r} lacks {', '.join(lacking)}")
+    return found
 
 
 @cache

@@ -20,7 +20,7 @@ from .by_kernel import sequence_by_kernel
 from .contract import Recurrent
 from .exported import scanned
 from .initial_state import LearnedStart
-from .initialisation import ForgetBias, Init, initialise
+from .initialisation import RECURRENT_WEIGHT, ForgetBias, Init, draw_, initialise
 from .padded import at_the_end
 from .wrappers import Bidirectional
 
@@ -70,6 +70,8 @@ class Cell(nn.Module, Architecture):
         initialise(self, self.gates, init, forget_bias, sizes=self.block_sizes(), heads=heads)
         for name, value in self.extra_parameters().items():
             self.register_parameter(name, nn.Parameter(value))
+            if name.startswith(RECURRENT_WEIGHT) and init != "orthogonal":
+                draw_(name, self.get_parameter(name), self.block_sizes(), init, heads)
         self.register_load_state_dict_pre_hook(partial(rename, self.renamed))
 
     def block_sizes(self) -> list[int]:
@@ -77,7 +79,8 @@ class Cell(nn.Module, Architecture):
         return [self.expansion * self.hidden_size] * len(self.gates)
 
     def extra_parameters(self) -> dict[str, Tensor]:
-        """The parameters besides W, U and b: initial values by name."""
+        """The parameters besides W, U and b: initial values by name. One whose name begins with ``recurrent_weight`` has these
+        where ``init`` is ``orthogonal``, and else is drawn as U is."""
         return {}
 
     def zeros(self, inputs: Tensor) -> Tensor:
