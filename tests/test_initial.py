@@ -17,7 +17,7 @@ from pipelines.runs.provenance import key_of
 from pipelines.settings.compose import compose
 from pipelines.settings.schema import Experiment
 from pipelines.training.building import build_system
-from pipelines.training.initial import begin_from
+from pipelines.training.initial import begin_from, of_other_networks
 from rnn_lightning import AtomicCheckpointIO, System
 from rnn_lightning.files import read_json, sha256, write_sums
 from rnn_lightning.models.checkpoints import read_checkpoint
@@ -188,6 +188,14 @@ def test_what_wraps_a_layer_takes_its_weights_and_another_cell_does_not(place: P
         assert not done["initial"]["left"] and done["initial"]["loaded"] == len(made)
         with pytest.raises(ValueError, match=r"weights do not fit: network\S+ is of the cell gru there, of lstm here"):
             begun("adding", "init_from=runs/adding", "rnn.cell=lstm", f"+task.rnn.{more}")
+
+
+def test_what_is_thinned_out_otherwise_is_read_otherwise() -> None:
+    own = ["subsampling.layers.0.weight", "network.core.weight_ih_l0"]
+    here, there = ({"rnn": {"cell": "gru"}, "subsampling": {"name": "pictures", "pool": pool}} for pool in ([2, 2], [4, 1]))
+    assert of_other_networks(own, here, {**here}) == {}
+    (left,) = of_other_networks(own, here, there).items()
+    assert left == (own[0], f"is of the subsampling {there['subsampling']} there, of {here['subsampling']} here")
 
 
 def test_other_initial_weights_are_another_training(place: Path) -> None:

@@ -109,3 +109,26 @@ def test_forecasts_begin_with_what_is_of_the_same_columns_steps_and_quantiles(
     assert torch.equal(made["network.core.weight_ih_l0"], source["network.core.weight_ih_l0"]) == ("features" not in said)
     rows = {row: there for row, one in enumerate(made["output.weight"]) for there in same_rows(one, source["output.weight"])}
     assert rows == (kept or ({} if "outputs" in said else dict(enumerate(range(4)))))
+
+
+def test_a_number_of_another_name_is_refused_or_begins_anew(tmp_path: Path) -> None:
+    table = {"id": [1, 1, 2, 2], "x": [0.0, 1.0, 2.0, 3.0], "weight": [4.0, 4.0, 5.0, 5.0], "height": [1.0, 1.0, 2.0, 2.0]}
+    given = ["task=japanese_vowels", "rnn=gru", "task.corpus.label=null", "+task.corpus.series=id", *SIZES]
+    given += ["task.corpus.held_out=null", "task.corpus.sequence=[x]", "task.model.num_classes=null"]
+    with own_place(tmp_path):
+        experiment = compose([*given, "+task.corpus.value=weight"])
+        store_run(tmp_path / "runs/weight", experiment, system_on(experiment, table), card_of(experiment))
+        source = weights(tmp_path / "runs/weight")
+        same = compose([*experiment.command_line, "init_from=runs/weight"])
+        assert begin_from(same, card_of(same), system_on(same, table))["initial"] == {"loaded": len(source), "left": {}}
+        other = compose([*given, "+task.corpus.value=height", "init_from=runs/weight"])
+        system = system_on(other, table)
+        drawn = {name: value.clone() for name, value in system.state_dict().items()}
+        said = r"outputs are \['height'\] here and \['weight'\] there; 2 weights do not fit: output.weight belongs to other"
+        with pytest.raises(ValueError, match=said):
+            begin_from(other, card_of(other), system)
+        partial = compose([*other.command_line, "init_from_partial=true"])
+        done = begin_from(partial, card_of(partial), system)["initial"]
+    assert sorted(done["left"]) == ["output.bias", "output.weight"]
+    for name, value in system.state_dict().items():
+        assert torch.equal(value, (drawn if name.startswith("output.") else source)[name]), name

@@ -2,6 +2,7 @@
 features is found, and numbers that are told have names in the order of the rows that tell them."""
 
 import re
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from pipelines.training.rows import ROWS, Match, differing, fit, matches, other_answers, readers, taken_rows, vocabularies_of
-from rnn_lightning.items.vocabularies import features, numbers_told
+from rnn_lightning.items.vocabularies import clusters_of, features, numbers_told
 from rnn_lightning.models import (
     CTCRecognizer,
     Forecaster,
@@ -38,7 +39,7 @@ SYSTEMS: dict[str, Model] = {
     "values": SequenceRegressor(RNN, 6, ["a", "b"], vocab_size=9, quantiles=[0.1, 0.5, 0.9]),
 }
 OUTPUTS = {"forecasts": {"values": 4, "outputs": 12}, "regression": {"outputs": 1}, "values": {"outputs": 6}}
-SIZES = {"tokens": 9, "target tokens": 8, "words": 9, "characters": 7, **NAMES}
+SIZES = {"tokens": 9, "clusters": 1, "target tokens": 8, "words": 9, "characters": 7, **NAMES}
 
 
 @pytest.mark.parametrize("kind", SYSTEMS)
@@ -46,7 +47,7 @@ def test_weights_of_the_table_have_a_row_for_each_entry(kind: str) -> None:
     weights = SYSTEMS[kind].state_dict()
     for name, by in ROWS[kind].items():
         sizes = tuple({**SIZES, **OUTPUTS.get(kind, {})}[vocabulary] for vocabulary in by)
-        assert weights[name].shape[: len(by)] == sizes or name.startswith("output.clusters"), name
+        assert weights[name].shape[: len(by)] == sizes, name
 
 
 def test_no_weight_of_another_kind_has_rows() -> None:
@@ -73,6 +74,20 @@ def test_rows_and_columns_are_those_of_the_same_entries() -> None:
             assert made[row, column] == expected
     assert taken_rows(own, given[:2], [Match.of(here, there)] * 2) is None
     assert taken_rows(own, given, [Match.of(["x"] * 3, there)] * 2) is None
+
+
+def test_a_cluster_is_the_same_where_its_tokens_are() -> None:
+    words = [f"word{number}" for number in range(9)]
+    given: dict[str, Any] = {"vocab_size": 9, "output": "adaptive", "cutoffs": [3, 6]}
+    both = clusters_of(words, given)
+    assert [entry.partition(":")[0] for entry in both] == ["tokens 3 to 5", "tokens 6 to 8"]
+    assert clusters_of(words, given | {"cutoffs": (3, 6)}) == both != clusters_of(words, given | {"cutoffs": [4, 6]})
+    other = clusters_of([*words[:4], "another", *words[5:]], given)
+    assert (other[0] == both[0], other[1] == both[1]) == (False, True)
+    usual = clusters_of(words, given | {"cutoffs": None})
+    assert usual == clusters_of(
+        words, given | {"cutoffs": sorted({*accumulate(LanguageModel(9, RNN, output="adaptive").output.sizes)} - {9})}
+    )
 
 
 def test_vocabularies_that_one_side_lacks_have_nothing_in_common_and_an_order_is_no_other_answer() -> None:

@@ -31,7 +31,10 @@ class ClassificationKind(Kind[SequenceClassifier]):
     def description(self, experiment: Experiment, card: dict[str, Any]) -> dict[str, Any]:
         has_classes = (experiment.task.model.model_extra or {}).get("num_classes", card.get("num_classes")) is not None
         own = super().description(experiment, card)
-        return own if has_classes else {**own, "predictor": "regression"}
+        if has_classes:
+            return own
+        value = (experiment.task.corpus.model_extra or {}).get("value")
+        return {**own, "predictor": "regression", **({"value": value} if value is not None else {})}
 
     def test(self, experiment: Experiment, system: SequenceClassifier, data: PairModule, folder: Path) -> dict[str, float]:
         """Leaves both classes of each row, a table of all and their confusion.

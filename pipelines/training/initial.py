@@ -57,15 +57,16 @@ def load_from(experiment: Experiment, card: dict[str, Any], system: System) -> d
     the rows of the entries that both vocabularies have; of what reads features, nothing where these are others."""
     place = experiment.init_from
     assert place is not None
-    source, kind = read_source(weights_file(place)), kind_of(experiment)
-    description, described = kind.description(experiment, card), description_in(source.folder)
+    source = read_source(weights_file(place))
+    description, described = kind_of(experiment).description(experiment, card), description_in(source.folder)
     here = vocabularies(experiment.processed(), description, system.hparams)
     there = vocabularies(source.folder, described, source.settings)
-    own, rows = weights_of(system.state_dict()), ROWS.get(kind.predictor, {})
+    own, rows = weights_of(system.state_dict()), ROWS.get(description["predictor"], {})
     found = matches(vocabularies_of(own, rows), here, there)
     read = differing(features(description, system.hparams), features(described, source.settings))
     other = {name: "reads other features" for name in readers([*own])} if any(read) else {}
-    fitting = fit(own, weights_of(source.weights), other | of_other_cells(own, system.hparams, source.settings), rows, found)
+    other |= of_other_networks([*own], system.hparams, source.settings)
+    fitting = fit(own, weights_of(source.weights), other, rows, found)
     counts = {name: match.counts() for name, match in found.items() if match.here}
     apart = {"features": read} if any(read) else {}
     apart |= {name: (here.get(name, []), there.get(name, [])) for name in other_answers(found, here, there)}
@@ -163,13 +164,19 @@ def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if tensor.dtype != torch.bool}
 
 
-def of_other_cells(own: Iterable[str], here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
-    """By name, the weights of one's ``own`` networks that are of another cell there: which cells these are."""
+def of_other_networks(own: Sequence[str], here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
+    """By name, the weights of one's ``own`` that are of another cell or another subsampling there: which these are."""
+    thinned = [side.get("subsampling") for side in (here, there)]
+    other = {}
+    if thinned[0] != thinned[1]:
+        said = f"is of the subsampling {thinned[1]} there, of {thinned[0]} here"
+        other = {name: said for name in own if name.startswith("subsampling.")}
     cells = {network: (_cell(here, name), _cell(there, name)) for network, name in NETWORKS.items()}
     said = {
         network: f"is of the cell {other} there, of {mine} here" for network, (mine, other) in cells.items() if mine != other
     }
-    return {name: said[place[0].network] for name in own if (place := place_of(name)) and place[0].network in said}
+    cell = {name: said[place[0].network] for name in own if (place := place_of(name)) and place[0].network in said}
+    return other | cell
 
 
 def _cell(arguments: Mapping[str, Any], name: str) -> Any:

@@ -22,7 +22,7 @@ def _output(layer: str, vocabulary: str) -> dict[str, tuple[str, ...]]:
 ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     "classification": INPUTS | _output("output", "classes"),
     "frames": _output("output", "classes"),
-    "language": INPUTS | _output("output", "tokens") | _output("output.clusters", "tokens"),
+    "language": INPUTS | _output("output", "tokens") | _output("output.clusters", "clusters"),
     "recognition": _output("output", "labels"),
     "forecasts": {**_output("output", "outputs"), **_output("of_known", "values"), **_output("of_past", "targets")},
     "regression": INPUTS | _output("output", "outputs"),

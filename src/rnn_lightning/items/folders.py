@@ -23,7 +23,8 @@ TAKERS = {
 }
 """By the format of an export, what takes it."""
 DESCRIBED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("classification", "frames", "language", "regression", "values"), ("inputs",)),
+    **dict.fromkeys(("classification", "frames", "language", "values"), ("inputs",)),
+    "regression": ("inputs", "value"),
     "recognition": ("inputs", "search", "tested_with"),
     "forecasts": ("inputs", "width"),
     "tagging": ("lexicon",),

@@ -1,7 +1,9 @@
 """What the numbers of a corpus or a run stand for: those of tokens, words, characters and answers, and input features."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +43,31 @@ def vocabularies(folder: Path, description: Mapping[str, Any], arguments: Mappin
     if "lexicon" in description:
         lexicon = Lexicon.read(folder / description["lexicon"])
         found |= {"words": [RESERVED[1], *lexicon.words], "characters": [*RESERVED, *lexicon.characters], "tags": lexicon.tags}
+    if arguments.get("output") == "adaptive":
+        found["clusters"] = clusters_of(found.get("tokens", []), arguments)
     return found
+
+
+def clusters_of(tokens: Sequence[str], arguments: Mapping[str, Any]) -> list[str]:
+    """The clusters of an adaptive softmax: the numbers of the tokens in each, and a hash of these."""
+    from ..models.language_model import usual_cutoffs
+
+    size = arguments["vocab_size"]
+    begins = [*(arguments.get("cutoffs") or usual_cutoffs(size)), size]
+    return [f"tokens {first} to {after - 1}: {digest(tokens[first:after])}" for first, after in pairwise(begins)]
+
+
+def digest(entries: Sequence[str]) -> str:
+    """The first characters of a hash of the ``entries``."""
+    return hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()[:8]
 
 
 def numbers_told(description: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     """The ``values`` and the ``outputs`` of a network that tells numbers, by name in the order of its output layer's rows:
-    step by step, of a step target by target, of a target quantile by quantile. Nothing where there are no targets."""
+    step by step, of a step target by target, of a target quantile by quantile. Of one that tells a number alone, that which
+    the description names. Nothing where nothing is named."""
     if not arguments.get("targets"):
-        return {}
+        return {"outputs": [description["value"]]} if "value" in description else {}
     targets, quantiles = targets_of(arguments), arguments.get("quantiles")
     values = targets if quantiles is None else [f"{target} at {quantile}" for target in targets for quantile in quantiles]
     if arguments.get("horizon") is None:
