@@ -134,8 +134,10 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
         for written in (root / "results", root / "docs", root / PICTURES, root / "README.md"):
             remove_leftovers(written)
         for task, named in chosen(tasks or sorted(path.name for path in (root / "runs").glob("*") if path.is_dir())).items():
-            if tasks:
-                read_task(root / "conf", task)
+            if not tasks and not (root / "conf" / "task" / f"{task}.yaml").exists():
+                print(f"runs/{task} is of no task of conf/task, and is not stored", file=sys.stderr)
+                continue
+            read_task(root / "conf", task)
             kept = store(root / "runs", root / "results", task, named)
             if tasks and not kept:
                 raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from pipelines import tracking
 from pipelines.tracking import page
+from pipelines.tracking.tasks import STATE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,7 +32,10 @@ def test_make_dashboard_serves_the_page() -> None:
 def test_a_first_visit_shows_models_and_the_best_runs_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     number = tracking.open_experiment("words", tracking.runs_shown(["test/loss", "used/parameters"], "max", ["seed"]))
-    tracking.open_experiment("of others")
+    for state in (None, "no JSON", "{"):
+        other = tracking.open_experiment(f"of others {state}")
+        if state is not None:
+            MlflowClient().set_experiment_tag(other, STATE, state)
     from mlflow.server import app
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
@@ -48,7 +52,7 @@ def test_a_first_visit_shows_models_and_the_best_runs_first(tmp_path: Path, monk
             "orderByAsc": False,
         }
     }
-    assert json.loads(MlflowClient().get_experiment(number).tags["mlflow.sharedViewState.best"])
+    assert json.loads(MlflowClient().get_experiment(number).tags[STATE])
 
 
 def test_no_name_ends_the_script() -> None:

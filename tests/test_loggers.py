@@ -33,6 +33,14 @@ class Wants(Lines):
     def __init__(self, save_dir, name, version, project):
         super().__init__(save_dir, name, version)
 
+class Breaks(Lines):
+    def log_metrics(self, metrics, step=None):
+        raise OSError("the disk is full")
+
+class Ends(Lines):
+    def finalize(self, status):
+        raise RuntimeError("gone")
+
 class Refuses(Lines):
     def log_hyperparams(self, params, *args, **kwargs):
         raise KeyError("account")
@@ -126,6 +134,18 @@ def test_a_logger_of_a_package_that_the_environment_allows(tmp_path: Path, monke
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ValueError, match=f"^trainer.loggers: mine_of_tests.{name} cannot be made .*: {error}"):
             made.begin([])
+
+
+@pytest.mark.parametrize(("name", "said"), [("Breaks", "OSError: the disk is full"), ("Ends", "RuntimeError: gone")])
+def test_a_logger_that_fails_costs_a_warning_and_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    (tmp_path / "mine_of_tests.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(loggers.OWN_LOGGERS, "mine_of_tests")
+    with trained_in(tmp_path, f"trainer.loggers=[mine_of_tests.{name}, csv]") as folder:
+        assert sorted(logged(tmp_path)) == sorted(curves(folder))
+    assert capsys.readouterr().err.count(f"warning: trainer.loggers: {name} gets no more points: {said}\n") == 1
 
 
 def test_a_missing_tensorboard_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,9 @@ def test_a_stray_folder_stops_nothing(project: Path) -> None:
     (project / "runs/a_task_of_before/lstm/1").mkdir(parents=True)
     results([], root=project)
     assert len(stored(project)) == 3
+    with pytest.raises(ValueError, match="task must be one of "):
+        results(["a_task_of_before"], root=project)
+    assert [file.name for file in (project / "results").iterdir()] == ["words.json"]
 
 
 def test_results_outlive_the_runs(project: Path) -> None:

@@ -9,8 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.training.rows import ROWS, Match, differing, fit, matches, other_answers, readers, taken_rows, vocabularies_of
-from rnn_lightning.items.vocabularies import clusters_of, features, numbers_told
+from pipelines.training.rows import (
+    ROWS,
+    Match,
+    clusters_of,
+    differing,
+    fit,
+    matches,
+    other_answers,
+    readers,
+    taken_rows,
+    vocabularies_of,
+)
+from rnn_lightning.items.vocabularies import features, numbers_told
 from rnn_lightning.models import (
     CTCRecognizer,
     Forecaster,

@@ -6,6 +6,7 @@ given here before its own script begins.
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def chosen() -> dict[str, Any]:
 
     values: dict[str, Any] = dict(CHOSEN)
     for experiment in MlflowClient(os.environ[BACKEND_STORE_URI_ENV_VAR]).search_experiments():
-        if STATE in experiment.tags:
+        with suppress(KeyError, ValueError):  # of an experiment without a view, or with one that is no JSON, MLflow's own view
             values[table_of(experiment.experiment_id)] = json.loads(experiment.tags[STATE])
     return values
 

@@ -12,7 +12,7 @@ from pipelines.kinds import kind_of
 from pipelines.runs.initial import weights_file
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
-from pipelines.training.rows import ROWS, Fitting, differing, fit, matches, other_answers, readers, vocabularies_of
+from pipelines.training.rows import ROWS, Fitting, clusters_of, differing, fit, matches, other_answers, readers, vocabularies_of
 from rnn_lightning import System
 from rnn_lightning.checks import shown
 from rnn_lightning.files import check_sums, read_json
@@ -59,8 +59,8 @@ def load_from(experiment: Experiment, card: dict[str, Any], system: System) -> d
     assert place is not None
     source = read_source(weights_file(place))
     description, described = kind_of(experiment).description(experiment, card), description_in(source.folder)
-    here = vocabularies(experiment.processed(), description, system.hparams)
-    there = vocabularies(source.folder, described, source.settings)
+    here = known_to(experiment.processed(), description, system.hparams)
+    there = known_to(source.folder, described, source.settings)
     own, rows = weights_of(system.state_dict()), ROWS.get(description["predictor"], {})
     found = matches(vocabularies_of(own, rows), here, there)
     read = differing(features(description, system.hparams), features(described, source.settings))
@@ -77,6 +77,12 @@ def load_from(experiment: Experiment, card: dict[str, Any], system: System) -> d
             own[name].copy_(weight)
     print(f"init_from={place}: {said_of(fitting, counts)}", file=sys.stderr)
     return {"loaded": len(fitting.taken), "left": fitting.left, **({"rows": counts} if counts else {})}
+
+
+def known_to(folder: Path, description: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By name, the entries that rows of weights stand for: the `vocabularies`, and the clusters of these."""
+    found = vocabularies(folder, description, arguments)
+    return found | {"clusters": clusters_of(found.get("tokens", []), arguments)}
 
 
 def check_partial(

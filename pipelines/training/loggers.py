@@ -62,14 +62,22 @@ class Loggers:
 
     def log(self, points: Sequence[Point]) -> None:
         """Add points, which are in the files at once: a kill loses none that a checkpoint does not make again."""
-        for logger in self._loggers:
-            _log(logger, points)
+        self._tell(lambda logger: _log(logger, points))
 
     def end(self) -> None:
         """Close the loggers of a training that is done."""
-        for logger in self._loggers:
-            logger.finalize("success")
+        self._tell(lambda logger: logger.finalize("success"))
         self._loggers.clear()
+
+    def _tell(self, act: Callable[[Logger], None]) -> None:
+        """Have each logger ``act``. One that fails costs a warning and its later points, and not the training."""
+        for logger in [*self._loggers]:
+            try:
+                act(logger)
+            except Exception as error:
+                self._loggers.remove(logger)
+                what = f"{type(error).__name__}: {error}"
+                print(f"warning: trainer.loggers: {type(logger).__name__} gets no more points: {what}", file=sys.stderr)
 
 
 def _log(logger: Logger, points: Sequence[Point]) -> None:

@@ -1,12 +1,15 @@
 """Rows of weights that stand for entries of a vocabulary: which weights have some, and which are those of a run begun from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from pipelines.settings.nested import short_hash
 from rnn_lightning.items.vocabularies import ANSWERS
+from rnn_lightning.models.language_model import usual_cutoffs
 from rnn_lightning.recurrent.forms import first_layers, in_form_of
 
 NETWORKS = ("network", "encoder")
@@ -55,6 +58,15 @@ class Match(NamedTuple):
     def counts(self) -> dict[str, int]:
         """For the record: how many entries were ``taken``, and how many begin ``anew``."""
         return {"taken": len(self.here), "anew": self.sizes[0] - len(self.here)}
+
+
+def clusters_of(tokens: Sequence[str], arguments: Mapping[str, Any]) -> list[str]:
+    """The clusters of an adaptive softmax: the numbers of the tokens in each, and a hash of these; of another softmax none."""
+    if arguments.get("output") != "adaptive":
+        return []
+    size = arguments["vocab_size"]
+    begins = [*(arguments.get("cutoffs") or usual_cutoffs(size)), size]
+    return [f"tokens {first} to {after - 1}: {short_hash(tokens[first:after])}" for first, after in pairwise(begins)]
 
 
 def matches(names: Iterable[str], here: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> dict[str, Match]:

@@ -68,6 +68,14 @@ def check_beam(beam_size: Any) -> None:
     check_counts(most=LARGEST_BEAM, beam_size=beam_size)
 
 
+def check_n_best(n_best: Any, beam_size: int | None) -> None:
+    """Refuse more answers than a beam has hypotheses; without a beam there is the best path alone."""
+    most = beam_size or 1
+    if not is_whole(n_best, 1, most):
+        advice = f": give a beam_size of {n_best} or more" if is_whole(n_best, most, LARGEST_BEAM) else ""
+        raise ValueError(f"n_best must be a whole number of 1 to {most}, not {shown(n_best)}{advice}")
+
+
 def check_number(
     name: str,
     value: Any,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_beam, check_counts, check_number
+from ..checks import check_beam, check_n_best, check_number
 from ..sequences import IGNORED, check_memory, length_mask, map_state, replace_rows
 from .contract import check_posteriors, pad_labels
 from .emissions import Emissions, likely_labels
@@ -68,7 +68,7 @@ def ctc_beam_search(
         ValueError: for a beam below 1 or smaller than ``n_best``, a cut outside 0..1, or as ``ctc_loss``.
     """
     check_beam(beam_size)
-    check_counts(most=beam_size, n_best=n_best)
+    check_n_best(n_best, beam_size)
     check_number("cut", cut, least=0, most=1)
     log_probs, lengths = check_posteriors(log_probs, lengths, blank)
     rows, steps, labels = log_probs.shape

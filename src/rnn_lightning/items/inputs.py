@@ -3,8 +3,6 @@
 Shapes: T steps, F features.
 """
 
-import base64
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..checks import LARGEST, check_all_numbers, is_whole, shown
 from .folders import file_in, read_tokenizer
+from .texts import from_base64, from_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -59,8 +58,12 @@ class Inputs(ABC):
     """Whether a string names a file, whose bytes may be given instead."""
 
     def from_request(self, item: str) -> Any:
-        """The item that a string of a request to a server is, which names no file there: the bytes of one in base64."""
-        return base64.b64decode(item) if self.takes_files else item
+        """The item that a string of a request to a server is, which names no file there: the bytes of one in base64.
+
+        Raises:
+            ValueError: for other text in the place of these.
+        """
+        return from_base64(item) if self.takes_files else item
 
     @abstractmethod
     def encode(self, item: Any) -> Encoded:
@@ -234,15 +237,3 @@ INPUTS: dict[str, Callable[[dict[str, Any], Path, int], Inputs]] = {
     "strokes": _strokes,
     "picture": _picture,
 }
-
-
-def from_json(text: str, wanted: str) -> Any:
-    """What JSON says.
-
-    Raises:
-        ValueError: where ``text`` is no JSON, with what is ``wanted``.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f"it is no JSON of {wanted}") from None

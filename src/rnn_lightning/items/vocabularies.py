@@ -1,9 +1,7 @@
 """What the numbers of a corpus or a run stand for: those of tokens, words, characters and answers, and input features."""
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +41,7 @@ def vocabularies(folder: Path, description: Mapping[str, Any], arguments: Mappin
     if "lexicon" in description:
         lexicon = Lexicon.read(folder / description["lexicon"])
         found |= {"words": [RESERVED[1], *lexicon.words], "characters": [*RESERVED, *lexicon.characters], "tags": lexicon.tags}
-    if arguments.get("output") == "adaptive":
-        found["clusters"] = clusters_of(found.get("tokens", []), arguments)
     return found
-
-
-def clusters_of(tokens: Sequence[str], arguments: Mapping[str, Any]) -> list[str]:
-    """The clusters of an adaptive softmax: the numbers of the tokens in each, and a hash of these."""
-    from ..models.language_model import usual_cutoffs
-
-    size = arguments["vocab_size"]
-    begins = [*(arguments.get("cutoffs") or usual_cutoffs(size)), size]
-    return [f"tokens {first} to {after - 1}: {digest(tokens[first:after])}" for first, after in pairwise(begins)]
-
-
-def digest(entries: Sequence[str]) -> str:
-    """The first characters of a hash of the ``entries``."""
-    return hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()[:8]
 
 
 def numbers_told(description: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, list[str]]:

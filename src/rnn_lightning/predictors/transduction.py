@@ -6,7 +6,7 @@ Shapes: B signals, T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..checks import check_beam, check_counts
+from ..checks import check_beam, check_counts, check_n_best
 from ..items.base import Answer
 from ..items.folders import settings_of
 from ..items.inputs import Encoded, Inputs, make_inputs
@@ -42,7 +42,7 @@ class TransductionPredictor(RankedAnswers, Predictor[Transducer]):
         super().__init__(system, inputs, batch_size=batch_size)
         if beam_size is not None:
             check_beam(beam_size)
-        check_counts(most=beam_size or 1, n_best=n_best)
+        check_n_best(n_best, beam_size)
         check_counts(per_step=per_step)
         self.beam_size, self.n_best, self.per_step, self.listed = beam_size, n_best, per_step, n_best > 1
 

@@ -6,7 +6,7 @@ Shapes: T steps.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..checks import check_beam, check_counts
+from ..checks import check_beam, check_n_best
 from ..items.base import Answer
 from ..items.folders import search_of_test
 from ..items.inputs import Encoded
@@ -26,7 +26,7 @@ class DeployedRecognizer(Deployed):
         super().__init__(exported, inputs_of(exported), batch_size=batch_size)
         if beam_size is not None:
             check_beam(beam_size)
-        check_counts(most=beam_size or 1, n_best=n_best)
+        check_n_best(n_best, beam_size)
         self.beam_size, self.n_best = beam_size, n_best
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_beam, check_counts
+from ..checks import check_beam, check_counts, check_n_best
 from ..ctc.contract import pad_labels
 from ..ctc.decoding import Transcripts
 from ..sequences import State, map_state, replace_rows
@@ -96,7 +96,7 @@ def transducer_beam_search(
         ValueError: for a number below 1, or a beam smaller than ``n_best``.
     """
     check_beam(beam_size)
-    check_counts(most=beam_size, n_best=n_best)
+    check_n_best(n_best, beam_size)
     check_counts(per_step=per_step)
     found: list[tuple[list[tuple[int, ...]], Tensor]] = []
     for row, length in zip(encoded, lengths.tolist(), strict=True):
