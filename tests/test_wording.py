@@ -69,6 +69,7 @@ def test_a_setting_is_refused_in_the_words_of_the_project(values: dict[str, Any]
     [
         (2.5, int | str, "key must be a whole number or text, not 2.5"),
         ([1, "x"], list[int], "an entry of key must be a whole number, not 'x'"),
+        ({"train": "1_x", "test": 2}, Mapping[str, int] | None, "key.train must be a whole number, not '1_x'"),
         ("no", bool | None, "key must be true or false, not 'no'"),
     ],
 )

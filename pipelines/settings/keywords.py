@@ -59,7 +59,8 @@ def bad_value(key: str, value: Any, hint: Any) -> Iterator[str]:
         errors = error.errors()
         inside = [each for each in errors if each["input"] != value]
         for each in inside:
-            yield refusal(f"an entry of {key}", [each])
+            named_by = [f"{key}.{part}" for part in each["loc"] if isinstance(value, Mapping) and part in value]
+            yield refusal(named_by[0] if named_by else f"an entry of {key}", [each])
         if not inside:
             yield refusal(key, [{**each, "input": value} for each in errors])
 
