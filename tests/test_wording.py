@@ -1,5 +1,6 @@
 """What settings are refused for is said in one form: the key, what it must be, what came; names are listed in order."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import calls
