@@ -45,7 +45,7 @@ WRONG = [
     ({"search": {"beam_size": 10**8}}, "beam_size must be a whole number of 1 to 100000, not 100000000"),
     ({"beam_size": 5}, r"predictor\.json has predictor, files, tokenizer, target_tokenizer, search, and no 'beam_size'"),
     ({"predictor": "translation", "inputs": {}}, "and no 'inputs'"),
-    ({"predictor": "regression", "lexicon": "a.json"}, "has predictor, files, inputs, and no 'lexicon'"),
+    ({"predictor": "regression", "lexicon": "a.json"}, "has predictor, files, inputs, value, and no 'lexicon'"),
     ({"predictor": "tagging", "scheme": "BIO"}, "has predictor, files, lexicon, and no 'scheme'"),
 ]
 
