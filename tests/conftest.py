@@ -14,10 +14,12 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels compute on CPU tensors
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _copied_stores() -> Iterator[None]:
+def _copied_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own, there = ROOT / "mlflow.db", (ROOT / "mlflow.db").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_make_tables", copy_empty)
+        # A thread that delivers when its test, and what that set in the environment, are over finds this dashboard.
+        patch.setattr(store, "PROJECT", tmp_path_factory.mktemp("project"))
         yield
     assert own.exists() == there, f"a test has written to {own}, the dashboard of the project itself"
 
