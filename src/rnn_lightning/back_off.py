@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .arpa import BEGIN, END, UNKNOWN, Entry, Gram, read_arpa
-from .checks import check_counts, check_names, shown
+from .checks import check_counts, check_names, check_text, shown
 from .ngram import check_step
 from .sequences import State
 
@@ -38,6 +38,7 @@ class BackOffNGram:
             ValueError: for a label that the model lacks where it has no ``<unk>``, or where it lacks them all.
         """
         check_names("labels", labels)
+        check_text("space", space)
         check_counts(least=0, most=len(labels) - 1, end=end)
         words = [self._word(label, grams[0], space) for number, label in enumerate(labels) if number != end]
         if words and not {*words} - {*UNKNOWN}:

@@ -133,6 +133,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {allowed}, not {shown(value)}")
 
 
+def check_text(name: str, text: Any) -> None:
+    """Refuse what is no text."""
+    if not isinstance(text, str):
+        raise ValueError(f"{name} must be text, not {shown(text)}")
+
+
 def check_names(name: str, names: Any, *, least: int = 1, count: int | None = None) -> None:
     """Refuse what is no list of ``least`` names or more (of ``count``, if there must be so many), all different.
 

@@ -40,7 +40,7 @@ class MeanAbsoluteScaledError(Metric):
             ValueError: for one that is not above 0, or what is no list of numbers.
         """
         super().__init__()
-        if isinstance(scale, str | bytes) or not isinstance(scale, Iterable):
+        if isinstance(scale, str | bytes) or not isinstance(scale, Iterable) or not [*scale]:
             raise ValueError(f"seasonal_errors must be a list of numbers, one a target, not {shown(scale)}")
         for each in scale:
             check_number("seasonal_errors: every error", each, above=0)

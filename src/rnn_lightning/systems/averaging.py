@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
-from ..checks import check_choice, check_counts, check_number, shown
+from ..checks import check_choice, check_counts, check_number, check_text, shown
 
 KINDS = ("ema", "swa", "nt_asgd")
 
@@ -60,6 +60,7 @@ class WeightAverage(WeightAveraging):
         check_number("decay", decay, least=0, most=1)
         check_counts(least=0, start=start)
         check_counts(patience=patience)
+        check_text("monitor", monitor)
         check_device(device)
         average = get_ema_multi_avg_fn(decay) if kind == "ema" else get_swa_multi_avg_fn()
         super().__init__(device=device, use_buffers=False, multi_avg_fn=average)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_counts
 from ..ctc.contract import check_row_lengths, check_targets
 from ..sequences import at_least_single, check_tensors, length_mask
 
@@ -35,7 +36,8 @@ def transducer_loss(
     if log_probs.dim() != 4 or not log_probs.is_floating_point():
         kind = f"{log_probs.dtype} of shape {tuple(log_probs.shape)}"
         raise ValueError(f"log_probs must be floats of shape (B, T, U + 1, C), not {kind}")
-    rows, steps, places, _ = log_probs.shape
+    rows, steps, places, classes = log_probs.shape
+    check_counts(least=0, most=max(classes - 1, 0), blank=blank)
     log_probs = at_least_single(log_probs)
     if lengths is None:
         lengths = torch.full((rows,), steps)
