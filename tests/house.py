@@ -50,6 +50,7 @@ def room_of(module: str) -> str:
     return f"{module}.".split(".")[1]
 
 
+@cache
 def at_import(path: str) -> set[ast.stmt]:
     """The statements that run when the file is imported: those in no function, and not for the type checker alone."""
 
