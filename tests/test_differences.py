@@ -1,18 +1,19 @@
 """Differences between rows: against arithmetic, against enumeration of what chance alone would make, and in the report."""
 
-import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from often import some
 from run_folders import make_run, make_task, undrawn
 
 from pipelines import compare as stage
-from pipelines.comparing.differences import Difference, differences
+from pipelines.comparing.differences import Difference, differences, holm
 from pipelines.comparing.sections import Section
 from pipelines.comparing.summary import Spread
 from pipelines.results import results
@@ -76,15 +77,23 @@ def test_words_for_effects(wins: float, word: str) -> None:
     assert Difference("a", "b", Spread(1.0, None), None, 3, wins).effect == word
 
 
-@pytest.fixture
-def _few_to_collect() -> Iterator[None]:
-    """statsmodels collects garbage at every correction, which takes a second among all that the other tests have loaded."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def rejected(chances: Sequence[float], level: float) -> set[int]:
+    """Holm's procedure itself: the smallest p-value against the level over all tests, the next against that over the others,
+    and so on to the first that is larger."""
+    found, waiting = set[int](), sorted(range(len(chances)), key=chances.__getitem__)
+    while waiting and chances[waiting[0]] <= level / len(waiting):
+        found.add(waiting.pop(0))
+    return found
 
 
-@pytest.mark.usefixtures("_few_to_collect")
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.01, 0.02, 0.025, 0.03, 0.05, 0.2, 0.7, 1.0]), max_size=6))
+def test_a_corrected_p_value_is_the_level_that_rejects_it(chances: list[float]) -> None:
+    corrected = holm(chances)
+    for place, value in enumerate(corrected):
+        assert value == 1 or place in rejected(chances, value * (1 + 1e-12))
+        assert value == 0 or place not in rejected(chances, value * (1 - 1e-9))
+
+
 def test_p_values_agree_with_a_normal_world() -> None:
     """Under no difference, Holm's correction calls one of three pairs a finding in about 5% of the worlds, not in 15%."""
     from types import SimpleNamespace

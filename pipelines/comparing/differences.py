@@ -5,7 +5,7 @@ Equal seeds give equal orders of the data, so that two runs of one seed make a p
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipelines.comparing.summary import NONE, Cells, Row, Spread, spread
 from pipelines.display.numbers import decimals, number
@@ -42,14 +42,21 @@ class Difference(NamedTuple):
 
 def differences(rows: Sequence[Row], task: Task) -> list[Difference]:
     """The first of ``rows``, which are sorted, against each other that has two seeds or more in common with it."""
-    from statsmodels.stats.multitest import multipletests  # takes a second, which stages that show one run need not wait
-
     made = [_difference(rows[0], other, task) for other in rows[1:]]
     paired = [difference for difference in made if difference.seeds >= 2]
     tested = [difference.p for difference in paired if difference.p is not None]
-    corrected: Any = multipletests(tested, method="holm")[1] if tested else []
-    left = iter(corrected)
-    return [one if one.p is None else one._replace(p=float(next(left))) for one in paired]
+    left = iter(holm(tested))
+    return [one if one.p is None else one._replace(p=next(left)) for one in paired]
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """The p-values ``chances`` of several tests, each corrected to the smallest level at which Holm's step-down procedure
+    rejects it (Holm 1979, Scandinavian Journal of Statistics 6, 65 to 70)."""
+    corrected, most = [1.0] * len(chances), 0.0
+    for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+        most = max(most, min(1.0, (len(chances) - rank) * chances[place]))
+        corrected[place] = most
+    return corrected
 
 
 def _difference(best: Row, other: Row, task: Task) -> Difference:
