@@ -12,7 +12,6 @@ from pipelines.settings.compose import CONF, compose, exit_on_user_error
 from pipelines.settings.places import PROJECT
 from pipelines.settings.schema import Experiment
 from pipelines.settings.usage import keys_of, keys_of_experiment
-from pipelines.training.keywords import check_system
 
 
 def sweep(arguments: list[str]) -> None:
@@ -44,7 +43,6 @@ def check_one_seed(experiment: Experiment) -> None:
         raise ValueError("a trial trains in one process: give a trainer with strategy auto, not ddp")
     if len(experiment.all_seeds()) != 1:
         raise ValueError(f"a trial trains one seed, not {experiment.seeds}: give seed=")
-    check_system(experiment)
     card_of(experiment)
 
 

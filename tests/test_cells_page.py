@@ -48,3 +48,21 @@ def test_what_the_page_says_was_learned_is_what_was_stored(task: str, metric: st
     for run in runs:
         assert run["rnn"] not in low or run["metrics"][metric] < middle
         assert run["rnn"] not in high or run["metrics"][metric] > middle
+
+
+def losses(task: str) -> dict[str, list[float]]:
+    """By architecture as it is in the files, the test losses of its stored seeds."""
+    found: dict[str, list[float]] = {}
+    for run in read_json(ROOT / f"results/{task}.json")["runs"]:
+        if not run.get("name"):
+            found.setdefault(run["rnn"], []).append(run["metrics"]["test/loss"])
+    return found
+
+
+def test_the_order_that_results_tell_is_the_stored_one() -> None:
+    text = {name: sum(values) / len(values) for name, values in losses("shakespeare").items()}
+    assert text["layernorm_lstm"] < text["slstm"] < text["gru"]
+    assert min(text[name] for name in ("lru", "sru", "mingru", "minlstm", "mlstm")) > text["elman"]
+    recall = losses("recall")
+    assert max(recall["lru"]) < 0.1 and all(max(recall[name]) > 0.3 for name in ("gru", "lstm", "mingru"))
+    assert min(recall["mlstm"]) > 0.5 and "elman" not in recall

@@ -1,7 +1,7 @@
 """What Hydra makes of the files of ``conf/`` and the words of a command line: once for the same files and words.
 
-To compose takes a tenth of a second. A command that composes many configurations, as the plan of a grid does, asks for some of
-them again and again: that of the files alone, beside which the words of a command line are set.
+A command that composes many configurations, as the plan of a grid does, asks for some of them again and again: that of the
+files alone, beside which the words of a command line are set.
 """
 
 import os

@@ -40,11 +40,11 @@ class MeanAbsoluteScaledError(Metric):
             ValueError: for one that is not above 0, or what is no list of numbers.
         """
         super().__init__()
-        if isinstance(scale, str | bytes) or not isinstance(scale, Iterable) or not [*scale]:
+        self.scale = list(scale) if isinstance(scale, Iterable) and not isinstance(scale, str | bytes) else []
+        if not self.scale:
             raise ValueError(f"seasonal_errors must be a list of numbers, one a target, not {shown(scale)}")
-        for each in scale:
+        for each in self.scale:
             check_number("seasonal_errors: every error", each, above=0)
-        self.scale = list(scale)
         self.add_state("total", torch.zeros(len(self.scale), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 

@@ -53,8 +53,8 @@ def own_architecture(path: str) -> type[Architecture]:
     found = own_class("cell", path, OWN_NETWORKS, (Recurrent, Architecture), called)
     if not issubclass(found, Architecture):
         return _made_of(found, path)
-    said = [name for name in ("gates", "label") if getattr(found, name, None) is None]
-    if lacking := [*sorted(found.__abstractmethods__), *said]:
+    unsaid = [name for name in ("gates", "label") if getattr(found, name, None) is None]
+    if lacking := [*sorted(found.__abstractmethods__), *unsaid]:
         raise ValueError(f"cell {path!r} lacks {', '.join(lacking)}")
     return found
 
