@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipelines.settings.base import Settings, validate
+from pipelines.settings.collector import collect_as_usual
 from pipelines.settings.compose import CONF, exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
@@ -112,6 +113,7 @@ def demo(arguments: Sequence[str]) -> None:
     check_address(settings.host, settings.port)
     print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
     where = {"host": settings.host, "port": settings.port}
+    collect_as_usual()
     with suppress(KeyboardInterrupt):  # the server gives it on, when the page is closed
         ui.run(lambda: build(tried), **where, reload=False, show=False, show_welcome_message=False)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.settings.base import NOT_SET, validate
+from pipelines.settings.collector import collect_seldom
 from pipelines.settings.composition import composition
 from pipelines.settings.endings import end
 from pipelines.settings.environment import complete_environment
@@ -139,6 +140,7 @@ def exit_on_user_error(
     command goes on where Ctrl-C has ended it.
     """
     begin_work()
+    collect_seldom()
     try:
         if any(word in ASKS for word in sys.argv[1:]):
             print(help_of_main(keys()))

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.settings.collector import collect_as_usual
 from pipelines.tracking.finished import servable
 from pipelines.tracking.requests import check_request
 from pipelines.tracking.store import client, load_client
@@ -145,5 +146,6 @@ def run_server(app: "FastAPI", listener: socket.socket) -> None:
     """Answer until Ctrl-C."""
     import uvicorn
 
+    collect_as_usual()
     with suppress(KeyboardInterrupt):  # the server gives it on, when the last answer is sent
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from pipelines import tracking
 from pipelines.display.progress import Progress
+from pipelines.settings.collector import collect_as_usual
 from pipelines.settings.schema import Experiment
 from pipelines.training.products import Products, products_of
 from rnn_lightning import AtomicCheckpointIO, WeightAverage
@@ -34,6 +35,7 @@ def make_trainer(experiment: Experiment, *, processes: int, **more: Any) -> ligh
     if settings.accelerator == "gpu" and processes > torch.cuda.device_count():
         raise ValueError(f"trainer.devices is {processes}, but there are {torch.cuda.device_count()} graphics processors")
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # else Lightning gives each process its share of all
+    collect_as_usual()
     return lightning.Trainer(
         accelerator=settings.accelerator,
         devices=processes,
