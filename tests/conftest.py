@@ -8,8 +8,11 @@ import pytest
 from house import ROOT
 from stores import copy_empty
 
+from pipelines.settings import collector
 from pipelines.tracking import store
 
+collector.collect_seldom()
+collector.USUAL = collector.SELDOM  # also where a test begins to train: much is imported, little is garbage
 os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels compute on CPU tensors; Triton asks once, when it is imported
 
 

@@ -24,11 +24,11 @@ def collect_seldom() -> None:
     atexit.register(end_without_collection)
 
 
+@cache
 def collect_as_usual() -> None:
-    """Collect as usual from here on, but nothing of what `collect_seldom` has left."""
-    if gc.get_threshold() == SELDOM:
-        gc.freeze()
-        gc.set_threshold(*USUAL)
+    """Collect as usual from here on, but nothing of what there is the first time."""
+    gc.freeze()
+    gc.set_threshold(*USUAL)
 
 
 def end_without_collection() -> None:
