@@ -1,5 +1,6 @@
 """A composition is made once for the same files and words, and anew where a file, the words or the environment are others."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 
 from pipelines.settings import composition as composing
 from pipelines.settings.compose import CONF
-from pipelines.settings.composition import ENVIRONMENT, composed_task, composition
+from pipelines.settings.composition import composed_task, composition
 
 WORDS = ["task=dates", "rnn=gru", "tuned=none"]
 
@@ -58,6 +59,36 @@ def test_the_environment_decides_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -
         assert composition(CONF, WORDS).values["workers"] == count
 
 
-def test_all_variables_that_the_files_read_are_known() -> None:
-    read = {name for file in CONF.rglob("*.yaml") for name in re.findall(r"oc\.env:(\w+)", file.read_text())}
-    assert read == set(ENVIRONMENT)
+def test_what_a_file_of_ones_own_asks_for_is_asked_again(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (conf / "task/own.yaml").write_text('defaults: [dates, _self_]\ntitle: "${oc.env:OWN_TITLE} ${oc.env:${oc.env:OTHER}}"\n')
+    for own, other in (("a", "b"), ("c", "b"), ("c", "d")):
+        for variable, value in {"OWN_TITLE": own, "OTHER": "NAMED", "NAMED": other}.items():
+            monkeypatch.setenv(variable, value)
+        assert composition(conf, ["task=own", *WORDS[1:]]).values["task"]["title"] == f"{own} {other}"
+        assert composed_task(conf, "own")["title"] == f"{own} {other}"
+        title = composition(conf, [*WORDS, "task.title=${oc.env:OWN_TITLE}"]).values["task"]["title"]
+        assert title == own
+
+
+def test_links_are_followed_and_what_an_editor_leaves_is_no_file(conf: Path, tmp_path: Path, times: list[list[str]]) -> None:
+    (conf / "task").rename(tmp_path / "elsewhere")
+    (conf / "task").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/above").symlink_to(conf)
+    (conf / "task/.#dates.yaml").symlink_to("somebody@host.1:2")
+    file = tmp_path / "elsewhere/dates.yaml"
+    text = file.read_text()
+    for clip in ("1.5", "2.5"):
+        file.write_text(re.sub(r"clip: [\d.]+", f"clip: {clip}", text))
+        assert composition(conf, WORDS).values["task"]["training"]["clip"] == float(clip)
+        assert composed_task(conf, "dates")["training"]["clip"] == float(clip)
+    assert composition(conf, WORDS) and times == [WORDS, WORDS]
+    with pytest.raises(ValueError, match="44 more"):
+        composed_task(conf, ".#dates")
+
+
+def test_an_edit_whose_time_of_change_is_set_back_is_seen(conf: Path) -> None:
+    file = conf / "task/dates.yaml"
+    for clip in ("1.5", "2.5"):
+        file.write_text(re.sub(r"clip: [\d.]+", f"clip: {clip}", file.read_text()))
+        os.utime(file, ns=(0, 0))
+        assert composition(conf, WORDS).values["task"]["training"]["clip"] == float(clip)

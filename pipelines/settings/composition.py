@@ -5,8 +5,9 @@ files alone, beside which the words of a command line are set.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +15,16 @@ from typing import Any, NamedTuple
 
 from pipelines.settings.keywords import named
 from pipelines.settings.overrides import FOLDER, SEARCHPATH, located, rewritten
+from pipelines.settings.places import files_by_name
 from pipelines.settings.seals import check_seal
 from pipelines.settings.tuned import AGAIN, check_tuned
 from rnn_lightning.files import read_text
 
-ENVIRONMENT = ("SEEDS_AT_ONCE",)
-"""The environment variables that the files read."""
+RESOLVED = re.compile(r"\$\{\s*([\w.]+)\s*:\s*(\w*)")
+"""A value that is asked for by OmegaConf's ``${resolver:argument}``: the resolver, and the argument if it is a plain word."""
+ENVIRONMENT = "oc.env"
+PURE = ("oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values", "oc.create")
+"""Resolvers that give the same for the same files."""
 State = tuple[Any, ...]
 """What the files are, and all else that decides what is made of them."""
 
@@ -37,7 +42,7 @@ def composition(conf: Path, overrides: Sequence[str]) -> Composition:
     Raises:
         ValueError: one line on a word or a file that cannot be composed.
     """
-    if any(word.startswith((FOLDER, SEARCHPATH)) for word in overrides):  # of further folders
+    if any(word.startswith((FOLDER, SEARCHPATH)) or "${" in word for word in overrides):  # of further folders, or resolved
         return _compose(conf, overrides)
     return deepcopy(_known(conf, _state(conf), tuple(overrides)))
 
@@ -48,20 +53,43 @@ def composed_task(conf: Path, name: str) -> dict[str, Any]:
     Raises:
         ValueError: if there is no such task, or its file cannot be composed.
     """
-    known = sorted(file.stem for file in (conf / "task").glob("*.yaml"))
-    if name not in known:
-        raise ValueError(named("task", name, known))
+    if name not in (known := files_by_name(conf / "task")):
+        raise ValueError(named("task", name, [*known]))
     return deepcopy(_known_task(conf, _state(conf), name))
 
 
+def _files(conf: Path) -> list[Path]:
+    """The YAML files below ``conf``, also in folders that are links: each folder once."""
+    files, seen = [], set[str]()
+    for folder, below, _ in os.walk(conf, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        files += files_by_name(Path(folder)).values()
+    return files
+
+
 def _state(conf: Path) -> State:
-    """The name, the size and the time of change of each file: while these stay, so does what is made of them."""
-    files = sorted(Path(folder, name) for folder, _, names in os.walk(conf) for name in names if name.endswith(".yaml"))
-    facts = [(file, file.stat()) for file in files]
-    return (
-        *((file, fact.st_ino, fact.st_size, fact.st_mtime_ns) for file, fact in facts),
-        *map(os.environ.get, ENVIRONMENT),
-    )
+    """What decides what is made of the files: while it stays, so does that. It is another one each time if more decides."""
+    facts = tuple((file, fact.st_ino, fact.st_size, fact.st_mtime_ns, fact.st_ctime_ns) for file, fact in _facts(conf))
+    variables = _variables(facts)
+    return (object(),) if variables is None else (facts, *map(os.environ.get, variables))
+
+
+def _facts(conf: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for file in _files(conf):
+        with suppress(FileNotFoundError):  # which is removed just now
+            yield file, file.stat()
+
+
+@lru_cache(maxsize=16)
+def _variables(facts: State) -> tuple[str, ...] | None:
+    """The environment variables that the files read; None if they ask for more than files and variables, such as the time."""
+    text = b"\n".join(file.read_bytes() for file, *_ in facts if file.exists()).decode(errors="replace")
+    resolved = RESOLVED.findall(text)
+    fixed = all(name in PURE or (name == ENVIRONMENT and variable) for name, variable in resolved)
+    return tuple(variable for name, variable in resolved if name == ENVIRONMENT) if fixed else None
 
 
 @lru_cache(maxsize=256)
@@ -107,9 +135,9 @@ def _configuration(conf: Path) -> Iterator[None]:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             yield
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        for file in sorted(conf.rglob("*.yaml")):
+        for file in _files(conf):
             read_text(file)  # names the file and the line that is not UTF-8
-        for file in sorted(conf.glob("tuned/*.yaml")):
+        for file in files_by_name(conf / "tuned").values():
             check_seal(file, again=AGAIN)
         if isinstance(error, YAMLError):
             raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None

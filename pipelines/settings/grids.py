@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pipelines.settings.base import validate
 from pipelines.settings.keywords import named
+from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Experiment, Grid
 from pipelines.settings.yaml_files import read_yaml
 
@@ -46,7 +47,7 @@ def read_grids(conf: Path) -> dict[str, list[PlannedRun]]:
     contents = read_yaml(file)
     if not isinstance(contents, Mapping) or MAIN not in contents:
         raise ValueError(f"{file} must have grids by name, and among them {MAIN!r}, which plain `dvc repro` makes")
-    known = {group: sorted(path.stem for path in (conf / group).glob("*.yaml")) for group in ("task", "rnn", "trainer")}
+    known = {group: [*files_by_name(conf / group)] for group in ("task", "rnn", "trainer")}
     grids = {str(name): _read_grid(file, str(name), blocks, known) for name, blocks in contents.items()}
     owners: dict[str, str] = {}
     for name, runs in grids.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.settings.keywords import named
+from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Experiment
 from rnn_lightning.checks import shown
 
@@ -45,7 +46,7 @@ def own_folder(word: str) -> Path:
 def _searched(word: str) -> str:
     path = own_folder(word)
     for group in GROUPS:
-        both = {file.stem for file in (path / group).glob("*.yaml")}.intersection(files_of(group, []))
+        both = files_by_name(path / group).keys() & files_of(group, [])
         if both:
             raise ValueError(f"{word}: {group}/{min(both)}.yaml is in conf/ too, which prevails: give it another name")
     return f"{SEARCHPATH}['file://{path}']"
@@ -129,7 +130,7 @@ def files_of(group: str, searched: Sequence[str]) -> list[str]:
     if searched:
         return loader.get_group_options(group, config_name="config", overrides=list(searched))
     places = [place.path or "" for place in loader.get_search_path().get_path()]  # Hydra would compose them to list them
-    return sorted({file.stem for place in places for file in Path(place.removeprefix("file://"), group).glob("*.yaml")})
+    return sorted({name for place in places for name in files_by_name(Path(place.removeprefix("file://"), group))})
 
 
 def check_once(overrides: Sequence[str]) -> None:

@@ -14,4 +14,9 @@ def configuration(project: Path) -> Path:
     return next(folder for folder in (project / "conf", PACKAGE / "conf") if (folder / "config.yaml").is_file())
 
 
+def files_by_name(folder: Path) -> dict[str, Path]:
+    """The YAML files of a folder by name, sorted; not what editors keep beside them, nor a link to what is not there."""
+    return {file.stem: file for file in sorted(folder.glob("*.yaml")) if file.is_file() and not file.name.startswith(".")}
+
+
 CONF = configuration(PROJECT)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pipelines.settings.base import validate
 from pipelines.settings.composition import composed_task
+from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Experiment, Metric, TaskHeader, Variant
 from rnn_lightning.files import check_sums, read_json
 
@@ -76,16 +77,16 @@ def task_of_runs(conf: Path, name: str, configs: Iterable[Mapping[str, Any]], ca
 
 def task_names(conf: Path) -> list[str]:
     """The tasks of ``conf``, by name."""
-    return sorted(file.stem for file in (conf / "task").glob("*.yaml"))
+    return [*files_by_name(conf / "task")]
 
 
 def variants_of(conf: Path, name: str) -> list[str]:
     """The tasks that are variants of another, by name."""
     found = []
-    for file in sorted((conf / "task").glob("*.yaml")):
+    for task, file in files_by_name(conf / "task").items():
         if "variant:" in file.read_text(encoding="utf-8"):
-            variant = read_task(conf, file.stem).variant
-            found += [file.stem] if variant is not None and variant.of == name else []
+            variant = read_task(conf, task).variant
+            found += [task] if variant is not None and variant.of == name else []
     return found
 
 

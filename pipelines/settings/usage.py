@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from pipelines.settings.base import NOT_SET
 from pipelines.settings.overrides import GROUPS
+from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Experiment
 from pipelines.settings.wording import BOUNDS, TYPES
 
@@ -26,7 +27,7 @@ def help_of_main(keys: Mapping[str, str]) -> str:
 
 def keys_of_experiment(conf: Path) -> dict[str, str]:
     """What a stage may be told: files of ``conf``, and all keys with what is allowed."""
-    files = {group: sorted(file.stem for file in (conf / group).glob("*.yaml")) for group in GROUPS}
+    files = {group: [*files_by_name(conf / group)] for group in GROUPS}
     keys = {"conf": "a folder of task files of your own, task/NAME.yaml, beside conf/"}
     keys |= {group: f"one of {', '.join(names)}" for group, names in files.items()}
     for name, what in CLASSES.items():

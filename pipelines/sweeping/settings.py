@@ -12,6 +12,7 @@ from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
 from pipelines.settings.overrides import check_once
+from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Settings
 from pipelines.settings.yaml_files import read_yaml
 from pipelines.training.keywords import check_system
@@ -179,8 +180,7 @@ def read_sweep(name: str) -> Sweep:
 def _file_of(name: str) -> Path:
     file = CONF / "sweep" / f"{name}.yaml"
     if not file.exists():
-        known = sorted(each.stem for each in file.parent.glob("*.yaml"))
-        raise ValueError(named("sweep", name, known))
+        raise ValueError(named("sweep", name, [*files_by_name(file.parent)]))
     return file
 
 
