@@ -86,7 +86,7 @@ SETTINGS: dict[str, str] = {
     "task=adding trainer.memory_limit_gb=-1": "trainer.memory_limit_gb must be above 0, not -1",
     "task=adding trainer.memory_limit_gb=much": "trainer.memory_limit_gb must be a number, not 'much'",
     "task=adding task.corpus._target_=os.system": "task.corpus._target_ must be a class of rnn_lightning",
-    "task=adding task.corpus._target_=rnn_lightning.corpora.Addin": "is no class of rnn_lightning",
+    "task=adding task.corpus._target_=rnn_lightning.corpora.Addin": "module 'rnn_lightning.corpora' has no attribute 'Addin'",
     "task=adding task.corpus.stepz=3": "task.corpus.stepz: there is no such setting (the nearest is steps)",
     "task=adding task.corpus.steps=fast": "task.corpus.steps must be a whole number, not 'fast'",
     "task=adding task.corpus.steps=true": "task.corpus.steps must be a whole number, not True",

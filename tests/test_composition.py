@@ -160,7 +160,7 @@ def test_a_bad_command_line_is_refused_in_lines_that_say_why(arguments: str) -> 
 
 
 def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'rnn_lightning.corpora.Addin' is no class"):
+    with pytest.raises(ValueError, match=r"_target_ 'rnn_lightning.corpora.Addin' cannot be imported: "):
         compose(["task=adding", "task.corpus._target_=rnn_lightning.corpora.Addin"])
     with pytest.raises(ValueError, match=r"task.corpus.step: there is no such setting \(the nearest is steps\)"):
         compose(["task=adding", "+task.corpus.step=3"])

@@ -86,6 +86,18 @@ class Half(Cell):
 
     def start(self, inputs):
         return self.zeros(inputs)
+
+
+class Gateless(Additive):
+    gates = ()
+
+
+class Worded(Additive):
+    gates = "forget"
+
+
+class Numbered(Additive):
+    label = 3
 """
 
 
@@ -128,6 +140,10 @@ def test_only_the_environment_allows_it(package: Path, monkeypatch: pytest.Monke
         ("Plain", "must be a class of rnn_lightning.Recurrent, with start and read, or of rnn_lightning.recurrent.Cell"),
         ("Half", "lacks project, step, label$"),
         ("None_", "cannot be imported"),
+        ("Gateless", r"cell '.*': gates must be a list of at least 1 names, all different, not \(\)"),
+        ("Worded", "cell '.*': gates must be a list of at least 1 names, all different, not 'forget'"),
+        ("Numbered", "cell '.*': label must be text, not 3"),
+        ("", "must be the path of a class, such as my_package.MyClass"),
     ],
 )
 def test_what_is_no_layer_is_refused(package: Path, name: str, said: str) -> None:
@@ -137,6 +153,25 @@ def test_what_is_no_layer_is_refused(package: Path, name: str, said: str) -> Non
         build_network(f"{package.stem}.Leaky", 3, 4, backend="triton")
     with pytest.raises(ValueError, match="init must be left out"):
         build_network(f"{package.stem}.Leaky", 3, 4, init="uniform")
+
+
+@pytest.mark.parametrize("line", ["raise RuntimeError('two\\nlines')", "a = = 1", "raise SystemExit(0)", "1 / 0"])
+def test_a_package_that_fails_as_it_is_imported_is_named_with_why(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_package.py").write_text(f"\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(OWN_NETWORKS, "another, failing_package")
+    with pytest.raises(ValueError, match=r"^cell 'failing_package.X' cannot be imported: \w+: .*, line \d+\)$"):
+        build_network("failing_package.X", 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"), [(".mine", "must be the path of a class"), ("mine", "'my_package.MyCell'], not 'mine'")]
+)
+def test_a_path_that_is_none_is_told_what_one_is(cell: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_network(cell, 3, 4)
 
 
 def test_a_cell_is_one_of_the_table(package: Path) -> None:

@@ -6,7 +6,6 @@ or loads by its path stands in `COMMANDS`.
 """
 
 import ast
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import Any
 
 from pipelines.settings.places import LIBRARY, PACKAGE
 from rnn_lightning.files import sha256
+from rnn_lightning.registry import packages
 
 FOLDERS = {"rnn_lightning": LIBRARY.parent, "pipelines": PACKAGE.parent}
 SYSTEMS = ("rnn_lightning.systems", "rnn_lightning.data")
@@ -62,7 +62,7 @@ def weights_hash() -> str:
 def own_code(rnn: Mapping[str, Any]) -> str | None:
     """The hash of the file of a cell that is a class of a user's own; ``None`` where it is none, or may not be imported."""
     module = str(rnn.get("cell", "")).rpartition(".")[0]
-    if not module or module.partition(".")[0] not in os.environ.get(OWN_NETWORKS, "").split(","):
+    if not module or module.partition(".")[0] not in packages(OWN_NETWORKS):
         return None
     spec = find_spec(module)
     return sha256(Path(spec.origin)) if spec is not None and spec.origin else None

@@ -1,7 +1,6 @@
 """Checked settings: plain values, classes of the package by name, and what is said of those that are refused."""
 
 import importlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from pipelines.settings.keywords import unknown
 from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
+from rnn_lightning.registry import imported, packages
 
 Checked = TypeVar("Checked", bound=BaseModel)
 PACKAGE = "rnn_lightning"
@@ -42,13 +42,9 @@ class ClassSpec(BaseModel):
         Raises:
             ValueError: where there is none of that name.
         """
-        module, _, name = self.target.rpartition(".")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            found = None
+        found = imported("_target_", self.target)
         if not isinstance(found, type):
-            raise ValueError(f"_target_ {self.target!r} is no class of {module.partition('.')[0]}")
+            raise ValueError(f"_target_ {self.target!r} must be a class, not {shown(found)}")
         return found
 
     def build(self, **more: Any) -> Any:
@@ -65,7 +61,7 @@ class ClassSpec(BaseModel):
 
 def _allowed(target: str) -> str:
     """``target``, if it is in the package, or in one that `OWN_CORPORA` names."""
-    if target.partition(".")[0] not in (PACKAGE, *os.environ.get(OWN_CORPORA, "").split(",")):
+    if target.partition(".")[0] not in (PACKAGE, *packages(OWN_CORPORA)):
         raise PydanticCustomError(NOT_ALLOWED, "not allowed")
     return target
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -57,17 +58,38 @@ def own_class(what: str, path: str, variable: str, kind: type[Any] | tuple[type[
     Raises:
         ValueError: for another package, or what is no class of ``kind``, which is ``called`` so; begins with ``what``.
     """
-    package, (module, _, name) = path.partition(".")[0], path.rpartition(".")
-    if package not in os.environ.get(variable, "").split(","):
+    package = path.partition(".")[0]
+    if package not in packages(variable) and package.isidentifier():
         allowed = f"{variable}={package} in the environment allows it"
         raise ValueError(f"{what} {path!r} is of the package {package}, which may not be imported: {allowed}")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{what} {path!r} cannot be imported: {error}") from None
+    found = imported(what, path)
     if not isinstance(found, type) or not issubclass(found, kind):
         raise ValueError(f"{what} {path!r} must be a class of {called}")
     return found
+
+
+def imported(what: str, path: str) -> Any:
+    """What the module has that all of ``path`` but its last name leads to.
+
+    Raises:
+        ValueError: where there is none, or the module fails as it is imported; begins with ``what``.
+    """
+    module, _, name = path.rpartition(".")
+    if not module or not all(part.isidentifier() for part in path.split(".")):
+        raise ValueError(f"{what} {path!r} must be the path of a class, such as my_package.MyClass")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{what} {path!r} cannot be imported: {error}") from None
+    except (Exception, SystemExit) as error:  # of the code of the module itself
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{what} {path!r} cannot be imported: {words} ({last.filename}, line {last.lineno})") from error
+
+
+def packages(variable: str) -> list[str]:
+    """The packages of one's own that the environment ``variable`` names, separated by commas."""
+    return [name.strip() for name in os.environ.get(variable, "").split(",")]
 
 
 def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *first: Any) -> Entry:

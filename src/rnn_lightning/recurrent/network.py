@@ -6,7 +6,7 @@ from torch import nn
 
 from ..checks import check_choice, check_counts, check_flags, check_probability, shown
 from ..kernels import AUTO, check_backend
-from ..registry import call, choose
+from ..registry import call
 from ..sequences import check_memory
 from .architecture import MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout, check_block
 from .contract import Recurrent
@@ -148,7 +148,10 @@ def architecture_of(cell: str) -> type[Architecture]:
     Raises:
         ValueError: where there is none.
     """
-    return own_architecture(cell) if isinstance(cell, str) and "." in cell else choose("cell", CELLS, cell)
+    if isinstance(cell, str) and "." in cell:
+        return own_architecture(cell)
+    check_choice("cell", cell, [*sorted(CELLS), "my_package.MyCell"])
+    return CELLS[cell]
 
 
 def choose_backend(module: nn.Module, backend: str) -> None:

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import ClassVar
 
+from ..checks import check_names, check_text
 from ..registry import own_class
 from .architecture import Architecture, Layout
 from .contract import Recurrent
@@ -56,6 +57,8 @@ def own_architecture(path: str) -> type[Architecture]:
     unsaid = [name for name in ("gates", "label") if getattr(found, name, None) is None]
     if lacking := [*sorted(found.__abstractmethods__), *unsaid]:
         raise ValueError(f"cell {path!r} lacks {', '.join(lacking)}")
+    check_text(f"cell {path!r}: label", found.label)
+    check_names(f"cell {path!r}: gates", found.gates)
     return found
 
 
