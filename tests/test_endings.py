@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings.endings import ADVICE, NEEDS_FOLDER, end
+from pipelines.settings.endings import ADVICE, LEADS_NOWHERE, NEEDS_FOLDER, end
+from rnn_lightning.files import whole_folder, written_beside
 
 
 def said(act: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
@@ -15,7 +16,7 @@ def said(act: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as raised:
         try:
             act()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             end(error)
     assert raised.value.code == 2
     return capsys.readouterr().err.removeprefix("error: ").removesuffix("\n")
@@ -26,6 +27,22 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, capsys: pytest
     file.touch()
     for folder in (file, file / "dates", file / "dates" / "1"):
         assert said(lambda folder=folder: folder.mkdir(parents=True, exist_ok=True), capsys) == f"{file} {NEEDS_FOLDER}"
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = tmp_path / "runs"
+    link.symlink_to(tmp_path / "nowhere")
+    for folder in (link, link / "dates"):
+        assert said(lambda folder=folder: folder.mkdir(parents=True, exist_ok=True), capsys) == f"{link} {LEADS_NOWHERE}"
+
+
+def test_unfinished_files_are_named_as_what_they_become(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(error: type[Exception]) -> None:
+        with whole_folder(tmp_path / "runs.of/1") as folder, written_beside(folder / "model.ckpt") as file:
+            raise error(f"{file}: a reason") if error is ValueError else error(errno.EROFS, "read-only", str(file))
+
+    assert said(lambda: write(ValueError), capsys) == f"{tmp_path}/runs.of/1/model.ckpt: a reason"
+    assert said(lambda: write(OSError), capsys) == f"{tmp_path}/runs.of/1/model.ckpt {ADVICE[errno.EROFS]}"
 
 
 def test_a_folder_in_the_place_of_a_file_and_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,12 @@ def test_a_file_where_a_folder_must_be_is_named_before_a_training(tmp_path: Path
     assert not list((tmp_path / "work").glob("adding*"))
 
 
+def test_a_link_that_leads_nowhere_is_named_before_a_training(tmp_path: Path) -> None:
+    (tmp_path / "trained").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=rf"cannot be made, {tmp_path}/trained is a link to what does not exist: remove it"):
+        check_places(tmp_path / "trained/adding/gru/1")
+
+
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_places(tmp_path / "runs/adding/gru/1", tmp_path / "trained")
     monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)

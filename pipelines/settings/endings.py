@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+from rnn_lightning.leftovers import with_final_names
+
 UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG)
 """How standard output fails: its reader has gone, or its disk is full or fails."""
 ADVICE = {
@@ -20,13 +22,14 @@ ADVICE = {
 }
 """What is wrong with a file of which the operating system says so, and what to do."""
 NEEDS_FOLDER = "is a file where a folder is needed: move the file, or name another place"
+LEADS_NOWHERE = "is a link to what does not exist: remove the link, or make what it leads to"
 
 
 def end(error: BaseException) -> None:
     """End the command in lines that say what is wrong, if ``error`` is what the user can mend, and return if not."""
     _end_with_output(error)
     if isinstance(error, ValueError | OSError | FloatingPointError):
-        for line in (of_file(error) if isinstance(error, OSError) else str(error)).splitlines():
+        for line in with_final_names(of_file(error) if isinstance(error, OSError) else str(error)).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate" in str(error)):  # as PyTorch says it
@@ -42,8 +45,10 @@ def of_file(error: OSError) -> str:
         return str(error)
     path = Path(name)
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        above = next((each for each in (path, *path.parents) if each.is_file()), None)
-        return f"{above} {NEEDS_FOLDER}" if above is not None else f"{path}: {error.strerror}"
+        above = next((each for each in (path, *path.parents) if os.path.lexists(each) and not each.is_dir()), None)
+        if above is None:
+            return f"{path}: {error.strerror}"
+        return f"{above} {NEEDS_FOLDER if above.exists() else LEADS_NOWHERE}"
     return f"{path} {ADVICE[error.errno]}" if error.errno in ADVICE else f"{path}: {error.strerror}"
 
 

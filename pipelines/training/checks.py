@@ -57,8 +57,9 @@ def check_places(*targets: Path) -> None:
         ValueError: naming both.
     """
     for target in targets:
-        above = next(folder for folder in target.absolute().parents if folder.exists())
+        above = next(folder for folder in target.absolute().parents if os.path.lexists(folder))
         if not above.is_dir():
-            raise ValueError(f"{target} cannot be made, {above} is a file: remove it, or work in another folder")
+            what = "a file" if above.exists() else "a link to what does not exist"
+            raise ValueError(f"{target} cannot be made, {above} is {what}: remove it, or work in another folder")
         if not os.access(above, os.W_OK | os.X_OK):
             raise ValueError(f"{target} cannot be made, {above} may not be written to: change that, or work in another folder")

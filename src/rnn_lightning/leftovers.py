@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,11 @@ def unfinished_name(target: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_left_by_dead(target)
     return f".{target.name}.{platform.node()}-{os.getpid()}"
+
+
+def with_final_names(text: str) -> str:
+    """A message with what each unfinished file and folder of this machine becomes in place of its name, which is gone by then."""
+    return re.sub(rf"\.([^/\s]+)\.{re.escape(platform.node())}-\d+(?:\.\w+)*\.(?:partial|tmp)\b", r"\1", text)
 
 
 def remove_left_by_dead(target: Path) -> None:
