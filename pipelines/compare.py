@@ -13,7 +13,7 @@ from pipelines.comparing.dashboard import publish_comparison
 from pipelines.comparing.sections import CrossTaskSummary, Section
 from pipelines.comparing.summary import as_text
 from pipelines.comparing.tables import TABLES, write_tables
-from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_points, read_runs
+from pipelines.runs.folders import Expected, Missing, Run, folder_of, read_points, read_runs, tell_missing
 from pipelines.runs.measured import read_measured
 from pipelines.runs.processes import made_alone, remove_leftovers
 from pipelines.settings.compose import CONF, exit_on_user_error
@@ -37,8 +37,11 @@ def compare(
     names = list(tasks) or sorted({path.name for path in runs.glob("*") if path.is_dir()} | {one.task for one in expected})
     if not names:
         raise ValueError(f"{runs} has no runs to compare; `make repro` makes them")
-    out.mkdir(parents=True, exist_ok=True)
     read = {name: read_runs(runs, name, expected) for name in names}
+    if not expected and not any(finished for finished, _ in read.values()):
+        tell_missing([lacking for _, missing in read.values() for lacking in missing], "compared")
+        raise ValueError(f"{runs} has no finished run of {', '.join(names)}: train and evaluate some first")
+    out.mkdir(parents=True, exist_ok=True)
     known = [task_of_runs(conf, name, [run.config for run in read[name][0]], read_card(data, name)) for name in names]
     apart = [task for task in known if task.variant is None or task.variant.of not in names]
     beside = {task.name: [other for other in known if other.variant and other.variant.of == task.name] for task in apart}

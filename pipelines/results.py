@@ -40,7 +40,8 @@ def store(runs: Path, results: Path, task: str, named: Collection[str] = ()) -> 
     stored = {_key(run): run for run in read_results(file)}
     merged = dict(stored)
     if absent := sorted({*named} - (there := {run.folder_name for run in read})):
-        raise ValueError(f"{runs / task / absent[0]} has no finished run: name one of {sorted(there)}")
+        why = next((f": {one.seed} {one.reason}" for one in missing if one.rnn == absent[0]), "")
+        raise ValueError(f"{runs / task / absent[0]} has no finished run{why}; name one of {sorted(there)}")
     for run in read:
         if run.folder_name not in named and (why := why_trial(task, run, stored)):
             missing.append(Missing(task, run.folder_name, str(run.seed), why))
@@ -120,7 +121,7 @@ def stale(root: Path) -> list[str]:
 
 
 def results(tasks: Sequence[str], *, root: Path) -> None:
-    """Store new runs, then write the tables, pictures and maps of README.md and docs/ anew where they have changed.
+    """Store new runs, then write the tables, pictures and maps of README.md and docs/, if there are, anew where they changed.
 
     Args:
         tasks: whose runs to store, TASK or, trials too, TASK/RNN; all that have runs if none is named.
@@ -128,7 +129,6 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
 
     Raises:
         ValueError: for an unknown task, or a named one that has nothing to store.
-        FileNotFoundError: where ``root`` is no project.
     """
     with lock_folder(root / "work/locks/results", "the results", waits=True):
         for written in (root / "results", root / "docs", root / PICTURES, root / "README.md"):
@@ -140,8 +140,12 @@ def results(tasks: Sequence[str], *, root: Path) -> None:
             read_task(root / "conf", task)
             kept = store(root / "runs", root / "results", task, named)
             if tasks and not kept:
-                raise ValueError(f"{root / 'runs' / task} has no finished run, and there is no results/{task}.json")
-            print(f"results/{task}.json: {len(kept)} runs")
+                raise ValueError(f"{root / 'runs' / task} has no finished run to store, and there is no results/{task}.json")
+            if kept:
+                print(f"results/{task}.json: {len(kept)} runs")
+        if not (root / "README.md").exists():
+            print("there is no README.md here whose tables would show them", file=sys.stderr)
+            return
         made = documentation(root)
         for page, text in made.stale_pages().items():
             write_text(page, text)

@@ -105,6 +105,19 @@ def test_a_task_of_which_nothing_finished_is_still_there(tmp_path: Path) -> None
     assert (len(section.rows), len(section.missing)) == (0, 1)
 
 
+def test_where_nothing_that_was_asked_for_is_finished_there_is_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_task(tmp_path, "words")
+    config = {"task_name": "words", "rnn": {"cell": "gru"}}
+    make_run(tmp_path, "copied", "gru", 1, {"test/loss": 1.0}, config=config)
+    for task in ("words", "copied"):
+        with pytest.raises(ValueError, match=rf"runs has no finished run of {task}: train and evaluate some first"):
+            stage.compare(tmp_path / "runs", tmp_path / "out", conf=tmp_path / "conf", data=tmp_path / "data", tasks=[task])
+    assert not (tmp_path / "out").exists()
+    assert "copied/gru/1 is not compared: is of the task words: a run counts in the folder of its" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("field", "value"), some([("data", "cd" * 32), ("precision", "bf16-mixed"), ("planned_steps", 800)], 1)
 )

@@ -1,6 +1,7 @@
 """Stored results and the pages that show them: merged, never lost, and never different from each other unnoticed."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_trials_are_stored_where_they_are_named(project: Path, capsys: pytest.Ca
     assert f"{said}lstm-1a2b3c4d` stores it\n" in (err := capsys.readouterr().err)
     assert "words/gru/2 is not stored: its code is not that of its commit; " in err
     with pytest.raises(
-        ValueError, match=r"runs/words/elman has no finished run: name one of \['gru', 'lstm', 'lstm-1a2b3c4d'\]"
+        ValueError, match=r"runs/words/elman has no finished run; name one of \['gru', 'lstm', 'lstm-1a2b3c4d'\]"
     ):
         results(["words/elman"], root=project)
     results(["words/lstm-1a2b3c4d", "words/gru"], root=project)
@@ -150,8 +151,7 @@ def test_the_command_fails_where_they_disagree(
     ("arguments", "said"),
     [
         (["wordz"], "task must be one of letters, words, not 'wordz'"),
-        (["letters"], "runs/letters has no finished run, and there is no results/letters.json"),
-        (["words"], "README.md does not exist"),
+        (["letters"], "runs/letters has no finished run to store, and there is no results/letters.json"),
     ],
 )
 def test_what_cannot_be_stored_is_one_line(project: Path, arguments: list[str], said: str) -> None:
@@ -162,6 +162,21 @@ def test_what_cannot_be_stored_is_one_line(project: Path, arguments: list[str], 
     outcome = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False)
     assert (outcome.returncode, outcome.stderr.count("\n")) == (2, 1)
     assert outcome.stderr.startswith("error: ") and said in outcome.stderr
+
+
+def test_a_project_without_pages_stores_its_runs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "README.md").unlink()
+    make_task(project, "letters")
+    (project / "runs/letters").mkdir(parents=True)
+    results([], root=project)
+    assert capsys.readouterr().out == "results/words.json: 3 runs\n" and len(stored(project)) == 3
+
+
+def test_a_copied_folder_is_said_to_be_one(project: Path) -> None:
+    shutil.copytree(project / "runs/words/gru", project / "runs/words/copied")
+    said = r"copied has no finished run: 1 is a copy of gru/1: .*; name one of \['gru', 'lstm'\]"
+    with pytest.raises(ValueError, match=said):
+        results(["words/copied"], root=project)
 
 
 def test_a_file_with_an_incomplete_run_is_refused(tmp_path: Path) -> None:

@@ -197,7 +197,10 @@ def read_runs(runs: Path, task: str, expected: Sequence[Expected] = ()) -> tuple
     finished, missing = [], []
     for rnn, seed in sorted(planned | begun):
         try:
-            finished.append(read_run(folder_of(runs, task, rnn, seed)))
+            run = read_run(folder_of(runs, task, rnn, seed))
+            if (own := run.config.get("task_name", task)) != task:
+                raise ValueError(f"is of the task {own}: a run counts in the folder of its own task alone")
+            finished.append(run)
         except ValueError as error:
             missing.append(Missing(task, rnn, seed, str(error)))
     return finished, missing

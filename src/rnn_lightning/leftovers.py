@@ -31,7 +31,7 @@ def unfinished_name(target: Path) -> str:
 
 
 def with_final_names(text: str) -> str:
-    """A message with what each unfinished file and folder of this machine becomes in place of its name, which is gone by then."""
+    """A message with what each unfinished file and folder of this machine becomes in place of its name, which is gone then."""
     return re.sub(rf"\.([^/\s]+)\.{re.escape(platform.node())}-\d+(?:\.\w+)*\.(?:partial|tmp)\b", r"\1", text)
 
 
