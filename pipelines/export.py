@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipelines.runs.remarks import say_of_run
 from pipelines.settings.base import Settings, validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
@@ -61,6 +62,7 @@ def export(words: Sequence[str]) -> None:
     from pipelines.comparing.model_card import model_card
     from rnn_lightning.export import export_run
 
+    say_of_run(Path(settings.run))
     card = model_card(Path(settings.run)) if settings.format == "safetensors" else None
     entry = export_run(Path(settings.run), settings.target(), settings.format, card)
     gaps = [graph["largest_difference"] for graph in entry.get("graphs", {}).values()]

@@ -17,12 +17,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from pipelines.runs.remarks import say_of_run
 from pipelines.settings.base import validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
-from rnn_lightning.items.folders import said_of_test
 from rnn_lightning.items.limits import LIMITED, LIMITS, check_options
 from rnn_lightning.items.lines import LineReader, standard_input
 from rnn_lightning.predictors import PREDICTORS, Answer, Predictor, load_predictor, predictor_class
@@ -49,8 +49,7 @@ def reader(options: Mapping[str, Any]) -> LineReader:
         )
     folder, *others = map(local_folder, folders_of(given.pop("run")))
     kind = predictor_class(folder)
-    if said := said_of_test(folder):
-        print(said, file=sys.stderr)
+    say_of_run(folder)
     if others:
         if "ensemble" not in signature(kind.load).parameters:
             raise ValueError("run=[...] is an ensemble of translations or transcriptions: give this kind of run alone")

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
+from pipelines.runs.remarks import say_of_run
 from pipelines.settings.base import Settings, validate
 from pipelines.settings.compose import exit_on_user_error
 from pipelines.settings.overrides import check_once, parse
 from pipelines.settings.usage import keys_of
 from rnn_lightning.hub import local_folder
-from rnn_lightning.items.folders import said_of_test
 from rnn_lightning.items.limits import LIMITS
 
 NAMES = ("run=", "model=", "host=")
@@ -67,8 +67,8 @@ def serve(arguments: Sequence[str]) -> None:
 
     opening = opened(settings.run, settings.model, settings.limits())
     with listening(settings.host, settings.port) as listener, opening as model:
-        if settings.run and (said := said_of_test(local_folder(settings.run))):
-            print(said, file=sys.stderr)
+        if settings.run:
+            say_of_run(local_folder(settings.run))
         app = application(model, settings.max_bytes)
         host, port = listener.getsockname()[:2]
         shown = f"http://{f'[{host}]' if ':' in host else host}:{port}{ADDRESS}"

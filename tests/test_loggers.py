@@ -39,7 +39,7 @@ class Breaks(Lines):
 
 class Ends(Lines):
     def finalize(self, status):
-        raise RuntimeError("gone")
+        raise SystemExit("gone\\nwith two lines")
 
 class Refuses(Lines):
     def log_hyperparams(self, params, *args, **kwargs):
@@ -136,7 +136,9 @@ def test_a_logger_of_a_package_that_the_environment_allows(tmp_path: Path, monke
             made.begin([])
 
 
-@pytest.mark.parametrize(("name", "said"), [("Breaks", "OSError: the disk is full"), ("Ends", "RuntimeError: gone")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("Breaks", "OSError: the disk is full"), ("Ends", "SystemExit: gone with two lines")]
+)
 def test_a_logger_that_fails_costs_a_warning_and_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, said: str
 ) -> None:
@@ -146,6 +148,11 @@ def test_a_logger_that_fails_costs_a_warning_and_no_training(
     with trained_in(tmp_path, f"trainer.loggers=[mine_of_tests.{name}, csv]") as folder:
         assert sorted(logged(tmp_path)) == sorted(curves(folder))
     assert capsys.readouterr().err.count(f"warning: trainer.loggers: {name} gets no more points: {said}\n") == 1
+
+
+def test_two_loggers_do_not_write_the_same_folder() -> None:
+    with pytest.raises(ValueError, match=r"trainer.loggers: two would write the folder csv: name each once"):
+        loggers.Loggers(compose(["task=adding", "rnn=gru", "trainer.loggers=[csv,csv]"]), 1)
 
 
 def test_a_missing_tensorboard_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ from run_folders import trained_in
 from pipelines.runs.code import OWN_NETWORKS as SAME
 from pipelines.runs.code import own_code
 from pipelines.runs.provenance import key_of
+from pipelines.runs.remarks import remarks
 from rnn_lightning import SequenceClassifier, build_network, check_invariance
-from rnn_lightning.files import read_json, sha256
+from rnn_lightning.files import read_json, sha256, write_json, write_sums
 from rnn_lightning.recurrent import OWN_NETWORKS
 
 MODULE = """
@@ -196,6 +197,14 @@ def test_it_trains_in_the_pipeline_and_its_code_is_part_of_the_run(package: Path
     with trained_in(tmp_path / "place", f"rnn.cell={cell}", rnn="lstm") as folder:
         facts = read_json(folder / "training.json")
         again = SequenceClassifier.load_from_checkpoint(folder / "model.ckpt")
+        write_json(folder / "predictor.json", {"predictor": "regression", "files": [], "inputs": None, "value": "sum"})
+        write_sums(folder)
+        assert [*remarks(folder)] == []
+        package.write_text(package.read_text().replace("tanh", "sin"))
+        assert [*remarks(folder)] == [
+            f"{folder}: the code of {cell} is not that of the training, so the network may be another: train again"
+        ]
+        package.write_text(package.read_text().replace("sin", "tanh"))
     assert (facts["label"], facts["backend"], facts["own_code"]) == ("Leaky", "own", sha256(package))
     assert type(again.network.get_submodule("layers.0")).__name__ == "Leaky"
     assert key_of(facts) != key_of(facts | {"own_code": "other"}) and SAME == OWN_NETWORKS

@@ -14,7 +14,7 @@ from pipelines.runs.folders import read_points
 from pipelines.settings.keywords import named
 from pipelines.settings.schema import Experiment
 from pipelines.training.signals import Point
-from rnn_lightning.registry import own_class
+from rnn_lightning.registry import in_words, own_class
 
 FOLDER = Path("logs")
 FILES: dict[str, Callable[..., Logger]] = {
@@ -35,6 +35,9 @@ class Loggers:
 
     def __init__(self, experiment: Experiment, seed: int) -> None:
         self._made = {name: logger_class(name) for name in experiment.trainer.loggers}
+        folders = [name.rpartition(".")[2] for name in experiment.trainer.loggers]
+        if twice := [name for name in folders if folders.count(name) > 1]:
+            raise ValueError(f"trainer.loggers: two would write the folder {twice[0]}: name each once")
         self._name = str(experiment.run(seed).relative_to("runs"))
         self._config = experiment.plain(seed)
         self._loggers: list[Logger] = []
@@ -53,10 +56,10 @@ class Loggers:
         try:
             logger = made(save_dir=FOLDER, name=self._name, version=name.rpartition(".")[2])
             logger.log_hyperparams(self._config)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if name in FILES:
                 raise
-            what = f"{type(error).__name__}: {error}"
+            what = in_words(error)
             raise ValueError(f"trainer.loggers: {name} cannot be made and given the settings of the run: {what}") from error
         return logger
 
@@ -74,10 +77,10 @@ class Loggers:
         for logger in [*self._loggers]:
             try:
                 act(logger)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._loggers.remove(logger)
-                what = f"{type(error).__name__}: {error}"
-                print(f"warning: trainer.loggers: {type(logger).__name__} gets no more points: {what}", file=sys.stderr)
+                who = type(logger).__name__
+                print(f"warning: trainer.loggers: {who} gets no more points: {in_words(error)}", file=sys.stderr)
 
 
 def _log(logger: Logger, points: Sequence[Point]) -> None:

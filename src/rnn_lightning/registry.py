@@ -83,8 +83,14 @@ def imported(what: str, path: str) -> Any:
         raise ValueError(f"{what} {path!r} cannot be imported: {error}") from None
     except (Exception, SystemExit) as error:  # of the code of the module itself
         last = traceback.extract_tb(error.__traceback__)[-1]
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"{what} {path!r} cannot be imported: {words} ({last.filename}, line {last.lineno})") from error
+        raise ValueError(
+            f"{what} {path!r} cannot be imported: {in_words(error)} ({last.filename}, line {last.lineno})"
+        ) from error
+
+
+def in_words(error: BaseException) -> str:
+    """The type of an error and what it says, in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def packages(variable: str) -> list[str]:
