@@ -24,7 +24,7 @@ NAMES = (
     *("elman", "lstm", "gru", "layernorm_lstm", "peephole_lstm", "mingru", "minlstm", "bilstm"),
     *("elman_relu", "lstmp", "layernorm_gru", "bigru", "lru", "feedforward", "janet", "sru"),
     *("indrnn", "diagonal_lstm", "diagonal_gru", "coupled_lstm", "mlstm", "mgu", "qrnn", "slstm"),
-    *("qrnn1", "ligru", "mingru_block", "lstm_chrono", "janet_chrono"),
+    *("qrnn1", "ligru", "mingru_block", "lstm_chrono", "janet_chrono", "mlstm_block"),
 )
 """The architectures of ``conf/rnn``, a line for each round of the colours: no two have the same colour and the same marker."""
 MARKS = 6
