@@ -47,6 +47,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "space is missing"),
     "no space": ({"space": {}}, "space must have 1 or more entries, not 0"),
     "misspelt": ({"space": SPACE, "prunner": {}}, r"prunner: there is no such setting \(the nearest is pruner\); there are "),
+    "misspelt within": (
+        {"space": {"task.model.optimizer.lr": {"low": 0.0005, "hihg": 0.02}}},
+        r"space.task.model.optimizer.lr.hihg: there is no such setting \(the nearest is high\); in "
+        "space.task.model.optimizer.lr there are choices, high, log, low, step",
+    ),
     "both": ({"space": {"a": {"choices": [1], "low": 0, "high": 1}}}, "space.a: .*either choices, or low and high"),
     "half": ({"space": {"a": {"low": 0}}}, "space.a: .*either choices, or low and high"),
     "empty": ({"space": {"a": {"choices": []}}}, "space.a: .*choices are empty"),

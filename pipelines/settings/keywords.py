@@ -59,10 +59,11 @@ def bad_value(key: str, value: Any, hint: Any) -> Iterator[str]:
         errors = error.errors()
         inside = [each for each in errors if each["input"] != value]
         for each in inside:
-            named_by = [f"{key}.{part}" for part in each["loc"] if isinstance(value, Mapping) and part in value]
-            yield refusal(named_by[0] if named_by else f"an entry of {key}", [each])
+            keys = [part for part in each["loc"] if isinstance(value, Mapping) and part in value]
+            numbers = [part for part in each["loc"] if isinstance(part, int)]
+            yield refusal([key, *(keys[:1] or numbers)], [each], None if keys else f"an entry of {key}")
         if not inside:
-            yield refusal(key, [{**each, "input": value} for each in errors])
+            yield refusal([key], [{**each, "input": value} for each in errors])
 
 
 def _plain(hint: Any) -> Any:
