@@ -4,12 +4,12 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from pipelines.settings.keywords import unknown
+from pipelines.settings.keywords import by_their_keys, unknown
 from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
 
@@ -32,6 +32,8 @@ class ClassSpec(BaseModel):
     """A class of the package by name, and the keywords it is built with; the class checks these itself."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+    place: ClassVar[str | None] = None
+    """The key that holds these settings on a command line, which errors name."""
 
     target: str = Field(
         alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$", description=f"a class of {PACKAGE}, such as {PACKAGE}.PairModule"
@@ -58,8 +60,10 @@ class ClassSpec(BaseModel):
         Raises:
             ValueError: for a keyword that the class does not have, or a value that it refuses.
         """
+        given = self.model_extra or {}
         try:
-            return self.cls()(**{**(self.model_extra or {}), **more})
+            with by_their_keys({self.place: given} if self.place else {}):
+                return self.cls()(**{**given, **more})
         except TypeError as error:
             raise ValueError(f"{self.target}: {error}") from None
 
@@ -77,6 +81,8 @@ class CorpusSpec(ClassSpec):
     What a task file, a run or a checkpoint says cannot allow it, since importing a package runs it.
     """
 
+    place: ClassVar[str | None] = "task.corpus"
+
     target: Annotated[str, AfterValidator(_allowed)] = Field(
         alias="_target_",
         pattern=r"^[\w.]+\.\w+$",
@@ -88,6 +94,18 @@ class CorpusSpec(ClassSpec):
         # by name: all commands read settings, and are not made anew for each edit of a corpus
         importlib.import_module(f"{PACKAGE}.corpora").check_corpus(found)
         return found
+
+
+class DataSpec(ClassSpec):
+    """A data module."""
+
+    place: ClassVar[str | None] = "task.data"
+
+
+class ModelSpec(ClassSpec):
+    """A system."""
+
+    place: ClassVar[str | None] = "task.model"
 
 
 def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:

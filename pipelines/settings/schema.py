@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_serializer, model_validator
 
-from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
+from pipelines.settings.base import CorpusSpec, DataSpec, ModelSpec, Settings
 from pipelines.settings.contents import with_content
 from pipelines.settings.trainer import Trainer
 
@@ -99,8 +99,8 @@ class Task(TaskHeader):
     """``conf/task/NAME.yaml``: corpus, batches, model and training."""
 
     corpus: CorpusSpec
-    data: ClassSpec
-    model: ClassSpec
+    data: DataSpec
+    model: ModelSpec
     rnn: dict[str, Any] = Field(default_factory=dict)
     parameters: PositiveInt | None = None
     training: Training
