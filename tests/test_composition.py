@@ -147,6 +147,13 @@ REFUSED = {
     "task=adding task.training.clip=none": r"task.training.clip must be a number, not 'none'",
     "task=adding seed=-1": r"seed must be at least 0, not -1",
     "task=adding trainer.precision=8": r"trainer.precision must be '32-true', .*, not 8",
+    "task=adding task.references={a:1}": r"^task.references must be \[a, b, ...\], not {'a': 1}$",
+    "task=adding task.training=[]": r"^task.training must be {key: value, ...}, not \[\]$",
+    "task=clinc task.corpus.rows=[1]": r"^task.corpus.rows must be {key: value, ...}, not \[1\]$",
+    "task=adding task.references.9=1": r"^task.references.9 cannot be set to 1 \(list index out of range\): write the list",
+    "task=adding freeze=[network,head,network]": r"^freeze: network is given twice: give each name once \(got \['network', ",
+    "task=adding trainer.loggers=[csv,csv]": r"^trainer.loggers: csv is given twice",
+    "task=adding trainer.loggers=[1]": r"^trainer.loggers.0 must be text, not 1: quote it, as in \"trainer.loggers=\['1'\]\"$",
     "task=adding task.metric.mode=best": r"task.metric.mode must be 'min' or 'max', not 'best'",
     "task=adding task.corpus._target_=os.system": r"task.corpus._target_ must be .*rnn_lightning.* \(got 'os.system'\)",
 }

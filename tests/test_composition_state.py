@@ -61,3 +61,13 @@ def test_the_environment_decides_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -
 def test_all_variables_that_the_files_read_are_known() -> None:
     read = {name for file in CONF.rglob("*.yaml") for name in re.findall(r"oc\.env:(\w+)", file.read_text())}
     assert read == set(ENVIRONMENT)
+
+
+def test_a_configuration_without_tasks_says_so_and_what_to_do(conf: Path) -> None:
+    shutil.rmtree(conf / "task")
+    said = r"^conf/task has no file NAME.yaml to choose: take it from git again, or, where .* let `rnn init` make it$"
+    for words in (["task=adding", "rnn=gru"], ["rnn=gru"]):
+        with pytest.raises(ValueError, match=said):
+            composition(conf, words)
+    with pytest.raises(ValueError, match=r"^task cannot be 'adding': there is none at all"):
+        composed_task(conf, "adding")

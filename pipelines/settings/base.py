@@ -28,6 +28,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def _all_different(names: list[str]) -> list[str]:
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice: give each name once")
+    return names
+
+
+Names = Annotated[list[str], AfterValidator(_all_different)]
+"""Names of which one twice would mean no more than once."""
+
+
 class ClassSpec(BaseModel):
     """A class of the package by name, and the keywords it is built with; the class checks these itself."""
 

@@ -114,7 +114,10 @@ def unknown(key: str, allowed: Iterable[str]) -> str:
 
 def named(what: str, name: Any, known: Iterable[str]) -> str:
     """The line on a name that is none of the ``known``: it names them, in order, or of many those that may be meant."""
-    listed = sorted(known)
+    if not (listed := sorted(known)):
+        return (
+            f"{what} cannot be {shown(name)}: there is none at all; look whether the folder or the file that has them is gone"
+        )
     near = difflib.get_close_matches(str(name), listed, FEW)
     meant = f": the nearest is {near[0]}" if near else ""
     if len(listed) > MOST_NAMED:
