@@ -16,8 +16,9 @@ from pipelines.settings.usage import keys_of, keys_of_experiment
 
 def sweep(arguments: list[str]) -> None:
     """Make the trials, then keep the best: ``conf/tuned/TASK-RNN.yaml``, the registry, tables and figures in ``reports/``."""
+    from pipelines.sweeping.arguments import read_arguments
     from pipelines.sweeping.runner import SweepRunner
-    from pipelines.sweeping.settings import check_space, read_arguments, read_sweep
+    from pipelines.sweeping.settings import check_space, read_sweep
 
     options = read_arguments(arguments)
     if CONF.parent != PROJECT:
@@ -48,7 +49,7 @@ def check_one_seed(experiment: Experiment) -> None:
 
 def all_keys() -> dict[str, str]:
     """The keys of the sweep, and of the experiment."""
-    from pipelines.sweeping.settings import SweepArguments
+    from pipelines.sweeping.arguments import SweepArguments
 
     own = {key: allowed for key, allowed in keys_of(SweepArguments).items() if key != "overrides"}
     return own | keys_of_experiment(CONF)

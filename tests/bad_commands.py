@@ -146,7 +146,6 @@ SYSTEMS: dict[str, str] = {
 COMMANDS: dict[str, str] = {
     "sweep trials=1": "sweep is missing",
     "sweep sweep=nosuch trials=1": "sweep must be one of basic, ",
-    "sweep sweep=nosuch": "sweep must be one of basic, ",
     "sweep sweep=basic": "trials is missing",
     "sweep sweep=basic trials=0 task=adding": "trials must be at least 1",
     "sweep sweep=basic trials=1000000000 task=adding": "trials must be at most 1000000",

@@ -50,7 +50,8 @@ def check_stage(arguments: list[str]) -> None:
 
 
 def check_sweep(arguments: list[str]) -> None:
-    from pipelines.sweeping.settings import read_arguments, read_sweep
+    from pipelines.sweeping.arguments import read_arguments
+    from pipelines.sweeping.settings import read_sweep
 
     order = read_arguments(arguments)
     assert read_sweep(order.sweep).space

@@ -65,6 +65,9 @@ def test_the_configuration_of_the_project_comes_before_the_installed_one(
     assert places.configuration(tmp_path / "project") == tmp_path / "installed/conf"
     (tmp_path / "project/conf/config.yaml").touch()
     assert places.configuration(tmp_path / "project") == tmp_path / "project/conf"
+    for folder in ("installed", "project"):  # which errors then name
+        (tmp_path / folder / "conf/config.yaml").unlink()
+    assert places.configuration(tmp_path / "project") == tmp_path / "project/conf"
 
 
 def test_a_clone_has_its_configuration(tmp_path: Path) -> None:

@@ -147,6 +147,13 @@ REFUSED = {
     "task=adding task.training.clip=none": r"task.training.clip must be a number, not 'none'",
     "task=adding seed=-1": r"seed must be at least 0, not -1",
     "task=adding trainer.precision=8": r"trainer.precision must be '32-true', .*, not 8",
+    "task=adding task.references={a:1}": r"^task.references must be \[a, b, ...\], not {'a': 1}$",
+    "task=adding task.training=[]": r"^task.training must be {key: value, ...}, not \[\]$",
+    "task=clinc task.corpus.rows=[1]": r"^task.corpus.rows must be {key: value, ...}, not \[1\]$",
+    "task=adding task.references.9=1": r"^task.references.9 cannot be set to 1 \(list index out of range\): write the list",
+    "task=adding freeze=[network,head,network]": r"^freeze: network is given twice: give each name once \(got \['network', ",
+    "task=adding trainer.loggers=[csv,csv]": r"^trainer.loggers: csv is given twice",
+    "task=adding trainer.loggers=[1]": r"^trainer.loggers.0 must be text, not 1: quote it, as in \"trainer.loggers=\['1'\]\"$",
     "task=adding task.metric.mode=best": r"task.metric.mode must be 'min' or 'max', not 'best'",
     "task=adding task.corpus._target_=os.system": r"task.corpus._target_ must be .*rnn_lightning.* \(got 'os.system'\)",
 }
@@ -164,6 +171,33 @@ def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> N
         compose(["task=adding", "task.corpus._target_=rnn_lightning.corpora.Addin"])
     with pytest.raises(ValueError, match=r"task.corpus.step: there is no such setting \(the nearest is steps\)"):
         compose(["task=adding", "+task.corpus.step=3"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rnn=gru task.model.optimizer.lr=-1", "task.model.optimizer.lr must be a finite number of at least 0, not -1"),
+        ("rnn=gru task.model.optimizer.eps=-1", "task.model.optimizer 'adam': Invalid epsilon value: -1"),
+        (
+            "rnn=gru task.model.schedule={name: warmup,steps: 0}",
+            "task.model.schedule.steps must be a whole number of at least 1",
+        ),
+        ("rnn=gru task.model.dropout=2", "task.model.dropout must be a number in [0, 1), not 2"),
+        ("rnn=gru rnn.dropout=2", "rnn.dropout must be a number in [0, 1), not 2"),
+        ("rnn=gru rnn.dropout=2 task.model.dropout=0.2", "rnn.dropout must be a number in [0, 1), not 2"),
+        ("rnn=gru task.rnn.num_layers=0", "task.rnn.num_layers must be a whole number of 1 to 1000, not 0"),
+        ("rnn=mlstm rnn.heads=-1", "rnn.heads must be a whole number of at least 1, not -1"),
+        ("rnn=gru task.data.batch_size=0", "task.data.batch_size must be a whole number of at least 1, not 0"),
+        ("rnn=gru task.corpus.steps=0", "task.corpus.steps must "),
+    ],
+)
+def test_what_a_constructor_refuses_is_named_by_its_key(words: str, said: str) -> None:
+    experiment = compose(["task=adding", *re.split(r" (?=rnn|task)", words)])
+    with pytest.raises(ValueError) as refused:
+        experiment.task.corpus.build()
+        experiment.task.data.build(folder=Path("nowhere"))
+        build_system(experiment, {}, planned=9)
+    assert str(refused.value).startswith(said)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["task=addin"], "not 'addin'"), (["task=nested"], "data/raw/nested")])

@@ -92,3 +92,13 @@ def test_an_edit_whose_time_of_change_is_set_back_is_seen(conf: Path) -> None:
         file.write_text(re.sub(r"clip: [\d.]+", f"clip: {clip}", file.read_text()))
         os.utime(file, ns=(0, 0))
         assert composition(conf, WORDS).values["task"]["training"]["clip"] == float(clip)
+
+
+def test_a_configuration_without_tasks_says_so_and_what_to_do(conf: Path) -> None:
+    shutil.rmtree(conf / "task")
+    said = r"^conf/task has no file NAME.yaml to choose: take it from git again, or, where .* let `rnn init` make it$"
+    for words in (["task=adding", "rnn=gru"], ["rnn=gru"]):
+        with pytest.raises(ValueError, match=said):
+            composition(conf, words)
+    with pytest.raises(ValueError, match=r"^task cannot be 'adding': there is none at all"):
+        composed_task(conf, "adding")

@@ -151,8 +151,8 @@ def test_a_logger_that_fails_costs_a_warning_and_no_training(
 
 
 def test_two_loggers_do_not_write_the_same_folder() -> None:
-    with pytest.raises(ValueError, match=r"trainer.loggers: two would write the folder csv: name each once"):
-        loggers.Loggers(compose(["task=adding", "rnn=gru", "trainer.loggers=[csv,csv]"]), 1)
+    with pytest.raises(ValueError, match=r"trainer.loggers: two would write the folder Same: rename the class of one"):
+        loggers.Loggers(compose(["task=adding", "rnn=gru", "trainer.loggers=[one.Same,two.Same]"]), 1)
 
 
 def test_a_missing_tensorboard_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,14 @@ BAD = {
     "mine from=semicolons.csv text=body label=star": "label=star: semicolons.csv has no column 'star'; it has body, stars",
     "mine from=rows.jsonl text=body label=star": "label=star: rows.jsonl has no column 'star'; it has body, stars",
     "mine from={de:a.conll,en:a.conll} source=de target=fr": "target=fr: a.conll has no column 'fr'; it has de, en",
+    "mine from={train:a.conll,validaton:a.conll} words=1 tags=2": (
+        "from.validaton: there is no such setting (the nearest is validation); in from there are dev, test, train"
+    ),
+    "mine from={} text=body label=stars": "from={} names no file: give from=FILE",
+    "mine from={train:[]} text=body label=stars": "from={'train': []} names no file: give from=FILE",
+    "mine from={train:a.conll,training:a.conll} words=1 tags=2": (
+        "from has the train split twice, train and training: give its files as one list"
+    ),
     "mine from=a.conll words=1 tags=4": "tags=4: a.conll has no column '4'; it has 1, 2",
     "mine from=a.conllu words=word tags=upos": "words=word: a.conllu has no column 'word'; it has id, form, lemma, upos",
     "mine from=lines image=image text=txt": "text=txt: lines has no column 'txt'; it has file_name, text, image",

@@ -104,6 +104,15 @@ def test_splits_have_names_of_their_own_and_are_slices(place: Path) -> None:
     assert card["classes"] == ["no", "yes"] and card["source"]["splits"] == splits
 
 
+def test_files_that_no_split_takes_a_row_of_are_refused(place: Path) -> None:
+    for name in ("train", "dev"):
+        (place / f"{name}.csv").write_text("body,label\n" + "".join(f"text {row},{row % 2}\n" for row in range(9)))
+    splits = {"train": "train[:5]", "validation": "train[5:7]", "test": "train[7:]"}
+    said = r"files.dev are of no split: name them in splits, which are {train: train\[:5\], .*}, or leave them out$"
+    with pytest.raises(ValueError, match=said):
+        fetched("LabelledText", files={"train": "train.csv", "dev": "dev.csv"}, splits=splits, text="body", label="label")
+
+
 def test_cells_of_csv_keep_what_is_written(place: Path) -> None:
     """NA is a word, digits keep their zeros, quotes hold line ends and separators, and tabs separate without quotes."""
     (place / "a.csv").write_text('\ufefftext,label\r\nNA,x\r\n"one,\r\ntwo ""q""",x\r\n007,x\r\n')
@@ -155,6 +164,15 @@ def test_arguments_are_checked_before_anything_is_read() -> None:
         ({"repository": "a/b"}, "repository 'a/b' needs config, revision and record too"),
         ({"files": "a.csv", "format": "xls"}, r"format must be one of \['text', 'csv', 'json'"),
         ({"files": {}}, "files must name the files of a split"),
+        (
+            {"files": {"train": "t.csv", "validaton": "v.csv"}, "held_out": {"share": 0.1, "test": 0.1, "seed": 1}},
+            r"^files.validaton: there is no such split \(the nearest is validation\); there are train, validation, test; say "
+            "in splits what other files are, such as {train: train, validation: validaton}$",
+        ),
+        (
+            {"files": {"train": "t.csv", "dev": "v.csv"}},
+            "^files.dev: there is no such split; there are train, validation, test; ",
+        ),
         ({"files": "a.csv", "held_out": {"share": 0.5, "test": 0.5, "seed": 1}}, "held_out.test must lie between 0 and"),
     ):
         with pytest.raises(ValueError, match=said):

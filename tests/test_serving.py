@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from fastapi.testclient import TestClient
 from run_folders import store_task, store_values
 
 from pipelines.tracking.finished import parameters_of
-from pipelines.tracking.serving import application, model_of_run, stored_model
+from pipelines.tracking.serving import application, listening, model_of_run, stored_model
 from pipelines.tracking.store import client
 from rnn_lightning import load_predictor
 from rnn_lightning.predictors import PREDICTORS
@@ -197,3 +198,19 @@ def test_the_requests_of_the_page_are_answered(task: str, words: str, runs: Path
 def bash(text: str, given: bytes | None = None) -> Any:
     """What a shell block prints, as JSON."""
     return json.loads(subprocess.run(["bash", "-c", text], input=given, capture_output=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("host", ["::zz", "192.0.2.1"])
+def test_a_host_that_is_not_of_this_machine_is_not_said_to_be_a_port(host: str) -> None:
+    said = rf"^host={host} port=0 cannot be listened on: .*; give an address of this machine, such as host=127.0.0.1$"
+    with pytest.raises(ValueError, match=said):
+        listening(host, 0)
+
+
+def test_a_port_that_is_taken_is_said_to_be_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            ValueError, match=rf"^host=127.0.0.1 port={port} cannot be listened on: .* in use; give another port$"
+        ):
+            listening("127.0.0.1", port)

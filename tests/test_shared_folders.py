@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"name": "adan", "lr": 1}}, "optimizer name must be one of"),
     ({"optimizer": {"name": "adam", "lr": "fast"}}, "optimizer: lr must be a finite number"),
-    ({"optimizer": {"name": "adam", "lr": -1}}, "Invalid learning rate"),
+    ({"optimizer": {"name": "adam", "lr": -1}}, "optimizer: lr must be a finite number of at least 0, not -1"),
     ({"optimizer": {"name": "adam", "rate": 1}}, "there is no setting 'rate'"),
     ({"optimizer": 5}, "optimizer must be {name: ..., ...}"),
     ({"schedule": {"name": "cosine"}}, "schedule 'cosine': needs 'T_max'"),

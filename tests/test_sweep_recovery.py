@@ -14,9 +14,10 @@ import pytest
 from pipelines import tracking
 from pipelines.settings.base import validate
 from pipelines.settings.schema import Metric
+from pipelines.sweeping.arguments import SweepArguments
 from pipelines.sweeping.engines import Engine, Job
 from pipelines.sweeping.runner import SweepRunner
-from pipelines.sweeping.settings import Sweep, SweepArguments
+from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.study import FINAL, FOLDER, counted, open_study
 from pipelines.sweeping.trial import OUTCOME, PROCESS, TrialSpec
 from rnn_lightning.systems.durable import LAST

@@ -10,7 +10,8 @@ from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
 from pipelines.sweep import sweep
 from pipelines.sweeping import settings
-from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_arguments, read_sweep
+from pipelines.sweeping.arguments import read_arguments
+from pipelines.sweeping.settings import Parameter, Sweep, assigned, check_space, read_sweep
 
 SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
 SPACE = {"task.training.clip": {"choices": [0.25, 1.0]}}
@@ -43,10 +44,29 @@ def test_a_range_is_optunas(told: dict[str, Any], expected: object) -> None:
     assert validate(Parameter, told).distribution() == expected
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+REFUSED: dict[str, tuple[Any, str]] = {
     "nothing": ({}, "space is missing"),
+    "a list": ([1, 2], r"a sweep must be {space: {KEY: {choices: \[a, b\]}, ...}, ...}, not \[1, 2\]"),
+    "seed": (
+        {"space": {"seed": {"choices": [1, 2]}}},
+        "space.seed cannot be varied: the best of several seeds is chance, not a",
+    ),
+    "seeds": ({"space": {"seeds": {"low": 1, "high": 2}}}, "space.seeds cannot be varied: the best of several seeds is chance"),
+    "workers": ({"space": {"workers": {"low": 1, "high": 2}}}, "space.workers cannot be varied: it changes no training"),
+    "architecture": ({"space": {"rnn": {"choices": ["gru"]}}}, "space.rnn cannot be varied: a sweep is of one task and arch"),
+    "measure": ({"space": {"task.metric.mode": {"choices": ["min", "max"]}}}, "space.task.metric.mode cannot be varied: what "),
+    "data": (
+        {"space": {"task.corpus.steps": {"choices": [3]}}},
+        "space.task.corpus.steps cannot be varied: trials train on the",
+    ),
+    "twice": ({"space": {"a": {"choices": [0.1, 0.1]}}}, r"space.a: choices must all be different, not \[0.1, 0.1\]"),
     "no space": ({"space": {}}, "space must have 1 or more entries, not 0"),
     "misspelt": ({"space": SPACE, "prunner": {}}, r"prunner: there is no such setting \(the nearest is pruner\); there are "),
+    "misspelt within": (
+        {"space": {"task.model.optimizer.lr": {"low": 0.0005, "hihg": 0.02}}},
+        r"space.task.model.optimizer.lr.hihg: there is no such setting \(the nearest is high\); in "
+        "space.task.model.optimizer.lr there are choices, high, log, low, step",
+    ),
     "both": ({"space": {"a": {"choices": [1], "low": 0, "high": 1}}}, "space.a: .*either choices, or low and high"),
     "half": ({"space": {"a": {"low": 0}}}, "space.a: .*either choices, or low and high"),
     "empty": ({"space": {"a": {"choices": []}}}, "space.a: .*choices are empty"),
@@ -81,6 +101,10 @@ def test_a_bad_file_is_refused_by_name_and_key(name: str, tmp_path: Path, monkey
             {"task.training.epochs": {"choices": [3, 0]}},
             r"task.training.epochs=0: task.training.epochs must be at least 1",
         ),
+        (
+            {"trainer.memory_limit_gb": {"choices": [1, 2]}},
+            r"mine.yaml: space.trainer.memory_limit_gb changes no training: leave",
+        ),
         ({"trainer.precision": {"choices": ["8"]}}, r"trainer.precision=8: trainer.precision must be"),
     ],
 )
@@ -94,13 +118,29 @@ def test_a_key_or_value_that_the_experiment_does_not_have_is_named(space: dict[s
     [
         (["sweep=basic"], "trials is missing"),
         (["trials=3"], "sweep is missing"),
-        (["sweep=basic", "trials=0"], r"trials must be at least 1, not '0'"),
+        (["sweep=basic", "trials=0"], r"trials must be at least 1, not 0"),
+        (["sweep=basic", "trials=1", "force=1"], r"force must be true or false, not 1"),
+        (
+            ["sweep=basic", "triasl=2"],
+            r"^triasl: there is no such setting \(the nearest is trials\); there are .*\ntrials is missing",
+        ),
+        (["sweep=basic", "trials=1", "storag=x"], r"^storag: .*the nearest is storage.* force, .* storage, sweep, .* trials, "),
+        (["swep=basic", "trials=1"], r"^swep: .*the nearest is sweep.*\nsweep is missing"),
+        (
+            ["sweep=basic", "trials=1", "sweep.sampler.name=gp"],
+            r"^sweep.sampler.name is a setting of conf/sweep/NAME.yaml: write",
+        ),
+        (["sweep=basic", "trials=1", "trials.x=2"], r"^trials.x=2 is no setting: give trials=VALUE$"),
         (["sweep=basic", "trials=3", "workers=many"], r"workers must be a whole number, not 'many'"),
     ],
 )
 def test_a_bad_order_is_refused(arguments: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_arguments(arguments)
+
+
+def test_equal_choices_of_two_types_are_two() -> None:
+    assert validate(Parameter, {"choices": [1, True, 0, False]}).count() == 4
 
 
 def test_an_order_leaves_the_rest_to_the_experiment() -> None:

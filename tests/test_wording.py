@@ -27,14 +27,20 @@ class Every(Settings):
     table: dict[str, Any] = {}  # noqa: RUF012
     maybe: int | None = None
     inner: "Inner | None" = None
+    names: list[str] = []  # noqa: RUF012
+    rows: list["Inner"] = []  # noqa: RUF012
+    by_name: dict[str, "Inner"] = {}  # noqa: RUF012
+    either: list[int | str] | None = None
 
 
 class Inner(Settings):
     """Settings within others."""
 
     size: int = 1
+    title: str = ""
 
 
+THERE = "there is no such setting (the nearest is size); in {} there are size, title"
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"count": "x"}, "count must be a whole number, not 'x'"),
     ({"count": True}, "count must be a whole number, not True"),
@@ -55,6 +61,12 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"maybe": 2.5}, "maybe must be a whole number, not 2.5"),
     ({"inner": 3}, "inner must be {key: value, ...}, not 3"),
     ({"inner": {"size": "x"}}, "inner.size must be a whole number, not 'x'"),
+    ({"names": ["a", 1]}, "names.1 must be text, not 1: quote it, as in \"names=['1']\""),
+    ({"rows": [{"title": 1}]}, "rows.0.title must be text, not 1: quote it, as in \"rows=[{title: '1'}]\""),
+    ({"rows": [{"sise": 1}]}, f"rows.0.sise: {THERE.format('rows.0')}"),
+    ({"by_name": {"a.b": {"sise": 1}}}, f"by_name.a.b.sise: {THERE.format('by_name.a.b')}"),
+    ({"by_name": {"a.b": 3}}, "by_name.a.b must be {key: value, ...}, not 3"),
+    ({"either": [1, 2.5]}, "either.1 must be a whole number or text, not 2.5"),
 ]
 
 
@@ -70,6 +82,8 @@ def test_a_setting_is_refused_in_the_words_of_the_project(values: dict[str, Any]
     [
         (2.5, int | str, "key must be a whole number or text, not 2.5"),
         ([1, "x"], list[int], "an entry of key must be a whole number, not 'x'"),
+        (["a", 1], list[str], "an entry of key must be text, not 1: quote it, as in \"key=['1']\""),
+        ({"a": 1}, dict[str, str], "key.a must be text, not 1: quote it, as in \"key.a='1'\""),
         ({"train": "1_x", "test": 2}, Mapping[str, int] | None, "key.train must be a whole number, not '1_x'"),
         ("no", bool | None, "key must be true or false, not 'no'"),
     ],

@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from pipelines.settings.keywords import unknown
+from pipelines.settings.keywords import by_their_keys, unknown
 from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
 from rnn_lightning.registry import imported, packages
@@ -27,10 +28,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def _all_different(names: list[str]) -> list[str]:
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice: give each name once")
+    return names
+
+
+Names = Annotated[list[str], AfterValidator(_all_different)]
+"""Names of which one twice would mean no more than once."""
+
+
 class ClassSpec(BaseModel):
     """A class of the package by name, and the keywords it is built with; the class checks these itself."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+    place: ClassVar[str | None] = None
+    """The key that holds these settings on a command line, which errors name."""
 
     target: str = Field(
         alias="_target_", pattern=rf"^{PACKAGE}\.[\w.]+$", description=f"a class of {PACKAGE}, such as {PACKAGE}.PairModule"
@@ -53,8 +66,10 @@ class ClassSpec(BaseModel):
         Raises:
             ValueError: for a keyword that the class does not have, or a value that it refuses.
         """
+        given = self.model_extra or {}
         try:
-            return self.cls()(**{**(self.model_extra or {}), **more})
+            with by_their_keys({self.place: given} if self.place else {}):
+                return self.cls()(**{**given, **more})
         except TypeError as error:
             raise ValueError(f"{self.target}: {error}") from None
 
@@ -72,6 +87,8 @@ class CorpusSpec(ClassSpec):
     What a task file, a run or a checkpoint says cannot allow it, since importing a package runs it.
     """
 
+    place: ClassVar[str | None] = "task.corpus"
+
     target: Annotated[str, AfterValidator(_allowed)] = Field(
         alias="_target_",
         pattern=r"^[\w.]+\.\w+$",
@@ -83,6 +100,18 @@ class CorpusSpec(ClassSpec):
         # by name: all commands read settings, and are not made anew for each edit of a corpus
         importlib.import_module(f"{PACKAGE}.corpora").check_corpus(found)
         return found
+
+
+class DataSpec(ClassSpec):
+    """A data module."""
+
+    place: ClassVar[str | None] = "task.data"
+
+
+class ModelSpec(ClassSpec):
+    """A system."""
+
+    place: ClassVar[str | None] = "task.model"
 
 
 def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
@@ -99,21 +128,21 @@ def validate(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
 
 def _lines(kind: type[BaseModel], errors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A line for each setting that pydantic refuses; of one that may have several types it has an error for each."""
-    several: dict[str, list[Mapping[str, Any]]] = {}
+    several: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
     for error in errors:
-        *place, last = error["loc"] or ("",)
-        if place and isinstance(last, str) and _kind_at(kind, [*map(str, place)]) is None and error["type"] != "missing":
-            several.setdefault(".".join(map(str, place)), []).append(error)
+        *place, _ = error["loc"] or ("",)
+        if len(_options(_type_at(kind, place))) > 1:  # the last is then the name of one of the types
+            several.setdefault(tuple(place), []).append(error)
         else:
             yield _line(kind, error)
-    for key, of_key in several.items():
-        yield refusal(key, of_key)
+    for place, of_place in several.items():
+        yield refusal(place, of_place)
 
 
 def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     """One error of pydantic's in a line."""
-    place = [str(part) for part in error["loc"]]
-    key = ".".join(place)
+    place = error["loc"]
+    key = ".".join(map(str, place))
     if error["type"] == "extra_forbidden":
         return unknown(key, _fields_at(kind, place[:-1]))
     if error["type"] == "missing":
@@ -123,28 +152,47 @@ def _line(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":  # of a validator here, whose words are those of this project
         value = "" if isinstance(error["input"], Mapping) else f" (got {shown(error['input'])})"
         return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}".removeprefix(": ")
-    return refusal(key, [error])
+    return refusal(place, [error])
 
 
-def _fields_at(kind: type[BaseModel], place: Sequence[str]) -> list[str]:
+def _fields_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     """The settings that there are at a place among those of ``kind``."""
-    found = _kind_at(kind, place)
+    found = _settings_at(kind, place)
     return [name for name in found.model_fields if name not in NOT_SET] if found else []
 
 
-def _description(kind: type[BaseModel], place: Sequence[str]) -> str | None:
+def _description(kind: type[BaseModel], place: Sequence[str | int]) -> str | None:
     """What the setting at a place among those of ``kind`` may be, where words say it better than a pattern."""
-    fields = _kind_at(kind, place[:-1])
+    fields = _settings_at(kind, place[:-1])
     named = {field.alias or name: field.description for name, field in fields.model_fields.items()} if fields else {}
-    return named.get(place[-1])
+    return named.get(str(place[-1]))
 
 
-def _kind_at(kind: type[BaseModel], place: Sequence[str]) -> type[BaseModel] | None:
+def _settings_at(kind: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:
     """The class of the settings at a place among those of ``kind``; ``None`` where there are plain values."""
+    return next((each for each in _options(_type_at(kind, place)) if _is_settings(each)), None)
+
+
+def _type_at(kind: Any, place: Sequence[str | int]) -> Any:
+    """The type of what is at a place within a value of the type ``kind``; ``None`` where any may be."""
     for name in place:
-        held = kind.model_fields[name].annotation if name in kind.model_fields else None
-        options = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
-        if not options:
-            return None
-        kind = options[0]
+        held = [_type_in(option, name) for option in _options(kind)]
+        kind = next((each for each in held if each is not None), None)
     return kind
+
+
+def _type_in(kind: Any, name: str | int) -> Any:
+    """The type of a field of settings, or of the entries of a list or a mapping."""
+    if get_origin(kind) in (list, dict):
+        return get_args(kind)[-1]
+    return kind.model_fields[name].annotation if _is_settings(kind) and name in kind.model_fields else None
+
+
+def _options(kind: Any) -> list[Any]:
+    """The types that a value of the type ``kind`` may have, but for that of ``None``."""
+    types = get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind]
+    return [each for each in types if each is not NoneType]
+
+
+def _is_settings(kind: Any) -> bool:
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel)

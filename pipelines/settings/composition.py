@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.settings.keywords import named
-from pipelines.settings.overrides import FOLDER, SEARCHPATH, located, rewritten
+from pipelines.settings.overrides import FOLDER, SEARCHPATH, located, rewritten, unmerged
 from pipelines.settings.places import files_by_name
 from pipelines.settings.seals import check_seal
 from pipelines.settings.tuned import AGAIN, check_tuned
@@ -141,5 +141,7 @@ def _configuration(conf: Path) -> Iterator[None]:
             check_seal(file, again=AGAIN)
         if isinstance(error, YAMLError):
             raise ValueError(f"a file below {conf} is no YAML: {' '.join(str(error).split())}") from None
+        if said := unmerged(error):
+            raise ValueError(said) from None
         message, _, _ = " ".join((str(error) or str(error.__cause__)).split()).partition(" Config search path")
         raise ValueError(message) from None

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipelines.settings.headings import check_columns, columns_in, first_row, names_of
+from pipelines.settings.keywords import unknown
 from pipelines.settings.windows import window_of
 
 KEYS = {
@@ -120,9 +121,13 @@ def files_of(given: Any) -> dict[str, Any]:
     """The files of each split.
 
     Raises:
-        ValueError: for one that is not there.
+        ValueError: for one that is not there, and a name among those of splits that is none of theirs.
     """
-    files = given if isinstance(given, Mapping) and given.keys() <= {*STEMS} else {"train": given}
+    named = isinstance(given, Mapping) and not given.keys().isdisjoint(STEMS)
+    files = given if named else {"train": given}
+    _check_splits(files)
+    if not all(map(names_of, files.values())):
+        raise ValueError(f"from={given} names no file: give from=FILE, or from={{train: FILE, test: FILE}}")
     for name in (name for of_split in files.values() for name in names_of(of_split)):
         if not Path(name).exists():
             raise ValueError(f"{name} is missing; from must name files or folders")
@@ -131,6 +136,15 @@ def files_of(given: Any) -> dict[str, Any]:
         if "train" in inside:
             files = {split: inside[split] for split in ("train", "validation", "test") if split in inside}
     return {STEMS.get(str(split), str(split)): of_split for split, of_split in files.items()}
+
+
+def _check_splits(files: Mapping[str, Any]) -> None:
+    before: dict[str, str] = {}
+    for name in map(str, files):
+        if name not in STEMS:
+            raise ValueError(f"{unknown(f'from.{name}', STEMS)}; files of parallel lines have no names of splits")
+        if (first := before.setdefault(STEMS[name], name)) != name:
+            raise ValueError(f"from has the {STEMS[name]} split twice, {first} and {name}: give its files as one list")
 
 
 def kind_of(given: Mapping[str, Any], there: Mapping[str, str], name: str) -> Kind:

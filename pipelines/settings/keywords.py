@@ -3,13 +3,16 @@
 import difflib
 import inspect
 import json
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pipelines.settings.nested import flatten
 from pipelines.settings.wording import refusal
 from rnn_lightning.checks import shown
 
@@ -59,10 +62,11 @@ def bad_value(key: str, value: Any, hint: Any) -> Iterator[str]:
         errors = error.errors()
         inside = [each for each in errors if each["input"] != value]
         for each in inside:
-            named_by = [f"{key}.{part}" for part in each["loc"] if isinstance(value, Mapping) and part in value]
-            yield refusal(named_by[0] if named_by else f"an entry of {key}", [each])
+            keys = [part for part in each["loc"] if isinstance(value, Mapping) and part in value]
+            numbers = [part for part in each["loc"] if isinstance(part, int)]
+            yield refusal([key, *(keys[:1] or numbers)], [each], None if keys else f"an entry of {key}")
         if not inside:
-            yield refusal(key, [{**each, "input": value} for each in errors])
+            yield refusal([key], [{**each, "input": value} for each in errors])
 
 
 def _plain(hint: Any) -> Any:
@@ -71,6 +75,32 @@ def _plain(hint: Any) -> Any:
         return Any if inspect.isclass(hint) and not issubclass(hint, (*PLAIN, dict, list, tuple)) else hint
     kept = [part for part in get_args(hint) if not inspect.isclass(part) or issubclass(part, (*PLAIN, dict, list))]
     return Union[tuple(kept)]  # noqa: UP007 - of parts that only the running program knows
+
+
+@contextmanager
+def by_their_keys(given: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Name the full key in what a constructor says of its argument: those ``given``, by the settings' key that holds them.
+
+    An error that begins with an argument of another value stays: it is of another constructor's.
+    """
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        if (named := _by_key(said, given)) != said:
+            error.args = (named,)
+        raise
+
+
+def _by_key(said: str, given: Mapping[str, Mapping[str, Any]]) -> str:
+    inner = re.sub(r"^(\w+)(?: '[^']*')?: (?=\w+ must )", r"\1.", said)  # ``schedule 'warmup': steps must be ...``
+    name = re.match(r"[\w.]*", inner)[0]  # pyright: ignore[reportOptionalSubscript] - it matches nothing at least
+    for key, value in flatten(given).items():
+        if f".{key}".endswith(f".{name}") and re.search(rf"not {re.escape(shown(value))}(?!\w)", inner):
+            return f"{key}{inner.removeprefix(name)}"
+    first = re.match(r"\w*", said)[0]  # pyright: ignore[reportOptionalSubscript]
+    holders = [key for key, settings in given.items() if isinstance(settings.get(first), Mapping | list)]
+    return f"{holders[0]}.{said}" if holders else said
 
 
 def unknown(key: str, allowed: Iterable[str]) -> str:
@@ -84,7 +114,10 @@ def unknown(key: str, allowed: Iterable[str]) -> str:
 
 def named(what: str, name: Any, known: Iterable[str]) -> str:
     """The line on a name that is none of the ``known``: it names them, in order, or of many those that may be meant."""
-    listed = sorted(known)
+    if not (listed := sorted(known)):
+        return (
+            f"{what} cannot be {shown(name)}: there is none at all; look whether the folder or the file that has them is gone"
+        )
     near = difflib.get_close_matches(str(name), listed, FEW)
     meant = f": the nearest is {near[0]}" if near else ""
     if len(listed) > MOST_NAMED:

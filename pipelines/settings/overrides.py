@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.settings.keywords import named
 from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Experiment
+from pipelines.settings.wording import TYPES
 from rnn_lightning.checks import shown
 
 SEARCHPATH = "hydra.searchpath="
@@ -76,8 +77,23 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
         value = key not in GROUPS and not parsed.is_delete() and not key.startswith("hydra")
         made.append(f"++{override.lstrip('+')}" if value else override)
     if not any(override.startswith("task=") for override in overrides):
-        raise ValueError(f"task is missing: give task=NAME, one of {', '.join(files_of('task', searched))}")
+        raise ValueError(f"task is missing: give task=NAME, one of {', '.join(choices_of('task', searched))}")
     return made
+
+
+def unmerged(error: Exception) -> str | None:
+    """What is wrong with an override that Hydra cannot set in the files' values, of which it says no reason; ``None`` where the
+    ``error`` is another one."""
+    _, is_override, override = str(error).partition("Error merging override ")
+    if not is_override:
+        return None
+    parsed, cause = parse(override.lstrip("+")), error.__cause__
+    key, value = parsed.key_or_group, parsed.value()
+    there = {list: TYPES["array"], dict: TYPES["object"]}.get(getattr(cause, "object_type", None) or str)
+    if there is not None and isinstance(value, list | dict):
+        return f"{key} must be {there}, not {shown(value)}"
+    reason = str(cause).partition("\n")[0]
+    return f"{key} cannot be set to {shown(value)} ({reason}): write the list or the table above it as a whole"
 
 
 def parse(override: str) -> Any:
@@ -116,10 +132,22 @@ def check_group(override: str, parsed: Any, searched: Sequence[str]) -> None:
         ValueError: naming the files that there are, the nearest first.
     """
     group, chosen = parsed.key_or_group, None if parsed.is_delete() else parsed.value()
-    if chosen not in (known := files_of(group, searched)):
+    if chosen not in (known := choices_of(group, searched)):
         raise ValueError(named(group, chosen, known))
     if override.startswith("+"):
         raise ValueError(f"{override} has no effect: write {group}={chosen}")
+
+
+def choices_of(group: str, searched: Sequence[str]) -> list[str]:
+    """As `files_of`, for a group of which a file must be chosen.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    if files := files_of(group, searched):
+        return files
+    advice = "take it from git again, or, where rnn-lightning is installed, remove it and let `rnn init` make it"
+    raise ValueError(f"conf/{group} has no file NAME.yaml to choose: {advice}")
 
 
 def files_of(group: str, searched: Sequence[str]) -> list[str]:

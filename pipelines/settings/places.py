@@ -10,8 +10,10 @@ LIBRARY = (PACKAGE.parent / "src" if IN_CLONE else PACKAGE.parent) / "rnn_lightn
 
 
 def configuration(project: Path) -> Path:
-    """The folder ``conf`` of the project if it has one, else the one that was installed."""
-    return next(folder for folder in (project / "conf", PACKAGE / "conf") if (folder / "config.yaml").is_file())
+    """The folder ``conf`` of the project if it has one, or none is installed, else the installed one."""
+    installed = PACKAGE / "conf"
+    own = (project / "conf" / "config.yaml").is_file() or not (installed / "config.yaml").is_file()
+    return project / "conf" if own else installed
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_serializer, model_validator
 
-from pipelines.settings.base import ClassSpec, CorpusSpec, Settings
+from pipelines.settings.base import CorpusSpec, DataSpec, ModelSpec, Names, Settings
 from pipelines.settings.contents import with_content
 from pipelines.settings.trainer import Trainer
 
@@ -99,8 +99,8 @@ class Task(TaskHeader):
     """``conf/task/NAME.yaml``: corpus, batches, model and training."""
 
     corpus: CorpusSpec
-    data: ClassSpec
-    model: ClassSpec
+    data: DataSpec
+    model: ModelSpec
     rnn: dict[str, Any] = Field(default_factory=dict)
     parameters: PositiveInt | None = None
     training: Training
@@ -133,7 +133,7 @@ class Experiment(Settings):
     tuning: dict[str, Any] | None = None  # of ``conf/tuned``: the sweep that found these values, and what it varied
     init_from: str | None = Field(None, description="the folder of a run, or hub:OWNER/NAME@REVISION")
     init_from_partial: bool = False
-    freeze: list[str] = Field(default_factory=list)
+    freeze: Names = Field(default_factory=list)
     command_line: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.settings.base import Settings
+from pipelines.settings.base import Names, Settings
 
 
 def _available(accelerator: Any) -> Any:
@@ -60,7 +60,7 @@ class Trainer(Settings):
     accumulate_grad_batches: Annotated[int, Field(ge=1, le=100_000)] = 1
     averaging: Averaging | None = None
     memory_limit_gb: PositiveFloat | None = None  # of a training; none: what the machine has
-    loggers: list[str] = Field(default_factory=list)  # beside the dashboard: csv, tensorboard, or my_package.MyLogger
+    loggers: Names = Field(default_factory=list)  # beside the dashboard: csv, tensorboard, or my_package.MyLogger
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Trainer":

@@ -25,17 +25,33 @@ LENGTHS = {"too_short": "{min_length} or more", "too_long": "{max_length} or few
 """How many entries a list must have, likewise."""
 
 
-def refusal(key: str, errors: Sequence[Mapping[str, Any]]) -> str:
-    """The line on the value of a ``key`` that pydantic refuses: with one error, or with one for each type that it may have."""
+def refusal(place: Sequence[str | int], errors: Sequence[Mapping[str, Any]], called: str | None = None) -> str:
+    """The line on a value that pydantic refuses: with one error, or with one for each type that it may have.
+
+    Args:
+        place: the keys above each other that have the value, and numbers of entries of lists.
+        called: what the line calls it; none: by its place.
+    """
     value: Any = errors[0]["input"]
+    key = called or ".".join(map(str, place))
     words = [_allowed(error) for error in errors]
     known = [word for word in words if word is not None]
     if len(known) < len(words):
         return f"{key}: {'; or '.join(dict.fromkeys(error['msg'] for error in errors))} (got {shown(value)})"
-    quoted = f": quote it, as in \"{key}='{value}'\"" if known == ["text"] and type(value) in (int, float, bool) else ""
     if errors[0]["type"] in LENGTHS:
         return f"{key} must have {known[0]} entries, not {len(value)}"
-    return f"{key} must be {' or '.join(dict.fromkeys(known))}, not {shown(value)}{quoted}"
+    is_text = known == ["text"] and type(value) in (int, float, bool)
+    advice = f': quote it, as in "{_quoted(place, value)}"' if is_text else ""
+    return f"{key} must be {' or '.join(dict.fromkeys(known))}, not {shown(value)}{advice}"
+
+
+def _quoted(place: Sequence[str | int], value: Any) -> str:
+    """How a command line sets a text: an entry of a list with the whole list, since entries have no keys there."""
+    ends = next((number for number, part in enumerate(place) if isinstance(part, int)), len(place))
+    text = f"'{value}'"
+    for part in reversed(place[ends:]):
+        text = f"[{text}]" if isinstance(part, int) else f"{{{part}: {text}}}"
+    return f"{'.'.join(map(str, place[:ends]))}={text}"
 
 
 def _allowed(error: Mapping[str, Any]) -> str | None:

@@ -19,10 +19,11 @@ from pipelines.display.progress import Progress
 from pipelines.runs.cards import card_of
 from pipelines.runs.processes import lock_folder
 from pipelines.settings.schema import Experiment
+from pipelines.sweeping.arguments import SweepArguments
 from pipelines.sweeping.engines import Job, make_engine
 from pipelines.sweeping.lease import BEAT, Lease
 from pipelines.sweeping.outcome import REPORTS, keep, tuned_file
-from pipelines.sweeping.settings import Sweep, SweepArguments
+from pipelines.sweeping.settings import Sweep
 from pipelines.sweeping.storage import default_storage, open_storage
 from pipelines.sweeping.study import FINAL, FOLDER, REASON, STARTS, counted, open_study, running, waiting
 from pipelines.sweeping.trial import OUTCOME, TrialSpec, end_process, has_saved

@@ -4,22 +4,30 @@ import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from pipelines.settings.base import validate
 from pipelines.settings.compose import CONF, compose
 from pipelines.settings.keywords import named
-from pipelines.settings.overrides import check_once
+from pipelines.settings.overrides import GROUPS
 from pipelines.settings.places import files_by_name
 from pipelines.settings.schema import Settings
 from pipelines.settings.yaml_files import read_yaml
 from pipelines.training.keywords import check_system
+from rnn_lightning.checks import shown
 
 Scalar = bool | int | float | str | None
 LARGEST_GRID = 100_000
-STORAGES = "the URL of a database, such as sqlite:////home/me/sweeps.db or postgresql://me@host/sweeps"
+OF_SEED = "the best of several seeds is chance, not a better setting; seed=N on the command line is that of all trials"
+OF_ORDER = "it changes no training"
+FIXED = {**dict.fromkeys(("seed", "seeds"), OF_SEED), **dict.fromkeys(("workers", "engine", "name"), OF_ORDER)}
+FIXED |= dict.fromkeys(
+    (*GROUPS, "conf"), "a sweep is of one task and architecture with one trainer, which the command line chooses"
+)
+FIXED |= {"task.metric": "what trials are compared by is the same for all", "task.corpus": "trials train on the same data"}
+"""Settings that no sweep varies, and why."""
 
 
 class Parameter(Settings):
@@ -38,6 +46,8 @@ class Parameter(Settings):
             raise ValueError("give either choices, or low and high (and step or log)")
         if self.choices is not None and not self.choices:
             raise ValueError("choices are empty")
+        if len({(isinstance(choice, bool), choice) for choice in self.choices or ()}) < len(self.choices or ()):
+            raise ValueError(f"choices must all be different, not {shown(self.choices)}")
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ValueError(f"low must be below high, not {self.low} and {self.high}")
         if self.log and (self.step is not None or (self.low or 0) <= 0):
@@ -102,6 +112,14 @@ class Sweep(Settings):
     pruner: Pruner = Field(default_factory=Pruner)
 
     @model_validator(mode="after")
+    def _is_fair(self) -> "Sweep":
+        for key in self.space:
+            name = key.lstrip("+~")
+            if reason := FIXED.get(name) or FIXED.get(".".join(name.split(".")[:2])):
+                raise ValueError(f"space.{key} cannot be varied: {reason}: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _prunes_one_objective(self) -> "Sweep":
         if len(set(self.objectives)) != len(self.objectives) or self.objectives[:1] != ["quality"]:
             raise ValueError(f"objectives must begin with quality, and name each once, not {self.objectives}")
@@ -128,39 +146,6 @@ class Sweep(Settings):
         return [dict(zip(self.space, row, strict=True)) for row in itertools.product(*values)]
 
 
-class SweepArguments(Settings):
-    """What the command line asks of a sweep, besides the experiment."""
-
-    model_config = ConfigDict(strict=False)  # a command line has words only
-
-    sweep: str
-    trials: Annotated[int, Field(ge=1, le=1_000_000)]
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
-    storage: Annotated[str, Field(pattern=r"^\w[\w+]*://.+$")] | None = Field(None, description=STORAGES)
-    engine: Literal["local", "ray"] = "local"
-    force: bool = False
-    overrides: list[str] = Field(default_factory=list)
-
-
-def read_arguments(arguments: list[str]) -> SweepArguments:
-    """What of a command line is of the sweep (the fields of `SweepArguments`); all else is for the experiment.
-
-    Raises:
-        ValueError: for a number that is none, or nothing said of sweep or trials.
-    """
-    check_once(arguments)
-    own: dict[str, Any] = {"overrides": []}
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        if name in ("sweep", "trials", "workers", "storage", "engine", "force"):
-            own[name] = value
-        else:
-            own["overrides"].append(argument)
-    if "sweep" in own:
-        _file_of(own["sweep"])
-    return validate(SweepArguments, own)
-
-
 def read_sweep(name: str) -> Sweep:
     """The sweep of ``conf/sweep/NAME.yaml``.
 
@@ -170,18 +155,24 @@ def read_sweep(name: str) -> Sweep:
     file = _file_of(name)
     try:
         values = read_yaml(file)
-        return validate(Sweep, values if isinstance(values, Mapping) else {})
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a sweep must be {{space: {{KEY: {{choices: [a, b]}}, ...}}, ...}}, not {shown(values)}")
+        return validate(Sweep, values)
     except ValueError as error:
         raise ValueError(
             "\n".join(f"{_shown(file)}: {line.removeprefix(f'{file} ')}" for line in str(error).splitlines())
         ) from None
 
 
+def sweeps() -> list[str]:
+    """The names of the files of ``conf/sweep``."""
+    return [*files_by_name(CONF / "sweep")]
+
+
 def _file_of(name: str) -> Path:
-    file = CONF / "sweep" / f"{name}.yaml"
-    if not file.exists():
-        raise ValueError(named("sweep", name, [*files_by_name(file.parent)]))
-    return file
+    if name not in (known := sweeps()):
+        raise ValueError(named("sweep", name, known))
+    return CONF / "sweep" / f"{name}.yaml"
 
 
 def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
@@ -195,11 +186,15 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
         raise ValueError(f"{both[0]} has no effect: {_shown(CONF / 'sweep' / name)}.yaml varies it; leave it out")
     check_system(compose(overrides))  # what is wrong without the sweep's values is not of the sweep's file
     for key, parameter in sweep.space.items():
+        trained = []
         for value in parameter.ends():
             try:
-                check_system(compose([*overrides, assigned(key, value)]))
+                check_system(experiment := compose([*overrides, assigned(key, value)]))
             except ValueError as error:
                 raise ValueError(f"{_shown(CONF / 'sweep' / name)}.yaml: space: {key}={value}: {error}") from None
+            trained.append(experiment.decisive(searched=False))
+        if len(trained) > 1 and all(each == trained[0] for each in trained):
+            raise ValueError(f"{_shown(CONF / 'sweep' / name)}.yaml: space.{key} changes no training: leave it out")
 
 
 def assigned(key: str, value: Scalar) -> str:

@@ -1,5 +1,6 @@
 """MLflow's scoring server for a run's model, which refuses what it cannot answer, in one line and with a code of its own."""
 
+import errno
 import json
 import socket
 import sys
@@ -134,12 +135,16 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket of the address; port 0 is any that is free.
 
     Raises:
-        ValueError: where it cannot be had.
+        ValueError: where it cannot be had; says whether the host or the port is wrong.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
-        raise ValueError(f"host={host} port={port} cannot be listened on: {error}; give another port") from None
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        is_host = number < 0 or number == errno.EADDRNOTAVAIL  # below 0: no name or address that can be found
+        advice = "give an address of this machine, such as host=127.0.0.1" if is_host else "give another port"
+        reason = str(error).partition(" (while attempting")[0]
+        raise ValueError(f"host={host} port={port} cannot be listened on: {reason}; {advice}") from None
 
 
 def run_server(app: "FastAPI", listener: socket.socket) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pipelines.settings.keywords import by_their_keys
 from pipelines.settings.schema import Experiment
 from pipelines.training.keywords import BALANCED
 from pipelines.training.memory import check_budget
 from rnn_lightning import System, hidden_size_for
+from rnn_lightning.checks import check_counts
 from rnn_lightning.models.class_weights import balanced_weights
 from rnn_lightning.optimization import PERIODS
 from rnn_lightning.sliced import blocks
@@ -34,7 +36,7 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int, dat
     """What builds the system: its hidden size is found, but no weight is drawn. Of ``data``, their module, it takes the weights
     of classes where these are to be ``balanced``."""
     task = experiment.task
-    rnn = {**experiment.rnn, **task.rnn}
+    rnn, networks = {**experiment.rnn, **task.rnn}, {"task.rnn": task.rnn, "rnn": experiment.rnn}
     more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
     if period := PERIODS.get(str(schedule.get("name"))):
@@ -44,12 +46,15 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int, dat
         more["class_weights"] = balanced(data, more)
 
     def build(size: int) -> System:
-        return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
+        with by_their_keys(networks):
+            return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
 
     if rnn.get("hidden_size") is not None:
         return partial(build, rnn["hidden_size"])
     assert task.parameters is not None  # the schema wants one of the two
     check_budget(experiment)
+    with by_their_keys(networks):
+        check_counts(heads=rnn.get("heads", 1))
     return partial(build, hidden_size_for(rnn["cell"], parameters=task.parameters, build=build, multiple=rnn.get("heads", 1)))
 
 

@@ -34,10 +34,10 @@ class Loggers:
     """
 
     def __init__(self, experiment: Experiment, seed: int) -> None:
-        self._made = {name: logger_class(name) for name in experiment.trainer.loggers}
         folders = [name.rpartition(".")[2] for name in experiment.trainer.loggers]
         if twice := [name for name in folders if folders.count(name) > 1]:
-            raise ValueError(f"trainer.loggers: two would write the folder {twice[0]}: name each once")
+            raise ValueError(f"trainer.loggers: two would write the folder {twice[0]}: rename the class of one")
+        self._made = {name: logger_class(name) for name in experiment.trainer.loggers}
         self._name = str(experiment.run(seed).relative_to("runs"))
         self._config = experiment.plain(seed)
         self._loggers: list[Logger] = []

@@ -115,7 +115,7 @@ def clipped_size(gradients: Iterable[Tensor], algorithm: str | None = "norm") ->
 
 
 def check_finite(what: str, settings: Any) -> None:
-    """Refuse a number among ``settings`` that is not finite, and a learning rate that is none."""
+    """Refuse a number among ``settings`` that is not finite, and a learning rate that is none or below 0."""
     for name, value in settings.items() if isinstance(settings, Mapping) else ():
         if name == "lr" or isinstance(value, float):
-            check_number(f"{what}: {name}", value)
+            check_number(f"{what}: {name}", value, least=0 if name == "lr" else None)

@@ -3,8 +3,9 @@
 Shapes: R rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -153,6 +154,31 @@ def slices_of(split: str, written: str, sizes: Mapping[str, int]) -> list[tuple[
         known = ", ".join(sorted(sizes))
         raise ValueError(f"no split {written!r} for splits.{split}; it has {known}, and slices such as train[:90%]") from None
     return [(part.splitname, part.from_, part.to) for part in found]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse files by another name than that of a split: without ``splits`` nothing would read them.
+
+    Raises:
+        ValueError: naming the split that may be meant.
+    """
+    for name in names:
+        if name not in SPLITS:
+            (near,) = get_close_matches(name, SPLITS, 1) or ("",)
+            meant = f" (the nearest is {near})" if near else ""
+            advice = f"say in splits what other files are, such as {{train: train, {near or 'validation'}: {name}}}"
+            raise ValueError(f"files.{name}: there is no such split{meant}; there are {', '.join(SPLITS)}; {advice}")
+
+
+def check_all_used(splits: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse files, by the ``names`` that ``splits`` take rows from, that these take no row of.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if unused := sorted({*names} - {*needed_parts(splits, names)}):
+        written = ", ".join(f"{split}: {said}" for split, said in splits.items())
+        raise ValueError(f"files.{unused[0]} are of no split: name them in splits, which are {{{written}}}, or leave them out")
 
 
 def check_splits(splits: Mapping[str, Any], needed: Sequence[str], source: str, ways: Mapping[str, str] = WAYS) -> None:

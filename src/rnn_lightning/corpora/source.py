@@ -8,7 +8,17 @@ from typing import Any, ClassVar
 
 from .class_names import Classes, find_classes
 from .corpus import SPLITS, Corpus, CorpusError, RawSplit
-from .dividing import WAYS, HeldOut, Loaded, check_rows, check_splits, held_out_splits, named_splits
+from .dividing import (
+    WAYS,
+    HeldOut,
+    Loaded,
+    check_all_used,
+    check_names,
+    check_rows,
+    check_splits,
+    held_out_splits,
+    named_splits,
+)
 from .files import verified_source
 from .hub import HubSource, write_fetched
 from .local import LocalSource
@@ -23,9 +33,10 @@ class FromSource(Corpus):
     """A corpus of a data set on the Hub, by the fields of `HubSource`, or in local ``files``, by those of `LocalSource`.
 
     ``splits`` says what the data set calls the splits, ``{validation: dev}``, or which rows of which split they are,
-    ``{train: "train[:90%]", validation: "train[90%:]"}``. ``held_out`` (the keywords of `HeldOut`) draws a validation split,
-    and a test split if wanted, from the training split, where the data set has none. ``streaming`` (the keywords of
-    `Streaming`) reads a part of a data set on the Hub that is larger than the disk. ``rows`` are the numbers of rows that
+    ``{train: "train[:90%]", validation: "train[90%:]"}``; without it ``files`` are those of train, validation and test, with it
+    each must be of a split. ``held_out`` (the keywords of `HeldOut`) draws a validation split, and a test split if wanted, from
+    the training split, where the data set has none. ``streaming`` (the keywords of `Streaming`) reads a part of a data set on
+    the Hub that is larger than the disk. ``rows`` are the numbers of rows that
     splits must have before that. ``classes`` are the names of classes that are numbers from 0.
     """
 
@@ -59,7 +70,10 @@ class FromSource(Corpus):
             raise ValueError("either repository (a data set on the Hub) or files, such as {train: train.csv}, must be given")
         if self.streaming is not None:
             raise ValueError("streaming is for a data set on the Hub, and these are files: leave it out")
-        return LocalSource(self.files, self.format, self.separator, self.licence, self.columns())
+        origin = LocalSource(self.files, self.format, self.separator, self.licence, self.columns())
+        if self.splits is None:
+            check_names(origin.by_split())
+        return origin
 
     def _hub(self, repository: str) -> HubSource:
         if self.files is not None:
@@ -107,6 +121,7 @@ class FromSource(Corpus):
         """
         splits = dict(parts)
         if self.splits is not None and self.repository is None:
+            check_all_used(self.splits, [*parts])
             splits = named_splits(parts, self.splits)
         check_rows(splits, self.rows, f"{self.origin}")
         for name in splits.keys() & {*self.needed}:
