@@ -144,8 +144,16 @@ OTHERS: list[Case] = [
     ("LanguageModel", {"vocab_size": 2**31 - 1, "embedding_size": 10**4}, "embedding_size 10000 numbers must fit in"),
     ("LanguageModel", {"rnn": "gru"}, "rnn must be a dict of keywords of build_network, or a Recurrent, not 'gru'"),
     ("LanguageModel", {"rnn": {"cell": "gru", "hidden_size": 3, "layers": 2}}, "rnn: there is no setting 'layers'"),
-    ("LanguageModel", {"optimizer": {"name": "sgd", "lr": NAN}}, "optimizer: lr must be a finite number, not nan"),
-    ("LanguageModel", {"optimizer": {"name": "sgd", "lr": True}}, "optimizer: lr must be a finite number, not True"),
+    (
+        "LanguageModel",
+        {"optimizer": {"name": "sgd", "lr": NAN}},
+        "lr must be a finite number of at least 0, not nan",
+    ),
+    (
+        "LanguageModel",
+        {"optimizer": {"name": "sgd", "lr": True}},
+        "lr must be a finite number of at least 0, not True",
+    ),
     ("LanguageModel", {"optimizer": []}, r"optimizer must be \{name: ..., ...\}, not \[\]"),
     ("LanguageModel", {"schedule": "cosine"}, "schedule must be {name: ..., ...}, not 'cosine'"),
     ("LanguageModel.generate", {"length": -1}, "length must be a whole number of at least 0, not -1"),

@@ -63,6 +63,9 @@ def test_the_order_that_results_tell_is_the_stored_one() -> None:
     text = {name: sum(values) / len(values) for name, values in losses("shakespeare").items()}
     assert text["layernorm_lstm"] < text["slstm"] < text["gru"]
     assert min(text[name] for name in ("lru", "sru", "mingru", "minlstm", "mlstm")) > text["elman"]
+    for task in ("adding_400", "adding_1000"):
+        adding = losses(task)
+        assert max(*adding["gru"], *adding["lstm_chrono"]) < 0.001 and min(adding["lstm"]) > 0.16
     recall = losses("recall")
     assert max(recall["lru"]) < 0.1 and all(max(recall[name]) > 0.3 for name in ("gru", "lstm", "mingru"))
     assert min(recall["mlstm"]) > 0.5 and "elman" not in recall

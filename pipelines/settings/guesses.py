@@ -132,10 +132,21 @@ def files_of(given: Any) -> dict[str, Any]:
         if not Path(name).exists():
             raise ValueError(f"{name} is missing; from must name files or folders")
     if files.keys() == {"train"} and isinstance(given, str) and Path(given).is_dir():
-        inside = {STEMS.get(path.stem.lower()): str(path) for path in sorted(Path(given).iterdir())}
+        inside = _splits_in(Path(given))
         if "train" in inside:
             files = {split: inside[split] for split in ("train", "validation", "test") if split in inside}
     return {STEMS.get(str(split), str(split)): of_split for split, of_split in files.items()}
+
+
+def _splits_in(folder: Path) -> dict[str, str]:
+    """The files of a folder that are named as splits are, by these."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        split = STEMS.get(path.stem.lower())
+        if split is not None and (first := found.setdefault(split, str(path))) != str(path):
+            advice = "give from={train: FILE, test: FILE}"
+            raise ValueError(f"{folder} has the {split} split twice, {Path(first).name} and {path.name}: {advice}")
+    return found
 
 
 def _check_splits(files: Mapping[str, Any]) -> None:
