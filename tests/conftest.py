@@ -21,6 +21,7 @@ def _copied_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own, there = ROOT / "mlflow.db", (ROOT / "mlflow.db").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_make_tables", copy_empty)
+        patch.setattr(os, "fsync", os.fstat)  # of a test's files nothing must outlive a power cut; a bad descriptor is an error
         # A thread that delivers when its test, and what that set in the environment, are over finds this dashboard.
         patch.setattr(store, "PROJECT", tmp_path_factory.mktemp("project"))
         yield

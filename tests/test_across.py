@@ -79,7 +79,7 @@ def test_the_interval_is_that_of_a_bootstrap_within_tasks(tmp_path: Path) -> Non
     for losses in (LOSSES, OTHERS):
         means = [fmean(values) for values in losses.values()]
         scores.append((max(means) - np.array(losses["gru"])) / (max(means) - min(means)))
-    drawn = [interquartile_mean(*(generator.choice(own, len(own)) for own in scores)) for _ in range(20_000)]
+    drawn = [interquartile_mean(*(generator.choice(own, len(own)) for own in scores)) for _ in range(6_000)]
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.02)
 
 

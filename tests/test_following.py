@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from often import some
 
 from pipelines.runs import processes
 from pipelines.runs.processes import lock_folder
@@ -92,8 +93,11 @@ def test_a_process_left_behind_is_ended_and_said(
     assert capsys.readouterr().err == f"ending process {holder.pid}, left behind at it by a command that is gone\n"
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "fetch", "preprocess", "sweep", "repro", "predict"])
-@pytest.mark.parametrize("after", [0.15, 0.6])
+COMMANDS = ("train", "compare", "fetch", "preprocess", "repro", "predict", "evaluate", "sweep")
+ENDED = [(command, after) for after in (0.15, 0.6) for command in COMMANDS]
+
+
+@pytest.mark.parametrize(("command", "after"), some(ENDED, len(ENDED) - 2))
 def test_a_command_that_is_interrupted_ends_in_one_line(command: str, after: float, tmp_path: Path) -> None:
     """However soon: most of the first second goes by with imports."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}
