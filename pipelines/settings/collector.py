@@ -11,7 +11,7 @@ from functools import cache
 from io import BufferedRandom, BufferedWriter, TextIOWrapper
 
 USUAL = gc.get_threshold()
-SELDOM = (50_000, 20, 100)
+SELDOM = (50_000, 10, 10)
 """Thresholds of the three generations while modules are imported."""
 HOLD_BYTES = {BufferedWriter, BufferedRandom, TextIOWrapper}
 """Files whose last bytes are not on the disk yet."""
