@@ -68,4 +68,5 @@ def test_the_order_that_results_tell_is_the_stored_one() -> None:
         assert max(*adding["gru"], *adding["lstm_chrono"]) < 0.001 and min(adding["lstm"]) > 0.16
     recall = losses("recall")
     assert max(recall["lru"]) < 0.1 and all(max(recall[name]) > 0.3 for name in ("gru", "lstm", "mingru"))
-    assert min(recall["mlstm"]) > 0.5 and "elman" not in recall
+    assert min(*recall["mlstm"], *recall["elman"]) > 0.5 and max(recall["mlstm_block"]) < 0.02
+    assert [loss < 0.01 for loss in recall["mingru_block"]].count(True) == 2
