@@ -1,5 +1,6 @@
-"""Garbage is collected seldom while a command imports, as usual once it trains or answers, and not as Python ends."""
+"""Garbage is collected seldom while a command imports, and as usual once it trains or answers."""
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,10 @@ def test_work_begins_once_and_what_was_there_is_looked_through_no_more() -> None
     assert run(program) == "True True (700, 10, 10)"
 
 
-def test_what_a_command_has_written_is_there_when_it_ends(tmp_path: Path) -> None:
-    file = tmp_path / "text"
-    run(f"opened = open({str(file)!r}, 'w')\nopened.write('all of it')\nprint('end')")
-    assert file.read_text() == "all of it"
+def test_what_code_of_ones_own_leaves_open_is_closed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compressed file of an object that refers to itself."""
+    monkeypatch.setenv("RNN_LIGHTNING_LOGGERS", "my_package")
+    file = tmp_path / "text.gz"
+    program = f"import gzip\ncollector.collect_as_usual()\nnode = Node()\nnode.file = gzip.open({str(file)!r}, 'wt')\n"
+    run(f"{program}node.itself = node\nnode.file.write('all of it')")
+    assert gzip.decompress(file.read_bytes()) == b"all of it"

@@ -173,33 +173,6 @@ def test_a_class_that_is_not_there_or_a_keyword_it_does_not_have_is_named() -> N
         compose(["task=adding", "+task.corpus.step=3"])
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("rnn=gru task.model.optimizer.lr=-1", "task.model.optimizer.lr must be a finite number of at least 0, not -1"),
-        ("rnn=gru task.model.optimizer.eps=-1", "task.model.optimizer 'adam': Invalid epsilon value: -1"),
-        (
-            "rnn=gru task.model.schedule={name: warmup,steps: 0}",
-            "task.model.schedule.steps must be a whole number of at least 1",
-        ),
-        ("rnn=gru task.model.dropout=2", "task.model.dropout must be a number in [0, 1), not 2"),
-        ("rnn=gru rnn.dropout=2", "rnn.dropout must be a number in [0, 1), not 2"),
-        ("rnn=gru rnn.dropout=2 task.model.dropout=0.2", "rnn.dropout must be a number in [0, 1), not 2"),
-        ("rnn=gru task.rnn.num_layers=0", "task.rnn.num_layers must be a whole number of 1 to 1000, not 0"),
-        ("rnn=mlstm rnn.heads=-1", "rnn.heads must be a whole number of at least 1, not -1"),
-        ("rnn=gru task.data.batch_size=0", "task.data.batch_size must be a whole number of at least 1, not 0"),
-        ("rnn=gru task.corpus.steps=0", "task.corpus.steps must "),
-    ],
-)
-def test_what_a_constructor_refuses_is_named_by_its_key(words: str, said: str) -> None:
-    experiment = compose(["task=adding", *re.split(r" (?=rnn|task)", words)])
-    with pytest.raises(ValueError) as refused:
-        experiment.task.corpus.build()
-        experiment.task.data.build(folder=Path("nowhere"))
-        build_system(experiment, {}, planned=9)
-    assert str(refused.value).startswith(said)
-
-
 @pytest.mark.parametrize(("arguments", "said"), [(["task=addin"], "not 'addin'"), (["task=nested"], "data/raw/nested")])
 def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], said: str) -> None:
     told = subprocess.run(

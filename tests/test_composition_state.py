@@ -70,6 +70,40 @@ def test_what_a_file_of_ones_own_asks_for_is_asked_again(conf: Path, monkeypatch
         assert title == own
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "${oc.env:MY-VARIABLE}",
+        "${oc.env:MY.VARIABLE,x}",
+        "${${.description}:MY}",
+        '"\\u0024{oc.env:MY}"',
+        "${oc.env:${oc.env:NAME}}",
+    ],
+)
+def test_what_is_read_in_any_other_way_is_asked_again(title: str, conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (conf / "task/own.yaml").write_text(f"defaults: [dates, _self_]\ntitle: {title}\ndescription: oc.env\n")
+    monkeypatch.setenv("NAME", "MY")
+    for value in ("one", "two"):
+        for variable in ("MY", "MY-VARIABLE", "MY.VARIABLE"):
+            monkeypatch.setenv(variable, value)
+        assert composition(conf, ["task=own", *WORDS[1:]]).values["task"]["title"] == value
+
+
+def test_hidden_files_and_files_above_are_looked_at_again(conf: Path) -> None:
+    (conf / "task/own.yaml").write_text("defaults: [dates, .base, _self_]\n")
+    (conf / "task/other.yaml").write_text("defaults: [dates, ../../above@_here_, _self_]\n")
+    for title in ("One", "Two"):
+        for file in (conf / "task/.base.yaml", conf.parent / "above.yaml"):
+            file.write_text(f"title: {title}\n")
+        for task in ("own", "other"):
+            try:
+                found = composition(conf, [f"task={task}", *WORDS[1:]]).values["task"]["title"]
+            except ValueError:  # a file above is refused, or read as it is
+                assert task == "other"
+            else:
+                assert found == title
+
+
 def test_links_are_followed_and_what_an_editor_leaves_is_no_file(conf: Path, tmp_path: Path, times: list[list[str]]) -> None:
     (conf / "task").rename(tmp_path / "elsewhere")
     (conf / "task").symlink_to(tmp_path / "elsewhere")

@@ -103,6 +103,8 @@ BAD = {
     "mine from=twice words=1 tags=2": (
         "twice has the train split twice, train.conll and training.txt: give from={train: FILE, test: FILE}"
     ),
+    "mine from=classes": "classes has the folder train, which is the name of a split, and car, which is none",
+    "mine from={Train:a.conll,Text:a.conll} words=1 tags=2": "from.Text: there is no such setting; in from there are",
     "mine from=a.conll words=1 tags=4": "tags=4: a.conll has no column '4'; it has 1, 2",
     "mine from=a.conllu words=word tags=upos": "words=word: a.conllu has no column 'word'; it has id, form, lemma, upos",
     "mine from=lines image=image text=txt": "text=txt: lines has no column 'txt'; it has file_name, text, image",
@@ -117,7 +119,8 @@ def test_what_cannot_be_made_is_refused(words: str, place: Path) -> None:
     (place / "rows.jsonl").write_text('{"body": "a"}\n{"body": "b", "stars": 1}\n')
     (place / "a.conll").write_text("a O\n")
     (place / "a.conllu").write_text("1\ta" + "\t_" * 8 + "\n\n")
-    (place / "twice").mkdir()
+    for folder in ("twice", "classes/car", "classes/train"):
+        (place / folder).mkdir(parents=True)
     for name in ("train.conll", "training.txt"):
         (place / "twice" / name).write_text("a O\n")
     with pytest.raises(ValueError, match=r"^[^\n]+$") as raised:

@@ -167,6 +167,16 @@ def test_a_package_that_fails_as_it_is_imported_is_named_with_why(
         build_network("failing_package.X", 3, 4)
 
 
+@pytest.mark.parametrize("code", ["1 / 0", "raise SystemExit(0)", None])
+def test_code_that_is_not_there_any_more_has_no_hash(code: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if code is not None:
+        (tmp_path / "failing_folder").mkdir()
+        (tmp_path / "failing_folder/__init__.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(OWN_NETWORKS, "failing_folder")
+    assert own_code({"cell": "failing_folder.cell.X"}) is None
+
+
 @pytest.mark.parametrize(
     ("cell", "said"), [(".mine", "must be the path of a class"), ("mine", "'my_package.MyCell'], not 'mine'")]
 )

@@ -60,11 +60,14 @@ def weights_hash() -> str:
 
 
 def own_code(rnn: Mapping[str, Any]) -> str | None:
-    """The hash of the file of a cell that is a class of a user's own; ``None`` where it is none, or may not be imported."""
+    """The hash of the file of a cell that is a class of a user's own; ``None`` where it is none, or cannot be imported."""
     module = str(rnn.get("cell", "")).rpartition(".")[0]
     if not module or module.partition(".")[0] not in packages(OWN_NETWORKS):
         return None
-    spec = find_spec(module)
+    try:
+        spec = find_spec(module)
+    except (Exception, SystemExit):  # of the package above it, which is imported for that; who builds the cell says so
+        return None
     return sha256(Path(spec.origin)) if spec is not None and spec.origin else None
 
 

@@ -68,7 +68,7 @@ class ClassSpec(BaseModel):
         """
         given = self.model_extra or {}
         try:
-            with by_their_keys({self.place: given} if self.place else {}):
+            with by_their_keys({self.place: given} if self.place else {}, more):
                 return self.cls()(**{**given, **more})
         except TypeError as error:
             raise ValueError(f"{self.target}: {error}") from None

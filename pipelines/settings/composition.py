@@ -20,11 +20,12 @@ from pipelines.settings.seals import check_seal
 from pipelines.settings.tuned import AGAIN, check_tuned
 from rnn_lightning.files import read_text
 
-RESOLVED = re.compile(r"\$\{\s*([\w.]+)\s*:\s*(\w*)")
-"""A value that is asked for by OmegaConf's ``${resolver:argument}``: the resolver, and the argument if it is a plain word."""
-ENVIRONMENT = "oc.env"
-PURE = ("oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values", "oc.create")
-"""Resolvers that give the same for the same files."""
+ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*(\w+)\s*(?:,[^${}]*)?\}")
+"""A value of OmegaConf's that is an environment variable, or else the words behind it."""
+OF_FILES = re.compile(r"\$\{(?:oc\.(?:select|decode|create|dict\.keys|dict\.values):[^${}]*|[\w.\[\]]+)\}")
+"""A value that is made of other values, or is another setting."""
+NOT_READ = re.compile(r"\$\{|\\[uUx]|\.\./")
+"""What else a value may be, also by an escaped sign, and a file of another folder: what it is then is not known here."""
 State = tuple[Any, ...]
 """What the files are, and all else that decides what is made of them."""
 
@@ -61,12 +62,12 @@ def composed_task(conf: Path, name: str) -> dict[str, Any]:
 def _files(conf: Path) -> list[Path]:
     """The YAML files below ``conf``, also in folders that are links: each folder once."""
     files, seen = [], set[str]()
-    for folder, below, _ in os.walk(conf, followlinks=True):
+    for folder, below, names in os.walk(conf, followlinks=True):
         if (real := os.path.realpath(folder)) in seen:
             below.clear()
             continue
         seen.add(real)
-        files += files_by_name(Path(folder)).values()
+        files += [file for name in sorted(names) if name.endswith(".yaml") and (file := Path(folder, name)).is_file()]
     return files
 
 
@@ -87,9 +88,10 @@ def _facts(conf: Path) -> Iterator[tuple[Path, os.stat_result]]:
 def _variables(facts: State) -> tuple[str, ...] | None:
     """The environment variables that the files read; None if they ask for more than files and variables, such as the time."""
     text = b"\n".join(file.read_bytes() for file, *_ in facts if file.exists()).decode(errors="replace")
-    resolved = RESOLVED.findall(text)
-    fixed = all(name in PURE or (name == ENVIRONMENT and variable) for name, variable in resolved)
-    return tuple(variable for name, variable in resolved if name == ENVIRONMENT) if fixed else None
+    variables, before = tuple(ENVIRONMENT.findall(text)), ""
+    while text != before:  # values in values, from the innermost
+        before, text = text, OF_FILES.sub("", ENVIRONMENT.sub("", text))
+    return variables if NOT_READ.search(text) is None else None
 
 
 @lru_cache(maxsize=256)

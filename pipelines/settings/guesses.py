@@ -123,7 +123,7 @@ def files_of(given: Any) -> dict[str, Any]:
     Raises:
         ValueError: for one that is not there, and a name among those of splits that is none of theirs.
     """
-    named = isinstance(given, Mapping) and not given.keys().isdisjoint(STEMS)
+    named = isinstance(given, Mapping) and any(str(name).lower() in STEMS for name in given)
     files = given if named else {"train": given}
     _check_splits(files)
     if not all(map(names_of, files.values())):
@@ -135,13 +135,19 @@ def files_of(given: Any) -> dict[str, Any]:
         inside = _splits_in(Path(given))
         if "train" in inside:
             files = {split: inside[split] for split in ("train", "validation", "test") if split in inside}
-    return {STEMS.get(str(split), str(split)): of_split for split, of_split in files.items()}
+    return {STEMS[str(split).lower()]: of_split for split, of_split in files.items()}
 
 
 def _splits_in(folder: Path) -> dict[str, str]:
-    """The files of a folder that are named as splits are, by these."""
+    """The files, or the folders, in a folder that are named as splits are, by these."""
     found: dict[str, str] = {}
-    for path in sorted(folder.iterdir()):
+    inside = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and path.name[-1] != "~"]
+    folders = {path.name: path.name.lower() in STEMS for path in inside if path.is_dir()}
+    if len(set(folders.values())) > 1:
+        split, other = (next(name for name, known in folders.items() if known is wanted) for wanted in (True, False))
+        advice = "rename it where it is a class, or give from={train: FOLDER, test: FOLDER}"
+        raise ValueError(f"{folder} has the folder {split}, which is the name of a split, and {other}, which is none: {advice}")
+    for path in inside:
         split = STEMS.get(path.stem.lower())
         if split is not None and (first := found.setdefault(split, str(path))) != str(path):
             advice = "give from={train: FILE, test: FILE}"
@@ -152,10 +158,10 @@ def _splits_in(folder: Path) -> dict[str, str]:
 def _check_splits(files: Mapping[str, Any]) -> None:
     before: dict[str, str] = {}
     for name in map(str, files):
-        if name not in STEMS:
+        if name.lower() not in STEMS:
             raise ValueError(f"{unknown(f'from.{name}', STEMS)}; files of parallel lines have no names of splits")
-        if (first := before.setdefault(STEMS[name], name)) != name:
-            raise ValueError(f"from has the {STEMS[name]} split twice, {first} and {name}: give its files as one list")
+        if (first := before.setdefault(split := STEMS[name.lower()], name)) != name:
+            raise ValueError(f"from has the {split} split twice, {first} and {name}: give its files as one list")
 
 
 def kind_of(given: Mapping[str, Any], there: Mapping[str, str], name: str) -> Kind:

@@ -78,29 +78,37 @@ def _plain(hint: Any) -> Any:
 
 
 @contextmanager
-def by_their_keys(given: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+def by_their_keys(given: Mapping[str, Mapping[str, Any]], beside: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Name the full key in what a constructor says of its argument: those ``given``, by the settings' key that holds them.
 
-    An error that begins with an argument of another value stays: it is of another constructor's.
+    An error that begins with an argument of another value stays: it is of another constructor's. So does one that may be of
+    several, those that have no key, ``beside``, included.
     """
     try:
         yield
     except ValueError as error:
         said = str(error)
-        if (named := _by_key(said, given)) != said:
+        if (named := _by_key(said, given, beside or {})) != said:
             error.args = (named,)
         raise
 
 
-def _by_key(said: str, given: Mapping[str, Mapping[str, Any]]) -> str:
+def _by_key(said: str, given: Mapping[str, Mapping[str, Any]], beside: Mapping[str, Any]) -> str:
     inner = re.sub(r"^(\w+)(?: '[^']*')?: (?=\w+ must )", r"\1.", said)  # ``schedule 'warmup': steps must be ...``
     name = re.match(r"[\w.]*", inner)[0]  # pyright: ignore[reportOptionalSubscript] - it matches nothing at least
-    for key, value in flatten(given).items():
-        if f".{key}".endswith(f".{name}") and re.search(rf"not {re.escape(shown(value))}(?!\w)", inner):
-            return f"{key}{inner.removeprefix(name)}"
+    values = [*flatten(given).items(), *flatten({"": beside}).items()]
+    named = [key for key, value in values if f".{key}".endswith(f".{name}") and _refuses(inner, value)]
+    if len(named) > 1 or (named and named[0].startswith(".")):
+        return said
+    if named:
+        return f"{named[0]}{inner.removeprefix(name)}"
     first = re.match(r"\w*", said)[0]  # pyright: ignore[reportOptionalSubscript]
     holders = [key for key, settings in given.items() if isinstance(settings.get(first), Mapping | list)]
     return f"{holders[0]}.{said}" if holders else said
+
+
+def _refuses(said: str, value: Any) -> bool:
+    return re.search(rf"not {re.escape(shown(value))}(?![\w.])", said) is not None
 
 
 def unknown(key: str, allowed: Iterable[str]) -> str:

@@ -23,9 +23,8 @@ LARGEST_GRID = 100_000
 OF_SEED = "the best of several seeds is chance, not a better setting; seed=N on the command line is that of all trials"
 OF_ORDER = "it changes no training"
 FIXED = {**dict.fromkeys(("seed", "seeds"), OF_SEED), **dict.fromkeys(("workers", "engine", "name"), OF_ORDER)}
-FIXED |= dict.fromkeys(
-    (*GROUPS, "conf"), "a sweep is of one task and architecture with one trainer, which the command line chooses"
-)
+ONE = "a sweep is of one task and architecture with one trainer, which the command line chooses"
+FIXED |= dict.fromkeys((*GROUPS, "conf", "rnn.cell", "task.rnn.cell"), ONE)
 FIXED |= {"task.metric": "what trials are compared by is the same for all", "task.corpus": "trials train on the same data"}
 """Settings that no sweep varies, and why."""
 
@@ -181,8 +180,8 @@ def check_space(sweep: Sweep, name: str, overrides: list[str]) -> None:
     Raises:
         ValueError: naming the file, the key and the value.
     """
-    given = {override.lstrip("+").partition("=")[0] for override in overrides}
-    if both := sorted(given & sweep.space.keys()):
+    given = {override.lstrip("+~").partition("=")[0] for override in overrides}
+    if both := sorted(given & {key.lstrip("+~") for key in sweep.space}):
         raise ValueError(f"{both[0]} has no effect: {_shown(CONF / 'sweep' / name)}.yaml varies it; leave it out")
     check_system(compose(overrides))  # what is wrong without the sweep's values is not of the sweep's file
     for key, parameter in sweep.space.items():

@@ -36,7 +36,8 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int, dat
     """What builds the system: its hidden size is found, but no weight is drawn. Of ``data``, their module, it takes the weights
     of classes where these are to be ``balanced``."""
     task = experiment.task
-    rnn, networks = {**experiment.rnn, **task.rnn}, {"task.rnn": task.rnn, "rnn": experiment.rnn}
+    rnn = {**experiment.rnn, **task.rnn}
+    settings = {"task.rnn": task.rnn, "rnn": experiment.rnn, "task.model": task.model.model_extra or {}}
     more = of_card(experiment, card)
     schedule = (task.model.model_extra or {}).get("schedule") or {}
     if period := PERIODS.get(str(schedule.get("name"))):
@@ -46,14 +47,14 @@ def sized_system(experiment: Experiment, card: dict[str, Any], planned: int, dat
         more["class_weights"] = balanced(data, more)
 
     def build(size: int) -> System:
-        with by_their_keys(networks):
+        with by_their_keys(settings):
             return task.model.build(rnn={**rnn, "hidden_size": size}, **more)
 
     if rnn.get("hidden_size") is not None:
         return partial(build, rnn["hidden_size"])
     assert task.parameters is not None  # the schema wants one of the two
     check_budget(experiment)
-    with by_their_keys(networks):
+    with by_their_keys(settings):
         check_counts(heads=rnn.get("heads", 1))
     return partial(build, hidden_size_for(rnn["cell"], parameters=task.parameters, build=build, multiple=rnn.get("heads", 1)))
 
