@@ -63,6 +63,8 @@ def test_the_order_that_results_tell_is_the_stored_one() -> None:
     text = {name: sum(values) / len(values) for name, values in losses("shakespeare").items()}
     assert text["layernorm_lstm"] < text["slstm"] < text["gru"]
     assert min(text[name] for name in ("lru", "sru", "mingru", "minlstm", "mlstm")) > text["elman"]
+    runs = read_json(ROOT / "results/shakespeare.json")["runs"]
+    assert [run["metrics"]["test/loss"] > text["mlstm"] for run in runs if run["rnn"] == "mlstm_block"] == [True]
     for task in ("adding_400", "adding_1000"):
         adding = losses(task)
         assert max(*adding["gru"], *adding["lstm_chrono"]) < 0.001 and min(adding["lstm"]) > 0.16
