@@ -96,12 +96,20 @@ def test_hidden_files_and_files_above_are_looked_at_again(conf: Path) -> None:
         for file in (conf / "task/.base.yaml", conf.parent / "above.yaml"):
             file.write_text(f"title: {title}\n")
         for task in ("own", "other"):
-            try:
-                found = composition(conf, [f"task={task}", *WORDS[1:]]).values["task"]["title"]
-            except ValueError:  # a file above is refused, or read as it is
-                assert task == "other"
-            else:
-                assert found == title
+            assert composition(conf, [f"task={task}", *WORDS[1:]]).values["task"]["title"] == title
+
+
+def test_a_neighbour_that_may_not_be_read_ends_nothing(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.read_bytes
+
+    def read(file: Path) -> bytes:
+        if file.stem == "nested":
+            raise PermissionError(13, "Permission denied", str(file))
+        return real(file)
+
+    (conf / "task/nested.yaml").touch()  # another state of the files, which nobody has asked for
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert composition(conf, WORDS).values["task"]["title"]
 
 
 def test_links_are_followed_and_what_an_editor_leaves_is_no_file(conf: Path, tmp_path: Path, times: list[list[str]]) -> None:

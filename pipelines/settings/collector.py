@@ -1,7 +1,7 @@
 """Python's garbage collector: seldom at work while a command imports its modules, as usual once it trains or answers.
 
 Nearly all objects that are made by then are functions, classes and tables of modules, which are no garbage: to look through
-them again and again, the last time as Python ends, took a third of the processor time of a short stage.
+them again and again, the last time as Python ends, took a large part of the processor time of a short stage.
 """
 
 import gc

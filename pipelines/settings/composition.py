@@ -87,7 +87,10 @@ def _facts(conf: Path) -> Iterator[tuple[Path, os.stat_result]]:
 @lru_cache(maxsize=16)
 def _variables(facts: State) -> tuple[str, ...] | None:
     """The environment variables that the files read; None if they ask for more than files and variables, such as the time."""
-    text = b"\n".join(file.read_bytes() for file, *_ in facts if file.exists()).decode(errors="replace")
+    try:
+        text = b"\n".join(file.read_bytes() for file, *_ in facts).decode(errors="replace")
+    except OSError:  # of one that is gone by now, or may not be read
+        return None
     variables, before = tuple(ENVIRONMENT.findall(text)), ""
     while text != before:  # values in values, from the innermost
         before, text = text, OF_FILES.sub("", ENVIRONMENT.sub("", text))

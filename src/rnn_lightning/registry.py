@@ -82,10 +82,8 @@ def imported(what: str, path: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{what} {path!r} cannot be imported: {error}") from None
     except (Exception, SystemExit) as error:  # of the code of the module itself
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise ValueError(
-            f"{what} {path!r} cannot be imported: {in_words(error)} ({last.filename}, line {last.lineno})"
-        ) from error
+        file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+        raise ValueError(f"{what} {path!r} cannot be imported: {in_words(error)} ({file}, line {line})") from error
 
 
 def in_words(error: BaseException) -> str:
@@ -95,7 +93,7 @@ def in_words(error: BaseException) -> str:
 
 def packages(variable: str) -> list[str]:
     """The packages of one's own that the environment ``variable`` names, separated by commas."""
-    return [name.strip() for name in os.environ.get(variable, "").split(",")]
+    return [name for part in os.environ.get(variable, "").split(",") if (name := part.strip())]
 
 
 def call(what: str, entry: Callable[..., Entry], keywords: Mapping[str, Any], *first: Any) -> Entry:

@@ -156,7 +156,7 @@ def slices_of(split: str, written: str, sizes: Mapping[str, int]) -> list[tuple[
     return [(part.splitname, part.from_, part.to) for part in found]
 
 
-def check_names(names: Iterable[str]) -> None:
+def check_split_names(names: Iterable[str]) -> None:
     """Refuse files by another name than that of a split: without ``splits`` nothing would read them.
 
     Raises:

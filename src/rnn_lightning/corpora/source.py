@@ -13,8 +13,8 @@ from .dividing import (
     HeldOut,
     Loaded,
     check_all_used,
-    check_names,
     check_rows,
+    check_split_names,
     check_splits,
     held_out_splits,
     named_splits,
@@ -72,7 +72,7 @@ class FromSource(Corpus):
             raise ValueError("streaming is for a data set on the Hub, and these are files: leave it out")
         origin = LocalSource(self.files, self.format, self.separator, self.licence, self.columns())
         if self.splits is None:
-            check_names(origin.by_split())
+            check_split_names(origin.by_split())
         return origin
 
     def _hub(self, repository: str) -> HubSource:
