@@ -91,10 +91,16 @@ def text_of(file: Path, name: str, arguments: Sequence[str], found: Guess) -> st
 
 
 def held_out(found: Guess) -> dict[str, Any] | None:
-    """What is held out of the training split, so that all splits are there; a series in time is cut by its borders."""
+    """What is held out of the training split, so that all splits are there; a series in time is cut by its borders.
+
+    Raises:
+        ValueError: for a validation split without a test split, which is not drawn by itself.
+    """
     files = found.files
     if "targets" in found.columns or ("validation" in files and "test" in files):
         return None
+    if "validation" in files:
+        raise ValueError("from has no test split: give its file, or leave out validation, and both are held out of train")
     return HOLDS_OUT if "test" in files else {"share": 0.1, "test": 0.1, "seed": 1}
 
 

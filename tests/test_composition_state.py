@@ -89,6 +89,23 @@ def test_what_is_read_in_any_other_way_is_asked_again(title: str, conf: Path, mo
         assert composition(conf, ["task=own", *WORDS[1:]]).values["task"]["title"] == value
 
 
+@pytest.mark.parametrize(
+    ("title", "variable"),
+    [
+        ("${oc.env:OUTER,${oc.env:INNER,z}}", "OUTER"),
+        ("${oc.env:OUTER,${oc.env:INNER,z}}", "INNER"),
+        ("${oc.env:A,${unit}}", "A"),
+    ],
+)
+def test_a_variable_beside_another_is_asked_again(
+    title: str, variable: str, conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (conf / "task/own.yaml").write_text(f'defaults: [dates, _self_]\ntitle: "{title.replace("${unit}", "${task.unit}")}"\n')
+    for value in ("one", "two"):
+        monkeypatch.setenv(variable, value)
+        assert composition(conf, ["task=own", *WORDS[1:]]).values["task"]["title"] == value
+
+
 def test_hidden_files_and_files_above_are_looked_at_again(conf: Path) -> None:
     (conf / "task/own.yaml").write_text("defaults: [dates, .base, _self_]\n")
     (conf / "task/other.yaml").write_text("defaults: [dates, ../../above@_here_, _self_]\n")

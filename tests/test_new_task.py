@@ -105,6 +105,8 @@ BAD = {
     ),
     "mine from=classes": "classes has the folder train, which is the name of a split, and car, which is none",
     "mine from={Train:a.conll,Text:a.conll} words=1 tags=2": "from.Text: there is no such setting; in from there are",
+    "mine from={TEST:a.conll} words=1 tags=2": "from has no train split, but TEST: give from={train: FILE} beside it",
+    "mine from={train:a.conll,dev:a.conll} words=1 tags=2": "from has no test split: give its file, or leave out validation",
     "mine from=a.conll words=1 tags=4": "tags=4: a.conll has no column '4'; it has 1, 2",
     "mine from=a.conllu words=word tags=upos": "words=word: a.conllu has no column 'word'; it has id, form, lemma, upos",
     "mine from=lines image=image text=txt": "text=txt: lines has no column 'txt'; it has file_name, text, image",
@@ -119,7 +121,7 @@ def test_what_cannot_be_made_is_refused(words: str, place: Path) -> None:
     (place / "rows.jsonl").write_text('{"body": "a"}\n{"body": "b", "stars": 1}\n')
     (place / "a.conll").write_text("a O\n")
     (place / "a.conllu").write_text("1\ta" + "\t_" * 8 + "\n\n")
-    for folder in ("twice", "classes/car", "classes/train"):
+    for folder in ("twice", "classes/car", "classes/train", "classes/__MACOSX"):
         (place / folder).mkdir(parents=True)
     for name in ("train.conll", "training.txt"):
         (place / "twice" / name).write_text("a O\n")

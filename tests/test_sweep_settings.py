@@ -54,6 +54,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "seeds": ({"space": {"seeds": {"low": 1, "high": 2}}}, "space.seeds cannot be varied: the best of several seeds is chance"),
     "workers": ({"space": {"workers": {"low": 1, "high": 2}}}, "space.workers cannot be varied: it changes no training"),
     "architecture": ({"space": {"rnn": {"choices": ["gru"]}}}, "space.rnn cannot be varied: a sweep is of one task and arch"),
+    "a key twice": (
+        {"space": {"+rnn.dropout": {"choices": [0.1, 0.2]}, "rnn.dropout": {"choices": [0.1]}}},
+        "space has rnn.dropout twice: leave one out",
+    ),
     "cell": ({"space": {"rnn.cell": {"choices": ["gru"]}}}, "space.rnn.cell cannot be varied: a sweep is of one task and arch"),
     "measure": ({"space": {"task.metric.mode": {"choices": ["min", "max"]}}}, "space.task.metric.mode cannot be varied: what "),
     "data": (

@@ -91,10 +91,11 @@ def _variables(facts: State) -> tuple[str, ...] | None:
         text = b"\n".join(file.read_bytes() for file, *_ in facts).decode(errors="replace")
     except OSError:  # of one that is gone by now, or may not be read
         return None
-    variables, before = tuple(ENVIRONMENT.findall(text)), ""
+    variables, before = [], ""
     while text != before:  # values in values, from the innermost
+        variables += ENVIRONMENT.findall(text)
         before, text = text, OF_FILES.sub("", ENVIRONMENT.sub("", text))
-    return variables if NOT_READ.search(text) is None else None
+    return tuple(variables) if NOT_READ.search(text) is None else None
 
 
 @lru_cache(maxsize=256)

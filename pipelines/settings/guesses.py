@@ -126,6 +126,8 @@ def files_of(given: Any) -> dict[str, Any]:
     named = isinstance(given, Mapping) and any(str(name).lower() in STEMS for name in given)
     files = given if named else {"train": given}
     _check_splits(files)
+    if "train" not in (STEMS[name.lower()] for name in files):
+        raise ValueError(f"from has no train split, but {', '.join(files)}: give from={{train: FILE}} beside it")
     if not all(map(names_of, files.values())):
         raise ValueError(f"from={given} names no file: give from=FILE, or from={{train: FILE, test: FILE}}")
     for name in (name for of_split in files.values() for name in names_of(of_split)):
@@ -141,7 +143,7 @@ def files_of(given: Any) -> dict[str, Any]:
 def _splits_in(folder: Path) -> dict[str, str]:
     """The files, or the folders, in a folder that are named as splits are, by these."""
     found: dict[str, str] = {}
-    inside = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and path.name[-1] != "~"]
+    inside = [path for path in sorted(folder.iterdir()) if path.name[0] not in "._" and path.name[-1] != "~"]
     folders = {path.name: path.name.lower() in STEMS for path in inside if path.is_dir()}
     if len(set(folders.values())) > 1:
         split, other = (next(name for name, known in folders.items() if known is wanted) for wanted in (True, False))

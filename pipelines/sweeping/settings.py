@@ -112,8 +112,10 @@ class Sweep(Settings):
 
     @model_validator(mode="after")
     def _is_fair(self) -> "Sweep":
-        for key in self.space:
-            name = key.lstrip("+~")
+        names = [key.lstrip("+~") for key in self.space]
+        for key, name in zip(self.space, names, strict=True):
+            if names.count(name) > 1:
+                raise ValueError(f"space has {name} twice: leave one out")
             if reason := FIXED.get(name) or FIXED.get(".".join(name.split(".")[:2])):
                 raise ValueError(f"space.{key} cannot be varied: {reason}: leave it out")
         return self
