@@ -94,13 +94,13 @@ def test_what_is_read_in_any_other_way_is_asked_again(title: str, conf: Path, mo
     [
         ("${oc.env:OUTER,${oc.env:INNER,z}}", "OUTER"),
         ("${oc.env:OUTER,${oc.env:INNER,z}}", "INNER"),
-        ("${oc.env:A,${unit}}", "A"),
+        ("${oc.env:A,${task.unit}}", "A"),
     ],
 )
 def test_a_variable_beside_another_is_asked_again(
     title: str, variable: str, conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (conf / "task/own.yaml").write_text(f'defaults: [dates, _self_]\ntitle: "{title.replace("${unit}", "${task.unit}")}"\n')
+    (conf / "task/own.yaml").write_text(f'defaults: [dates, _self_]\ntitle: "{title}"\n')
     for value in ("one", "two"):
         monkeypatch.setenv(variable, value)
         assert composition(conf, ["task=own", *WORDS[1:]]).values["task"]["title"] == value
