@@ -31,7 +31,7 @@ TASKS = ["phonemes/bilstm", "phonemes_ctc/bilstm", "unipen/bilstm", "ewt/bilstm"
 @contextmanager
 def pytorch_alone() -> Iterator[None]:
     """Packing, PyTorch's products, and loops over cells."""
-    loops, products = patch.object(Unrolled, "at_once", False), patch("rnn_lightning.products.packing_is_there", bool)
+    loops, products = patch.object(Unrolled, "at_once", False), patch("rnn_lightning.products.takes_onednn", bool)
     with packing(), loops, products:
         yield
 

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernels": {"checks", "derivatives", "sequences"},
     "recurrent": {
         *{"checks", "derivatives", "files", "kernels", "leftovers", "packed", "products", "registry", "sequences"},
-        *{"regularize"},
+        *{"processor", "regularize"},
     },
     "attention": {"checks", "products", "registry", "sequences"},
     "copying": {"attention", "checks", "products", "sequences"},
@@ -56,7 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forecast_metrics": {"checks"},
     "budget": {"checks", "sequences", "recurrent"},
     "packed": set(),
-    "products": {"packed"},
+    "processor": set(),
+    "products": {"packed", "processor"},
     "inference": {"checks", "recurrent", "packed", "products"},
     "laws": {"checks", "sequences"},
     "microscope": {"checks", "sequences", "recurrent", "optimization", "systems"},

@@ -1,15 +1,28 @@
 """Products by oneDNN equal those of PyTorch, in values and in first and second derivatives, whatever the layout in memory."""
 
+from statistics import median
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from documents import ROOT
 from torch import Tensor
 
+from benchmarks.products import products_of
 from benchmarks.timing import in_turn
 from rnn_lightning import products
+from rnn_lightning.files import read_json
 from rnn_lightning.products import is_large, linear, product
 
 N, I, O = 40, 200, 300  # noqa: E741
+MEASURED: dict[str, Any] = read_json(ROOT / "benchmarks/products.json")
+
+
+@pytest.fixture(autouse=True)
+def by_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where PyTorch's own products are faster."""
+    monkeypatch.setattr(products, "is_mkl_at_home", lambda: False)
 
 
 def layouts(rows: int, columns: int) -> dict[str, Tensor]:
@@ -51,6 +64,42 @@ def test_no_layout_takes_much_longer(layout: str) -> None:
 )
 def test_others_go_another_way(rows: Tensor, weight: Tensor) -> None:
     assert not is_large(rows, weight)
+
+
+@pytest.mark.parametrize("rows", [O, I // 2])
+def test_the_gradient_of_a_weight_is_the_same_whichever_matrix_is_the_smaller(rows: int) -> None:
+    outer, read = torch.randn(500, rows), torch.randn(500, I)
+    found = product(outer.t(), read.t())
+    assert found.is_contiguous()
+    torch.testing.assert_close(found.double(), outer.double().t() @ read.double(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("vendor", ["GenuineIntel", "AuthenticAMD", "ARM"])
+def test_products_are_of_the_library_that_knows_the_processor(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(products, "of_each", lambda key: [vendor] if key == "vendor_id" else [])
+    products.is_mkl_at_home.cache_clear()
+    try:
+        knows_mkl = torch.backends.mkl.is_available() and vendor == "GenuineIntel"
+        assert is_large(torch.zeros(N, I), torch.zeros(O, I)) is not knows_mkl
+    finally:
+        products.is_mkl_at_home.cache_clear()
+
+
+@pytest.mark.parametrize("processor", MEASURED)
+def test_a_processor_is_given_the_faster_products(processor: str) -> None:
+    faster = median(row["pytorch_beside_onednn"] for row in MEASURED[processor]["products"])
+    assert (MEASURED[processor]["taken"] == "PyTorch") is (faster > 1)
+
+
+def test_what_is_measured_are_the_products_of_a_layer() -> None:
+    weight = torch.randn(32, 8, requires_grad=True)
+    of = products_of(3, 2, 8)
+    inputs, gradients = of["inputs"][0].requires_grad_(), of["gradient of the inputs"][0]
+    (inputs @ of["inputs"][1].t()).backward(gradients)
+    torch.testing.assert_close(inputs.grad, product(*of["gradient of the inputs"]))
+    (inputs.detach() @ weight.t()).backward(gradients)
+    torch.testing.assert_close(weight.grad, product(*of["gradient of the weight"]))
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -22,6 +22,7 @@ from pipelines.settings.places import IN_CLONE, PROJECT
 from pipelines.settings.schema import DESCRIPTIVE_KEYS, Experiment
 from pipelines.settings.seals import KEY, OPEN, read_sealed, write_sealed
 from rnn_lightning.files import sha256
+from rnn_lightning.processor import of_each
 
 if TYPE_CHECKING:
     from rnn_lightning.recurrent import Architecture
@@ -166,15 +167,8 @@ def versions() -> dict[str, str]:
 
 def cpu_features() -> set[str]:
     """The instructions for vectors and matrices that the processor has, as Linux names them; empty elsewhere."""
-    (flags, *_) = [*_cpu("flags"), *_cpu("Features"), ""]
+    (flags, *_) = [*of_each("flags"), *of_each("Features"), ""]
     return {flag for flag in flags.split() if flag.startswith(("avx", "amx", "fma", "sse4", "asimd", "sve"))}
-
-
-def _cpu(key: str) -> list[str]:
-    """What Linux says of each processor under ``key``."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [line.partition(":")[2].strip() for line in lines if line.startswith(key)]
 
 
 def note_environment(folder: Path, now: dict[str, str]) -> list[dict[str, str]]:
@@ -216,5 +210,5 @@ def processor(accelerator: str) -> str:
         if not torch.cuda.is_available():
             raise ValueError("trainer.accelerator is gpu, but PyTorch finds no graphics processor: take trainer=cpu")
         return torch.cuda.get_device_name()
-    names = _cpu("model name")
+    names = of_each("model name")
     return names[0] if names else platform.machine()

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..files import flush, sha256
 from ..leftovers import unfinished_name
+from ..processor import of_each
 
 SOURCE = Path(__file__).with_name("cells.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
@@ -106,11 +107,7 @@ def _is_own(path: Path) -> bool:
 
 def _features() -> str:
     """The processor's features, which ``-march=native`` uses."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        return platform.processor()
+    return next(iter([*of_each("flags"), *of_each("Features")]), platform.processor())
 
 
 def _loaded(file: Path) -> ctypes.CDLL:
