@@ -47,6 +47,17 @@ def product(rows: Tensor, weight: Tensor) -> Tensor:
     return _by_onednn(_dense(rows), _dense(weight))
 
 
+def multiply(rows: Tensor, weight: Tensor, into: Tensor, *, add: bool = False) -> None:
+    """Write the `product` into a tensor (N, O), or ``add`` it to what is there."""
+    if is_large(rows, weight):
+        found = product(rows, weight)
+        into.add_(found) if add else into.copy_(found)
+    elif add:
+        into.addmm_(rows, weight.t())
+    else:
+        torch.mm(rows, weight.t(), out=into)
+
+
 def _by_onednn(rows: Tensor, weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
 

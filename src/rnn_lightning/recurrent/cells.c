@@ -1,8 +1,11 @@
-/* Single steps of the peephole LSTM and of the layer-normalised LSTM, forward and backward, in single precision.
+/* Single steps of Elman's network, the GRU, the peephole and the layer-normalised LSTM, forward and backward, in single precision.
 
    T steps, B rows, H hidden units. All tensors are contiguous, time first: (T, B, H), or (T, B, 4 H) with the gates in the
    order input, forget, output, candidate. Each function computes the step `time` of all rows from what the step before (in the
    backward pass: the one after) left. A product or gradient that is not there is NULL.
+
+   In the backward pass, gradients stand in a chunk of steps, (S, B, H) and so on: its own step is `slot`. `sums` receive the sums
+   over all rows of the gradients of vectors.
 
    The steps of a loop over j do not depend on each other, which `omp simd` tells the compiler. */
 #include <math.h>
@@ -12,7 +15,7 @@
 
 #define EPSILON 1e-5f
 
-typedef struct { long time, rows, units; } sizes;
+typedef struct { long time, slot, rows, units; } sizes;
 
 /* exp(x) - 1, with a small relative error near 0 too: x = n ln 2 + r, exp(r) - 1 by a polynomial (Cephes, expf), then 2^n. */
 static inline float exp_less_one(float x)
@@ -48,8 +51,8 @@ static inline float hyperbolic_tangent(float x)
     return e / (e + 2.0f);
 }
 
-/* (x - mean) / deviation of a row of `count`, into `normal`; gives 1 / deviation. */
-static float normalise(const float *restrict x, float *restrict normal, long count)
+/* (x - mean) / deviation of a row of `count`, into `normal`, which may be x; gives 1 / deviation. */
+static float normalise(const float *x, float *normal, long count)
 {
     float sum = 0.0f, squares = 0.0f;
 #pragma omp simd reduction(+ : sum)
@@ -66,9 +69,9 @@ static float normalise(const float *restrict x, float *restrict normal, long cou
     return scale;
 }
 
-/* The gradient of a normalised row's inputs, from that of normal * gain. */
-static void through_norm(const float *restrict gradient, const float *restrict normal, const float *restrict gain, float scale,
-                         float *restrict to_inputs, long count)
+/* The gradient of a normalised row's inputs, from that of normal * gain, which it may take the place of. */
+static void through_norm(const float *gradient, const float *restrict normal, const float *restrict gain, float scale,
+                         float *to_inputs, long count)
 {
     float sum = 0.0f, along = 0.0f;
 #pragma omp simd reduction(+ : sum, along)
@@ -106,7 +109,7 @@ static const float *part(const float *tensor, long offset)
     return tensor ? tensor + offset : NULL;
 }
 
-void peephole_forward(sizes of, float *gates, const float *product, float *outputs, float *cells, float *bounded,
+void peephole_forward(sizes of, const float *product, float *gates, float *outputs, float *cells, float *bounded,
                       const float *peepholes, const float *start)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
@@ -134,19 +137,19 @@ void peephole_forward(sizes of, float *gates, const float *product, float *outpu
 }
 
 /* `slopes` receives the gradient of the gates before their bounds; `to_cell` (B, H) goes from step to step. */
-void peephole_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *from_cells,
+void peephole_backward(sizes of, const float *product, const float *from_outputs, const float *from_cells, float *slopes,
                        const float *gates, const float *cells, const float *bounded, const float *start, const float *peepholes,
-                       float *to_cell)
+                       float *to_cell, float *restrict sums)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
     const float *by_input = peepholes, *by_forget = peepholes + H, *by_output = peepholes + 2 * H;
     for (long row = 0; row < of.rows; row++) {
-        long here = at + row * H;
-        float *restrict s = slopes + 4 * here, *restrict carried = to_cell + row * H;
+        long here = at + row * H, place = of.slot * all + row * H;
+        float *restrict s = slopes + 4 * place, *restrict carried = to_cell + row * H;
         const float *restrict g = gates + 4 * here, *restrict squashed = bounded + here;
-        const float *restrict before = (of.time ? cells + at - all : start) + row * H;
-        gather_gradient(s + 2 * H, part(product, row * H), part(from_outputs, here), H);
-        add_gradient(carried, part(from_cells, here), H);
+        const float *restrict before = (of.time ? cells + at - all : start) + row * H, *restrict after = cells + here;
+        gather_gradient(s + 2 * H, part(product, row * H), part(from_outputs, place), H);
+        add_gradient(carried, part(from_cells, place), H);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
             float in = g[j], keep = g[H + j], out = g[2 * H + j], candidate = g[3 * H + j], hidden = s[2 * H + j];
@@ -158,32 +161,42 @@ void peephole_backward(sizes of, float *slopes, const float *product, const floa
             s[2 * H + j] = to_out;
             s[3 * H + j] = cell * in * (1.0f - candidate * candidate);
             carried[j] = cell * keep + to_in * by_input[j] + to_keep * by_forget[j];
+            sums[4 * H + j] += to_in * before[j];
+            sums[5 * H + j] += to_keep * before[j];
+            sums[6 * H + j] += to_out * after[j];
         }
+        add_gradient(sums, s, 4 * H);
     }
 }
 
-/* `normals` (T, B, 4 H) and `cell_normals` (T, B, H) receive the normalised products and memory cells, `scales` and
-   `cell_scales` (T, B) one over their standard deviations. */
-void layer_norm_forward(sizes of, float *gates, const float *product, float *outputs, float *cells, float *bounded,
-                        float *normals, float *scales, float *cell_normals, float *cell_scales, const float *gain,
-                        const float *cell_gain, const float *cell_bias, const float *start)
+/* `input_normals` (T, B, 4 H) hold the products of the inputs, which are normalised. `normals` (T, B, 4 H) and `cell_normals`
+   (T, B, H) receive the normalised recurrent products and memory cells, and `scales` (T, B, 3) one over the standard deviations
+   of all three. */
+void layer_norm_forward(sizes of, const float *product, float *input_normals, float *outputs, float *gates, float *cells,
+                        float *bounded, float *normals, float *cell_normals, float *scales, const float *input_gain,
+                        const float *gain, const float *cell_gain, const float *bias, const float *cell_bias, const float *start)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
     for (long row = 0; row < of.rows; row++) {
-        long here = at + row * H, number = of.time * of.rows + row;
-        float *restrict g = gates + 4 * here, *restrict n = normals + 4 * here, *restrict after = cells + here;
-        float *restrict squashed = bounded + here, *restrict output = outputs + here, *restrict normal = cell_normals + here;
+        long here = at + row * H;
+        float *restrict g = gates + 4 * here, *restrict x = input_normals + 4 * here, *restrict n = normals + 4 * here;
+        float *restrict after = cells + here, *restrict squashed = bounded + here, *restrict output = outputs + here;
+        float *restrict normal = cell_normals + here, *scale = scales + 3 * (of.time * of.rows + row);
         const float *restrict before = (of.time ? cells + at - all : start) + row * H;
-        scales[number] = normalise(product + 4 * row * H, n, 4 * H);
+        scale[0] = normalise(x, x, 4 * H);
+        scale[1] = normalise(product + 4 * row * H, n, 4 * H);
+#pragma omp simd
+        for (long j = 0; j < 4 * H; j++)
+            g[j] = n[j] * gain[j] + (x[j] * input_gain[j] + bias[j]);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
-            g[j] = sigmoid(g[j] + n[j] * gain[j]);
-            g[H + j] = sigmoid(g[H + j] + n[H + j] * gain[H + j]);
-            g[2 * H + j] = sigmoid(g[2 * H + j] + n[2 * H + j] * gain[2 * H + j]);
-            g[3 * H + j] = hyperbolic_tangent(g[3 * H + j] + n[3 * H + j] * gain[3 * H + j]);
+            g[j] = sigmoid(g[j]);
+            g[H + j] = sigmoid(g[H + j]);
+            g[2 * H + j] = sigmoid(g[2 * H + j]);
+            g[3 * H + j] = hyperbolic_tangent(g[3 * H + j]);
             after[j] = g[H + j] * before[j] + g[j] * g[3 * H + j];
         }
-        cell_scales[number] = normalise(after, normal, H);
+        scale[2] = normalise(after, normal, H);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
             squashed[j] = hyperbolic_tangent(normal[j] * cell_gain[j] + cell_bias[j]);
@@ -192,65 +205,86 @@ void layer_norm_forward(sizes of, float *gates, const float *product, float *out
     }
 }
 
-/* `slopes` receives the gradient of the gates before their bounds, `to_products` (T, B, 4 H) that of the recurrent products and
-   `to_normals` (T, B, H) that of the normalised memory cell times its gain; `to_cell` (B, H) goes from step to step. */
-void layer_norm_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *from_cells,
-                         const float *gates, const float *cells, const float *bounded, const float *normals,
-                         const float *scales, const float *cell_normals, const float *cell_scales, const float *start,
-                         const float *gain, const float *cell_gain, float *to_products, float *to_normals, float *to_cell,
-                         float *work)
+/* `to_products` and `to_inputs` (S, B, 4 H) receive the gradients of the recurrent products and of those of the inputs;
+   `to_normals` and `work` (S, B, H) those of the normalised memory cell times its gain and of the memory cell; `to_cell` (B, H)
+   goes from step to step. The sums are those of the gains of the inputs, the bias, the recurrent gains, the memory cell's gain
+   and its bias. */
+void layer_norm_backward(sizes of, const float *product, const float *from_outputs, const float *from_cells, float *to_products,
+                         float *to_inputs, float *to_normals, float *work, const float *input_normals, const float *gates,
+                         const float *cells, const float *bounded, const float *normals, const float *cell_normals,
+                         const float *scales, const float *input_gain, const float *gain, const float *cell_gain,
+                         const float *start, float *to_cell, float *restrict sums)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
     for (long row = 0; row < of.rows; row++) {
-        long here = at + row * H, number = of.time * of.rows + row;
-        float *restrict s = slopes + 4 * here, *restrict carried = to_cell + row * H, *restrict outer = to_normals + here;
-        const float *restrict g = gates + 4 * here, *restrict squashed = bounded + here;
+        long here = at + row * H, place = of.slot * all + row * H;
+        float *restrict s = to_inputs + 4 * place, *restrict carried = to_cell + row * H, *restrict outer = to_normals + place;
+        float *restrict inner = work + place;
+        const float *restrict g = gates + 4 * here, *restrict squashed = bounded + here, *restrict normal = cell_normals + here;
+        const float *restrict n = normals + 4 * here, *restrict x = input_normals + 4 * here;
+        const float *scale = scales + 3 * (of.time * of.rows + row);
         const float *restrict before = (of.time ? cells + at - all : start) + row * H;
-        gather_gradient(s + 2 * H, part(product, row * H), part(from_outputs, here), H);
-        add_gradient(carried, part(from_cells, here), H);
+        gather_gradient(s + 2 * H, part(product, row * H), part(from_outputs, place), H);
+        add_gradient(carried, part(from_cells, place), H);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
             float out = g[2 * H + j], hidden = s[2 * H + j];
             s[2 * H + j] = hidden * squashed[j] * out * (1.0f - out);
             outer[j] = hidden * out * (1.0f - squashed[j] * squashed[j]);
+            sums[12 * H + j] += outer[j] * normal[j];
+            sums[13 * H + j] += outer[j];
         }
-        through_norm(outer, cell_normals + here, cell_gain, cell_scales[number], work, H);
+        through_norm(outer, normal, cell_gain, scale[2], inner, H);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
             float in = g[j], keep = g[H + j], candidate = g[3 * H + j];
-            float cell = carried[j] + work[j];
+            float cell = carried[j] + inner[j];
             s[j] = cell * candidate * in * (1.0f - in);
             s[H + j] = cell * before[j] * keep * (1.0f - keep);
             s[3 * H + j] = cell * in * (1.0f - candidate * candidate);
             carried[j] = cell * keep;
         }
-        through_norm(s, normals + 4 * here, gain, scales[number], to_products + 4 * here, 4 * H);
+#pragma omp simd
+        for (long j = 0; j < 4 * H; j++) {
+            sums[j] += s[j] * x[j];
+            sums[4 * H + j] += s[j];
+            sums[8 * H + j] += s[j] * n[j];
+        }
+        through_norm(s, n, gain, scale[1], to_products + 4 * place, 4 * H);
+        through_norm(s, x, input_gain, scale[0], s, 4 * H);
     }
 }
 
-/* `outputs` (T, B, H) hold the projected inputs, which become the outputs. */
-void elman_forward(sizes of, float *outputs, const float *product)
-{
-    long all = of.rows * of.units;
-    float *restrict output = outputs + of.time * all;
-#pragma omp simd
-    for (long j = 0; j < all; j++)
-        output[j] = hyperbolic_tangent(output[j] + product[j]);
-}
-
-void elman_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *outputs)
+/* `projected` inputs (T, B, H) may be the outputs, and become them. */
+void elman_forward(sizes of, const float *product, const float *projected, float *outputs)
 {
     long all = of.rows * of.units, at = of.time * all;
-    float *restrict s = slopes + at;
-    const float *restrict output = outputs + at;
-    gather_gradient(s, product, part(from_outputs, at), all);
+    const float *input = projected + at;
+    float *output = outputs + at;
 #pragma omp simd
     for (long j = 0; j < all; j++)
-        s[j] *= 1.0f - output[j] * output[j];
+        output[j] = hyperbolic_tangent(input[j] + product[j]);
+}
+
+void elman_backward(sizes of, const float *product, const float *from_outputs, float *slopes, const float *outputs,
+                    float *restrict sums)
+{
+    long H = of.units, all = of.rows * H;
+    for (long row = 0; row < of.rows; row++) {
+        long place = of.slot * all + row * H;
+        float *restrict s = slopes + place;
+        const float *restrict output = outputs + of.time * all + row * H;
+        gather_gradient(s, part(product, row * H), part(from_outputs, place), H);
+#pragma omp simd
+        for (long j = 0; j < H; j++) {
+            s[j] *= 1.0f - output[j] * output[j];
+            sums[j] += s[j];
+        }
+    }
 }
 
 /* Gates (T, B, 3 H) in the order reset, update, candidate; `from_hidden` (T, B, H) receives what the reset gate multiplies. */
-void gru_forward(sizes of, float *gates, const float *product, float *outputs, float *from_hidden, const float *bias,
+void gru_forward(sizes of, const float *product, float *gates, float *outputs, float *from_hidden, const float *bias,
                  const float *start)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
@@ -271,19 +305,20 @@ void gru_forward(sizes of, float *gates, const float *product, float *outputs, f
     }
 }
 
-/* `slopes` (T, B, 3 H) receives the gradient of the projected inputs, `to_products` that of the recurrent products; `carried`
-   (B, H) goes from step to step. */
-void gru_backward(sizes of, float *slopes, const float *product, const float *from_outputs, const float *gates,
-                  const float *outputs, const float *from_hidden, const float *start, float *to_products, float *carried)
+/* `slopes` (S, B, 3 H) receives the gradient of the projected inputs, `to_products` that of the recurrent products; `carried`
+   (B, H) goes from step to step. The sums are those of both gradients, the slopes first. */
+void gru_backward(sizes of, const float *product, const float *from_outputs, float *to_products, float *slopes,
+                  const float *gates, const float *outputs, const float *from_hidden, const float *start, float *carried,
+                  float *restrict sums)
 {
     long H = of.units, all = of.rows * H, at = of.time * all;
     for (long row = 0; row < of.rows; row++) {
-        long here = at + row * H;
-        float *restrict s = slopes + 3 * here, *restrict to = to_products + 3 * here, *restrict on = carried + row * H;
+        long here = at + row * H, place = of.slot * all + row * H;
+        float *restrict s = slopes + 3 * place, *restrict to = to_products + 3 * place, *restrict on = carried + row * H;
         const float *restrict g = gates + 3 * here, *restrict h = from_hidden + here;
         const float *restrict before = (of.time ? outputs + at - all : start) + row * H;
         add_gradient(on, part(product, row * H), H);
-        add_gradient(on, part(from_outputs, here), H);
+        add_gradient(on, part(from_outputs, place), H);
 #pragma omp simd
         for (long j = 0; j < H; j++) {
             float reset = g[j], update = g[H + j], candidate = g[2 * H + j], hidden = on[j];
@@ -294,5 +329,7 @@ void gru_backward(sizes of, float *slopes, const float *product, const float *fr
             to[2 * H + j] = to_candidate * reset;
             on[j] = hidden * update;
         }
+        add_gradient(sums, s, 3 * H);
+        add_gradient(sums + 3 * H, to, 3 * H);
     }
 }

@@ -1,6 +1,6 @@
-"""Whole sequences of Elman's network and of the GRU whose steps are compiled (`kernels`), in single precision on the CPU.
+"""Elman's network and the GRU with compiled steps, in single precision on the CPU: see `compiled`.
 
-Shapes: T steps, B rows, H hidden units; time comes first.
+Shapes: T steps, B rows, F features in, H hidden units; time comes first.
 """
 
 from ctypes import CDLL
@@ -11,52 +11,59 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
-from .compiled import contiguous, run_backward, run_forward, weight_gradient
+from .compiled import Back, Layer, run
 from .own_backward import REMEDY, Gradients
 
 
 class CompiledElman(Function):
-    """Elman's network over all steps: its projected input (T, B, H), which holds both biases, and a state (B, H) to the outputs
-    (T, B, H)."""
+    """Elman's network over all steps of a `Layer` with a bias (H,), which holds both: the outputs (T, B, H)."""
 
     @staticmethod
     def forward(ctx: Any, kernels: CDLL, *tensors: Tensor) -> Tensor:
-        projected, hidden, weight = tensors
-        outputs = projected.clone(memory_format=torch.contiguous_format)
-        run_forward(kernels.elman_forward, outputs, hidden, weight, [])
-        ctx.save_for_backward(outputs, hidden, weight)
+        *parts, bias = tensors
+        layer = Layer(*parts)
+        outputs = layer.inputs.new_empty(*layer.inputs.shape[:2], layer.start.shape[1])
+        run(kernels.elman_forward, layer, bias, (outputs, outputs))
+        ctx.save_for_backward(*layer, outputs)
         ctx.kernels = kernels
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Gradients:
         check_first_derivative("a sequence of Elman's network", REMEDY)
-        outputs, hidden, weight = ctx.saved_tensors
-        slopes = torch.empty_like(outputs)
-        kept = [*contiguous(grad_outputs), outputs]
-        to_hidden = run_backward(ctx.kernels.elman_backward, slopes, slopes, weight, kept)
-        return None, slopes, to_hidden, weight_gradient(slopes, outputs, hidden)
+        *parts, outputs = ctx.saved_tensors
+        layer = Layer(*parts)
+        units = layer.start.shape[1]
+        back = Back(ctx.kernels.elman_backward, layer, ctx.needs_input_grad[1:5], grad_outputs, units)
+        for part, (slopes,) in back.chunks(back.buffers(units), [outputs], outputs):
+            back.add_projected(part, slopes)
+        return None, back.to_inputs, back.to_start, back.to_weight, back.to_recurrent, back.sums
 
 
 class CompiledGRU(Function):
-    """The GRU over all steps: its projected input (T, B, 3 H), a state (B, H), the recurrent weight and bias to the outputs
+    """The GRU over all steps of a `Layer` with the biases (3 H,) of its inputs and of its recurrent products: the outputs
     (T, B, H)."""
 
     @staticmethod
     def forward(ctx: Any, kernels: CDLL, *tensors: Tensor) -> Tensor:
-        projected, hidden, weight, bias = tensors
-        gates, start = projected.clone(memory_format=torch.contiguous_format), hidden.contiguous()
-        outputs, from_hidden = (gates.new_empty(*gates.shape[:2], hidden.shape[1]) for _ in range(2))
-        run_forward(kernels.gru_forward, gates, hidden, weight, [outputs, from_hidden, bias.contiguous(), start])
-        ctx.save_for_backward(gates, outputs, from_hidden, start, weight)
+        *parts, bias, more = tensors
+        layer = Layer(*parts)._replace(start=parts[1].contiguous())
+        outputs, from_hidden = (layer.inputs.new_empty(*layer.inputs.shape[:2], layer.start.shape[1]) for _ in range(2))
+        gates = layer.inputs.new_empty(*layer.inputs.shape[:2], len(layer.weight))
+        run(kernels.gru_forward, layer, bias, (gates, outputs), [from_hidden, more.contiguous(), layer.start])
+        ctx.save_for_backward(*layer, gates, outputs, from_hidden)
         ctx.kernels = kernels
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Gradients:
         check_first_derivative("a sequence of the GRU", REMEDY)
-        gates, outputs, from_hidden, start, weight = ctx.saved_tensors
-        slopes, to_products, carried = torch.empty_like(gates), torch.empty_like(gates), torch.zeros_like(start)
-        kept = [*contiguous(grad_outputs), gates, outputs, from_hidden, start, to_products, carried]
-        to_hidden = run_backward(ctx.kernels.gru_backward, slopes, to_products, weight, kept) + carried
-        return None, slopes, to_hidden, weight_gradient(to_products, outputs, start), to_products.sum((0, 1))
+        *parts, gates, outputs, from_hidden = ctx.saved_tensors
+        layer, wide = Layer(*parts), gates.shape[2]
+        back = Back(ctx.kernels.gru_backward, layer, ctx.needs_input_grad[1:5], grad_outputs, 2 * wide)
+        carried = torch.zeros_like(layer.start)
+        kept = [gates, outputs, from_hidden, layer.start, carried]
+        for part, (_, slopes) in back.chunks(back.buffers(wide, wide), kept, outputs):
+            back.add_projected(part, slopes)
+        assert back.to_start is not None
+        return None, back.to_inputs, back.to_start + carried, back.to_weight, back.to_recurrent, *back.sums.chunk(2)

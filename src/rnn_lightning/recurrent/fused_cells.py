@@ -62,7 +62,7 @@ class Elman(SteppedFused):
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
         from_inputs, recurrent, bias, more = weights
-        return CompiledElman.apply(steps, linear(inputs, from_inputs, bias + more), start, recurrent)
+        return CompiledElman.apply(steps, inputs, start, from_inputs, recurrent, bias + more)
 
     def advance(self, product: Tensor, state: Parts) -> Parts:
         return (product.tanh(),)
@@ -109,7 +109,7 @@ class GRU(SteppedFused):
 
     def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
         from_inputs, recurrent, bias, more = weights
-        return CompiledGRU.apply(steps, linear(inputs, from_inputs, bias), start, recurrent, more)
+        return CompiledGRU.apply(steps, inputs, start, from_inputs, recurrent, bias, more)
 
     def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         return joined_gru(weights)

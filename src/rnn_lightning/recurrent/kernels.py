@@ -24,8 +24,8 @@ from ..processor import of_each
 
 SOURCE = Path(__file__).with_name("cells.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
-POINTERS = {"peephole_forward": 7, "peephole_backward": 10, "layer_norm_forward": 13, "layer_norm_backward": 18} | {
-    **{"elman_forward": 2, "elman_backward": 4, "gru_forward": 6, "gru_backward": 9}
+POINTERS = {"peephole_forward": 7, "peephole_backward": 11, "layer_norm_forward": 15, "layer_norm_backward": 20} | {
+    **{"elman_forward": 3, "elman_backward": 5, "gru_forward": 6, "gru_backward": 10}
 }
 """How many tensors each function takes."""
 TEMPORARY = "rnn-lightning-"
@@ -34,9 +34,9 @@ PATIENCE = 120
 
 
 class Sizes(ctypes.Structure):
-    """The step that is computed, rows and hidden units."""
+    """The step that is computed, in the sequence and in its chunk, rows and hidden units."""
 
-    _fields_ = tuple((name, ctypes.c_long) for name in ("time", "rows", "units"))
+    _fields_ = tuple((name, ctypes.c_long) for name in ("time", "slot", "rows", "units"))
 
 
 def kernels(*tensors: Tensor) -> ctypes.CDLL | None:

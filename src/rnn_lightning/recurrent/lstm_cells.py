@@ -14,7 +14,7 @@ from torch.autograd import Function
 from ..products import linear
 from ..sequences import State
 from .architecture import MASKS, NONE, have_masks
-from .compiled import CompiledLayerNorm, CompiledPeephole
+from .compiled_lstm import CompiledLayerNorm, CompiledPeephole
 from .exported import Operator, by_operator
 from .kernels import kernels, library
 from .own_backward import LayerNormSequence, PeepholeSequence
@@ -33,10 +33,21 @@ class LSTMCell(Cell):
         return self.zeros(inputs), self.zeros(inputs)
 
     def sequence(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        tensors = (projected, *state, self.recurrent_weight, *(part.contiguous() for part in self.shared()))
-        compiled = kernels(*tensors)
-        found = self.in_c.apply(compiled, *tensors) if compiled else self.in_pytorch.apply(*tensors)
+        found: Any = self.in_pytorch.apply(projected, *state, self.recurrent_weight, *self.shared())
         return found[0], found
+
+    def read_at_once(self, inputs: Tensor, state: State) -> tuple[Tensor, State] | None:
+        hidden, cell = state
+        steps = kernels(inputs, hidden, cell, *self.parameters())
+        if steps is None:
+            return super().read_at_once(inputs, state)
+        weights = self.input_weight, self.recurrent_weight
+        found: Any = self.in_c.apply(steps, inputs, hidden, *weights, cell, *self.vectors())
+        return found[0], found
+
+    def vectors(self) -> tuple[Tensor, ...]:
+        """The biases and what else all steps share, as `in_c` takes them."""
+        raise NotImplementedError
 
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
@@ -81,6 +92,9 @@ class LayerNormLSTM(LSTMCell):
     def shared(self) -> tuple[Tensor, ...]:
         return self.recurrent_gain, self.cell_gain, self.cell_bias
 
+    def vectors(self) -> tuple[Tensor, ...]:
+        return self.input_gain, self.bias, *self.shared()
+
 
 class PeepholeLSTM(LSTMCell):
     """The LSTM whose gates see the memory cell (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7 to 11).
@@ -121,6 +135,9 @@ class PeepholeLSTM(LSTMCell):
 
     def shared(self) -> tuple[Tensor, ...]:
         return (torch.stack([self.input_peephole, self.forget_peephole, self.output_peephole]),)
+
+    def vectors(self) -> tuple[Tensor, ...]:
+        return self.bias, *self.shared()
 
 
 class LSTMP(Cell):

@@ -96,8 +96,9 @@ class PaddedReader:
                 output, after = self.one_way(_in_order(inputs, order), lengths, start, weights)
                 outputs.append(_in_order(output, order))
                 states.append(after)
-            inputs = torch.cat(outputs, 2)
-        return F.pad(inputs, (0, 0, 0, whole - steps)), tuple(torch.stack(parts, 1) for parts in zip(*states, strict=True))
+            inputs = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
+        inputs = F.pad(inputs, (0, 0, 0, whole - steps)) if steps < whole else inputs
+        return inputs, tuple(torch.stack(parts, 1) for parts in zip(*states, strict=True))
 
 
 def _in_order(inputs: Tensor, order: Tensor | None) -> Tensor:

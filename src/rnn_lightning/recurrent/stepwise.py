@@ -132,6 +132,12 @@ class Cell(nn.Module, Architecture):
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
 
+    def read_at_once(self, inputs: Tensor, state: State) -> tuple[Tensor, State] | None:
+        """As `sequence`, from the inputs (T, B, F) themselves."""
+        if type(self).sequence is Cell.sequence:
+            return None  # no product of the inputs is wasted on it
+        return self.sequence(self.project(inputs), state)
+
     def shared(self) -> tuple[Tensor, ...]:
         """The parameters, besides the recurrent weight, that all steps share."""
         return ()
@@ -147,10 +153,11 @@ class Cell(nn.Module, Architecture):
     def whole(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         """All steps of ``inputs`` (B, T, F) at once: outputs, anything in the padding, and the state after each row's last real
         step; by `sequence`, or by a kernel if one is asked for, unless a cell has another way. ``None``: this cell has none."""
-        if self.chosen_backend == AUTO and type(self).sequence is Cell.sequence:
-            return None  # no product of the inputs is wasted on it
-        at_once = self.sequence if self.chosen_backend == AUTO else self.by_kernel
-        found = at_once(self.project(inputs.transpose(0, 1)), state)
+        by_time = inputs.transpose(0, 1)
+        if self.chosen_backend == AUTO:
+            found = self.read_at_once(by_time, state)
+        else:
+            found = self.by_kernel(self.project(by_time), state)
         if found is None:
             return None
         outputs, states = map_state(lambda part: part.transpose(0, 1), found)
@@ -224,7 +231,7 @@ class Unrolled(Recurrent):
         if self.cell.chosen_backend == AUTO and (steps == 1 or (by_loop and not self.cell.scans)):
             return None
         found = self.cell.whole(inputs[:, :steps], lengths, state)
-        if found is None or lengths is None:
+        if found is None or steps == inputs.shape[1]:
             return found
         outputs, last = found
         return F.pad(outputs, (0, 0, 0, inputs.shape[1] - steps)), last
