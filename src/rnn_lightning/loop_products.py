@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from .derivatives import check_first_derivative
-from .packed import PackedWeight, packing_is_there
-from .products import Linear
+from .packed import packing_is_there
+from .products import Linear, laid_out, product
 from .recurrent import layers_of_fixed_weights
 
 REMEDY = "decode without input feeding, or in double precision"
@@ -26,7 +26,7 @@ class LoopProduct:
     """The linear layer of ``weight`` (O, I) and ``bias`` (O,), called once a step of a loop."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.ahead, self.back = PackedWeight(weight), PackedWeight(weight.t())
+        self.ahead, self.back = laid_out(weight), laid_out(weight.t())
         self.bias = None if bias is None else bias.detach()
         self.seen: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
         """By backward pass, the rows of each step and the gradients of its outputs."""
@@ -51,7 +51,7 @@ class _Parameters(Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         check_first_derivative("a loop of products", REMEDY)
         rows, outer = map(torch.cat, ctx.loop.seen.pop(backward_pass()))
-        to_weight = PackedWeight(rows.t()).product(outer.t().contiguous()) if ctx.needs_input_grad[0] else None
+        to_weight = product(outer.t(), rows.t()) if ctx.needs_input_grad[0] else None
         return to_weight, outer.sum(0) if ctx.needs_input_grad[1] else None, None
 
 
@@ -62,7 +62,7 @@ class _Product(Function):
     def forward(ctx: Any, rows: Tensor, gate: Tensor, loop: LoopProduct) -> Tensor:
         ctx.save_for_backward(rows)
         ctx.loop = loop
-        return loop.ahead.product(rows, loop.bias)
+        return loop.ahead(rows, loop.bias)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
@@ -72,7 +72,7 @@ class _Product(Function):
             steps, gradients = ctx.loop.seen.setdefault(backward_pass(), ([], []))
             steps.append(rows)
             gradients.append(outer)
-        return ctx.loop.back.product(outer.contiguous()) if ctx.needs_input_grad[0] else None, None, None
+        return ctx.loop.back(outer.contiguous()) if ctx.needs_input_grad[0] else None, None, None
 
 
 def backward_pass() -> int:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .packed import packing_is_there
+from .packed import PackedWeight, packing_is_there
 from .processor import of_each
 
 FEWEST_ROWS, FEWEST_PRODUCTS = 8, 1_000_000
@@ -56,6 +56,21 @@ def multiply(rows: Tensor, weight: Tensor, into: Tensor, *, add: bool = False) -
         into.addmm_(rows, weight.t())
     else:
         torch.mm(rows, weight.t(), out=into)
+
+
+def laid_out(weight: Tensor, rows: Tensor | None = None) -> Callable[..., Tensor]:
+    """Products of tensors (N, I), and a bias (O,), with the transpose of a ``weight`` (O, I) that is laid out once for all.
+
+    Tensors have as many rows as ``rows``, if it is given. No gradient passes through.
+    """
+    if takes_onednn() if rows is None else is_large(rows, weight):
+        return PackedWeight(weight).product
+    transposed = weight.detach().t().contiguous()
+
+    def product_with(rows: Tensor, bias: Tensor | None = None) -> Tensor:
+        return rows @ transposed if bias is None else torch.addmm(bias, rows, transposed)
+
+    return product_with
 
 
 def _by_onednn(rows: Tensor, weight: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..packed import PackedWeight
-from ..products import is_large, multiply, product
+from ..products import laid_out, multiply, product
 from .kernels import Sizes
 
 ROWS = 256
@@ -47,11 +46,11 @@ def run(
 ) -> None:
     """Run a forward ``step`` over all steps of a ``layer``.
 
-    Two tensors are ``made``: the projected inputs W x + ``bias`` (T, B, G * H), here, and the outputs, by the step. It takes the
-    recurrent product, both of them and ``others``.
+    Two tensors are ``made``: the projected inputs W x + ``bias`` (T, B, G * H), here, and the outputs, by the step. It takes
+    the recurrent product, both of them and ``others``.
     """
     (steps, rows, features), hidden, (projected, outputs) = layer.inputs.shape, layer.start, made
-    times, places = laid_out(layer.recurrent, hidden, steps), addresses([*made, *others])
+    times, places = products_of_steps(layer.recurrent, hidden, steps), addresses([*made, *others])
     for part in chunks(steps, rows):
         whole = projected[part].flatten(0, 1)
         multiply(layer.inputs[part].reshape(-1, features), layer.weight, whole)
@@ -63,23 +62,18 @@ def run(
             hidden = outputs[time]
 
 
-def laid_out(weight: Tensor, rows: Tensor, steps: int) -> Callable[[Tensor], Tensor]:
+def products_of_steps(weight: Tensor, rows: Tensor, steps: int) -> Callable[[Tensor], Tensor]:
     """Products of tensors like ``rows`` (B, I), once a step, with the transpose of ``weight`` (O, I)."""
-    if steps < FEW:
-        return partial(product, weight=weight)
-    if is_large(rows, weight):
-        return PackedWeight(weight).product
-    transposed = weight.t().contiguous()
-    return lambda rows: rows @ transposed
+    return laid_out(weight, rows) if steps >= FEW else partial(product, weight=weight)
 
 
 class Back:
     """The way back through a ``layer``, chunk by chunk, and the gradients that come together on it.
 
     ``step`` takes the gradient that comes through the recurrent product, what comes from outside in a chunk, of the gradients
-    ``given`` (T, B, H), the ``buffers`` of the chunk, of which the first is for the gradients of the recurrent products, what is
-    ``kept``, and so many ``sums``, to which it adds the gradients of the vectors that all steps share. ``wanted`` says of which
-    tensors of the layer a gradient is needed.
+    ``given`` (T, B, H), the ``buffers`` of the chunk, of which the first is for the gradients of the recurrent products, what
+    is ``kept``, and so many ``sums``, to which it adds the gradients of the vectors that all steps share. ``wanted`` says of
+    which tensors of the layer a gradient is needed.
     """
 
     def __init__(
@@ -98,10 +92,12 @@ class Back:
         steps, rows, _ = self.layer.inputs.shape
         return [self.layer.inputs.new_empty(chunks(steps, rows)[0].stop, rows, width) for width in widths]
 
-    def chunks(self, buffers: Sequence[Tensor], kept: Sequence[Tensor], outputs: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
+    def chunks(
+        self, buffers: Sequence[Tensor], kept: Sequence[Tensor], outputs: Tensor
+    ) -> Iterator[tuple[slice, list[Tensor]]]:
         """Go back through a chunk, from the last to the first, and give its steps and its gradients, which are the buffers'."""
         (steps, rows, _), sums = self.layer.inputs.shape, torch.empty_like(self.sums)
-        times, from_after = laid_out(self.layer.recurrent.t(), buffers[0][0], steps), None
+        times, from_after = products_of_steps(self.layer.recurrent.t(), buffers[0][0], steps), None
         places = addresses([*buffers, *kept, sums])
         for part in reversed(chunks(steps, rows)):
             given = [None if gradient is None else gradient[part].contiguous() for gradient in self.given]
@@ -113,7 +109,9 @@ class Back:
             self.sums += sums
             found = [buffer[: part.stop - part.start] for buffer in buffers]
             if self.to_recurrent is not None:
-                self._add_recurrent(self.to_recurrent, found[0], outputs[max(part.start - 1, 0) : part.stop - 1], part.start == 0)
+                self._add_recurrent(
+                    self.to_recurrent, found[0], outputs[max(part.start - 1, 0) : part.stop - 1], part.start == 0
+                )
             yield part, found
         self.to_start = from_after
 

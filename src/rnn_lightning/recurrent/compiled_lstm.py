@@ -47,8 +47,8 @@ class CompiledPeephole(Function):
 
 class CompiledLayerNorm(Function):
     """The layer-normalised LSTM over all steps of a `Layer` with the memory cells at the start (B, H), the gains (4 H,) of the
-    inputs' products, with a bias, and of the recurrent products, and the gain and bias (H,) of the memory cells: the outputs and
-    the memory cells after each step, (T, B, H) both."""
+    inputs' products, with a bias, and of the recurrent products, and the gain and bias (H,) of the memory cells: the outputs
+    and the memory cells after each step, (T, B, H) both."""
 
     @staticmethod
     def forward(ctx: Any, kernels: CDLL, *tensors: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from .architecture import MASKS, OF_SOME_CELLS, SOLVERS, Architecture, Layout, c
 from .contract import Recurrent
 from .diagonal_cells import DiagonalGRU, DiagonalLSTM, IndRNN
 from .exponential_cells import MLSTM, SLSTM
+from .feedforward import Feedforward
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
 from .given import check_given
@@ -20,7 +21,7 @@ from .initialisation import ForgetBias, Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
 from .own import own_architecture
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
-from .stepwise import Cell, Feedforward
+from .stepwise import Cell
 from .weight_drop import WeightDrop
 
 CELLS: dict[str, type[Architecture]] = {

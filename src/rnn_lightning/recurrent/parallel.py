@@ -16,7 +16,10 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
-from .own_backward import REMEDY, Gradients, before_each
+from .own_backward import REMEDY, Gradients
+
+SOME = 16
+"""Steps whose products are there at a time."""
 
 
 class Forms(NamedTuple):
@@ -42,9 +45,10 @@ class LinearScan(Function):
         keep, states, start = ctx.saved_tensors
         back = keep.conj().resolve_conj().expand_as(states)
         to_new = ctx.forms.back(back, *grad_outputs)
-        to_keep = products_with_before(to_new, states, start) if ctx.needs_input_grad[1] else None
-        if to_keep is not None and keep.dim() == 1:
-            to_keep = to_keep.sum((0, 1))
+        to_keep = None
+        if ctx.needs_input_grad[1]:
+            sums = keep.dim() == 1
+            to_keep = sum_of_products(to_new, states, start) if sums else products_with_before(to_new, states, start)
         return None, to_keep, to_new, back[0] * to_new[0] if ctx.needs_input_grad[3] else None
 
 
@@ -53,6 +57,14 @@ def products_with_before(gradient: Tensor, states: Tensor, start: Tensor) -> Ten
     found = torch.empty_like(gradient)
     torch.mul(gradient[0], start.conj(), out=found[0])
     torch.mul(gradient[1:], states[:-1].conj(), out=found[1:])
+    return found
+
+
+def sum_of_products(gradient: Tensor, states: Tensor, start: Tensor) -> Tensor:
+    """The sum of `products_with_before` over all steps and rows (H,), of some steps at a time."""
+    found = (gradient[0] * start.conj()).sum(0)
+    for some, before in zip(gradient[1:].split(SOME), states[:-1].split(SOME), strict=True):
+        found += (some * before.conj()).sum((0, 1))
     return found
 
 
@@ -71,10 +83,9 @@ class IndependentSequence(Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> Gradients:
         check_first_derivative("a sequence of the independently recurrent network", REMEDY)
         outputs, hidden, weight = ctx.saved_tensors
-        active = (outputs > 0).to(outputs.dtype)
+        active = outputs > 0
         to_projected = recurrence_back(active * weight, *grad_outputs).mul_(active)
-        to_weight = (to_projected * before_each(outputs, hidden)).sum((0, 1))
-        return to_projected, weight * to_projected[0], to_weight
+        return to_projected, weight * to_projected[0], sum_of_products(to_projected, outputs, hidden)
 
 
 def recurrence(keep: Tensor, new: Tensor, start: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..kernels import AUTO
-from ..products import linear
 from ..sequences import State, leaves, length_mask, map_state, select_state
 from .architecture import LOOP, Architecture, Layout
 from .by_kernel import sequence_by_kernel
@@ -235,23 +234,3 @@ class Unrolled(Recurrent):
             return found
         outputs, last = found
         return F.pad(outputs, (0, 0, 0, inputs.shape[1] - steps)), last
-
-
-class Feedforward(Cell):
-    """A layer without memory, y = tanh(W x + b), the baseline of the others. Its state is empty."""
-
-    label = "Feedforward"
-    gates = ("hidden",)
-    has_recurrent_weight = False
-
-    def start(self, inputs: Tensor) -> State:
-        return self.zeros(inputs)[:, :0]
-
-    def project(self, inputs: Tensor) -> Tensor:
-        return linear(inputs, self.input_weight, self.bias).tanh()
-
-    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        return projected, state
-
-    def exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        return self.project(inputs), state
