@@ -136,6 +136,7 @@ def one_layer(cell: str) -> Recurrent:
 
 
 def weights_of(network: nn.Module, cell: str) -> Weights:
+    assert cell in EQUATIONS and cell in WEIGHT_NAMES, f"{cell} lacks its equation or names of weights in tests/oracles.py"
     return {letter: network.get_parameter(name).detach().numpy() for letter, name in WEIGHT_NAMES[cell].items()}
 
 
@@ -155,7 +156,8 @@ def test_a_cell_is_its_equations(cell: str) -> None:
     before = a_state(network, inputs)
     outputs, after = network(inputs, None, before)
     for row in range(B):
-        expected, last = read_row(EQUATIONS[cell], inputs[row].numpy(), row_state(before, row), weights_of(network, cell))
+        weights = weights_of(network, cell)
+        expected, last = read_row(EQUATIONS[cell], inputs[row].numpy(), row_state(before, row), weights)
         assert_allclose(outputs[row].detach(), expected)
         found = np.concatenate([leaf[row].detach().reshape(-1) for leaf in leaves(after)])
         assert_allclose(found, np.concatenate(last) if isinstance(last, tuple) else last)

@@ -3,7 +3,7 @@
 Shapes: B rows, T steps, F features in, H features out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,61 @@ def check_given(name: str, network: Recurrent) -> None:
             _check_state(what, "read", after, nesting(state))
 
 
+def is_own(cell: type) -> bool:
+    """Whether a class of cells is of another package than this one: nothing has tried it yet."""
+    return cell.__module__.split(".")[0] != __name__.split(".")[0]
+
+
+@contextmanager
+def errors_of_own(cell: type) -> Iterator[None]:
+    """A block that makes a ``cell``: what fails there in a user's own class is told of with what the class must be."""
+    try:
+        yield
+    except (TypeError, AttributeError, RuntimeError, IndexError) as error:
+        if not is_own(cell):
+            raise
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"the cell {cell.__name__} cannot be made: {reason}; an __init__ of its own takes (input_size, hidden_size, "
+            "**options), and its extra_parameters are tensors by name"
+        ) from error
+
+
+def check_cell(cell: Any) -> None:
+    """Refuse a cell of a user's own whose ``start``, ``project`` and ``step`` do not make a step, on two rows.
+
+    Raises:
+        ValueError: naming the class, and what came and what must come.
+    """
+    what, weight = f"the cell {type(cell).__name__}", cell.input_weight
+    if weight.is_meta:  # a trial, without numbers
+        return
+    inputs = torch.zeros(ROWS, STEPS, cell.input_size, dtype=weight.dtype, device=weight.device)
+    with _left_as_it_is(cell):
+        state = _called(what, "start(inputs)", lambda: cell.start(inputs))
+        _check_state(what, "start", state, None)
+        projected = _called(what, "project(inputs)", lambda: cell.project(inputs))
+        if not isinstance(projected, Tensor) or projected.dim() != 3 or projected.shape[:2] != (ROWS, STEPS):
+            raise ValueError(
+                f"{what} must project (B, T, F) to (B, T, P), here ({ROWS}, {STEPS}, P), not to {_form(projected)}"
+            )
+        made = _called(what, "step(projected, state)", lambda: cell.step(projected[:, 0], state))
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise ValueError(f"{what} must step to a pair, the output (B, H) and the next state, not to {_form(made)}")
+        output, after = made
+        if not isinstance(output, Tensor) or output.shape != (ROWS, cell.hidden_size):
+            raise ValueError(f"{what} must step to an output of shape {(ROWS, cell.hidden_size)}, not to {_form(output)}")
+        _check_state(what, "step", after, nesting(state))
+
+
+def check_extra(cell: str, name: str, value: Any, known: Container[str]) -> None:
+    """Refuse what ``extra_parameters`` of a ``cell`` gives as ``name`` if it is no tensor, or the ``known`` have that name."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"extra_parameters of {cell} must give tensors by name, not {shown(value)} as {name!r}")
+    if name in known:
+        raise ValueError(f"extra_parameters of {cell} must give names of their own: {name!r} is there already")
+
+
 def _check_state(what: str, method: str, state: Any, form: Any) -> None:
     """Refuse what is no state, or is nested otherwise than the ``form`` of the one from the start."""
     if not _is_state(state):
@@ -54,7 +109,9 @@ def _check_state(what: str, method: str, state: Any, form: Any) -> None:
     if any(leaf.shape[:1] != (ROWS,) for leaf in leaves(state)):
         raise ValueError(f"{what} must {method} to a state of {ROWS} rows, as the inputs have, not {_form(state)}")
     if form is not None and (not is_nested(state, form) or nesting(state) != form):
-        raise ValueError(f"{what} must read to a state like that of start, {shapes(form)} behind the rows, not {_form(state)}")
+        raise ValueError(
+            f"{what} must {method} to a state like that of start, {shapes(form)} behind the rows, not {_form(state)}"
+        )
 
 
 def _is_state(state: Any) -> bool:
@@ -77,7 +134,7 @@ def _called(what: str, call: str, action: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def _left_as_it_is(network: Recurrent) -> Iterator[None]:
+def _left_as_it_is(network: torch.nn.Module) -> Iterator[None]:
     """A block in which the network draws nothing, learns nothing, and is in evaluation mode."""
     modes = {module: module.training for module in network.modules()}
     try:

@@ -15,11 +15,11 @@ from .exponential_cells import MLSTM, SLSTM
 from .feedforward import Feedforward
 from .fused_cells import GRU, LSTM, Elman, ElmanReLU
 from .gated_cells import JANET, CoupledLSTM, LayerNormGRU, LiGRU, MinimalGatedUnit
-from .given import check_given
+from .given import check_given, is_own
 from .initial_state import INITIAL_STATES
 from .initialisation import ForgetBias, Init
 from .lstm_cells import LSTMP, LayerNormLSTM, PeepholeLSTM
-from .own import own_architecture
+from .own import check_complete, own_architecture
 from .scan_cells import LRU, QRNN, QRNN1, SRU, MinGRU, MinLSTM
 from .stepwise import Cell
 from .weight_drop import WeightDrop
@@ -152,6 +152,8 @@ def architecture_of(cell: str) -> type[Architecture]:
     if isinstance(cell, str) and "." in cell:
         return own_architecture(cell)
     check_choice("cell", cell, [*sorted(CELLS), "my_package.MyCell"])
+    if is_own(CELLS[cell]):
+        check_complete(cell, CELLS[cell])
     return CELLS[cell]
 
 

@@ -54,12 +54,17 @@ def own_architecture(path: str) -> type[Architecture]:
     found = own_class("cell", path, OWN_NETWORKS, (Recurrent, Architecture), called)
     if not issubclass(found, Architecture):
         return _made_of(found, path)
-    unsaid = [name for name in ("gates", "label") if getattr(found, name, None) is None]
-    if lacking := [*sorted(found.__abstractmethods__), *unsaid]:
-        raise ValueError(f"cell {path!r} lacks {', '.join(lacking)}")
-    check_text(f"cell {path!r}: label", found.label)
-    check_names(f"cell {path!r}: gates", found.gates)
+    check_complete(path, found)
     return found
+
+
+def check_complete(name: str, cell: type[Architecture]) -> None:
+    """Refuse a ``cell``, called ``name``, that lacks a method, its gates or its label, or has others than names there."""
+    unsaid = [name for name in ("gates", "label") if getattr(cell, name, None) is None]
+    if lacking := [*sorted(getattr(cell, "__abstractmethods__", ())), *unsaid]:
+        raise ValueError(f"cell {name!r} lacks {', '.join(lacking)}")
+    check_text(f"cell {name!r}: label", cell.label)
+    check_names(f"cell {name!r}: gates", cell.gates)
 
 
 @cache

@@ -18,6 +18,7 @@ from .architecture import LOOP, Architecture, Layout
 from .by_kernel import sequence_by_kernel
 from .contract import Recurrent
 from .exported import scanned
+from .given import check_cell, check_extra, errors_of_own, is_own
 from .initial_state import LearnedStart
 from .initialisation import RECURRENT_WEIGHT, ForgetBias, Init, draw_, initialise
 from .padded import at_the_end
@@ -68,6 +69,7 @@ class Cell(nn.Module, Architecture):
         self.bias = nn.Parameter(torch.empty(rows))
         initialise(self, self.gates, init, forget_bias, sizes=self.block_sizes(), heads=heads)
         for name, value in self.extra_parameters().items():
+            check_extra(type(self).__name__, name, value, dict(self.named_parameters()))
             self.register_parameter(name, nn.Parameter(value))
             if name.startswith(RECURRENT_WEIGHT) and init != "orthogonal":
                 draw_(name, self.get_parameter(name), self.block_sizes(), init, heads)
@@ -173,10 +175,11 @@ class Cell(nn.Module, Architecture):
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
         options = {name: getattr(layout, name) for name in cls.options}
         given = {"init": layout.init, "forget_bias": layout.forget_bias, **options}
-        forwards, *backwards = (
-            Unrolled(cls(input_size, layout.hidden_size, **given), learned=layout.initial_state == "learned")
-            for _ in range(2 if layout.bidirectional else 1)
-        )
+        with errors_of_own(cls):
+            cells = [cls(input_size, layout.hidden_size, **given) for _ in range(2 if layout.bidirectional else 1)]
+            forwards, *backwards = (Unrolled(cell, learned=layout.initial_state == "learned") for cell in cells)
+        if is_own(cls):
+            check_cell(cells[0])
         return Bidirectional(forwards, *backwards) if backwards else forwards
 
 
