@@ -199,7 +199,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "output alone": ({"step": first}, r"must step to a pair, the output \(B, H\) and the next state"),
     "wide output": ({"step": lambda self, projected, state: (projected.repeat(1, 2), state)}, r"output of shape \(2, 4\), not"),
     "other state": ({"step": lambda self, projected, state: (projected, (state,))}, "must step to a state like that of start"),
-    "one step": ({"project": lambda self, inputs: inputs[:, 0]}, r"must project to \(B, T, P\)"),
+    "one step": ({"project": lambda self, inputs: inputs[:, 0]}, r"must project \(B, T, F\) to \(B, T, P\)"),
     "a number": ({"extra_parameters": lambda self: {"scale": 1.0}}, "must give tensors by name, not 1.0 as 'scale'"),
     "taken": ({"extra_parameters": lambda self: {"bias": torch.zeros(3)}}, "names of their own: 'bias' is there already"),
     "no options": ({"__init__": lambda self, input_size, hidden_size: None}, r"\(input_size, hidden_size, \*\*options\)"),
