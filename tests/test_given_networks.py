@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnn_lightning import Recurrent, SequenceClassifier
-from rnn_lightning.recurrent import CELLS, build_network
+from rnn_lightning import Recurrent, SequenceClassifier, check_invariance
+from rnn_lightning.recurrent import CELLS, Cell, build_network
 
 
 class Own(Recurrent):
@@ -86,3 +86,37 @@ def test_networks_of_the_package_pass_and_stay_as_they_are(cell: str) -> None:
 def test_a_right_network_is_taken() -> None:
     model = SequenceClassifier(Own(), 3, num_classes=2)
     assert model.network.training and model(torch.zeros(2, 5, 3))[0].shape == (2, 2)
+
+
+def first(network: Cell, projected: Tensor, state: Any) -> Any:
+    """The output of a step without the state."""
+    return Cell.zeros(network, projected)
+
+
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "no gates": ({"gates": None}, "lacks gates"),
+    "a text": ({"gates": "candidate"}, "gates must be a list of at least 1 names"),
+    "no state": ({"start": lambda self, inputs: 0}, "must start to a state that is a tensor or a tuple of states, not 0"),
+    "output alone": ({"step": first}, r"must step to a pair, the output \(B, H\) and the next state"),
+    "wide output": ({"step": lambda self, projected, state: (projected.repeat(1, 2), state)}, r"output of shape \(2, 4\), not"),
+    "other state": ({"step": lambda self, projected, state: (projected, (state,))}, "must step to a state like that of start"),
+    "one step": ({"project": lambda self, inputs: inputs[:, 0]}, r"must project \(B, T, F\) to \(B, T, P\)"),
+    "a number": ({"extra_parameters": lambda self: {"scale": 1.0}}, "must give tensors by name, not 1.0 as 'scale'"),
+    "taken": ({"extra_parameters": lambda self: {"bias": torch.zeros(3)}}, "names of their own: 'bias' is there already"),
+    "no options": ({"__init__": lambda self, input_size, hidden_size: None}, r"\(input_size, hidden_size, \*\*options\)"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_cell_that_makes_no_step_is_refused_as_it_is_built(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {
+        **{"label": "Mine", "gates": ("candidate",), "start": lambda self, inputs: self.zeros(inputs)},
+        **{"project": lambda self, inputs: inputs @ self.input_weight.t() + self.bias},
+        "step": lambda self, projected, state: ((projected + state).tanh(),) * 2,
+    }
+    monkeypatch.setitem(CELLS, "mine", type("Mine", (Cell,), whole))
+    check_invariance(build_network("mine", 3, 4, 2, bidirectional=True).eval())
+    changes, said = BROKEN[kind]
+    monkeypatch.setitem(CELLS, "mine", type("Mine", (Cell,), whole | changes))
+    with pytest.raises(ValueError, match=said):
+        build_network("mine", 3, 4)

@@ -4,12 +4,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from run_folders import trained_in
-from torch import Tensor
 
 from pipelines.runs.code import OWN_NETWORKS as SAME
 from pipelines.runs.code import own_code
@@ -17,7 +15,7 @@ from pipelines.runs.provenance import key_of
 from pipelines.runs.remarks import remarks
 from rnn_lightning import SequenceClassifier, build_network, check_invariance
 from rnn_lightning.files import read_json, sha256, write_json, write_sums
-from rnn_lightning.recurrent import CELLS, OWN_NETWORKS, Cell
+from rnn_lightning.recurrent import OWN_NETWORKS
 
 MODULE = """
 import torch
@@ -185,40 +183,6 @@ def test_code_that_is_not_there_any_more_has_no_hash(code: str | None, tmp_path:
 def test_a_path_that_is_none_is_told_what_one_is(cell: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         build_network(cell, 3, 4)
-
-
-def first(network: Cell, projected: Tensor, state: Any) -> Any:
-    """The output of a step without the state."""
-    return Cell.zeros(network, projected)
-
-
-BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "no gates": ({"gates": None}, "lacks gates"),
-    "a text": ({"gates": "candidate"}, "gates must be a list of at least 1 names"),
-    "no state": ({"start": lambda self, inputs: 0}, "must start to a state that is a tensor or a tuple of states, not 0"),
-    "output alone": ({"step": first}, r"must step to a pair, the output \(B, H\) and the next state"),
-    "wide output": ({"step": lambda self, projected, state: (projected.repeat(1, 2), state)}, r"output of shape \(2, 4\), not"),
-    "other state": ({"step": lambda self, projected, state: (projected, (state,))}, "must step to a state like that of start"),
-    "one step": ({"project": lambda self, inputs: inputs[:, 0]}, r"must project \(B, T, F\) to \(B, T, P\)"),
-    "a number": ({"extra_parameters": lambda self: {"scale": 1.0}}, "must give tensors by name, not 1.0 as 'scale'"),
-    "taken": ({"extra_parameters": lambda self: {"bias": torch.zeros(3)}}, "names of their own: 'bias' is there already"),
-    "no options": ({"__init__": lambda self, input_size, hidden_size: None}, r"\(input_size, hidden_size, \*\*options\)"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_cell_that_makes_no_step_is_refused_as_it_is_built(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = {
-        **{"label": "Mine", "gates": ("candidate",), "start": lambda self, inputs: self.zeros(inputs)},
-        **{"project": lambda self, inputs: inputs @ self.input_weight.t() + self.bias},
-        "step": lambda self, projected, state: ((projected + state).tanh(),) * 2,
-    }
-    monkeypatch.setitem(CELLS, "mine", type("Mine", (Cell,), whole))
-    check_invariance(build_network("mine", 3, 4, 2, bidirectional=True).eval())
-    changes, said = BROKEN[kind]
-    monkeypatch.setitem(CELLS, "mine", type("Mine", (Cell,), whole | changes))
-    with pytest.raises(ValueError, match=said):
-        build_network("mine", 3, 4)
 
 
 def test_a_cell_is_one_of_the_table(package: Path) -> None:
