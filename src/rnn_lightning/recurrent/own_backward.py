@@ -6,8 +6,6 @@ recurrent weight as one product. The backward pass cannot itself be differentiat
 Shapes: T steps, B rows, H hidden units; time comes first. Gates are in the order input, forget, output, candidate.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,8 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
-from ..packed import PackedWeight
-from ..products import is_large, product
+from ..products import laid_out, product
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -32,7 +29,7 @@ class PeepholeSequence(Function):
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         projected, hidden, cell, weight, peepholes = tensors
         ctx.set_materialize_grads(False)
-        start, size, times_weight = (hidden, cell), cell.shape[1], times(weight, hidden)
+        start, size, times_weight = (hidden, cell), cell.shape[1], laid_out(weight, hidden)
         gates, (outputs, cells, bounded) = projected.clone(), _sequences(projected, 3)
         early = gates[..., : 2 * size].unflatten(2, (2, size))
         by_step = [part.unbind() for part in (gates, early, *gates.split(size, 2), outputs, cells, bounded)]
@@ -78,7 +75,7 @@ class LayerNormSequence(Function):
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         projected, hidden, cell, weight, gain, cell_gain, bias = tensors
         ctx.set_materialize_grads(False)
-        start, size, times_weight = (hidden, cell), cell.shape[1], times(weight, hidden)
+        start, size, times_weight = (hidden, cell), cell.shape[1], laid_out(weight, hidden)
         gates, (outputs, cells, bounded) = projected.clone(), _sequences(projected, 3)
         products, moments = [], []
         by_step = [part.unbind() for part in (gates, gates[..., : 3 * size])]
@@ -152,11 +149,6 @@ class _Carried:
     def to_weight(self, before: Tensor) -> Tensor:
         """The gradient of the recurrent weight (G * H, H), from the outputs ``before`` each step (T, B, H)."""
         return product(self.products.flatten(0, 1).t(), before.flatten(0, 1).t())
-
-
-def times(weight: Tensor, rows: Tensor) -> Callable[[Tensor], Tensor]:
-    """Products of tensors like ``rows`` (B, H) with the transpose of ``weight`` (G * H, H), which is packed where that pays."""
-    return PackedWeight(weight).product if is_large(rows, weight) else partial(product, weight=weight)
 
 
 def _slopes(gates: Tensor, before: Tensor, bounded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
