@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "kernels": {"checks", "derivatives", "sequences"},
     "recurrent": {
-        *{"checks", "derivatives", "files", "kernels", "leftovers", "packed", "products", "registry", "sequences"},
+        *{"checks", "derivatives", "files", "kernels", "leftovers", "products", "registry", "sequences"},
         *{"processor", "regularize"},
     },
     "attention": {"checks", "products", "registry", "sequences"},
