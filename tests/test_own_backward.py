@@ -137,3 +137,22 @@ def test_a_sequence_takes_the_product_of_its_inputs_once(cell: str, monkeypatch:
     network.layers[0].at_once = False
     network(torch.randn(2, 3, F), torch.tensor([3, 1]))
     assert len(asked) == (1 if isinstance(part, LSTMCell) and library() else 2)  # compiled steps take it themselves
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 300), (255, 2), (256, 3), (257, 3), (16, 17), (64, 9)], ids=str)
+@pytest.mark.parametrize("cell", ["elman", "gru", "peephole_lstm", "layernorm_lstm"])
+def test_chunks_of_compiled_layers_add_up(cell: str, sizes: tuple[int, int]) -> None:
+    """Gradients in single precision, wherever a chunk ends, are those of double precision, which has no chunks."""
+    torch.manual_seed(4)
+    network = build_network(cell, F, 3 * H, 2, bidirectional=True)
+    inputs, lengths = torch.randn(*sizes, F), torch.randint(0, sizes[1] + 1, (sizes[0],))
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        read = inputs.detach().clone().to(dtype).requires_grad_()
+        network = network.to(dtype)
+        network.zero_grad()
+        network(read, lengths)[0].sin().sum().backward()
+        found.append([read.grad, *(part.grad for part in network.parameters())])
+    for one, two in zip(*found, strict=True):
+        assert one is not None and two is not None
+        torch.testing.assert_close(one.double(), two, rtol=1e-3, atol=1e-3 * max(1.0, float(two.abs().max())))
