@@ -2,9 +2,14 @@
 
 import gc
 import os
-from collections.abc import Iterator
+import random
+import zlib
+from collections.abc import Generator, Iterator
+from typing import Any
 
+import numpy
 import pytest
+import torch
 from house import ROOT
 from stores import copy_empty
 
@@ -35,6 +40,34 @@ def _tracking_uri() -> Iterator[None]:
     yield
     if before is None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seed", type=int, default=0, help="of the random numbers of every test: what a test states holds for each"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """A test draws the same random numbers in each run, in whichever process and after whichever test it runs."""
+    draw_from(request.config, request.node.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    """What tests share is drawn alike, whichever of them is the first to ask for it."""
+    if fixturedef.scope != "function":
+        draw_from(request.config, f"{fixturedef.baseid} {fixturedef.argname} {request.param_index}")
+    return (yield)
+
+
+def draw_from(config: pytest.Config, name: str) -> None:
+    """Seed PyTorch, Python and NumPy by a name and the ``--seed`` of the command."""
+    seed = zlib.crc32(f"{config.getoption('--seed')} {name}".encode())
+    torch.manual_seed(seed)
+    random.seed(seed)
+    numpy.random.seed(seed)  # code of other libraries draws from it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
