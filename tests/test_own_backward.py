@@ -140,7 +140,7 @@ def test_a_sequence_takes_the_product_of_its_inputs_once(cell: str, monkeypatch:
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 300), (255, 2), (256, 3), (257, 3), (16, 17), (64, 9)], ids=str)
-@pytest.mark.parametrize("cell", ["elman", "gru", "peephole_lstm", "layernorm_lstm"])
+@pytest.mark.parametrize("cell", ["elman", "elman_relu", "gru", "lstm", "peephole_lstm", "layernorm_lstm"])
 def test_chunks_of_compiled_layers_add_up(cell: str, sizes: tuple[int, int]) -> None:
     """Gradients in single precision, wherever a chunk ends, are those of double precision, which has no chunks."""
     torch.manual_seed(4)

@@ -1,13 +1,13 @@
-"""Elman, LSTM and GRU on PyTorch's fused kernels: all layers and both directions in one call.
+"""Elman, LSTM and GRU: all layers and both directions in one call of PyTorch's fused kernels or, on the CPU, by compiled steps.
 
 Shapes: B rows, T steps, F features in, H hidden units, L layers, D directions (1 or 2), G gates.
 """
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import CDLL
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -18,16 +18,18 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ..kernels import AUTO
 from ..sequences import State, map_state, select_state
 from .architecture import LOOP, NONE, Architecture, Layout, have_masks
+from .compiled_stack import read_stack
 from .contract import Recurrent
 from .exported import Operator, by_operator, scanned
 from .initial_state import LearnedStart
 from .initialisation import ForgetBias, Init, initialise
+from .kernels import kernels, library
+from .layers import Parts, Weights, read_layers
 from .onestep import joined, linear
-from .padded import Cost, PaddedReader, Parts, at_the_end, plan_groups
+from .padded import Cost, PaddedReader, at_the_end, plan_groups
+from .steps import Steps
 from .stepwise import Cell
 
-COMPILED = Cost(4, 400)
-"""What padded rows cost with compiled steps."""
 SATURATED = 1e4
 """An input to a gate at which the sigmoid is exactly 0 or 1 in every precision."""
 
@@ -37,7 +39,8 @@ class Fused(Recurrent, Architecture):
 
     ``kernel`` is the class of ``torch.nn`` that does the work, called with ``kernel_options`` besides the sizes, ``function``
     computes one layer of it in one direction, as ``operator`` does in ONNX, and ``state_tensors`` is the number of tensors that
-    it keeps. Rows may be padded where its outputs are ``bounded``: the gradient of the padding is zero times these.
+    it keeps. Rows may be padded where its outputs are ``bounded``: the gradient of the padding is zero times these. Where the
+    machine has compiled steps and ``at_once`` is not false, these take the kernel's place on the CPU.
     """
 
     backend = "fused"
@@ -47,6 +50,7 @@ class Fused(Recurrent, Architecture):
     kernel_options: ClassVar[Mapping[str, str]] = {}
     stepped: ClassVar[type[Cell] | None] = None
     """The same equations as a cell, where there are masks within its steps."""
+    at_once = True
     state_tensors: ClassVar[int] = 1
     bounded: ClassVar[bool] = True
 
@@ -75,7 +79,9 @@ class Fused(Recurrent, Architecture):
 
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
-        return LOOP if have_masks(keywords) else cls.backend
+        if have_masks(keywords):
+            return LOOP
+        return "own backward pass, compiled" if device == "cpu" and library() else cls.backend
 
     @classmethod
     def layer(cls, input_size: int, layout: Layout) -> Recurrent:
@@ -116,6 +122,12 @@ class Fused(Recurrent, Architecture):
             return self._read_exported(inputs, lengths, state)
         if self.products is not None and lengths is None and inputs.shape[1] == 1:
             return self._read_step(self.products, inputs[:, 0], state)
+        if lengths is not None and inputs.device.type == "cpu" and lengths.tolist() == len(inputs) * [inputs.shape[1]]:
+            lengths = None
+        parts = (state,) if isinstance(state, Tensor) else state
+        kernel = self.compiled(inputs, lengths, parts)
+        if kernel is not None:
+            return self._as_state(*read_stack(partial(self.by_steps, kernel), self.core, inputs, lengths, parts))
         groups = self._groups(inputs, lengths)
         if lengths is None and not groups:
             outputs, last = self.core(inputs, map_state(_layers_first, state))
@@ -123,43 +135,47 @@ class Fused(Recurrent, Architecture):
         lengths = torch.full(inputs.shape[:1], inputs.shape[1]) if lengths is None else lengths
         if not groups:
             return self._read_packed(inputs, lengths, state)
-        parts = (state,) if isinstance(state, Tensor) else state
-        outputs, parts = PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups)
-        return outputs, parts[0] if self.state_tensors == 1 else parts
+        return self._as_state(*PaddedReader(self.core, self.one_way).read(inputs, lengths, parts, groups))
+
+    def compiled(self, inputs: Tensor, lengths: Tensor | None, state: Parts) -> CDLL | None:
+        """The compiled steps that read ``inputs`` (B, T, F) in the place of the kernel, if there are any."""
+        several = lengths is not None or inputs.shape[1] > 1
+        there = several and self.at_once and self._is_plain and not torch.is_autocast_enabled("cpu")
+        return kernels(inputs, *state, *self.core.all_weights[0]) if there else None
+
+    @abstractmethod
+    def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:
+        """The parts of the state after each step, the first the outputs, by a compiled ``kernel``: see `Compute`."""
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the weights are parameters, and no kernel is asked for."""
+        return type(self.core) is self.kernel and self.chosen_backend == AUTO
 
     def _read_exported(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        parts, states = (state,) if isinstance(state, Tensor) else state, []
-        directions = 2 if self.bidirectional else 1
-        for layer in range(self.core.num_layers):
-            outputs = []
-            for number in range(directions * layer, directions * (layer + 1)):
-                start, backwards = tuple(part[:, number] for part in parts), number % directions == 1
-                output, after = self._exported_one_way(inputs, lengths, start, self.core.all_weights[number], backwards)
-                outputs.append(output)
-                states.append(after)
-            inputs = torch.cat(outputs, 2)
-        stacked = tuple(torch.stack(several, 1) for several in zip(*states, strict=True))
-        return inputs, stacked[0] if self.state_tensors == 1 else stacked
+        parts = (state,) if isinstance(state, Tensor) else state
 
-    def _exported_one_way(
-        self, inputs: Tensor, lengths: Tensor | None, start: Parts, weights: Sequence[Tensor], backwards: bool
-    ) -> tuple[Tensor, Any]:
-        if torch.onnx.is_in_onnx_export():
-            return by_operator(self.operator, inputs, lengths, start, weights, backwards=backwards)
-        weight, bias = self.join(weights)
-        from_inputs, recurrent = weight.split([inputs.shape[2], self.core.hidden_size], 1)
+        def layer(inputs: Tensor, start: Parts, weights: Weights, backwards: bool) -> tuple[Tensor, Any]:
+            if torch.onnx.is_in_onnx_export():
+                return by_operator(self.operator, inputs, lengths, start, weights, backwards=backwards)
+            weight, bias = self.join(weights)
+            from_inputs, recurrent = weight.split([inputs.shape[2], self.core.hidden_size], 1)
 
-        def step(projected: Tensor, before: Any) -> tuple[Tensor, State]:
-            after = self.advance(projected + F.linear(before[0], recurrent), before)
-            return after[0], after
+            def step(projected: Tensor, before: Any) -> tuple[Tensor, State]:
+                after = self.advance(projected + F.linear(before[0], recurrent), before)
+                return after[0], after
 
-        return scanned(step, F.linear(inputs, from_inputs, bias), lengths, start, backwards=backwards)
+            return scanned(step, F.linear(inputs, from_inputs, bias), lengths, start, backwards=backwards)
+
+        return self._as_state(*read_layers(layer, self.core, inputs, parts))
+
+    def _as_state(self, outputs: Tensor, parts: Parts) -> tuple[Tensor, State]:
+        return outputs, parts[0] if self.state_tensors == 1 else parts
 
     @property
     def takes_products(self) -> bool:
         """Whether it can be given the products of a step, has none yet, and no kernel is asked for."""
-        plain = type(self.core) is self.kernel and self.chosen_backend == AUTO
-        return self.products is None and not self.bidirectional and plain
+        return self.products is None and not self.bidirectional and self._is_plain
 
     def _read_step(self, products: Iterable[Callable[[Tensor], Tensor]], inputs: Tensor, state: State) -> tuple[Tensor, State]:
         parts, after = (state,) if isinstance(state, Tensor) else state, []
@@ -167,8 +183,7 @@ class Fused(Recurrent, Architecture):
             before = tuple(part[:, layer] for part in parts)
             after.append(self.advance(product(torch.cat([inputs, before[0]], 1)), before))
             inputs = after[-1][0]
-        stacked = tuple(torch.stack(layers, 1) for layers in zip(*after, strict=True))
-        return inputs.unsqueeze(1), stacked[0] if self.state_tensors == 1 else stacked
+        return self._as_state(inputs.unsqueeze(1), tuple(torch.stack(layers, 1) for layers in zip(*after, strict=True)))
 
     def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The weight and bias of the one product of a layer's step, by which `advance` goes on."""
@@ -201,8 +216,7 @@ class Fused(Recurrent, Architecture):
     def cost_packed(self, lengths: Sequence[int]) -> float:
         """What packed rows cost, in the units of `cost`: no padding, but a backward pass quadratic in the steps."""
         steps, total = max(lengths), sum(lengths)
-        slices = 1.5 * steps * total / self._width() if torch.is_grad_enabled() else 0.0
-        return steps * self.cost().step + total + slices
+        return steps * self.cost().step + total + (1.5 * steps * total / self._width() if torch.is_grad_enabled() else 0)
 
     def _width(self) -> float:
         """The features that a layer multiplies with weights, halved: H, where it reads as many as it makes."""
@@ -213,17 +227,9 @@ class Fused(Recurrent, Architecture):
         """The groups in which to read padded rows; none where the kernel itself, by packing, is faster, or all there is."""
         if self.chosen_backend != AUTO:
             return [[*range(len(inputs))]]
-        if inputs.device.type != "cpu" or type(self.core) is not self.kernel or not self.bounded:
+        if lengths is None or inputs.device.type != "cpu" or type(self.core) is not self.kernel or not self.bounded:
             return []
-        own = self.compiled(inputs) is not None
-        if lengths is None:
-            return [[*range(len(inputs))]] if own and inputs.shape[1] > 1 else []
-        numbers = lengths.tolist()
-        return plan_groups(numbers, COMPILED, math.inf) if own else plan_groups(numbers, self.cost(), self.cost_packed(numbers))
-
-    def compiled(self, inputs: Tensor) -> CDLL | None:
-        """The compiled steps that `one_way` takes in the place of the kernel, if there are any for ``inputs``."""
-        return None
+        return plan_groups(lengths.tolist(), self.cost(), self.cost_packed(lengths.tolist()))
 
     def _read_packed(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         # Packing refuses empty rows: they read one step of zeros, whose outcome is then dropped.

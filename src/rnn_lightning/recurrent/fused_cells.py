@@ -14,43 +14,20 @@ from torch import Tensor, nn
 
 from ..kernels import AUTO
 from ..products import linear
-from .architecture import NONE, have_masks
+from .architecture import NONE
 from .by_kernel import sequence_by_kernel
 from .compiled_gru import CompiledElman, CompiledGRU
+from .compiled_lstm import CompiledLSTM
 from .exported import Operator
 from .fused import SATURATED, Fused
-from .kernels import kernels, library
+from .layers import Parts
 from .onestep import joined_gru
-from .padded import Cost, Parts, at_the_end, with_padding_marked
+from .padded import Cost, at_the_end, with_padding_marked
 from .stepped_cells import SteppedGRU, SteppedLSTM
+from .steps import Steps
 
 
-class SteppedFused(Fused):
-    """A network whose kernel takes a product at every step: where there are compiled steps, these take its place on the CPU."""
-
-    at_once = True
-
-    def compiled(self, inputs: Tensor) -> CDLL | None:
-        return kernels(inputs, *self.core.all_weights[0]) if self.at_once and not torch.is_autocast_enabled("cpu") else None
-
-    def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
-        steps = self.compiled(inputs)
-        if steps is None or self.chosen_backend != AUTO:
-            return super().one_way(inputs, lengths, start, weights)
-        outputs = self.by_steps(steps, inputs.transpose(0, 1), start[0], weights).transpose(0, 1)
-        return outputs, (at_the_end(outputs, lengths, start[0]),)
-
-    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
-        """The outputs (T, R, H) of one layer in one direction, from ``inputs`` (T, R, F) and the state at the ``start``."""
-        raise NotImplementedError
-
-    @classmethod
-    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
-        compiled = device == "cpu" and library() and not have_masks(keywords)
-        return "own backward pass, compiled" if compiled else super().backend_on(device, keywords)
-
-
-class Elman(SteppedFused):
+class Elman(Fused):
     """Elman's network (Elman 1990): h_t = tanh(W x_t + b + U h_{t-1} + c)."""
 
     label = "Elman RNN (tanh)"
@@ -60,9 +37,9 @@ class Elman(SteppedFused):
     operator = Operator("RNN", (0,), {"activations": ["Tanh"]})
     kernel_options: ClassVar = {"nonlinearity": "tanh"}
 
-    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
+    def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:
         from_inputs, recurrent, bias, more = weights
-        return CompiledElman.apply(steps, inputs, start, from_inputs, recurrent, bias + more)
+        return made(CompiledElman.apply(kernel, steps, "elman", inputs, *start, from_inputs, recurrent, bias + more))
 
     def advance(self, product: Tensor, state: Parts) -> Parts:
         return (product.tanh(),)
@@ -82,11 +59,15 @@ class ElmanReLU(Fused):
     bounded = False
     kernel_options: ClassVar = {"nonlinearity": "relu"}
 
+    def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:
+        from_inputs, recurrent, bias, more = weights
+        return made(CompiledElman.apply(kernel, steps, "rectified", inputs, *start, from_inputs, recurrent, bias + more))
+
     def advance(self, product: Tensor, state: Parts) -> Parts:
         return (product.relu(),)
 
 
-class GRU(SteppedFused):
+class GRU(Fused):
     """The gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), reset after the product as in cuDNN.
 
     r = s(W_r x + b_r + U_r h + c_r), z = s(W_z x + b_z + U_z h + c_z), n = tanh(W_n x + b_n + r * (U_n h + c_n)),
@@ -107,9 +88,9 @@ class GRU(SteppedFused):
         projected = linear(inputs, from_inputs, bias + F.pad(gates, (0, len(candidate))))
         return sequence_by_kernel("GRU", self.chosen_backend, (projected, recurrent, *start, candidate))
 
-    def by_steps(self, steps: CDLL, inputs: Tensor, start: Tensor, weights: Sequence[Tensor]) -> Any:
+    def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:
         from_inputs, recurrent, bias, more = weights
-        return CompiledGRU.apply(steps, inputs, start, from_inputs, recurrent, bias, more)
+        return made(CompiledGRU.apply(kernel, steps, inputs, *start, from_inputs, recurrent, bias, more))
 
     def join(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         return joined_gru(weights)
@@ -141,10 +122,22 @@ class LSTM(Fused):
         projected = linear(inputs, from_inputs, bias + more)
         return sequence_by_kernel("LSTM", self.chosen_backend, (projected, recurrent, *start))
 
+    def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:
+        (from_inputs, recurrent, bias, more), (hidden, cell) = weights, start
+        return made(CompiledLSTM.apply(kernel, steps, inputs, hidden, from_inputs, recurrent, cell, bias + more))
+
+    def compiled(self, inputs: Tensor, lengths: Tensor | None, state: Parts) -> CDLL | None:
+        return None if lengths is None else super().compiled(inputs, lengths, state)  # rows of one length are oneDNN's
+
     def advance(self, product: Tensor, state: Parts) -> Parts:
         input_gate, forget_gate, _, output_gate = product.sigmoid().chunk(4, 1)
         cell = torch.addcmul(forget_gate * state[1], input_gate, product.chunk(4, 1)[2].tanh())
         return output_gate * cell.tanh(), cell
+
+    @classmethod
+    def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
+        found = super().backend_on(device, keywords)
+        return f"{cls.backend}; of unlike lengths {found}" if "compiled" in found else found
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         if self.chosen_backend != AUTO:
@@ -163,3 +156,8 @@ class LSTM(Fused):
 
     def cost_packed(self, lengths: Sequence[int]) -> float:
         return math.inf  # oneDNN, which computes padded rows, takes no packed ones
+
+
+def made(found: Any) -> Parts:
+    """What a function of autograd gives, as the parts of a state."""
+    return found if isinstance(found, tuple) else (found,)

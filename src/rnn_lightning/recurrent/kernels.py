@@ -24,8 +24,10 @@ from ..processor import of_each
 
 SOURCE = Path(__file__).with_name("cells.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
-POINTERS = {"peephole_forward": 7, "peephole_backward": 11, "layer_norm_forward": 15, "layer_norm_backward": 20} | {
-    **{"elman_forward": 3, "elman_backward": 5, "gru_forward": 6, "gru_backward": 10}
+POINTERS = {
+    **{"rectified_forward": 3, "rectified_backward": 5},
+    **{"elman_forward": 3, "elman_backward": 5, "gru_forward": 6, "gru_backward": 10, "lstm_forward": 6, "lstm_backward": 10},
+    **{"peephole_forward": 7, "peephole_backward": 11, "layer_norm_forward": 15, "layer_norm_backward": 20},
 }
 """How many tensors each function takes."""
 TEMPORARY = "rnn-lightning-"
@@ -34,9 +36,10 @@ PATIENCE = 120
 
 
 class Sizes(ctypes.Structure):
-    """The step that is computed, in the sequence and in its chunk, rows and hidden units."""
+    """Where the rows of a step and of the one before begin, in the sequence and in their chunk, how many they are, how many of
+    them have a gradient from the step after, and the hidden units."""
 
-    _fields_ = tuple((name, ctypes.c_long) for name in ("time", "slot", "rows", "units"))
+    _fields_ = tuple((name, ctypes.c_long) for name in ("at", "before", "slot", "rows", "products", "units"))
 
 
 def kernels(*tensors: Tensor) -> ctypes.CDLL | None:

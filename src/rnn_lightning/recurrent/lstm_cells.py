@@ -11,13 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from ..kernels import AUTO
 from ..products import linear
 from ..sequences import State
 from .architecture import MASKS, NONE, have_masks
 from .compiled_lstm import CompiledLayerNorm, CompiledPeephole
+from .compiled_stack import read_layer
 from .exported import Operator, by_operator
 from .kernels import kernels, library
 from .own_backward import LayerNormSequence, PeepholeSequence
+from .steps import Steps
 from .stepwise import Cell
 
 
@@ -36,14 +39,16 @@ class LSTMCell(Cell):
         found: Any = self.in_pytorch.apply(projected, *state, self.recurrent_weight, *self.shared())
         return found[0], found
 
-    def read_at_once(self, inputs: Tensor, state: State) -> tuple[Tensor, State] | None:
-        hidden, cell = state
-        steps = kernels(inputs, hidden, cell, *self.parameters())
-        if steps is None:
-            return super().read_at_once(inputs, state)
-        weights = self.input_weight, self.recurrent_weight
-        found: Any = self.in_c.apply(steps, inputs, hidden, *weights, cell, *self.vectors())
-        return found[0], found
+    def whole(self, inputs: Tensor, lengths: Tensor | None, state: Any) -> tuple[Tensor, State] | None:
+        kernel = kernels(inputs, *state, *self.parameters()) if self.chosen_backend == AUTO else None
+        if kernel is None:
+            return super().whole(inputs, lengths, state)
+
+        def compute(steps: Steps, packed: Tensor, start: tuple[Tensor, Tensor]) -> Any:
+            (hidden, cell), weights = start, (self.input_weight, self.recurrent_weight)
+            return self.in_c.apply(kernel, steps, packed, hidden, *weights, cell, *self.vectors())
+
+        return read_layer(compute, inputs, lengths, state)
 
     def vectors(self) -> tuple[Tensor, ...]:
         """The biases and what else all steps share, as `in_c` takes them."""

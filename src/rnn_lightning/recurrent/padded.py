@@ -16,9 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..sequences import length_mask, permute_steps, reversal
-
-Parts: TypeAlias = tuple[Tensor, ...]
-"""The tensors of a state, one (GRU, Elman) or two (LSTM)."""
+from .layers import Parts, Weights, read_layers
 
 OneWay: TypeAlias = Callable[[Tensor, Tensor, Parts, Sequence[Tensor]], tuple[Tensor, Parts]]
 """One layer in one direction: inputs (R, T, F), lengths (R,), the state's parts (R, H) and the layer's weights to the outputs
@@ -86,23 +84,16 @@ class PaddedReader:
     def _read_group(self, inputs: Tensor, lengths: Tensor, state: Parts) -> tuple[Tensor, Parts]:
         whole, steps = inputs.shape[1], max(1, int(lengths.max()))
         lengths = lengths.to(inputs.device)
-        orders = [None, reversal(lengths, steps)] if self.core.bidirectional else [None]
-        inputs, states = inputs[:, :steps], []
-        for layer in range(self.core.num_layers):
-            outputs = []
-            for direction, order in enumerate(orders):
-                number = layer * len(orders) + direction
-                start, weights = tuple(part[:, number] for part in state), self.core.all_weights[number]
-                output, after = self.one_way(_in_order(inputs, order), lengths, start, weights)
-                outputs.append(_in_order(output, order))
-                states.append(after)
-            inputs = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
-        inputs = F.pad(inputs, (0, 0, 0, whole - steps)) if steps < whole else inputs
-        return inputs, tuple(torch.stack(parts, 1) for parts in zip(*states, strict=True))
+        order = reversal(lengths, steps) if self.core.bidirectional else None
 
+        def layer(inputs: Tensor, start: Parts, weights: Weights, backwards: bool) -> tuple[Tensor, Parts]:
+            if order is None or not backwards:
+                return self.one_way(inputs, lengths, start, weights)
+            outputs, after = self.one_way(permute_steps(inputs, order), lengths, start, weights)
+            return permute_steps(outputs, order), after
 
-def _in_order(inputs: Tensor, order: Tensor | None) -> Tensor:
-    return inputs if order is None else permute_steps(inputs, order)
+        outputs, after = read_layers(layer, self.core, inputs[:, :steps], state)
+        return F.pad(outputs, (0, 0, 0, whole - steps)) if steps < whole else outputs, after
 
 
 def at_the_end(outputs: Tensor, lengths: Tensor, start: Tensor) -> Tensor:

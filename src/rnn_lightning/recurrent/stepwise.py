@@ -133,12 +133,6 @@ class Cell(nn.Module, Architecture):
         and the states after each step, (T, B, H) for each of their tensors. ``None``: this cell has none."""
         return None
 
-    def read_at_once(self, inputs: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """As `sequence`, from the inputs (T, B, F) themselves."""
-        if type(self).sequence is Cell.sequence:
-            return None  # no product of the inputs is wasted on it
-        return self.sequence(self.project(inputs), state)
-
     def shared(self) -> tuple[Tensor, ...]:
         """The parameters, besides the recurrent weight, that all steps share."""
         return ()
@@ -156,7 +150,8 @@ class Cell(nn.Module, Architecture):
         step; by `sequence`, or by a kernel if one is asked for, unless a cell has another way. ``None``: this cell has none."""
         by_time = inputs.transpose(0, 1)
         if self.chosen_backend == AUTO:
-            found = self.read_at_once(by_time, state)
+            # A product of the inputs would be wasted on a cell without such a sequence.
+            found = None if type(self).sequence is Cell.sequence else self.sequence(self.project(by_time), state)
         else:
             found = self.by_kernel(self.project(by_time), state)
         if found is None:
