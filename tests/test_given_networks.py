@@ -93,6 +93,16 @@ def first(network: Cell, projected: Tensor, state: Any) -> Any:
     return Cell.zeros(network, projected)
 
 
+def in_place(which: int) -> Any:
+    """A step that changes what it is given: the projected inputs, or the state."""
+
+    def step(self: Cell, *given: Any) -> Any:
+        after = given[which].mul_(0.5) + given[1 - which]
+        return after, after
+
+    return step
+
+
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "no gates": ({"gates": None}, "lacks gates"),
     "a text": ({"gates": "candidate"}, "gates must be a list of at least 1 names"),
@@ -103,6 +113,26 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "one step": ({"project": lambda self, inputs: inputs[:, 0]}, r"must project \(B, T, F\) to \(B, T, P\)"),
     "a number": ({"extra_parameters": lambda self: {"scale": 1.0}}, "must give tensors by name, not 1.0 as 'scale'"),
     "taken": ({"extra_parameters": lambda self: {"bias": torch.zeros(3)}}, "names of their own: 'bias' is there already"),
+    "a method": ({"extra_parameters": lambda self: {"step": torch.zeros(3)}}, "names of their own: 'step' is there already"),
+    "a path": (
+        {"extra_parameters": lambda self: {"a.b": torch.zeros(3)}},
+        "names of letters, digits and underscores, not 'a.b'",
+    ),
+    "changed state": ({"step": in_place(1)}, r"must leave the state that step is given as they are, .* in place \(as x.mul_"),
+    "changed inputs": ({"project": lambda self, inputs: inputs.add_(1)[..., :1].repeat(1, 1, 4)}, "the inputs that project is"),
+    "changed": ({"step": in_place(0)}, "must leave the projected that step is given"),
+    "one sequence": (
+        {"sequence": lambda self, projected, state: projected},
+        "sequence of the outputs and the states after each",
+    ),
+    "few steps": (
+        {"sequence": lambda self, projected, state: (projected[:1],) * 2},
+        r"outputs \(T, B, H\) of shape \(3, 2, 4\)",
+    ),
+    "one state": (
+        {"sequence": lambda self, projected, state: (projected, state)},
+        "must make of a sequence, by their last step,",
+    ),
     "no options": ({"__init__": lambda self, input_size, hidden_size: None}, r"\(input_size, hidden_size, \*\*options\)"),
 }
 

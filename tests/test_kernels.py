@@ -81,7 +81,7 @@ def test_compiled_steps_are_those_of_the_kernel_in_double_precision(cell: str, l
         network.zero_grad()
         draws = torch.Generator().manual_seed(1)
         inputs = torch.randn(5, 9, 7, generator=draws).to(dtype).requires_grad_()
-        state = map_state(lambda part: part.copy_(DRAWN).requires_grad_(), network.start(inputs))
+        state = map_state(lambda part: (part + DRAWN).requires_grad_(), network.start(inputs))
         outputs, after = network(inputs, None if lengths is None else torch.tensor(lengths), state)
         (outputs.sin().sum() + sum(part.cos().sum() for part in leaves(after))).backward()
         gradients = [part.grad for part in (inputs, *leaves(state), *network.parameters())]

@@ -18,6 +18,8 @@ from .processor import of_each
 
 FEWEST_ROWS, FEWEST_PRODUCTS = 8, 1_000_000
 """Smaller products are PyTorch's."""
+PAGE, CACHE_LINE = 4096, 64
+"""Bytes."""
 
 
 @functools.cache
@@ -65,12 +67,20 @@ def laid_out(weight: Tensor, rows: Tensor | None = None) -> Callable[..., Tensor
     """
     if takes_onednn() if rows is None else is_large(rows, weight):
         return PackedWeight(weight).product
-    transposed = weight.detach().t().contiguous()
+    transposed = _spread(weight.detach().t())
 
     def product_with(rows: Tensor, bias: Tensor | None = None) -> Tensor:
         return rows @ transposed if bias is None else torch.addmm(bias, rows, transposed)
 
     return product_with
+
+
+def _spread(matrix: Tensor) -> Tensor:
+    """A copy of the matrix whose rows do not begin a multiple of `PAGE` bytes apart: a processor's cache would hold few of
+    them, and a product with 16 to 64 rows take up to 1.6 times as long."""
+    rows, columns = matrix.shape
+    gap = 0 if columns * matrix.element_size() % PAGE else CACHE_LINE // matrix.element_size()
+    return matrix.new_empty(rows, columns + gap)[:, :columns].copy_(matrix)
 
 
 def _by_onednn(rows: Tensor, weight: Tensor) -> Tensor:

@@ -9,14 +9,14 @@ Where all steps have all rows, N stands for two dimensions, T and B.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..products import laid_out, multiply, product
 from .kernels import Sizes
-from .steps import Steps
+from .steps import Steps, dense
 
 FEW = 8
 """For fewer steps a weight is not laid out anew."""
@@ -34,7 +34,17 @@ class Layer(NamedTuple):
 
 
 def addresses(tensors: Sequence[Tensor | None]) -> list[int | None]:
+    """Where the numbers of each tensor begin in memory."""
+    for tensor in tensors:
+        if tensor is not None and (tensor.dtype != torch.float32 or not tensor.is_contiguous() or tensor.is_neg()):
+            form = f"{tensor.dtype} of shape {tuple(tensor.shape)} and strides {tensor.stride()}"
+            raise RuntimeError(f"compiled steps read contiguous numbers in single precision, not {form}")
     return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+
+
+def saved(ctx: Any) -> list[Tensor]:
+    """What a forward pass has saved; hooks of autograd may give it back with other strides."""
+    return [dense(tensor) for tensor in ctx.saved_tensors]
 
 
 def sequences(steps: Steps, layer: Layer, *widths: int) -> list[Tensor]:
@@ -54,16 +64,18 @@ def run(
     projected, outputs = (tensor.view(-1, tensor.shape[-1]) for tensor in made)
     begins, units, hidden = steps.begins, layer.start.shape[1], layer.start
     times, places = products_of_steps(layer.recurrent, hidden, len(steps.counts)), addresses([*made, *others])
+    after = outputs.split(steps.counts)
     for part in steps.chunks:
         whole = projected[begins[part.start] : begins[part.stop]]
         multiply(steps.part(layer.inputs, part), layer.weight, whole)
         if layer.bias is not None:
             whole += layer.bias
         for time in range(part.start, part.stop):
-            begin, count = begins[time], steps.counts[time]
-            product_of_step = times(hidden[:count])
-            step(Sizes(begin, begins[time - 1] if time else -1, 0, count, count, units), product_of_step.data_ptr(), *places)
-            hidden = outputs[begin : begin + count]
+            count = steps.counts[time]
+            product_of_step = times(hidden if len(hidden) == count else hidden[:count])
+            sizes = Sizes(begins[time], begins[time - 1] if time else -1, 0, count, count, units)
+            step(sizes, *addresses([product_of_step]), *places)
+            hidden = after[time]
 
 
 def products_of_steps(weight: Tensor, rows: Tensor, steps: int) -> Callable[[Tensor], Tensor]:
@@ -101,15 +113,17 @@ class Back:
         times = products_of_steps(self.layer.recurrent.t(), buffers[0][: self.layer.start.shape[0]], len(steps.counts))
         places, from_after, after, units = addresses([*buffers, *kept, sums]), None, 0, self.layer.start.shape[1]
         for part in reversed(steps.chunks):
-            given = [None if gradient is None else steps.part(gradient, part) for gradient in self.given]
+            parts = [None if gradient is None else steps.part(gradient, part) for gradient in self.given]
+            given = addresses(parts)
+            found = [buffer[: begins[part.stop] - begins[part.start]] for buffer in buffers]
+            of_steps = found[0].split(steps.counts[part])
             sums.zero_()
             for time in range(part.stop - 1, part.start - 1, -1):
-                begin, count, slot = begins[time], steps.counts[time], begins[time] - begins[part.start]
-                sizes = Sizes(begin, begins[time - 1] if time else -1, slot, count, after, units)
-                step(sizes, *addresses([from_after, *given]), *places)
-                from_after, after = times(buffers[0][slot : slot + count]), count
+                count, slot = steps.counts[time], begins[time] - begins[part.start]
+                sizes = Sizes(begins[time], begins[time - 1] if time else -1, slot, count, after, units)
+                step(sizes, *addresses([from_after]), *given, *places)
+                from_after, after = times(of_steps[time - part.start]), count
             self.sums += sums
-            found = [buffer[: begins[part.stop] - begins[part.start]] for buffer in buffers]
             if self.to_recurrent is not None:
                 self._add_recurrent(self.to_recurrent, found[0], part, outputs)
             yield part, found

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import custom_bwd, custom_fwd
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
-from .compiled import Back, Layer, run, sequences
+from .compiled import Back, Layer, run, saved, sequences
 from .own_backward import REMEDY, Gradients
-from .steps import Steps
+from .steps import Steps, dense
 
 
 class CompiledElman(Function):
@@ -21,6 +22,7 @@ class CompiledElman(Function):
     with tanh, or ``rectified``."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, kind: str, *tensors: Tensor) -> Tensor:
         *parts, bias = tensors
         layer = Layer(*parts)
@@ -31,9 +33,10 @@ class CompiledElman(Function):
         return outputs
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor) -> Gradients:
         check_first_derivative("a sequence of Elman's network", REMEDY)
-        *parts, outputs = ctx.saved_tensors
+        *parts, outputs = saved(ctx)
         layer = Layer(*parts)
         units = layer.start.shape[1]
         back = Back(ctx.steps, layer, ctx.needs_input_grad[3:7], grad_outputs, units)
@@ -47,20 +50,22 @@ class CompiledGRU(Function):
     (N, H)."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> Tensor:
         *parts, bias, more = tensors
-        layer = Layer(*parts)._replace(start=parts[1].contiguous())
+        layer = Layer(*parts)._replace(start=dense(parts[1]))
         gates, outputs, from_hidden = sequences(steps, layer, 3, 1, 1)
-        others = [from_hidden, more.contiguous(), layer.start]
+        others = [from_hidden, dense(more), layer.start]
         run(kernels.gru_forward, steps, layer._replace(bias=bias), (gates, outputs), others)
         ctx.save_for_backward(*layer[:4], gates, outputs, from_hidden)
         ctx.kernels, ctx.steps = kernels, steps
         return outputs
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor) -> Gradients:
         check_first_derivative("a sequence of the GRU", REMEDY)
-        *parts, gates, outputs, from_hidden = ctx.saved_tensors
+        *parts, gates, outputs, from_hidden = saved(ctx)
         layer, wide = Layer(*parts), gates.shape[-1]
         back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, 2 * wide)
         carried = torch.zeros_like(layer.start)

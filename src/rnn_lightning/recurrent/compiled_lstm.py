@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import custom_bwd, custom_fwd
 from torch.autograd import Function
 
 from ..derivatives import check_first_derivative
-from .compiled import Back, Layer, run, sequences
+from .compiled import Back, Layer, run, saved, sequences
 from .own_backward import REMEDY, Gradients
-from .steps import Steps
+from .steps import Steps, dense
 
 
 class CompiledLSTM(Function):
@@ -21,10 +22,11 @@ class CompiledLSTM(Function):
     memory cells after each step, (N, H) both. Gates are in the order input, forget, candidate, output."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         *parts, cell, bias = tensors
         ctx.set_materialize_grads(False)
-        layer, cell = Layer(*parts), cell.contiguous()
+        layer, cell = Layer(*parts), dense(cell)
         gates, outputs, cells, bounded = sequences(steps, layer, 4, 1, 1, 1)
         run(kernels.lstm_forward, steps, layer._replace(bias=bias), (gates, outputs), [cells, bounded, cell])
         ctx.save_for_backward(*parts, cell, gates, outputs, cells, bounded)
@@ -32,9 +34,10 @@ class CompiledLSTM(Function):
         return outputs, cells
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         check_first_derivative("a sequence of the LSTM", REMEDY)
-        *parts, cell, gates, outputs, cells, bounded = ctx.saved_tensors
+        *parts, cell, gates, outputs, cells, bounded = saved(ctx)
         layer, to_cell, wide = Layer(*parts), torch.zeros_like(cell), gates.shape[-1]
         back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, wide)
         kept = [gates, cells, bounded, cell, to_cell]
@@ -49,21 +52,23 @@ class CompiledPeephole(Function):
     order input, forget, output, candidate."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         *parts, cell, bias, peepholes = tensors
         ctx.set_materialize_grads(False)
-        layer, cell = Layer(*parts), cell.contiguous()
+        layer, cell = Layer(*parts), dense(cell)
         gates, outputs, cells, bounded = sequences(steps, layer, 4, 1, 1, 1)
-        others = [cells, bounded, peepholes, cell]
+        others = [cells, bounded, dense(peepholes), cell]
         run(kernels.peephole_forward, steps, layer._replace(bias=bias), (gates, outputs), others)
         ctx.save_for_backward(*parts, cell, peepholes, gates, outputs, cells, bounded)
         ctx.kernels, ctx.steps = kernels, steps
         return outputs, cells
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         check_first_derivative("a sequence of the peephole LSTM", REMEDY)
-        *parts, cell, peepholes, gates, outputs, cells, bounded = ctx.saved_tensors
+        *parts, cell, peepholes, gates, outputs, cells, bounded = saved(ctx)
         layer, to_cell, wide = Layer(*parts), torch.zeros_like(cell), gates.shape[-1]
         sums = wide, peepholes.numel()
         back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, sum(sums))
@@ -81,24 +86,26 @@ class CompiledLayerNorm(Function):
     and the memory cells after each step, (N, H) both."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         *parts, cell, input_gain, bias, gain, cell_gain, cell_bias = tensors
         ctx.set_materialize_grads(False)
-        layer, cell = Layer(*parts), cell.contiguous()
+        layer, cell = Layer(*parts), dense(cell)
         input_normals, gates, normals, outputs, cells, bounded, cell_normals = sequences(steps, layer, 4, 4, 4, 1, 1, 1, 1)
         kept = [input_normals, gates, cells, bounded, normals, cell_normals, gates.new_empty(3, *steps.shape)]
-        gains = [part.contiguous() for part in (input_gain, gain, cell_gain)]
-        others = [*kept[1:], *gains, bias, cell_bias, cell]
+        gains, biases = [*map(dense, (input_gain, gain, cell_gain))], map(dense, (bias, cell_bias))
+        others = [*kept[1:], *gains, *biases, cell]
         run(kernels.layer_norm_forward, steps, layer, (input_normals, outputs), others)
         ctx.save_for_backward(*parts, cell, *kept, *gains, outputs)
         ctx.kernels, ctx.steps = kernels, steps
         return outputs, cells
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         check_first_derivative("a sequence of the layer-normalised LSTM", REMEDY)
-        *saved, outputs = ctx.saved_tensors
-        layer, (cell, *kept) = Layer(*saved[:4]), saved[4:]
+        *parts, outputs = saved(ctx)
+        layer, (cell, *kept) = Layer(*parts[:4]), parts[4:]
         units, to_cell = cell.shape[1], torch.zeros_like(cell)
         sums = 4 * units, 4 * units, 4 * units, units, units
         back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, sum(sums))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import CDLL
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -122,8 +123,6 @@ class Fused(Recurrent, Architecture):
             return self._read_exported(inputs, lengths, state)
         if self.products is not None and lengths is None and inputs.shape[1] == 1:
             return self._read_step(self.products, inputs[:, 0], state)
-        if lengths is not None and inputs.device.type == "cpu" and lengths.tolist() == len(inputs) * [inputs.shape[1]]:
-            lengths = None
         parts = (state,) if isinstance(state, Tensor) else state
         kernel = self.compiled(inputs, lengths, parts)
         if kernel is not None:
@@ -141,7 +140,7 @@ class Fused(Recurrent, Architecture):
         """The compiled steps that read ``inputs`` (B, T, F) in the place of the kernel, if there are any."""
         several = lengths is not None or inputs.shape[1] > 1
         there = several and self.at_once and self._is_plain and not torch.is_autocast_enabled("cpu")
-        return kernels(inputs, *state, *self.core.all_weights[0]) if there else None
+        return kernels(inputs, *state, *chain(*self.core.all_weights)) if there else None
 
     @abstractmethod
     def by_steps(self, kernel: CDLL, steps: Steps, inputs: Tensor, start: Parts, weights: Sequence[Tensor]) -> Parts:

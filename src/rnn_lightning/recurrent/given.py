@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..checks import is_whole, shown
-from ..sequences import leaves
+from ..sequences import State, leaves, map_state
 from .contract import Recurrent, is_nested, nesting, shapes
 
 ROWS, STEPS = 2, 3
@@ -80,22 +80,57 @@ def check_cell(cell: Any) -> None:
     with _left_as_it_is(cell):
         state = _called(what, "start(inputs)", lambda: cell.start(inputs))
         _check_state(what, "start", state, None)
-        projected = _called(what, "project(inputs)", lambda: cell.project(inputs))
+        with _unchanged(what, "project", inputs=inputs):
+            projected = _called(what, "project(inputs)", lambda: cell.project(inputs))
         if not isinstance(projected, Tensor) or projected.dim() != 3 or projected.shape[:2] != (ROWS, STEPS):
             raise ValueError(
                 f"{what} must project (B, T, F) to (B, T, P), here ({ROWS}, {STEPS}, P), not to {_form(projected)}"
             )
-        made = _called(what, "step(projected, state)", lambda: cell.step(projected[:, 0], state))
+        with _unchanged(what, "step", projected=projected, state=state):
+            made = _called(what, "step(projected, state)", lambda: cell.step(projected[:, 0], state))
         if not isinstance(made, tuple) or len(made) != 2:
             raise ValueError(f"{what} must step to a pair, the output (B, H) and the next state, not to {_form(made)}")
         output, after = made
         if not isinstance(output, Tensor) or output.shape != (ROWS, cell.hidden_size):
             raise ValueError(f"{what} must step to an output of shape {(ROWS, cell.hidden_size)}, not to {_form(output)}")
         _check_state(what, "step", after, nesting(state))
+        with _unchanged(what, "sequence", projected=projected, state=state):
+            whole = _called(what, "sequence(projected, state)", lambda: cell.sequence(projected.transpose(0, 1), state))
+        _check_sequence(what, whole, state, cell.hidden_size)
+
+
+def _check_sequence(what: str, made: Any, state: State, units: int) -> None:
+    """Refuse what is neither nothing nor the outputs and the states after each step."""
+    if made is None:
+        return
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise ValueError(f"{what} must make a sequence of the outputs and the states after each step, not {_form(made)}")
+    outputs, states = made
+    if not isinstance(outputs, Tensor) or outputs.shape != (STEPS, ROWS, units):
+        wanted = f"outputs (T, B, H) of shape {(STEPS, ROWS, units)}"
+        raise ValueError(f"{what} must make of a sequence (T, B, P) {wanted}, not {_form(outputs)}")
+    if not _is_state(states) or any(leaf.shape[:2] != (STEPS, ROWS) for leaf in leaves(states)):
+        raise ValueError(f"{what} must make of a sequence states (T, B, ...), T {STEPS} and B {ROWS} here, not {_form(states)}")
+    _check_state(what, "bring a sequence", map_state(lambda part: part[-1], states), nesting(state))
+
+
+@contextmanager
+def _unchanged(what: str, method: str, **given: State) -> Iterator[None]:
+    """A block that calls a ``method`` with what is ``given``, none of which it may change."""
+    before = {name: [leaf._version for leaf in leaves(value)] for name, value in given.items()}
+    yield
+    for name, value in given.items():
+        if [leaf._version for leaf in leaves(value)] != before[name]:
+            raise ValueError(
+                f"{what} must leave the {name} that {method} is given as they are, and it changes them in place (as x.mul_(y) "
+                "does): make new tensors (x * y)"
+            )
 
 
 def check_extra(cell: str, name: str, value: Any, known: Container[str]) -> None:
     """Refuse what ``extra_parameters`` of a ``cell`` gives as ``name`` if it is no tensor, or the ``known`` have that name."""
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"extra_parameters of {cell} must give names of letters, digits and underscores, not {shown(name)}")
     if not isinstance(value, Tensor):
         raise ValueError(f"extra_parameters of {cell} must give tensors by name, not {shown(value)} as {name!r}")
     if name in known:

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..files import flush, sha256
 from ..leftovers import unfinished_name
@@ -30,6 +30,7 @@ POINTERS = {
     **{"peephole_forward": 7, "peephole_backward": 11, "layer_norm_forward": 15, "layer_norm_backward": 20},
 }
 """How many tensors each function takes."""
+PLAIN = (Tensor, nn.Parameter)
 TEMPORARY = "rnn-lightning-"
 PATIENCE = 120
 """Seconds for the compiler."""
@@ -43,9 +44,12 @@ class Sizes(ctypes.Structure):
 
 
 def kernels(*tensors: Tensor) -> ctypes.CDLL | None:
-    """The compiled steps, if they can compute with ``tensors``: single precision on the CPU."""
-    plain = all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
-    return library() if plain else None
+    """The compiled steps, if they can compute with ``tensors``: single precision in the memory of the CPU. Tensors of other
+    classes need not have any."""
+    for tensor in tensors:
+        if type(tensor) not in PLAIN or tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            return None
+    return library()
 
 
 @functools.cache

@@ -101,7 +101,7 @@ class EvenSteps(Steps):
         return states[-1] if len(states) else start
 
     def part(self, packed: Tensor, chunk: slice) -> Tensor:
-        return packed[chunk].contiguous().flatten(0, 1)
+        return dense(packed[chunk]).flatten(0, 1)
 
     def write(self, packed: Tensor, chunk: slice, rows: Tensor) -> None:
         packed[chunk] = rows.unflatten(0, (chunk.stop - chunk.start, self.shape[1]))
@@ -148,7 +148,7 @@ class UnevenSteps(Steps):
         return start.index_copy(0, self._rows, _taken(states, self._last))
 
     def part(self, packed: Tensor, chunk: slice) -> Tensor:
-        return packed[self.begins[chunk.start] : self.begins[chunk.stop]].contiguous()
+        return dense(packed[self.begins[chunk.start] : self.begins[chunk.stop]])
 
     def write(self, packed: Tensor, chunk: slice, rows: Tensor) -> None:
         packed[self.begins[chunk.start] : self.begins[chunk.stop]] = rows
@@ -162,9 +162,12 @@ class UnevenSteps(Steps):
 def steps_of(inputs: Tensor, lengths: Tensor | None) -> Steps:
     """The steps of a batch of ``inputs`` (B, T, F)."""
     rows, steps = inputs.shape[:2]
-    if lengths is None or not rows or int(lengths.min()) == steps:
-        return EvenSteps(rows, steps)
-    return UnevenSteps(lengths.cpu(), steps)
+    return EvenSteps(rows, steps) if lengths is None else UnevenSteps(lengths.cpu(), steps)
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """The numbers of a ``tensor`` as they stand in memory one after the other."""
+    return tensor.resolve_neg().contiguous()
 
 
 class _Take(Function):

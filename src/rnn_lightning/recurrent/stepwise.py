@@ -69,7 +69,7 @@ class Cell(nn.Module, Architecture):
         self.bias = nn.Parameter(torch.empty(rows))
         initialise(self, self.gates, init, forget_bias, sizes=self.block_sizes(), heads=heads)
         for name, value in self.extra_parameters().items():
-            check_extra(type(self).__name__, name, value, dict(self.named_parameters()))
+            check_extra(type(self).__name__, name, value, dir(self))
             self.register_parameter(name, nn.Parameter(value))
             if name.startswith(RECURRENT_WEIGHT) and init != "orthogonal":
                 draw_(name, self.get_parameter(name), self.block_sizes(), init, heads)
