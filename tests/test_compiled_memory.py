@@ -25,7 +25,7 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "dense": lambda tensor: tensor.clone(),
     "strided": lambda tensor: torch.stack([tensor, tensor], -1)[..., 0],
     "turned round": lambda tensor: tensor.t().contiguous().t() if tensor.dim() == 2 else tensor.flip(0).flip(0),
-    "negative": lambda tensor: torch._neg_view(-tensor),
+    "negative": lambda tensor: torch._neg_view(-tensor),  # pyright: ignore[reportPrivateImportUsage]
     "a part": lambda tensor: torch.cat([tensor, tensor])[: len(tensor)],
 }
 every_cell = pytest.mark.parametrize("cell", CELLS)

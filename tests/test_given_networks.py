@@ -114,25 +114,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a number": ({"extra_parameters": lambda self: {"scale": 1.0}}, "must give tensors by name, not 1.0 as 'scale'"),
     "taken": ({"extra_parameters": lambda self: {"bias": torch.zeros(3)}}, "names of their own: 'bias' is there already"),
     "a method": ({"extra_parameters": lambda self: {"step": torch.zeros(3)}}, "names of their own: 'step' is there already"),
-    "a path": (
-        {"extra_parameters": lambda self: {"a.b": torch.zeros(3)}},
-        "names of letters, digits and underscores, not 'a.b'",
-    ),
+    "a path": ({"extra_parameters": lambda self: {"a.b": torch.zeros(3)}}, "letters, digits and underscores, not 'a.b'"),
     "changed state": ({"step": in_place(1)}, r"must leave the state that step is given as they are, .* in place \(as x.mul_"),
     "changed inputs": ({"project": lambda self, inputs: inputs.add_(1)[..., :1].repeat(1, 1, 4)}, "the inputs that project is"),
     "changed": ({"step": in_place(0)}, "must leave the projected that step is given"),
-    "one sequence": (
-        {"sequence": lambda self, projected, state: projected},
-        "sequence of the outputs and the states after each",
-    ),
-    "few steps": (
-        {"sequence": lambda self, projected, state: (projected[:1],) * 2},
-        r"outputs \(T, B, H\) of shape \(3, 2, 4\)",
-    ),
-    "one state": (
-        {"sequence": lambda self, projected, state: (projected, state)},
-        "must make of a sequence, by their last step,",
-    ),
+    "one sequence": ({"sequence": lambda self, inputs, state: inputs}, "a sequence of the outputs and the states after each"),
+    "few steps": ({"sequence": lambda self, inputs, state: (inputs[:1],) * 2}, r"outputs \(T, B, H\) of shape \(3, 2, 4\)"),
+    "one state": ({"sequence": lambda self, inputs, state: (inputs, state)}, r"states \(T, B, ...\), T 3 and B 2 here, not"),
+    "other states": ({"sequence": lambda self, inputs, state: (inputs, (inputs,))}, "bring a sequence to a state like that of"),
     "no options": ({"__init__": lambda self, input_size, hidden_size: None}, r"\(input_size, hidden_size, \*\*options\)"),
 }
 
