@@ -13,6 +13,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -116,7 +117,6 @@ def training_steps(units: int, rows: int, steps: int) -> list[Row]:
 def padded_beside_packed(sizes: list[tuple[int, int, int]]) -> list[Row]:
     """On a GPU rows of unlike lengths are packed; what padded groups would take."""
     rows: list[Row] = []
-    chosen = Fused._groups
     for cell in ("lstm", "gru", "elman"):
         for steps, count, units in sizes:
             network = build_network(cell, units, units, bidirectional=True).to(DEVICE)
@@ -124,9 +124,8 @@ def padded_beside_packed(sizes: list[tuple[int, int, int]]) -> list[Row]:
             lengths = torch.randint(steps // 2, steps + 1, (count,))
 
             def read(groups: Any, network: Any = network, inputs: Tensor = inputs, lengths: Tensor = lengths) -> None:
-                Fused._groups = groups  # pyright: ignore[reportAttributeAccessIssue]
-                recurrence.training(network, inputs, lengths)()
-                Fused._groups = chosen  # pyright: ignore[reportAttributeAccessIssue]
+                with patch.object(Fused, "_groups", groups), patch.object(Fused, "at_once", False):
+                    recurrence.training(network, inputs, lengths)()
 
             forms = {
                 "packed": lambda read=read: read(lambda *_: []),

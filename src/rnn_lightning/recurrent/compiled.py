@@ -43,8 +43,9 @@ def addresses(tensors: Sequence[Tensor | None]) -> list[int | None]:
 
 
 def saved(ctx: Any) -> list[Tensor]:
-    """What a forward pass has saved; hooks of autograd may give it back with other strides."""
-    return [dense(tensor) for tensor in ctx.saved_tensors]
+    """What a forward pass has saved, of a `Layer` first; hooks of autograd may give it back with other strides."""
+    inputs, start, weight, recurrent, *others = ctx.saved_tensors
+    return [inputs, dense(start), weight, recurrent, *map(dense, others)]
 
 
 def sequences(steps: Steps, layer: Layer, *widths: int) -> list[Tensor]:

@@ -3,7 +3,7 @@
 Shapes: B rows, T steps, F features in, H features out.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,13 +80,13 @@ def check_cell(cell: Any) -> None:
     with _left_as_it_is(cell):
         state = _called(what, "start(inputs)", lambda: cell.start(inputs))
         _check_state(what, "start", state, None)
-        with _unchanged(what, "project", inputs=inputs):
+        with _unchanged(what, "project", {"inputs": inputs}):
             projected = _called(what, "project(inputs)", lambda: cell.project(inputs))
         if not isinstance(projected, Tensor) or projected.dim() != 3 or projected.shape[:2] != (ROWS, STEPS):
             raise ValueError(
                 f"{what} must project (B, T, F) to (B, T, P), here ({ROWS}, {STEPS}, P), not to {_form(projected)}"
             )
-        with _unchanged(what, "step", projected=projected, state=state):
+        with _unchanged(what, "step", {"projected": projected, "state": state}):
             made = _called(what, "step(projected, state)", lambda: cell.step(projected[:, 0], state))
         if not isinstance(made, tuple) or len(made) != 2:
             raise ValueError(f"{what} must step to a pair, the output (B, H) and the next state, not to {_form(made)}")
@@ -94,7 +94,7 @@ def check_cell(cell: Any) -> None:
         if not isinstance(output, Tensor) or output.shape != (ROWS, cell.hidden_size):
             raise ValueError(f"{what} must step to an output of shape {(ROWS, cell.hidden_size)}, not to {_form(output)}")
         _check_state(what, "step", after, nesting(state))
-        with _unchanged(what, "sequence", projected=projected, state=state):
+        with _unchanged(what, "sequence", {"projected": projected, "state": state}):
             whole = _called(what, "sequence(projected, state)", lambda: cell.sequence(projected.transpose(0, 1), state))
         _check_sequence(what, whole, state, cell.hidden_size)
 
@@ -115,7 +115,7 @@ def _check_sequence(what: str, made: Any, state: State, units: int) -> None:
 
 
 @contextmanager
-def _unchanged(what: str, method: str, **given: State) -> Iterator[None]:
+def _unchanged(what: str, method: str, given: Mapping[str, State]) -> Iterator[None]:
     """A block that calls a ``method`` with what is ``given``, none of which it may change."""
     before = {name: [leaf._version for leaf in leaves(value)] for name, value in given.items()}
     yield

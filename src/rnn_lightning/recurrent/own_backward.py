@@ -122,7 +122,7 @@ class LayerNormSequence(Function):
 EPSILON = 1e-5
 
 
-REMEDY = "set at_once = False on the layers of the network (rnn_lightning.recurrent.Unrolled, GRU, Elman)"
+REMEDY = "set at_once = False on the layers of the network (rnn_lightning.recurrent.Unrolled, GRU, LSTM, Elman)"
 
 
 class _Carried:

@@ -1,4 +1,4 @@
-"""Rows of unlike lengths on PyTorch's fused kernels: padded, in groups of like length, instead of packed.
+"""Rows of unlike lengths on PyTorch's fused kernels, where there are no compiled steps: padded, in groups of like length.
 
 Packing slices one tensor at every step, and each slice's gradient clears the whole of it: the backward pass takes time
 quadratic in T. Padded rows take time linear in T, and waste the steps of padding, which groups of like length keep few.
