@@ -18,66 +18,39 @@ from .steps import Steps, dense
 
 
 class CompiledLSTM(Function):
-    """The LSTM over all steps of a `Layer` with the memory cells at the start (R, H) and a bias (4 H,): the outputs and the
-    memory cells after each step, (N, H) both. Gates are in the order input, forget, candidate, output."""
+    """The LSTM over all steps of a `Layer` with the memory cells at the start (R, H), a bias (4 H,) and, if it has any, the
+    peepholes (3, H) of the input, forget and output gate: the outputs and the memory cells after each step, (N, H) both.
+
+    Gates are in the order input, forget, candidate, output, and with peepholes input, forget, output, candidate.
+    """
 
     @staticmethod
     @custom_fwd(device_type="cpu")
     def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        *parts, cell, bias = tensors
+        parts, (cell, bias, *peepholes) = tensors[:4], tensors[4:]
         ctx.set_materialize_grads(False)
-        layer, cell = Layer(*parts), dense(cell)
+        layer, cell, peepholes = Layer(*parts), dense(cell), [*map(dense, peepholes)]
         gates, outputs, cells, bounded = sequences(steps, layer, 4, 1, 1, 1)
-        run(kernels.lstm_forward, steps, layer._replace(bias=bias), (gates, outputs), [cells, bounded, cell])
-        ctx.save_for_backward(*parts, cell, gates, outputs, cells, bounded)
-        ctx.kernels, ctx.steps = kernels, steps
+        step = kernels.peephole_forward if peepholes else kernels.lstm_forward
+        run(step, steps, layer._replace(bias=bias), (gates, outputs), [cells, bounded, *peepholes, cell])
+        ctx.save_for_backward(*parts, outputs, gates, cells, bounded, cell, *peepholes)
+        ctx.step, ctx.steps = kernels.peephole_backward if peepholes else kernels.lstm_backward, steps
         return outputs, cells
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
         check_first_derivative("a sequence of the LSTM", REMEDY)
-        *parts, cell, gates, outputs, cells, bounded = saved(ctx)
-        layer, to_cell, wide = Layer(*parts), torch.zeros_like(cell), gates.shape[-1]
-        back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, wide)
-        kept = [gates, cells, bounded, cell, to_cell]
-        for part, (slopes,) in back.chunks(ctx.kernels.lstm_backward, back.buffers(wide), kept, outputs):
-            back.add_projected(part, slopes)
-        return None, None, back.to_inputs, back.to_start, back.to_weight, back.to_recurrent, to_cell, back.sums
-
-
-class CompiledPeephole(Function):
-    """The peephole LSTM over all steps of a `Layer` with the memory cells at the start (R, H), a bias (4 H,) and the peepholes
-    (3, H) of the input, forget and output gate: the outputs and the memory cells after each step, (N, H) both. Gates are in the
-    order input, forget, output, candidate."""
-
-    @staticmethod
-    @custom_fwd(device_type="cpu")
-    def forward(ctx: Any, kernels: CDLL, steps: Steps, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        *parts, cell, bias, peepholes = tensors
-        ctx.set_materialize_grads(False)
-        layer, cell = Layer(*parts), dense(cell)
-        gates, outputs, cells, bounded = sequences(steps, layer, 4, 1, 1, 1)
-        others = [cells, bounded, dense(peepholes), cell]
-        run(kernels.peephole_forward, steps, layer._replace(bias=bias), (gates, outputs), others)
-        ctx.save_for_backward(*parts, cell, peepholes, gates, outputs, cells, bounded)
-        ctx.kernels, ctx.steps = kernels, steps
-        return outputs, cells
-
-    @staticmethod
-    @custom_bwd(device_type="cpu")
-    def backward(ctx: Any, *grad_outputs: Tensor | None) -> Gradients:
-        check_first_derivative("a sequence of the peephole LSTM", REMEDY)
-        *parts, cell, peepholes, gates, outputs, cells, bounded = saved(ctx)
-        layer, to_cell, wide = Layer(*parts), torch.zeros_like(cell), gates.shape[-1]
-        sums = wide, peepholes.numel()
+        inputs, start, weight, recurrent, outputs, gates, cells, bounded, cell, *peepholes = saved(ctx)
+        layer, wide = Layer(inputs, start, weight, recurrent), gates.shape[-1]
+        to_cell, sums = torch.zeros_like(cell), [wide, *(part.numel() for part in peepholes)]
         back = Back(ctx.steps, layer, ctx.needs_input_grad[2:6], grad_outputs, sum(sums))
-        kept = [gates, cells, bounded, cell, peepholes, to_cell]
-        for part, (slopes,) in back.chunks(ctx.kernels.peephole_backward, back.buffers(wide), kept, outputs):
+        kept = [gates, cells, bounded, cell, *peepholes, to_cell]
+        for part, (slopes,) in back.chunks(ctx.step, back.buffers(wide), kept, outputs):
             back.add_projected(part, slopes)
-        to_bias, to_peepholes = back.sums.split(sums)
+        to_bias, *to_peepholes = back.sums.split(sums)
         found = back.to_inputs, back.to_start, back.to_weight, back.to_recurrent
-        return None, None, *found, to_cell, to_bias, to_peepholes.view_as(peepholes)
+        return None, None, *found, to_cell, to_bias, *(part.view(3, -1) for part in to_peepholes)
 
 
 class CompiledLayerNorm(Function):

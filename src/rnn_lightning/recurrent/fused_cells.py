@@ -137,7 +137,7 @@ class LSTM(Fused):
     @classmethod
     def backend_on(cls, device: str, keywords: Mapping[str, Any] = NONE) -> str:
         found = super().backend_on(device, keywords)
-        return f"{cls.backend}; of unlike lengths {found}" if "compiled" in found else found
+        return f"{cls.backend}; with lengths: {found}" if "compiled" in found else found
 
     def one_way(self, inputs: Tensor, lengths: Tensor, start: Parts, weights: Sequence[Tensor]) -> tuple[Tensor, Parts]:
         if self.chosen_backend != AUTO:

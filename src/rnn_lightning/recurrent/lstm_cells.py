@@ -15,7 +15,7 @@ from ..kernels import AUTO
 from ..products import linear
 from ..sequences import State
 from .architecture import MASKS, NONE, have_masks
-from .compiled_lstm import CompiledLayerNorm, CompiledPeephole
+from .compiled_lstm import CompiledLayerNorm, CompiledLSTM
 from .compiled_stack import read_layer
 from .exported import Operator, by_operator
 from .kernels import kernels, library
@@ -110,7 +110,7 @@ class PeepholeLSTM(LSTMCell):
 
     label = "Peephole LSTM"
     triton = "PEEPHOLE"
-    in_pytorch, in_c = PeepholeSequence, CompiledPeephole
+    in_pytorch, in_c = PeepholeSequence, CompiledLSTM
     renamed: ClassVar = {"entrance_peephole": "input_peephole", "exit_peephole": "output_peephole"}
     input_peephole: Tensor
     forget_peephole: Tensor

@@ -6,7 +6,7 @@ alone, (N, F): those at time 0, of the longest row first, then those at time 1, 
 Shapes: B rows of a batch, T steps, N real steps of all rows, R rows with any step, F features.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ CHUNK = 256
 """The steps of all rows that a chunk has at least, where there are so many."""
 
 
-class Steps:
+class Steps(ABC):
     """The steps of a batch: how many rows each one has, where they are, and where chunks of steps begin and end.
 
     ``counts`` are the rows of each step, none more than those of the step before; ``begins`` are the places of its first row
