@@ -200,3 +200,12 @@ def test_what_is_no_number_is_treated_as_pytorch_does(cell: str, value: float) -
         torch.testing.assert_close(
             network(inputs)[0], loop(cell, network.layers[0].cell, inputs)[0], equal_nan=True, rtol=1e-5, atol=1e-6
         )
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", FUSED)
+def test_torch_func_refuses_to_transform_compiled_steps(cell: str) -> None:
+    network: Any = build_network(cell, 4, 5)
+    inputs, lengths = torch.randn(2, 3, 4), torch.tensor([3, 2])
+    with pytest.raises(RuntimeError, match="functorch"):
+        torch.func.grad(lambda given: network(given, lengths)[0].square().sum())(inputs)
